@@ -1,0 +1,330 @@
+package persistence
+
+// Command is one change of durable state. The set is closed; every command is in this package.
+type Command interface{ command() }
+
+// Proposal is a command on its way into a partition's log.
+type Proposal struct {
+	// TimeMs is the proposer's wall clock. It decides what is due, what has expired, and stamps; order is the index.
+	TimeMs int64
+	// Epoch is the epoch under which the proposer acts. Only commands that act under a grant are checked against it.
+	Epoch   uint64
+	Command Command
+	// Done is called exactly once: with a result or refusal when the command is durable, in index order within the
+	// partition; or with ErrBusy, ErrNotLeader (at once, perhaps before Propose returns) or ErrUncertain. It must not
+	// block.
+	Done func(Result)
+}
+
+// Result is how a proposal ended. Which fields beside Err are set depends on the command.
+type Result struct {
+	// Index is the command's place in the log; 0 if it is not in the log.
+	Index uint64
+	// Err is nil, a *Refusal, or an error that wraps ErrBusy, ErrNotLeader or ErrUncertain.
+	Err error
+
+	IID      Incarnation // StartInstance, Enqueue, CommitTurn
+	Seq      uint64      // Enqueue, CompleteWork: inbox seq; 0 if the message was dropped
+	Turn     uint64      // CommitTurn: the turn that was committed
+	Token    Token       // LeaseTurn, LeaseWork
+	Attempts uint32      // LeaseTurn, LeaseWork
+	Through  uint64      // LeaseTurn: the highest inbox seq that belongs to the lease
+	Due      []TimerKey  // LeaseTurn: those of the named due timers that exist
+	Repeated bool        // StartInstance, Enqueue: the first answer to a repeated request key
+	Previous uint64      // BeginEpoch: the previous epoch
+	Clean    bool        // BeginEpoch: whether the previous epoch ended cleanly
+	Live     []bool      // RenewWork: for each token
+	Mark     uint64      // Deliver: the receiver's mark afterwards
+}
+
+// BeginEpoch opens a new epoch of the partition; grants of older ones die. Refused with Fenced unless Epoch is newer.
+type BeginEpoch struct {
+	Epoch   uint64
+	Node    string
+	Process string
+}
+
+// EndEpoch marks the current epoch as cleanly ended. Refused with Fenced if the envelope's epoch is not current.
+type EndEpoch struct{}
+
+// StartInstance creates an instance with status Pending. RejectDuplicate is the only reuse policy: an id that exists,
+// running or finished, is refused with AlreadyExists. A request key that was used answers as the first did (Repeated).
+type StartInstance struct {
+	ID         string
+	Name       string
+	Version    string
+	Input      []byte
+	RequestKey string
+}
+
+// Enqueue puts a message into an instance's inbox. An instance that does not exist: NotFound. A terminal instance
+// accepts and drops it (Seq 0). A request key that was used answers as the first did.
+type Enqueue struct {
+	ID      string
+	Message []byte
+	// NotBeforeMs: the message is not visible to LeaseTurn before this time; 0 means at once.
+	NotBeforeMs int64
+	RequestKey  string
+	// InboxMax refuses with Limit when the inbox already holds as many; 0 means no limit.
+	InboxMax uint64
+}
+
+// CommitTurn makes one turn durable, all or nothing.
+//
+//	ErrConflict   the turn was computed from an older state: reload and run again. Nothing was written.
+//	ErrStale      some consumed or accepted entries are gone: drop them, answer their senders, reload, run again.
+//	ErrFenced     no live lease and the envelope's epoch is not current: stop, do not retry.
+//	ErrLeaseLost  the token is not that of the live lease, or another holds one: stop, do not retry.
+//	ErrAlreadyExists (fused start only) the id is taken, and the start carries no known request key.
+type CommitTurn struct {
+	ID string
+	// IID is 0 when AcceptedStart creates the instance in this very commit (a fused start).
+	IID       Incarnation
+	Execution uint64
+	// Turn is the turn that this one follows: 0 for the first turn of an execution.
+	Turn uint64
+	// Token is the turn lease's, or empty under a grant of the envelope's epoch.
+	Token Token
+
+	ConsumedInbox  []uint64
+	ConsumedTimers []TimerRef
+	// ConsumesStart: this is an execution's first turn and takes its S row.
+	ConsumesStart    bool
+	AcceptedStart    *StartInstance
+	AcceptedMessages []AcceptedMessage
+	AcceptedResults  []AcceptedResult
+
+	Segment SegmentDraft
+
+	Work            []NewWork
+	Timers          []TimerRef
+	Children        []NewChild
+	CancelledWork   []uint64 // schedule events of this execution; a missing row is ignored
+	CancelledTimers []TimerRef
+	ClosedChildren  []uint64
+	Sends           []Send
+
+	Outcome TurnOutcome
+	// Next starts the next execution; only with OutcomeContinued.
+	Next *NextStart
+
+	// Name, Version and Pin are recorded in the head by an execution's first turn.
+	Name    string
+	Version string
+	Pin     string
+}
+
+// TimerRef names a timer of the commit's own instance and execution.
+type TimerRef struct {
+	FireAtMs int64
+	Event    uint64
+}
+
+// AcceptedMessage is a message that was never in the inbox: the instance had it in memory, and this commit records it.
+// Its bytes are in the segment's events. A request key that was used makes it stale.
+type AcceptedMessage struct {
+	RequestKey string
+}
+
+// AcceptedResult is an activity result that was never in the inbox. The work row must exist; then either its live
+// lease has this token, or it has no live lease, its attempts are equal, and Epoch is current.
+type AcceptedResult struct {
+	Execution uint64
+	Event     uint64
+	Token     Token
+	Epoch     uint64
+	Attempts  uint32
+}
+
+// SegmentDraft is what a turn appends to the history: one header and its events, cut into parts by the proposer so
+// that a part is at most SegmentPartBytes unless it is one event.
+type SegmentDraft struct {
+	// Header is an encoded turnpb.SegmentHeader.
+	Header []byte
+	Parts  []SegmentPart
+}
+
+// SegmentPartBytes is where a proposer cuts a segment into parts.
+const SegmentPartBytes = 256 << 10
+
+// SegmentPart is a run of events. Events is an encoded turnpb.EventList.
+type SegmentPart struct {
+	FirstEvent uint64
+	Count      uint64
+	Events     []byte
+}
+
+// NewWork schedules an activity. The input is in the ActivityScheduled event.
+type NewWork struct {
+	Event       uint64
+	Name        string
+	Tag         *string
+	Session     *string
+	NotBeforeMs int64
+}
+
+// NewChild remembers a child that this instance waits for.
+type NewChild struct {
+	Event  uint64
+	ID     string
+	Policy uint8 // turnpb.ChildPolicy
+}
+
+// SendKind is what a message between instances does at its receiver.
+type SendKind uint8
+
+// The kinds of messages between instances.
+const (
+	// SendStartChild creates an instance with a parent link. If the id exists: the same link again is ignored, any
+	// other is answered to the parent with an inbox item of the form ItemChildExists.
+	SendStartChild SendKind = iota + 1
+	// SendStartDetached creates an instance without a parent; dropped if the id exists.
+	SendStartDetached
+	// SendAnswer puts Message into the inbox of the parent that Link names; dropped and counted unless the id's
+	// incarnation is Link.IID and it runs.
+	SendAnswer
+	// SendCancel puts Message into the inbox of the child To; dropped and counted unless its parent link is Link.
+	SendCancel
+)
+
+// Send is a message from the committing instance to another. Messages between instances are never refused.
+type Send struct {
+	Kind SendKind
+	// To is the receiver's instance id.
+	To string
+	// Link: for starts and cancels, the sender's schedule event (Apply fills in the incarnation and the sender's id);
+	// for answers, the receiver's.
+	Link    Link
+	Name    string
+	Version string
+	Input   []byte
+	Message []byte
+}
+
+// TurnOutcome is how a turn left the execution.
+type TurnOutcome uint8
+
+// The outcomes.
+const (
+	OutcomeRunning TurnOutcome = iota + 1
+	OutcomeCompleted
+	OutcomeFailed
+	OutcomeContinued
+)
+
+// NextStart is what starts the next execution after continue-as-new.
+type NextStart struct {
+	Name    string
+	Version string
+	// Start is an encoded turnpb.Message with a start: input, parent, carried messages, status.
+	Start []byte
+}
+
+// LeaseTurn gives an instance to a holder until TimeMs + TTLMs. Refused: NotFound, Conflict (turn differs),
+// LeaseLost (another's lease is live). Every lease adds one attempt. It ties the inbox up to Result.Through to the
+// lease; of Due, those that exist are returned.
+type LeaseTurn struct {
+	IID       Incarnation
+	Execution uint64
+	Turn      uint64
+	Holder    Holder
+	TTLMs     int64
+	Nonce     uint64
+	Due       []TimerKey
+}
+
+// RenewTurn extends a live turn lease to TimeMs + TTLMs; LeaseLost otherwise.
+type RenewTurn struct {
+	Token Token
+	TTLMs int64
+}
+
+// AbandonTurn gives an instance back: with a token, its lease; without, a grant of the envelope's epoch. A delay hides
+// the inbox items that the lease held until TimeMs + DelayMs. Counted abandons keep the attempt (a grant's adds one);
+// uncounted ones take the lease's attempt back, never below 0.
+type AbandonTurn struct {
+	IID       Incarnation
+	Execution uint64
+	Turn      uint64
+	Token     Token
+	DelayMs   int64
+	Counts    bool
+}
+
+// LeaseWork gives an activity to a holder until TimeMs + TTLMs. Refused: NotFound, Conflict (attempts differ, or not
+// yet due), LeaseLost (another's lease is live). Every lease adds one attempt.
+type LeaseWork struct {
+	Key      WorkKey
+	Attempts uint32
+	Holder   Holder
+	TTLMs    int64
+	Nonce    uint64
+}
+
+// RenewWork extends live work leases to TimeMs + TTLMs; Result.Live says for each whether it was live.
+type RenewWork struct {
+	Tokens []Token
+	TTLMs  int64
+}
+
+// CompleteWork deletes a work row and, if Message is not nil, puts it into the instance's inbox. The fence is that of
+// AcceptedResult. Refused: NotFound (the row is gone: cancelled, or answered), LeaseLost, Fenced.
+type CompleteWork struct {
+	Key      WorkKey
+	Token    Token
+	Attempts uint32
+	Message  []byte
+}
+
+// AbandonWork gives an activity back, to be leased again from TimeMs + DelayMs on. The fence is that of AcceptedResult.
+type AbandonWork struct {
+	Key      WorkKey
+	Token    Token
+	Attempts uint32
+	DelayMs  int64
+	Counts   bool
+}
+
+// Deliver applies messages from another partition's outbox: those above the receiver's mark for that sender, in order.
+type Deliver struct {
+	From     Partition
+	FirstSeq uint64
+	// Messages are outbox rows as they were stored.
+	Messages [][]byte
+}
+
+// OutboxAck deletes outbox rows for a receiver up to and including Through.
+type OutboxAck struct {
+	To      Partition
+	Through uint64
+}
+
+// Sweep deletes the named request rows that have expired (24 h); each is checked again.
+type Sweep struct {
+	Requests []RequestRef
+}
+
+// RequestRef names a remembered request.
+type RequestRef struct {
+	ID  string
+	Key string
+}
+
+// RequestTTLMs is how long a request key is remembered: 24 hours.
+const RequestTTLMs = 24 * 60 * 60 * 1000
+
+func (BeginEpoch) command()     {}
+func (EndEpoch) command()       {}
+func (*StartInstance) command() {}
+func (*Enqueue) command()       {}
+func (*CommitTurn) command()    {}
+func (*LeaseTurn) command()     {}
+func (*RenewTurn) command()     {}
+func (*AbandonTurn) command()   {}
+func (*LeaseWork) command()     {}
+func (*RenewWork) command()     {}
+func (*CompleteWork) command()  {}
+func (*AbandonWork) command()   {}
+func (*Deliver) command()       {}
+func (*OutboxAck) command()     {}
+func (*Sweep) command()         {}

@@ -1,0 +1,35 @@
+package persistence
+
+// Reader reads one partition's state at one moment. It is valid only inside the function it was given to, on one
+// goroutine. What it returns is copied and may be kept. An unreadable row is an error that wraps ErrCorrupt and names
+// the row; an absent one is ok == false.
+type Reader interface {
+	Partition() (PartitionState, error)
+	// Resolve finds the current incarnation of an id.
+	Resolve(id string) (iid Incarnation, ok bool, err error)
+	Head(iid Incarnation) (head Head, ok bool, err error)
+	Start(iid Incarnation, execution uint64) (start PendingStart, ok bool, err error)
+	// Parts calls yield with the stored parts of an execution in order, from the part that starts at or after
+	// fromEvent, until it returns false.
+	Parts(iid Incarnation, execution, fromEvent uint64, yield func(StoredPart) bool) error
+	// Inbox returns up to max items of an instance with seq > after, in order.
+	Inbox(iid Incarnation, after uint64, max int) ([]InboxItem, error)
+	TurnLease(iid Incarnation) (lease TurnLease, ok bool, err error)
+	Work(key WorkKey) (item WorkItem, ok bool, err error)
+	// Children returns the children that an execution waits for, by event.
+	Children(iid Incarnation, execution uint64) ([]ChildItem, error)
+	Timers(iid Incarnation, execution uint64, events []TimerRef) ([]TimerKey, error)
+	Request(id, key string) (item RequestItem, ok bool, err error)
+	// List returns up to max heads with one of the statuses, the most recently updated first, after the cursor.
+	List(statuses []Status, after ListCursor, max int) ([]Head, error)
+
+	// The scans serve a dispatcher's start and refill; each returns up to max rows after the given one, in key order.
+	ScanStarts(after Incarnation, max int) ([]PendingStart, error)
+	ScanInbox(after Incarnation, max int) ([]InboxEffect, error) // instances with a non-empty inbox: their first row
+	ScanLeases(after Incarnation, max int) ([]TurnLease, error)
+	ScanWork(after WorkKey, max int) ([]WorkItem, error)
+	ScanTimers(after TimerKey, max int) ([]TimerItem, error)
+	ScanOutbox(to Partition, after uint64, max int) ([]OutboxItem, error)
+	// Mark is the highest seq that was delivered from a sending partition.
+	Mark(from Partition) (uint64, error)
+}

@@ -1,0 +1,196 @@
+package persistence
+
+import "fmt"
+
+// Status of an instance, or of one execution.
+type Status uint8
+
+// The statuses.
+const (
+	// StatusPending: acknowledged, or continued as new, and the first turn has not been committed. Not terminal.
+	StatusPending Status = iota + 1
+	StatusRunning
+	StatusCompleted
+	StatusFailed
+	// StatusContinuedAsNew is the end of an execution, never of an instance.
+	StatusContinuedAsNew
+)
+
+// Terminal reports whether an instance with this status has ended.
+func (s Status) Terminal() bool { return s == StatusCompleted || s == StatusFailed }
+
+// String names the status.
+func (s Status) String() string {
+	names := [...]string{"", "Pending", "Running", "Completed", "Failed", "ContinuedAsNew"}
+	if int(s) < len(names) && s > 0 {
+		return names[s]
+	}
+	return fmt.Sprintf("Status(%d)", uint8(s))
+}
+
+// Chain is SHA-256 cut to 128 bits over an execution's stored bytes, part by part.
+type Chain [16]byte
+
+// Head is the state of an instance: one row, replaced by every commit.
+type Head struct {
+	ID      string
+	IID     Incarnation
+	Name    string
+	Version string
+	Pin     string
+	Status  Status
+
+	Execution uint64
+	// Turn is the last committed turn of the current execution; 0 before its first.
+	Turn uint64
+	// NextEvent is the id that the next event of the current execution takes; 1 before its first turn.
+	NextEvent uint64
+	Chain     Chain
+	// LastPart is the first event of the last stored part of the current execution; 0 before its first turn.
+	LastPart uint64
+	Parent   Link
+
+	CreatedAtMs int64
+	UpdatedAtMs int64
+	EndedAtMs   int64
+
+	// Counters; each equals the number of rows it counts.
+	Inbox    uint64
+	Work     uint64
+	Timers   uint64
+	Children uint64
+	// NextSeq is the seq of the next inbox row, from 1.
+	NextSeq uint64
+	// HistoryEvents and HistoryBytes are of the current execution.
+	HistoryEvents uint64
+	HistoryBytes  uint64
+	// Dropped counts messages that came too late: at a terminal instance, or with a link that is not this one's.
+	Dropped uint64
+}
+
+// PendingStart is an S row: what starts an execution until its first turn.
+type PendingStart struct {
+	ID        string
+	IID       Incarnation
+	Execution uint64
+	Name      string
+	Version   string
+	// Input of a first execution; Start (an encoded turnpb.Message) of a later one.
+	Input  []byte
+	Start  []byte
+	Parent Link
+}
+
+// StoredPart is one stored row of history.
+type StoredPart struct {
+	Execution  uint64
+	FirstEvent uint64
+	Count      uint64
+	// Header is the turn's; it is stored with the first part of a turn only, and nil for the others.
+	Header []byte
+	Events []byte
+	Chain  Chain
+}
+
+// ItemForm says what an inbox item holds.
+type ItemForm uint8
+
+// The forms of inbox items.
+const (
+	// ItemMessage holds an encoded turnpb.Message.
+	ItemMessage ItemForm = iota + 1
+	// ItemChildExists says that the child of (Execution, Event) could not be started because its id is taken.
+	ItemChildExists
+)
+
+// InboxItem is one message that waits for a turn.
+type InboxItem struct {
+	Seq         uint64
+	NotBeforeMs int64
+	Form        ItemForm
+	Message     []byte
+	Execution   uint64
+	Event       uint64
+	ChildID     string
+}
+
+// WorkItem is a scheduled activity. ID is its instance's.
+type WorkItem struct {
+	ID          string
+	Key         WorkKey
+	Name        string
+	Order       uint64 // index of the command that scheduled it, then position; older is smaller
+	Tag         *string
+	Session     *string
+	Attempts    uint32
+	NotBeforeMs int64
+	// Part is the first event of the stored part that holds the ActivityScheduled event.
+	Part uint64
+	// Token, Holder and ExpiresAtMs are those of its lease; Token is empty if there is none.
+	Token       Token
+	Holder      Holder
+	ExpiresAtMs int64
+}
+
+// TimerItem is a durable timer. ID is its instance's.
+type TimerItem struct {
+	ID  string
+	Key TimerKey
+}
+
+// TurnLease is an L row: attempts, backoff and lease of an instance's turns; absent in the good case.
+type TurnLease struct {
+	ID          string
+	IID         Incarnation
+	Attempts    uint32
+	NotBeforeMs int64
+	Token       Token
+	Holder      Holder
+	ExpiresAtMs int64
+	Through     uint64
+}
+
+// ChildItem is a child that an execution waits for.
+type ChildItem struct {
+	Execution uint64
+	Event     uint64
+	ID        string
+	Policy    uint8
+}
+
+// OutboxItem is one message for another partition; Message is opaque and goes into Deliver as it is.
+type OutboxItem struct {
+	To      Partition
+	Seq     uint64
+	Message []byte
+}
+
+// RequestItem is a remembered request.
+type RequestItem struct {
+	ID          string
+	Key         string
+	IID         Incarnation
+	Seq         uint64
+	ExpiresAtMs int64
+}
+
+// PartitionState is a partition's own row.
+type PartitionState struct {
+	Applied        uint64
+	Epoch          uint64
+	Node           string
+	Process        string
+	Clean          bool
+	MachineVersion uint32
+	NextIID        Incarnation
+	Pending        uint64
+	Running        uint64
+	Completed      uint64
+	Failed         uint64
+}
+
+// ListCursor continues a listing after an entry; the zero value starts at the newest.
+type ListCursor struct {
+	UpdatedAtMs int64
+	IID         Incarnation
+}

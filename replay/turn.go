@@ -1,0 +1,164 @@
+package replay
+
+import (
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// Func is an orchestration as the machine runs it. It must be deterministic: it may block only on futures of its
+// context. A returned error fails the orchestration.
+type Func func(ctx *Context, input []byte) ([]byte, error)
+
+// Config says what a machine runs and where. All of it is fixed for the life of an execution.
+type Config struct {
+	// Instance is the id of the instance; Execution counts from 1.
+	Instance  string
+	Execution uint64
+	// Name and Version are the resolved handler's. Version is a full semantic version, for example 1.0.0.
+	Name    string
+	Version string
+	// Func is the handler.
+	Func Func
+	// Unwind runs the function it is given on a goroutine that is not the caller's and waits for it to return or to
+	// exit. The machine uses it to end a parked coroutine. Nil: a goroutine started and awaited by the machine's
+	// default, for tests.
+	Unwind func(func())
+}
+
+// Segment is one committed turn as it is replayed.
+type Segment struct {
+	Header *turnpb.SegmentHeader
+	Events []*turnpb.Event
+}
+
+// Input is everything a turn may depend on.
+type Input struct {
+	// TimeMs is the turn's wall clock in milliseconds since the Unix epoch. Within an execution [Context.Now] never
+	// goes back, even if TimeMs does.
+	TimeMs int64
+	// Entropy is the turn's only randomness.
+	Entropy [16]byte
+	// Messages are consumed in order. At most one is a start, and only when history is empty.
+	Messages []*turnpb.Message
+}
+
+// Outcome says how a turn left the execution.
+type Outcome uint8
+
+// The outcomes of a turn.
+const (
+	// Running: the code waits for something. The zero value.
+	Running Outcome = iota
+	// Completed: the code returned. Decision.Output is its result.
+	Completed
+	// Failed: Decision.Failure says why; a cancelled execution fails with kind CANCELLED.
+	Failed
+	// ContinuedAsNew: Decision.Next starts the next execution.
+	ContinuedAsNew
+)
+
+// Decision is what one turn decided. Nothing of it may take effect before it is committed.
+//
+// Events are in their final order: converted messages, schedules and metadata as emitted, cancellation breadcrumbs
+// by source id, the terminal event last.
+type Decision struct {
+	Events []*turnpb.Event
+	// Converted is how many events at the front were made from messages (the started event included).
+	Converted int
+	// Rejected lists consumed messages that left no event.
+	Rejected []*turnpb.RejectedMessage
+	// CallSites has one entry for each schedule event in Events.
+	CallSites []*turnpb.CallSite
+
+	Activities []Activity
+	Timers     []Timer
+	Children   []Child
+	Detached   []Detached
+
+	// CancelledActivities are schedule event ids whose work must be deleted: cancelled by code, or open at the end.
+	CancelledActivities []uint64
+	// CancelledTimers are timers that must be deleted: cancelled by code, or open at the end.
+	CancelledTimers []Timer
+	// CancelledChildren must be sent a cancel: cancelled by code, or open at the end under the policy cancel.
+	CancelledChildren []CancelledChild
+	// ClosedChildren are schedule event ids of children whose answer this turn took.
+	ClosedChildren []uint64
+
+	// Status is set if the turn changed the custom status; its Value is nil if it was cleared.
+	Status *StatusChange
+	// KV are the turn's changes of the key-value store, in order.
+	KV []KVChange
+
+	Outcome Outcome
+	Output  []byte
+	Failure *turnpb.Failure
+	Next    *turnpb.StartOrchestration
+
+	// Progress says whether any message or history event made code progress possible.
+	Progress bool
+	// Spoiled is set when the code misused its context in a way that makes the decision worthless (a foreign
+	// goroutine took the hand-over). A spoiled turn must never be committed; drop the machine.
+	Spoiled error
+}
+
+// Activity is work that a turn scheduled.
+type Activity struct {
+	Event   uint64
+	Name    string
+	Input   []byte
+	Session *string
+	Tag     *string
+}
+
+// Timer is a durable timer.
+type Timer struct {
+	Event    uint64
+	FireAtMs int64
+}
+
+// Child is a sub-orchestration that a turn starts. Instance is its full id.
+type Child struct {
+	Event    uint64
+	Instance string
+	Name     string
+	Version  string
+	Input    []byte
+	Policy   turnpb.ChildPolicy
+}
+
+// Detached is an orchestration that a turn starts and does not wait for.
+type Detached struct {
+	Event    uint64
+	Instance string
+	Name     string
+	Version  string
+	Input    []byte
+}
+
+// CancelledChild is a child that must be told to stop.
+type CancelledChild struct {
+	Event    uint64
+	Instance string
+	Reason   string
+}
+
+// StatusChange is the last change of the custom status in a turn.
+type StatusChange struct {
+	Value *string
+}
+
+// KVChange is one change of the key-value store: a set, a clear of one key, or a clear of all.
+type KVChange struct {
+	Op    KVOp
+	Key   string
+	Value []byte
+}
+
+// KVOp is the kind of a KVChange.
+type KVOp uint8
+
+// The kinds of a KVChange.
+const (
+	KVSet KVOp = iota + 1
+	KVClear
+	KVClearAll
+)
