@@ -1,0 +1,126 @@
+// Package limits holds every limit of Turnstone, in one place, and the checks that enforce them before anything is
+// written.
+//
+// It must not know who asks. A limit's own value is allowed; one more is refused with an [Error] that names the limit
+// and the size.
+package limits
+
+import (
+	"fmt"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits are all options; the zero value of a field means its default.
+type Limits struct {
+	// NameBytes bounds orchestration and activity names. Default 256.
+	NameBytes int
+	// IDBytes bounds instance ids given by callers, session ids, tags, KV keys and event names. Default 256.
+	IDBytes int
+	// DerivedIDBytes bounds the ids that the engine derives for automatic children. Default 1,024.
+	DerivedIDBytes int
+	// PayloadBytes bounds each input, output, event's data and activity result. Default 2 MiB.
+	PayloadBytes int
+	// TurnBytes bounds one turn's commit. Default 16 MiB.
+	TurnBytes int
+	// HistoryEventsWarn and HistoryBytesWarn log a warning. Defaults 10,240 and 10 MiB.
+	HistoryEventsWarn int
+	HistoryBytesWarn  int
+	// HistoryEvents and HistoryBytes fail the instance. Defaults 51,200 and 50 MiB.
+	HistoryEvents int
+	HistoryBytes  int
+	// Pending bounds an instance's open activities, timers, waits and children together. Default 10,000.
+	Pending int
+	// Inbox bounds the messages that wait for an instance. Default 10,000.
+	Inbox int
+	// Carried and CarriedBytes bound what continue-as-new carries over. Defaults 1,000 and 4 MiB.
+	Carried      int
+	CarriedBytes int
+	// RequestKeyBytes bounds request keys. Default 256.
+	RequestKeyBytes int
+	// ReasonBytes bounds the reason of a cancel. Default 4,096.
+	ReasonBytes int
+}
+
+// Fixed bounds that are no options.
+const (
+	// BufferMessages and BufferBytes bound what waits in memory while an instance's turn commits.
+	BufferMessages = 1000
+	BufferBytes    = 4 << 20
+	// AcceptAfter is how long an instance may hold a message before it is accepted on its own.
+	AcceptAfter = 10 * time.Millisecond
+)
+
+// Default has every default.
+func Default() Limits { return Limits{}.WithDefaults() }
+
+// WithDefaults fills in the fields that are 0.
+func (l Limits) WithDefaults() Limits {
+	for _, f := range []struct {
+		field *int
+		value int
+	}{
+		{&l.NameBytes, 256}, {&l.IDBytes, 256}, {&l.DerivedIDBytes, 1024}, {&l.PayloadBytes, 2 << 20},
+		{&l.TurnBytes, 16 << 20}, {&l.HistoryEventsWarn, 10_240}, {&l.HistoryBytesWarn, 10 << 20},
+		{&l.HistoryEvents, 51_200}, {&l.HistoryBytes, 50 << 20}, {&l.Pending, 10_000}, {&l.Inbox, 10_000},
+		{&l.Carried, 1000}, {&l.CarriedBytes, 4 << 20}, {&l.RequestKeyBytes, 256}, {&l.ReasonBytes, 4096},
+	} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	return l
+}
+
+// Error says which limit would be exceeded and by what.
+type Error struct {
+	// Limit names the limit, for example "input bytes".
+	Limit string
+	Size  int
+	Max   int
+}
+
+// Error names the limit, the size and the maximum.
+func (e *Error) Error() string {
+	return fmt.Sprintf("limit exceeded: %s is %d, the limit is %d", e.Limit, e.Size, e.Max)
+}
+
+// Check refuses a size above max.
+func Check(limit string, size, max int) error {
+	if size > max {
+		return &Error{Limit: limit, Size: size, Max: max}
+	}
+	return nil
+}
+
+// IDError says what is wrong with an id or a name.
+type IDError struct {
+	// What names the field, for example "instance id".
+	What string
+	// Problem is a sentence part: "is empty", "is not valid UTF-8", "has a control character at byte 3".
+	Problem string
+}
+
+// Error names the field and the problem.
+func (e *IDError) Error() string { return "invalid " + e.What + ": it " + e.Problem }
+
+// CheckID refuses an id that is empty, too long, not valid UTF-8, or has a control character. Every other character
+// is allowed.
+func CheckID(what, id string, max int) error {
+	if id == "" {
+		return &IDError{What: what, Problem: "is empty"}
+	}
+	if len(id) > max {
+		return &Error{Limit: what + " bytes", Size: len(id), Max: max}
+	}
+	if !utf8.ValidString(id) {
+		return &IDError{What: what, Problem: "is not valid UTF-8"}
+	}
+	for i, r := range id {
+		if unicode.IsControl(r) {
+			return &IDError{What: what, Problem: fmt.Sprintf("has a control character at byte %d", i)}
+		}
+	}
+	return nil
+}
