@@ -154,10 +154,12 @@ type SegmentPart struct {
 	Events     []byte
 }
 
-// NewWork schedules an activity. The input is in the ActivityScheduled event.
+// NewWork schedules an activity. The stored input is in the ActivityScheduled event.
 type NewWork struct {
-	Event       uint64
-	Name        string
+	Event uint64
+	Name  string
+	// Input is not stored in the work row: it is handed on in the effect, so that a holder in this process needs no read.
+	Input       []byte
 	Tag         *string
 	Session     *string
 	NotBeforeMs int64

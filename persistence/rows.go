@@ -116,9 +116,11 @@ type InboxItem struct {
 
 // WorkItem is a scheduled activity. ID is its instance's.
 type WorkItem struct {
-	ID          string
-	Key         WorkKey
-	Name        string
+	ID   string
+	Key  WorkKey
+	Name string
+	// Input is set only in the effect of the commit that scheduled the activity (NewWork.Input); a scan leaves it nil.
+	Input       []byte
 	Order       uint64 // index of the command that scheduled it, then position; older is smaller
 	Tag         *string
 	Session     *string

@@ -1,0 +1,64 @@
+package actors
+
+import (
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// What the activator carries to an instance. All are pointers and carry their own reply; reply functions are called
+// once, from any goroutine, and must not block.
+
+// startMsg asks for a new instance. reply gets nil once the start is durable, or an error: one that wraps
+// persistence.ErrAlreadyExists, ErrBusy, ErrUncertain, or a limit.
+type startMsg struct {
+	req   StartRequest
+	reply func(StartReply)
+}
+
+// StartReply answers a start. Repeated: the request key was used before, and this is the first answer.
+type StartReply struct {
+	Repeated bool
+	Err      error
+}
+
+// deliverMsg brings a message from outside. reply gets nil once it is durable (or was dropped by a terminal
+// instance), or an error that wraps persistence.ErrNotFound, ErrLimit, ErrBusy or ErrUncertain.
+type deliverMsg struct {
+	message    *turnpb.Message
+	encoded    []byte
+	requestKey string
+	reply      func(error)
+}
+
+// resultMsg brings an activity's result from a slot. reply gets nil once it is recorded, or the refusal: NotFound (the
+// work was cancelled or answered), LeaseLost or Fenced (someone else has it); the result is then void.
+type resultMsg struct {
+	key      persistence.WorkKey
+	token    persistence.Token
+	epoch    uint64
+	attempts uint32
+	message  *turnpb.Message
+	encoded  []byte
+	reply    func(error)
+}
+
+// nudgeMsg says that the inbox of an incarnation has a row. An instance that holds it ignores the nudge.
+type nudgeMsg struct {
+	iid persistence.Incarnation
+	seq uint64
+}
+
+// pendingMsg says that an execution waits for its first turn (an S row exists).
+type pendingMsg struct {
+	start persistence.StartEffect
+}
+
+// timerMsg says that a durable timer is due.
+type timerMsg struct {
+	key persistence.TimerKey
+}
+
+// retryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now.
+type retryMsg struct {
+	iid persistence.Incarnation
+}

@@ -1,0 +1,64 @@
+package actors
+
+import (
+	"context"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// ActivityFunc is an activity as a slot runs it. ctx ends when the activity is cancelled, its lease is lost, or the
+// node shuts down. The error may carry an author's kind and details (internal/failure).
+type ActivityFunc func(ctx context.Context, info ActivityInfo, input []byte) ([]byte, error)
+
+// ActivityInfo says what an activity runs for.
+type ActivityInfo struct {
+	Instance      string
+	Incarnation   uint64
+	Execution     uint64
+	Event         uint64
+	Orchestration string
+	Version       string
+	Name          string
+	Attempt       uint32
+	Worker        string
+}
+
+// Handlers is what a consumer can run. Implementations are safe for concurrent use and may grow while attached.
+type Handlers interface {
+	// Orchestration resolves a handler. An empty version means the registry's policy. The returned version is a full
+	// semantic version. ok is false if the name or the version is not registered.
+	Orchestration(name, version string) (resolved string, fn replay.Func, ok bool)
+	Activity(name string) (fn ActivityFunc, ok bool)
+	// Replays reports whether this engine may replay an execution pinned to an engine version ("" is always true).
+	Replays(pin string) bool
+}
+
+// Consumer is one runtime that is attached to the journal in this process. Several may be attached, with different
+// handlers and engine ranges; an instance stays with its consumer while it is resident.
+type Consumer struct {
+	// ID is unique among the attached consumers of the node.
+	ID       string
+	Handlers Handlers
+	// TurnSlots and ActivitySlots bound how many turns and activities of this consumer run at once. 0 means none.
+	TurnSlots     int
+	ActivitySlots int
+	// EngineVersion pins the executions that begin here.
+	EngineVersion string
+}
+
+// StartRequest starts an instance.
+type StartRequest struct {
+	ID         string
+	Name       string
+	Version    string
+	Input      []byte
+	RequestKey string
+}
+
+// Delivery is a message from outside for one instance: a raised event, a queue message or a cancel.
+type Delivery struct {
+	ID         string
+	Message    *turnpb.Message
+	RequestKey string
+}

@@ -1,0 +1,71 @@
+package actors
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Executor runs functions later, on a goroutine that is not the caller's. The real one is elastic: parked goroutines
+// with warm stacks, a new one when none is parked. The simulator's appends to a list that a seed draws from.
+type Executor interface {
+	// Go runs f once. It never blocks and never runs f before it returns.
+	Go(f func())
+}
+
+// CodeRunner runs user code that may block. The real one has a goroutine per call; the simulator runs the code on a
+// goroutine that it waits for and delivers done as a later step.
+type CodeRunner interface {
+	// Run runs code and then calls done, once. It never blocks.
+	Run(code func(), done func())
+}
+
+// Config is everything an engine is built from. The journal is required; every other zero value means its default.
+type Config struct {
+	Journal persistence.Journal
+	// Node names this node; it must be stable across restarts. Process names this run of it and must not be reused.
+	Node    string
+	Process string
+
+	Clock    clock.Clock
+	IDs      ids.Source
+	Executor Executor
+	// Turns and Activities run user code. Nil: goroutines.
+	Turns      CodeRunner
+	Activities CodeRunner
+	Logger     *slog.Logger
+	Limits     limits.Limits
+
+	// MaxAttempts: more attempts than this are recorded as poison and the code is not run. Default 10.
+	MaxAttempts uint32
+	// BackoffBase and BackoffMax: how long work whose handler is not registered waits, base x 2^(attempt-1), capped.
+	// Defaults 1 s and 60 s.
+	BackoffBase time.Duration
+	BackoffMax  time.Duration
+	// TurnLease and WorkLease are how long leases last. Defaults 5 s and 30 s; renewal buffers 2 s and 5 s.
+	TurnLease       time.Duration
+	TurnLeaseBuffer time.Duration
+	WorkLease       time.Duration
+	WorkLeaseBuffer time.Duration
+	// Grace is how long a cancelled activity may go on before its slot is given back. Default 10 s.
+	Grace time.Duration
+	// WatchdogWarn and WatchdogAbandon: when a turn that blocks outside Turnstone is reported and given up.
+	// Defaults 1 s and 5 s.
+	WatchdogWarn    time.Duration
+	WatchdogAbandon time.Duration
+	// CarefulFor is how long after an epoch that did not end cleanly everything is accepted and leased first.
+	// Default 30 s.
+	CarefulFor time.Duration
+	// LeaseAfter is how long an activity runs under a grant before it is leased in the background. Default 1 s.
+	LeaseAfter time.Duration
+	// ResidentBytes bounds the memory of resident instances (an estimate). Default 256 MiB; negative: nothing stays
+	// resident between turns.
+	ResidentBytes int64
+	// InstancesMax bounds the instances that are active at once; beyond it new work is answered with ErrBusy.
+	// Default 200,000.
+	InstancesMax int
+}
