@@ -14,16 +14,16 @@ import (
 type Dump struct {
 	Partition Partition
 	State     PartitionState
-	Marks     []DumpMark  // by sending partition
-	Names     []DumpName  // by id
-	Heads     []Head      // by incarnation
-	Starts    []DumpStart // by incarnation, execution
-	Parts     []DumpPart  // by incarnation, execution, first event
-	Inbox     []DumpInbox // by incarnation, seq
-	Leases    []TurnLease // by incarnation
-	Work      []WorkItem  // by key
-	Timers    []TimerItem // by fire time, incarnation, execution, event
-	Children  []DumpChild // by incarnation, execution, event
+	Marks     []DumpMark     // by sending partition
+	Names     []DumpName     // by id
+	Heads     []Head         // by incarnation
+	Starts    []PendingStart // by incarnation, execution
+	Parts     []DumpPart     // by incarnation, execution, first event
+	Inbox     []DumpInbox    // by incarnation, seq
+	Leases    []TurnLease    // by incarnation
+	Work      []WorkItem     // by key
+	Timers    []TimerItem    // by fire time, incarnation, execution, event
+	Children  []DumpChild    // by incarnation, execution, event
 	Requests  []RequestItem
 	Outbox    []OutboxItem // by receiving partition, seq
 	Listing   []DumpListing
@@ -40,9 +40,6 @@ type DumpName struct {
 	ID  string
 	IID Incarnation
 }
-
-// DumpStart is one S row.
-type DumpStart struct{ PendingStart }
 
 // DumpPart is one E row.
 type DumpPart struct {
