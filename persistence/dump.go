@@ -14,7 +14,8 @@ import (
 type Dump struct {
 	Partition Partition
 	State     PartitionState
-	Marks     []DumpMark     // by sending partition
+	Marks     []DumpMark     // by sending partition: how far its outbox was delivered here
+	Sent      []DumpMark     // by receiving partition: the last outbox seq that was ever given
 	Names     []DumpName     // by id
 	Heads     []Head         // by incarnation
 	Starts    []PendingStart // by incarnation, execution
@@ -29,9 +30,9 @@ type Dump struct {
 	Listing   []DumpListing
 }
 
-// DumpMark is how far the outbox of a sending partition was delivered.
+// DumpMark is a number of the stream of messages between this partition and a peer; those that are 0 are left out.
 type DumpMark struct {
-	From Partition
+	Peer Partition
 	Seq  uint64
 }
 
@@ -70,7 +71,8 @@ type DumpListing struct {
 func (d *Dump) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "P %d %+v\n", d.Partition, d.State)
-	dumpRows(&b, "M", d.Marks)
+	dumpRows(&b, "M received from", d.Marks)
+	dumpRows(&b, "M sent to", d.Sent)
 	dumpRows(&b, "N", d.Names)
 	dumpRows(&b, "H", d.Heads)
 	dumpRows(&b, "S", d.Starts)
