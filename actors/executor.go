@@ -1,0 +1,138 @@
+package actors
+
+import "sync"
+
+// keepParked is how many goroutines an executor keeps for later unless told otherwise.
+const keepParked = 64
+
+// ElasticExecutor runs each function on a goroutine of its own, and keeps the goroutines: a function gets one that
+// is parked, whose stack has already grown, or a new one when none is parked. So a function that blocks holds up
+// nobody, and one that does not costs no cold stack.
+type ElasticExecutor struct {
+	keep int
+
+	mu     sync.Mutex
+	ended  sync.Cond
+	parked []*parkedWorker // last in, first out: the warmest stack is used first
+	live   int             // goroutines that have not ended, parked ones included
+	closed bool
+}
+
+// parkedWorker is a goroutine that waits for its next function. The channel has room for one, so waking never blocks.
+type parkedWorker struct{ next chan func() }
+
+// NewElasticExecutor makes an executor that keeps at most keep parked goroutines; 0 or less means 64. Close it.
+func NewElasticExecutor(keep int) *ElasticExecutor {
+	if keep <= 0 {
+		keep = keepParked
+	}
+	e := &ElasticExecutor{keep: keep}
+	e.ended.L = &e.mu
+	return e
+}
+
+// Go runs f once, on another goroutine. It never blocks. After Close it still runs f, on a goroutine that is not kept.
+func (e *ElasticExecutor) Go(f func()) {
+	e.mu.Lock()
+	if n := len(e.parked); n > 0 {
+		w := e.parked[n-1]
+		e.parked[n-1] = nil
+		e.parked = e.parked[:n-1]
+		e.mu.Unlock()
+		w.next <- f
+		return
+	}
+	e.live++
+	e.mu.Unlock()
+	go e.work(f)
+}
+
+// work runs f and then whatever the goroutine is woken for. A function that ends its goroutine with runtime.Goexit
+// takes the worker with it: the deferred call keeps the count right.
+func (e *ElasticExecutor) work(f func()) {
+	defer e.end()
+	w := &parkedWorker{next: make(chan func(), 1)}
+	for f != nil {
+		f()
+		if !e.park(w) {
+			return
+		}
+		f = <-w.next
+	}
+}
+
+// park offers the worker for later; false if it must end.
+func (e *ElasticExecutor) park(w *parkedWorker) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || len(e.parked) >= e.keep {
+		return false
+	}
+	e.parked = append(e.parked, w)
+	return true
+}
+
+func (e *ElasticExecutor) end() {
+	e.mu.Lock()
+	e.live--
+	e.ended.Broadcast()
+	e.mu.Unlock()
+}
+
+// Release ends the parked goroutines and keeps none from now on. It does not wait for functions that run: for code
+// that nobody can stop.
+func (e *ElasticExecutor) Release() {
+	e.mu.Lock()
+	e.closed = true
+	parked := e.parked
+	e.parked = nil
+	e.mu.Unlock()
+	for _, w := range parked {
+		w.next <- nil
+	}
+}
+
+// Close ends the parked goroutines and waits until no function of this executor runs. A function must not call it.
+func (e *ElasticExecutor) Close() {
+	e.Release()
+	e.mu.Lock()
+	for e.live > 0 {
+		e.ended.Wait()
+	}
+	e.mu.Unlock()
+}
+
+// Running is how many goroutines the executor has, parked ones included.
+func (e *ElasticExecutor) Running() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.live
+}
+
+// GoRunner runs user code on goroutines of its own: the CodeRunner of a real node.
+type GoRunner struct{ pool *ElasticExecutor }
+
+// NewGoRunner makes a runner that keeps at most keep parked goroutines; 0 or less means 64. Close it.
+func NewGoRunner(keep int) *GoRunner { return &GoRunner{pool: NewElasticExecutor(keep)} }
+
+// Run runs code and then done, on one goroutine. done is called also if code ends its goroutine with runtime.Goexit.
+// code must recover its own panics: one that escapes ends the process, as everywhere in Go.
+func (r *GoRunner) Run(code func(), done func()) {
+	r.pool.Go(func() {
+		finished := false
+		defer func() {
+			if !finished && recover() == nil {
+				done() // Goexit: the goroutine is lost, the slot must not be
+			}
+		}()
+		code()
+		finished = true
+		done()
+	})
+}
+
+// Close ends the parked goroutines. Code that still runs is left alone: Go cannot stop it.
+func (r *GoRunner) Close() { r.pool.Release() }
+
+// Running is how many goroutines the runner has, parked ones included.
+func (r *GoRunner) Running() int { return r.pool.Running() }

@@ -1,0 +1,15 @@
+package actors
+
+import "github.com/asynkron/protoactor-go/actor"
+
+// props is the only place that makes Props: every actor has our mailbox, our dispatcher and our supervision. Any other
+// Props would run outside the executor, and the simulator could not repeat it.
+func (s *system) props(producer func() actor.Actor) *actor.Props {
+	return actor.PropsFromProducer(producer,
+		actor.WithMailbox(s.mailbox),
+		actor.WithDispatcher(s.dispatch),
+		actor.WithSupervisor(s.strategy),
+	)
+}
+
+func (s *system) mailbox() actor.Mailbox { return newMailbox(s) }

@@ -1,0 +1,29 @@
+package actors
+
+import "github.com/asynkron/protoactor-go/actor"
+
+// messagesPerRun is how many user messages an actor handles before it lets others run.
+const messagesPerRun = 128
+
+// scheduler is the library's dispatcher over our Executor: the only way in which an actor gets to run.
+type scheduler struct {
+	executor   Executor
+	throughput int
+}
+
+var _ actor.Dispatcher = (*scheduler)(nil)
+
+// newScheduler asks the executor for its throughput if it has one: the simulator wants a step for each message.
+func newScheduler(executor Executor) *scheduler {
+	s := &scheduler{executor: executor, throughput: messagesPerRun}
+	if t, ok := executor.(interface{ Throughput() int }); ok {
+		s.throughput = max(1, t.Throughput())
+	}
+	return s
+}
+
+// Schedule has the executor run one run of a mailbox.
+func (s *scheduler) Schedule(run func()) { s.executor.Go(run) }
+
+// Throughput is how many user messages one run of a mailbox may handle.
+func (s *scheduler) Throughput() int { return s.throughput }

@@ -1,0 +1,127 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/eventstream"
+)
+
+// system wraps the library's actor system: what is spawned, sent and stopped goes through here.
+type system struct {
+	library  *actor.ActorSystem
+	root     *actor.RootContext // spawns under our guardian
+	dispatch *scheduler
+	strategy *restarting
+	logger   *slog.Logger
+	names    atomic.Uint64
+	dead     atomic.Uint64
+}
+
+// newSystem makes a system that runs on cfg.Executor and logs to cfg.Logger (nil: slog.Default). The executor is the
+// caller's to close, after the last actor has been told to stop.
+func newSystem(cfg Config) *system {
+	logger := cfg.Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	s := &system{
+		logger:   logger,
+		dispatch: newScheduler(cfg.Executor),
+		strategy: &restarting{logger: logger},
+	}
+	s.library = actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(quiet{logger.Handler()}) }),
+	)
+	// A stream of our own, so that the library's subscribers are gone: they log dead letters with the whole message and
+	// start a goroutine to throttle that.
+	s.library.EventStream = eventstream.NewEventStream()
+	s.library.EventStream.Subscribe(s.observe)
+	s.root = s.library.Root.Copy().WithGuardian(s.strategy)
+	_ = s.root.Self() // makes the guardian now: two first spawns at once would make two
+	return s
+}
+
+// spawn starts an actor and returns its address. The name is for people; a number that is never used again is added,
+// so an old address never reaches a successor. producer makes the actor's struct, now and after every restart; it runs
+// on the caller's goroutine the first time and must not panic.
+func (s *system) spawn(name string, producer func() actor.Actor) *actor.PID {
+	unique := name + "$" + strconv.FormatUint(s.names.Add(1), 10)
+	pid, err := s.root.SpawnNamed(s.props(producer), unique)
+	if err != nil {
+		panic(fmt.Sprintf("actors: spawning %s: %v", unique, err)) // a number was used twice: a bug here
+	}
+	return pid
+}
+
+// send puts a message into an actor's queue. A stopped actor's messages are counted as dead letters. nil panics.
+func (s *system) send(pid *actor.PID, msg any) {
+	if pid == nil || msg == nil {
+		panic("actors: send needs an address and a message")
+	}
+	s.root.Send(pid, msg)
+}
+
+// stop stops an actor at once: it overtakes what is queued, and the queue becomes dead letters. For control flow use
+// a message and let the actor stop itself.
+func (s *system) stop(pid *actor.PID) { s.root.Stop(pid) }
+
+// deadLetters is how many user messages reached no actor.
+func (s *system) deadLetters() uint64 { return s.dead.Load() }
+
+// restarts is how many failures of actors were answered with a restart.
+func (s *system) restarts() uint64 { return s.strategy.restarts.Load() }
+
+// deadLetter takes a user message that its mailbox can no longer deliver.
+func (s *system) deadLetter(pid *actor.PID, msg any) { s.library.DeadLetter.SendUserMessage(pid, msg) }
+
+// deadControl takes a system message that its mailbox can no longer deliver.
+func (s *system) deadControl(pid *actor.PID, msg any) {
+	s.library.DeadLetter.SendSystemMessage(pid, msg)
+}
+
+// observe sees every event of the library's stream. Dead letters are counted and named by type, never shown: messages
+// carry payloads. Whoever watches an actor that is gone is told so.
+func (s *system) observe(event any) {
+	letter, ok := event.(*actor.DeadLetterEvent)
+	if !ok {
+		return
+	}
+	switch msg := letter.Message.(type) {
+	case *actor.Watch:
+		if watcher, ok := s.library.ProcessRegistry.Get(msg.Watcher); ok {
+			watcher.SendSystemMessage(msg.Watcher, &actor.Terminated{Who: letter.PID, Why: actor.TerminatedReason_NotFound})
+		}
+	case actor.SystemMessage, actor.MailboxMessage:
+	default:
+		s.dead.Add(1)
+		s.logger.Debug("a message reached no actor", "actor", letter.PID.GetId(), "type", fmt.Sprintf("%T", msg))
+	}
+}
+
+// quiet passes on what the library logs at Warn and above, and only the attributes that cannot hold a message.
+type quiet struct{ next slog.Handler }
+
+func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && q.next.Enabled(ctx, level)
+}
+
+func (q quiet) Handle(ctx context.Context, r slog.Record) error {
+	kept := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "actor", "self", "pid", "sender", "directive", "id":
+			kept.AddAttrs(a)
+		}
+		return true
+	})
+	return q.next.Handle(ctx, kept)
+}
+
+func (q quiet) WithAttrs([]slog.Attr) slog.Handler { return q }
+
+func (q quiet) WithGroup(string) slog.Handler { return q }
