@@ -1,0 +1,129 @@
+# Two commands matter: `make run` does the main job, `make test` is the gate. Both need Go, make and git, nothing else.
+
+.POSIX:
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+GO ?= go
+
+# The main job.
+DIR ?= $(shell $(GO) env GOROOT)/src
+STORE ?= .turnstone/catalogue
+REPORT ?= .turnstone/report.json
+
+# How much the long tests do; see README.md. Tests read the two environment variables, which the stages below set.
+SEEDS ?= 1000
+POINTS ?= 100000
+WORKLOADS ?= w1,w2,w3,w4,w5,w6
+
+# -race needs a C compiler. Without one the tests still run, and every stage list says so first.
+CC_FOUND := $(shell cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null 2>&1 && [ "$$($(GO) env CGO_ENABLED)" = 1 ] && echo yes)
+RACE := $(if $(CC_FOUND),-race,)
+
+STATICCHECK := $(GO) run -modfile internal/tools/go.mod honnef.co/go/tools/cmd/staticcheck
+STAGES := sh internal/tools/stages.sh
+
+CHECK_STAGES := format vet staticcheck lint build failpoint short
+TEST_STAGES := format vet staticcheck lint build failpoint proto race sim crash examples conformance
+
+# The simulator and the crash sweep run long and on one thread: the gate runs them at full length without -race, and
+# `race` runs them short with it. Examples are whole programs and have a stage of their own.
+LONG := /sim$$|/persistence/pebble$$|/examples/
+RACED = $$($(GO) list ./... | grep -vE '$(LONG)|/internal/lint$$')
+
+.PHONY: help run check test proto sim sweep bench bench-peers conformance clean race-note
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' Makefile
+
+run: ## catalogue a directory tree [DIR=] [STORE=] [REPORT=]; run it again to resume
+	@mkdir -p bin && $(GO) build -o bin/turnstone ./cmd/turnstone
+	@exec bin/turnstone demo --dir '$(DIR)' --store '$(STORE)' --report '$(REPORT)'
+
+check: race-note ## everything that takes less than three minutes
+	@$(STAGES) $(CHECK_STAGES)
+
+test: race-note ## the gate: everything that this checkout promises, in at most 40 minutes
+	@$(STAGES) $(TEST_STAGES)
+
+race-note:
+	@if [ -z "$(RACE)" ]; then \
+		echo "WARNING: no C compiler found: the race detector needs one. Tests run WITHOUT -race."; fi
+
+proto: ## regenerate the protobuf code
+	@$(GO) -C internal/tools run ./protogen ../../proto
+
+sim: ## run the simulator [SEEDS=1000]
+	TURNSTONE_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 24h ./sim/...
+
+sweep: ## cut the store at every write operation [POINTS=100000]
+	TURNSTONE_SWEEP_POINTS=$(POINTS) $(GO) test -count=1 -timeout 24h ./persistence/pebble/...
+
+bench: ## measure the workloads beside the limit [WORKLOADS=w1,...]
+	$(GO) run ./bench -w $(WORKLOADS) -limit -json
+
+bench-peers: ## measure other engines beside this one
+	sh bench/peers/run.sh
+
+conformance: ## the conformance cases: listed, present, passing
+	@$(GO) run ./internal/conformance -run
+
+clean: ## remove what the commands above have built
+	rm -rf bin
+
+# The stages, each a target of its own: `make stage-vet` runs one alone and prints all it has to say.
+.PHONY: $(CHECK_STAGES:%=stage-%) $(TEST_STAGES:%=stage-%)
+
+stage-format:
+	@out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files -co --exclude-standard '*.go')) && \
+		if [ -n "$$out" ]; then echo "not formatted; run gofmt -w on:"; echo "$$out"; exit 1; fi
+
+stage-vet:
+	$(GO) vet ./...
+	$(GO) vet -tags failpoint ./...
+	cd internal/tools && $(GO) vet ./...
+
+stage-staticcheck:
+	$(STATICCHECK) ./...
+
+stage-lint:
+	$(GO) test -count=1 ./internal/lint/...
+
+stage-build:
+	$(GO) build ./...
+	$(GO) build -tags failpoint ./...
+
+stage-failpoint:
+	$(GO) test $(RACE) -count=1 -tags failpoint ./internal/failpoint
+
+stage-short:
+	TURNSTONE_SIM_SEEDS=20 TURNSTONE_SWEEP_POINTS=200 \
+		$(GO) test $(RACE) -short -timeout 150s $$($(GO) list ./... | grep -v '/internal/lint$$')
+
+stage-proto:
+	$(GO) -C internal/tools run ./protogen -check ../../proto
+
+# Every test of the gate runs under the recorder, so that the conformance table shows what passed and nothing runs twice.
+RECORD = $(GO) run ./internal/conformance -record
+OUTCOMES = $${TURNSTONE_STAGE_LOGS:-bin}/outcomes
+
+stage-race:
+	@mkdir -p $(OUTCOMES)
+	TURNSTONE_SIM_SEEDS=20 TURNSTONE_SWEEP_POINTS=200 \
+		$(RECORD) $(OUTCOMES)/race -- $(RACE) -count=1 -shuffle=on -timeout 15m $(RACED)
+
+stage-sim:
+	@mkdir -p $(OUTCOMES)
+	TURNSTONE_SIM_SEEDS=20 $(RECORD) $(OUTCOMES)/sim-race -- $(RACE) -count=1 -short -timeout 10m ./sim/...
+	TURNSTONE_SIM_SEEDS=1000 $(RECORD) $(OUTCOMES)/sim -- -count=1 -timeout 20m ./sim/...
+
+stage-crash:
+	@mkdir -p $(OUTCOMES)
+	TURNSTONE_SWEEP_POINTS=200 $(RECORD) $(OUTCOMES)/crash-race -- $(RACE) -count=1 -short -timeout 10m ./persistence/pebble/...
+	TURNSTONE_SWEEP_POINTS=5000 $(RECORD) $(OUTCOMES)/crash -- -count=1 -timeout 20m ./persistence/pebble/...
+
+stage-examples:
+	@mkdir -p $(OUTCOMES)
+	$(RECORD) $(OUTCOMES)/examples -- $(RACE) -count=1 -timeout 5m ./examples/...
+
+stage-conformance:
+	$(GO) run ./internal/conformance -from $(OUTCOMES) -floor docs/conformance.floor

@@ -1,0 +1,176 @@
+package lint
+
+// The tables of what is allowed where. An exception names the directory or file and its reason; it is deleted when the
+// reason has gone (an exception that nothing needs is a finding).
+
+// permit is one exception.
+type permit struct {
+	// where is a directory or file of the module; "." is the files of the root package.
+	where string
+	why   string
+}
+
+// ban is a set of calls, or whole packages, that are allowed in seam packages only.
+type ban struct {
+	what string
+	// packages are import paths; one that ends in a slash covers what is below it too.
+	packages []string
+	// names are the banned names; nil bans the import.
+	names   map[string]bool
+	instead string
+	// only restricts the ban to these directories; nil is everywhere.
+	only    []string
+	permits []*permit
+}
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+// bans are checked in code that is not a test.
+var bans = []*ban{
+	{
+		what: "wall clock or timer", packages: []string{"time"},
+		names:   set("Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer"),
+		instead: "time comes in as a value, or from the clock that was passed in (internal/clock)",
+		permits: []*permit{
+			{"internal/clock", "it is the seam"},
+			{"internal/failpoint", "delays are one of its actions, in test builds only"},
+			{"bench", "it measures real time"},
+		},
+	},
+	{
+		what: "randomness", packages: []string{"math/rand/", "crypto/rand"},
+		instead: "entropy comes in as a value, or from the source that was passed in (internal/ids)",
+		permits: []*permit{
+			{"internal/ids", "it is the seam"},
+		},
+	},
+	{
+		what: "operating system or network", packages: []string{"os/", "net/", "syscall", "io/ioutil"},
+		instead: "the core does no I/O: ask through a port, or move the code to a seam package",
+		permits: []*permit{
+			{"internal/failpoint", "it reads the environment and ends the process, in test builds only"},
+			{"internal/lint", "it reads the sources and runs the go command"},
+			{"internal/catalogue", "reading files is what its activities do"},
+			{"bench", "it measures a real disk"},
+		},
+	},
+	{
+		what: "log", packages: []string{"log/"}, only: []string{"replay", "dispatch", "persistence", "internal/limits"},
+		instead: "the core returns what happened; whoever runs it decides what is logged",
+	},
+}
+
+// goroutinePermits are the owners of goroutines. Each waits for what it starts.
+var goroutinePermits = []*permit{
+	{"actors/executor.go", "the executor owns the turn and activity slots' goroutines and waits for them"},
+	{"bench", "its load generators are goroutines that it waits for"},
+}
+
+// rooms are the directories of the top level.
+var rooms = []string{
+	".ci", "actors", "bench", "client", "cmd", "dispatch", "docs", "examples", "internal", "node", "persistence", "proto",
+	"replay", "sim",
+}
+
+// rootDocuments are the documents of the top level.
+var rootDocuments = []string{"README.md", "ARCHITECTURE.md"}
+
+// directions says which packages of this module a package may import, beside those below its own directory. A row
+// covers the directories below it that have no row of their own. "*" is everything: only for what composes or
+// simulates a whole node.
+var directions = map[string][]string{
+	"proto":              {},
+	"internal/clock":     {},
+	"internal/ids":       {},
+	"internal/limits":    {},
+	"internal/failpoint": {},
+	"internal/failure":   {"proto"},
+	"replay":             {"proto", "internal/failure"},
+	".":                  {"proto", "replay", "internal/failure", "internal/limits"},
+
+	// The main job's orchestrations and the words for a history: above the author's API, below the command.
+	"internal/catalogue": {"."},
+	"internal/story":     {"proto", "persistence", "internal/failure"},
+
+	"persistence":                 {"proto", "internal/limits"},
+	"persistence/persistencetest": {"persistence", "proto", "internal/clock", "internal/ids", "internal/limits"},
+	"persistence/pebble": {
+		"persistence", "proto", "internal/clock", "internal/ids", "internal/limits", "internal/failpoint",
+	},
+
+	"dispatch": {"persistence", "internal/limits"},
+	"actors": {
+		"proto", "replay", "persistence", "dispatch", "internal/failure", "internal/clock", "internal/ids",
+		"internal/limits", "internal/failpoint",
+	},
+
+	"client": {
+		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "internal/limits",
+	},
+	"node": {
+		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "client", "internal/failure",
+		"internal/clock", "internal/ids", "internal/limits", "internal/failpoint",
+	},
+	"sim": {"*"},
+
+	"cmd/turnstone": {
+		".", "proto", "persistence", "persistence/pebble", "node", "client", "internal/catalogue", "internal/story",
+		"internal/failure", "internal/limits", "internal/clock", "internal/ids",
+	},
+	"examples":    {".", "node", "client"},
+	"bench":       {".", "node", "client"},
+	"bench/limit": {"persistence", "proto"},
+
+	"internal/lint":        {},
+	"internal/conformance": {},
+}
+
+// forTests may be imported by the tests of every package.
+var forTests = []string{
+	"persistence/persistencetest", "internal/clock", "internal/ids", "internal/limits", "internal/failure", "proto",
+}
+
+// library is one dependency. users are the only packages that may import it; nil means all.
+type library struct {
+	path      string
+	users     []string
+	testsOnly bool
+}
+
+var libraries = []library{
+	{path: "github.com/asynkron/protoactor-go", users: []string{"actors", "node", "sim"}},
+	{path: "github.com/orcaman/concurrent-map", users: []string{"sim"}},
+	{path: "github.com/cockroachdb/pebble/v2", users: []string{"persistence/pebble", "sim", "bench/limit"}},
+	{path: "google.golang.org/protobuf"},
+	{path: "github.com/Masterminds/semver/v3"},
+	{path: "github.com/spf13/cobra", users: []string{"cmd"}},
+	{path: "golang.org/x/term", users: []string{"cmd"}},
+	{path: "go.uber.org/goleak", testsOnly: true},
+	{path: "pgregory.net/rapid", testsOnly: true, users: []string{"persistence/persistencetest", "sim"}},
+}
+
+// lightRooms are the rooms that an author's package links, or that must be usable without a node.
+var lightRooms = []string{".", "proto", "replay", "persistence", "dispatch"}
+
+// heavyLibraries are what an author's package must not link.
+var heavyLibraries = []string{"github.com/cockroachdb/pebble", "github.com/asynkron/protoactor-go"}
+
+// The actor library.
+const (
+	actorPackage = "github.com/asynkron/protoactor-go/actor"
+	propsFile    = "actors/props.go"
+)
+
+var (
+	propsMakers = set("PropsFromProducer", "PropsFromProducerWithActorSystem", "PropsFromFunc")
+	stockParts  = set("Bounded", "BoundedDropping", "Unbounded", "UnboundedLockfree", "UnboundedPriority",
+		"UnboundedPriorityMpsc", "NewPriorityGoringQueue", "NewPriorityMpscQueue", "NewDefaultDispatcher",
+		"NewSynchronizedDispatcher", "NewFuture")
+	libraryTimers = []string{"RequestFuture", "ReenterAfter", "SetReceiveTimeout", "Stash"}
+)
