@@ -1,6 +1,9 @@
 package persistence
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Partition numbers one log and one state of a store, from 0.
 type Partition uint16
@@ -31,12 +34,23 @@ type WorkKey struct {
 // String formats the key as iid/execution/event.
 func (k WorkKey) String() string { return fmt.Sprintf("%d/%d/%d", k.IID, k.Execution, k.Event) }
 
+// Compare orders keys as they are stored: by incarnation, execution, event.
+func (k WorkKey) Compare(o WorkKey) int {
+	return cmp.Or(cmp.Compare(k.IID, o.IID), cmp.Compare(k.Execution, o.Execution), cmp.Compare(k.Event, o.Event))
+}
+
 // TimerKey names one durable timer within a partition. Timers are ordered by FireAtMs.
 type TimerKey struct {
 	FireAtMs  int64
 	IID       Incarnation
 	Execution uint64
 	Event     uint64
+}
+
+// Compare orders keys as they are stored: by fire time, incarnation, execution, event.
+func (k TimerKey) Compare(o TimerKey) int {
+	return cmp.Or(cmp.Compare(k.FireAtMs, o.FireAtMs), cmp.Compare(k.IID, o.IID),
+		cmp.Compare(k.Execution, o.Execution), cmp.Compare(k.Event, o.Event))
 }
 
 // Holder names who holds a lease: a consumer of a process of a node. A lease whose process is local to the store's

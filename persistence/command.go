@@ -44,7 +44,9 @@ type BeginEpoch struct {
 	Process string
 }
 
-// EndEpoch marks the current epoch as cleanly ended. Refused with Fenced if the envelope's epoch is not current.
+// EndEpoch marks the current epoch as cleanly ended. Refused with Fenced if the envelope's epoch is not the newest one
+// (or is 0). Nothing acts under a grant of an ended epoch: it is no longer current. The epoch of a new store is 0, and
+// counts as ended cleanly.
 type EndEpoch struct{}
 
 // StartInstance creates an instance with status Pending. RejectDuplicate is the only reuse policy: an id that exists,
@@ -58,7 +60,7 @@ type StartInstance struct {
 }
 
 // Enqueue puts a message into an instance's inbox. An instance that does not exist: NotFound. A terminal instance
-// accepts and drops it (Seq 0). A request key that was used answers as the first did.
+// accepts and drops it (Seq 0, Head.Dropped rises). A request key that was used answers as the first did.
 type Enqueue struct {
 	ID      string
 	Message []byte
@@ -76,6 +78,26 @@ type Enqueue struct {
 //	ErrFenced     no live lease and the envelope's epoch is not current: stop, do not retry.
 //	ErrLeaseLost  the token is not that of the live lease, or another holds one: stop, do not retry.
 //	ErrAlreadyExists (fused start only) the id is taken, and the start carries no known request key.
+//
+// The checks come in this order, and the first that fails decides; nothing is written before all have passed:
+//
+//  1. Form. A command that contradicts itself is refused with Conflict: no outcome; Next without OutcomeContinued or the
+//     reverse; parts that do not follow each other or (unless it is the only one) are empty; work, timers or children
+//     whose events do not rise or lie outside the segment; a send of an unknown kind; AcceptedStart with an IID, or
+//     neither.
+//  2. Position. The instance (IID, and ID is its id) exists, has not ended, and stands at Execution and Turn; the first
+//     part starts at its next event; ConsumesStart exactly when Turn is 0. Else Conflict. A fused start has ID that of
+//     AcceptedStart, Execution 1, Turn 0, and its first part starts at event 1, else Conflict (ConsumesStart is not read:
+//     there is no S row); then, if the id is taken and the start's request key is not known, AlreadyExists.
+//  3. Fence. A live lease: Token is its token, else LeaseLost. No live lease: a Token is LeaseLost; without one the
+//     envelope's epoch is current, else Fenced.
+//  4. Stale: all entries that are gone, in the order of the Part constants, then of their lists. An entry that is
+//     named twice is stale the second time; so is a request key. The start is stale if its request key is known.
+//
+// Then: consumed and accepted entries go; the segment is appended (a turn without events as one empty part); work,
+// timers and children are added; cancelled and closed ones go; and the outcome is taken. A terminal outcome deletes
+// what work, timers, children and inbox are left; OutcomeContinued all of those but the inbox. Sends come last, in
+// order, and see the instance in its new state.
 type CommitTurn struct {
 	ID string
 	// IID is 0 when AcceptedStart creates the instance in this very commit (a fused start).
@@ -127,7 +149,7 @@ type AcceptedMessage struct {
 }
 
 // AcceptedResult is an activity result that was never in the inbox. The work row must exist; then either its live
-// lease has this token, or it has no live lease, its attempts are equal, and Epoch is current.
+// lease has this token, or it has no live lease, no token is given, its attempts are equal, and Epoch is current.
 type AcceptedResult struct {
 	Execution uint64
 	Event     uint64
@@ -185,8 +207,12 @@ const (
 	// SendAnswer puts Message into the inbox of the parent that Link names; dropped and counted unless the id's
 	// incarnation is Link.IID and it runs.
 	SendAnswer
-	// SendCancel puts Message into the inbox of the child To; dropped and counted unless its parent link is Link.
+	// SendCancel puts Message into the inbox of the child To; dropped and counted unless its parent link is Link and it
+	// has not ended.
 	SendCancel
+	// SendChildExists is made by the journal only, never by a turn: the answer to a child start whose id was taken. It
+	// becomes an inbox item of the form ItemChildExists.
+	SendChildExists
 )
 
 // Send is a message from the committing instance to another. Messages between instances are never refused.
@@ -222,9 +248,10 @@ type NextStart struct {
 	Start []byte
 }
 
-// LeaseTurn gives an instance to a holder until TimeMs + TTLMs. Refused: NotFound, Conflict (turn differs),
-// LeaseLost (another's lease is live). Every lease adds one attempt. It ties the inbox up to Result.Through to the
-// lease; of Due, those that exist are returned.
+// LeaseTurn gives an instance to a holder until TimeMs + TTLMs. Refused, in this order: NotFound, Conflict (execution or
+// turn differs, or it has ended), LeaseLost (a lease is live). Every lease adds one attempt. It ties the inbox up to
+// Result.Through, the highest seq given out so far, to the lease; of Due, those of this instance that exist are
+// returned. The delay of an earlier abandon is the dispatcher's business: it is not checked, and it ends.
 type LeaseTurn struct {
 	IID       Incarnation
 	Execution uint64
@@ -242,8 +269,10 @@ type RenewTurn struct {
 }
 
 // AbandonTurn gives an instance back: with a token, its lease; without, a grant of the envelope's epoch. A delay hides
-// the inbox items that the lease held until TimeMs + DelayMs. Counted abandons keep the attempt (a grant's adds one);
-// uncounted ones take the lease's attempt back, never below 0.
+// the inbox items that the lease held (a grant: all) until TimeMs + DelayMs: NotBeforeMs and Through of the lease row
+// say so, the items themselves do not change.
+// Counted abandons keep the attempt (a grant's adds one); uncounted ones take the lease's attempt back, never below 0.
+// Refused, in this order: NotFound, Conflict (execution or turn differs, or it has ended), then the fence of CommitTurn.
 type AbandonTurn struct {
 	IID       Incarnation
 	Execution uint64
@@ -253,8 +282,8 @@ type AbandonTurn struct {
 	Counts    bool
 }
 
-// LeaseWork gives an activity to a holder until TimeMs + TTLMs. Refused: NotFound, Conflict (attempts differ, or not
-// yet due), LeaseLost (another's lease is live). Every lease adds one attempt.
+// LeaseWork gives an activity to a holder until TimeMs + TTLMs. Refused, in this order: NotFound, Conflict (attempts
+// differ, or not yet due), LeaseLost (a lease is live). Every lease adds one attempt.
 type LeaseWork struct {
 	Key      WorkKey
 	Attempts uint32
@@ -270,7 +299,9 @@ type RenewWork struct {
 }
 
 // CompleteWork deletes a work row and, if Message is not nil, puts it into the instance's inbox. The fence is that of
-// AcceptedResult. Refused: NotFound (the row is gone: cancelled, or answered), LeaseLost, Fenced.
+// AcceptedResult, with the envelope's epoch. Refused: NotFound (the row is gone: cancelled, or answered), LeaseLost (a
+// lease is live and the token is not its; or none is live and a token was given, or attempts differ), then Fenced (no
+// lease is live and the epoch is not current).
 type CompleteWork struct {
 	Key      WorkKey
 	Token    Token
@@ -278,7 +309,8 @@ type CompleteWork struct {
 	Message  []byte
 }
 
-// AbandonWork gives an activity back, to be leased again from TimeMs + DelayMs on. The fence is that of AcceptedResult.
+// AbandonWork gives an activity back, to be leased again from TimeMs + DelayMs on. Refusals are those of CompleteWork;
+// attempts count as in AbandonTurn.
 type AbandonWork struct {
 	Key      WorkKey
 	Token    Token
@@ -288,6 +320,8 @@ type AbandonWork struct {
 }
 
 // Deliver applies messages from another partition's outbox: those above the receiver's mark for that sender, in order.
+// Refused with Conflict: FirstSeq leaves a gap above the mark, From
+// is not another partition of the store, or a message is malformed.
 type Deliver struct {
 	From     Partition
 	FirstSeq uint64
@@ -295,7 +329,7 @@ type Deliver struct {
 	Messages [][]byte
 }
 
-// OutboxAck deletes outbox rows for a receiver up to and including Through.
+// OutboxAck deletes outbox rows for a receiver up to and including Through, or the last one if that is lower.
 type OutboxAck struct {
 	To      Partition
 	Through uint64

@@ -8,13 +8,14 @@ type Effects struct {
 	Inbox []InboxEffect
 	// Starts are new S rows: instances (or executions) that wait for their first turn.
 	Starts []StartEffect
-	// Work are new or changed work rows; a changed one replaces what was known of it.
+	// Work are new or changed work rows; a changed one replaces what was known of it. What a command both scheduled and
+	// deleted is not in Work, but is in WorkDeleted, which may thus name rows that were never announced; timers likewise.
 	Work        []WorkItem
 	WorkDeleted []WorkKey
 	// Timers are new timer rows.
 	Timers        []TimerItem
 	TimersDeleted []TimerKey
-	// Leases are turn leases that were taken or given back without a commit.
+	// Leases are turn leases that were taken, renewed or given back without a commit.
 	Leases []LeaseEffect
 	// Outbox are new outbox rows.
 	Outbox []OutboxEffect
@@ -45,14 +46,16 @@ type StartEffect struct {
 	Version   string
 }
 
-// LeaseEffect is a turn lease taken (Token set) or given back.
+// LeaseEffect is a turn lease taken or renewed (Token set) or given back.
 type LeaseEffect struct {
 	ID          string
 	IID         Incarnation
 	Token       Token
 	Attempts    uint32
 	ExpiresAtMs int64
+	// NotBeforeMs hides the instance's inbox up to Through, and its start, until then; 0 hides nothing.
 	NotBeforeMs int64
+	Through     uint64
 }
 
 // OutboxEffect is one new outbox row.

@@ -30,6 +30,8 @@ type Reader interface {
 	ScanWork(after WorkKey, max int) ([]WorkItem, error)
 	ScanTimers(after TimerKey, max int) ([]TimerItem, error)
 	ScanOutbox(to Partition, after uint64, max int) ([]OutboxItem, error)
+	// ScanRequests returns up to max remembered requests after the given one, for a sweeper; the zero ref is the start.
+	ScanRequests(after RequestRef, max int) ([]RequestItem, error)
 	// Mark is the highest seq that was delivered from a sending partition.
 	Mark(from Partition) (uint64, error)
 }

@@ -47,12 +47,17 @@ type Head struct {
 	NextEvent uint64
 	Chain     Chain
 	// LastPart is the first event of the last stored part of the current execution; 0 before its first turn.
+	// A turn without events is stored as one part with Count 0 that starts at NextEvent.
 	LastPart uint64
 	Parent   Link
 
 	CreatedAtMs int64
+	// UpdatedAtMs is when Status was last set by a command that changed it (a continue-as-new too); lists are ordered
+	// by it. It does not move with every turn, so that a turn does not have to move its index entry.
 	UpdatedAtMs int64
-	EndedAtMs   int64
+	// LastTurnAtMs is when the last turn was committed; 0 before the first.
+	LastTurnAtMs int64
+	EndedAtMs    int64
 
 	// Counters; each equals the number of rows it counts.
 	Inbox    uint64
@@ -61,7 +66,7 @@ type Head struct {
 	Children uint64
 	// NextSeq is the seq of the next inbox row, from 1.
 	NextSeq uint64
-	// HistoryEvents and HistoryBytes are of the current execution.
+	// HistoryEvents and HistoryBytes are of the current execution; bytes are those of headers and events.
 	HistoryEvents uint64
 	HistoryBytes  uint64
 	// Dropped counts messages that came too late: at a terminal instance, or with a link that is not this one's.
@@ -84,6 +89,7 @@ type PendingStart struct {
 // StoredPart is one stored row of history.
 type StoredPart struct {
 	Execution  uint64
+	Turn       uint64
 	FirstEvent uint64
 	Count      uint64
 	// Header is the turn's; it is stored with the first part of a turn only, and nil for the others.
@@ -121,7 +127,7 @@ type WorkItem struct {
 	Name string
 	// Input is set only in the effect of the commit that scheduled the activity (NewWork.Input); a scan leaves it nil.
 	Input       []byte
-	Order       uint64 // index of the command that scheduled it, then position; older is smaller
+	Order       uint64 // see WorkOrder; older is smaller
 	Tag         *string
 	Session     *string
 	Attempts    uint32
@@ -134,13 +140,17 @@ type WorkItem struct {
 	ExpiresAtMs int64
 }
 
+// WorkOrder is the order of the work that the command with this index scheduled at this position.
+func WorkOrder(index uint64, position int) uint64 { return index<<20 | uint64(position) }
+
 // TimerItem is a durable timer. ID is its instance's.
 type TimerItem struct {
 	ID  string
 	Key TimerKey
 }
 
-// TurnLease is an L row: attempts, backoff and lease of an instance's turns; absent in the good case.
+// TurnLease is an L row: attempts, backoff and lease of an instance's turns; absent in the good case. A row that says
+// nothing (no attempts, no backoff, no lease) is not kept.
 type TurnLease struct {
 	ID          string
 	IID         Incarnation
@@ -149,7 +159,8 @@ type TurnLease struct {
 	Token       Token
 	Holder      Holder
 	ExpiresAtMs int64
-	Through     uint64
+	// Through is the highest inbox seq that the lease holds, or that the backoff of NotBeforeMs hides.
+	Through uint64
 }
 
 // ChildItem is a child that an execution waits for.
