@@ -1,0 +1,17 @@
+// Package pebble is the journal on Pebble: keys, formats, the state machine that applies commands, the local log with
+// its group commit, recovery, and verification.
+//
+// It owns a store directory: DIR/db is Pebble's, DIR/witness is ours. It must not know what a message or an event
+// means (only [Verify] decodes events, to compare rows with history), what time it is (commands carry their time), or
+// who reads.
+//
+// Invariants:
+//   - Apply is a pure function of (state, proposal). It iterates only inside one instance, and only when a counter of
+//     its head says that there is something.
+//   - One driver applies; one releaser calls back. Nothing is released before its batch is synced and the latch is clear.
+//   - The first failed write or sync closes the latch: nothing is applied, written or acknowledged after it.
+//   - A read-write open of a store is preceded by a read-only one that is compared with the witness.
+//   - The witness never says more than is durable.
+//
+// Start reading at [Open], then driver.go (the log), machine.go (Apply), turn.go (a turn's commit), key.go (the rows).
+package pebble

@@ -1,0 +1,117 @@
+package pebble
+
+import (
+	"fmt"
+	"os"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// ExitStatus is the status with which the process ends when a write or sync of the store has failed.
+const ExitStatus = 70
+
+// Options say where a store is and how it is run. Only Dir is required.
+type Options struct {
+	// Dir is the store's directory. It is created if it does not exist or is empty.
+	Dir string
+	// FS is the file system; nil is the machine's.
+	FS vfs.FS
+	// Partitions is the number of partitions of a new store, 1 to 4096; 0 means persistence.DefaultPartitions. An
+	// existing store with another number is refused; 0 takes what there is.
+	Partitions int
+	// ReadOnly opens for reading only: Propose ends with persistence.ErrNotLeader. Nothing is created.
+	ReadOnly bool
+	// OnFatal is called once, at the first failed write, sync or unreadable row, on the goroutine that saw it and
+	// before anything else can act on it. Nil prints one line with operation and path to standard error and exits the
+	// process with ExitStatus. If it returns, that goroutine never goes on: tests release the rest by other means.
+	OnFatal func(op, path string, err error)
+	// Manual runs no goroutine of the store's own: the caller drives it with Store.Step. For simulation.
+	Manual bool
+	// Clock paces the witness; nil is the machine's. No result depends on it.
+	Clock clock.Clock
+	// IDs gives a new store its id; nil is the machine's randomness.
+	IDs ids.Source
+	// Log takes a line for each event that an operator should see; nil drops them.
+	Log func(format string, args ...any)
+	// Tuning has no influence on results.
+	Tuning Tuning
+}
+
+// Tuning bounds the store's use of memory and goroutines; the zero value of each field means its default.
+type Tuning struct {
+	// QueueMax is how many proposals may wait before Propose answers ErrBusy. Default 16,384.
+	QueueMax int
+	// ViewsMax is how many reads may wait before View answers ErrBusy. Default 16,384.
+	ViewsMax int
+	// Readers is the number of goroutines that serve reads. Default 4.
+	Readers int
+	// BatchBytes and BatchCommands close a batch. Defaults 4 MiB and 4,096.
+	BatchBytes    int
+	BatchCommands int
+	// Pipeline is how many batches may be on their way to the disk. Default 2.
+	Pipeline int
+	// HeadCache is how many heads are kept in memory. Default 65,536.
+	HeadCache int
+	// MemTableBytes is the size of Pebble's memtable. Default 64 MiB.
+	MemTableBytes uint64
+	// BlockCacheBytes is the size of Pebble's block cache. Default 64 MiB.
+	BlockCacheBytes int64
+	// Pebble changes Pebble's own options, after all of ours are set; for tests that force flushes and compactions.
+	Pebble func(*pdb.Options)
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Dir == "" {
+		return o, fmt.Errorf("open store: Options.Dir is empty; name a directory")
+	}
+	if o.Partitions < 0 || o.Partitions > persistence.Slots {
+		return o, fmt.Errorf("open store %s: %d partitions; 1 to %d are possible", o.Dir, o.Partitions, persistence.Slots)
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real
+	}
+	if o.IDs == nil {
+		o.IDs = ids.Real
+	}
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
+	}
+	if o.OnFatal == nil {
+		dir := o.Dir
+		o.OnFatal = func(op, path string, err error) {
+			fmt.Fprintf(os.Stderr, "turnstone: store %s stops: %s %s: %v\n", dir, op, path, err)
+			os.Exit(ExitStatus)
+		}
+	}
+	o.Tuning = o.Tuning.withDefaults()
+	return o, nil
+}
+
+func (t Tuning) withDefaults() Tuning {
+	for _, f := range []struct {
+		field *int
+		value int
+	}{
+		{&t.QueueMax, 16_384}, {&t.ViewsMax, 16_384}, {&t.Readers, 4}, {&t.BatchBytes, 4 << 20},
+		{&t.BatchCommands, 4096}, {&t.Pipeline, 2}, {&t.HeadCache, 65_536},
+	} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	if t.MemTableBytes == 0 {
+		t.MemTableBytes = 64 << 20
+	}
+	if t.BlockCacheBytes == 0 {
+		t.BlockCacheBytes = 64 << 20
+	}
+	return t
+}
