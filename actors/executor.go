@@ -121,9 +121,13 @@ func (r *GoRunner) Run(code func(), done func()) {
 	r.pool.Go(func() {
 		finished := false
 		defer func() {
-			if !finished && recover() == nil {
-				done() // Goexit: the goroutine is lost, the slot must not be
+			if finished {
+				return
 			}
+			if r := recover(); r != nil {
+				panic(r)
+			}
+			done() // Goexit: the goroutine is lost, the slot must not be
 		}()
 		code()
 		finished = true

@@ -1,0 +1,387 @@
+package actors
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+type numberMsg struct{ n int }
+
+// latch counts down to an open channel.
+type latch struct {
+	left atomic.Int64
+	open chan struct{}
+}
+
+func newLatch(n int) *latch {
+	l := &latch{open: make(chan struct{})}
+	l.left.Store(int64(n))
+	return l
+}
+
+func (l *latch) down() {
+	if l.left.Add(-1) == 0 {
+		close(l.open)
+	}
+}
+
+func receiver(f func(actor.Context)) func() actor.Actor {
+	return func() actor.Actor { return actor.ReceiveFunc(f) }
+}
+
+func TestMailboxKeepsOrderForEachSender(t *testing.T) {
+	s := newTestSystem(t)
+	const senders, each = 8, 5000
+	var last [senders]int
+	done := newLatch(senders * each)
+	pid := s.spawn("order", receiver(func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*numberMsg); ok {
+			from, n := m.n%senders, m.n/senders
+			if n != last[from]+1 {
+				t.Errorf("sender %d: message %d came after %d", from, n, last[from])
+			}
+			last[from] = n
+			done.down()
+		}
+	}))
+	for from := range senders {
+		go func() {
+			for n := 1; n <= each; n++ {
+				s.send(pid, &numberMsg{n*senders + from})
+			}
+		}()
+	}
+	<-done.open
+}
+
+func TestMailboxPanicsLoseOnlyTheirMessage(t *testing.T) {
+	s := newTestSystem(t)
+	const total = 12000
+	var handled, panicked, next int
+	done := newLatch(total)
+	pid := s.spawn("panics", receiver(func(ctx actor.Context) {
+		m, ok := ctx.Message().(*numberMsg)
+		if !ok {
+			return
+		}
+		defer done.down()
+		if m.n != next {
+			t.Errorf("message %d, expected %d", m.n, next)
+		}
+		next++
+		if m.n%3 == 0 {
+			panicked++
+			panic(fmt.Sprintf("planted %d", m.n))
+		}
+		handled++
+	}))
+	for n := range total {
+		s.send(pid, &numberMsg{n})
+	}
+	<-done.open
+	if handled != 8000 || panicked != 4000 {
+		t.Errorf("handled %d and panicked %d, want 8000 and 4000", handled, panicked)
+	}
+	settled := newLatch(1)
+	s.send(s.spawn("after", receiver(func(ctx actor.Context) {
+		if _, ok := ctx.Message().(*numberMsg); ok {
+			settled.down()
+		}
+	})), &numberMsg{})
+	<-settled.open
+	if s.deadLetters() != 0 {
+		t.Errorf("%d dead letters", s.deadLetters())
+	}
+}
+
+func TestMailboxSurvivesGoexit(t *testing.T) {
+	s := newTestSystem(t)
+	done := newLatch(1)
+	var seen []int
+	pid := s.spawn("goexit", receiver(func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*numberMsg); ok {
+			seen = append(seen, m.n)
+			if m.n%10 == 3 {
+				runtime.Goexit()
+			}
+			if m.n == 99 {
+				done.down()
+			}
+		}
+	}))
+	for n := range 100 {
+		s.send(pid, &numberMsg{n})
+	}
+	<-done.open
+	for i, n := range seen {
+		if i != n {
+			t.Fatalf("message %d at place %d", n, i)
+		}
+	}
+	if got := s.restarts(); got != 10 {
+		t.Errorf("%d restarts, want 10", got)
+	}
+}
+
+// A restart finds in its cell the message that panicked, and everything that was held.
+func TestRestartFindsItsCell(t *testing.T) {
+	s := newTestSystem(t)
+	done := newLatch(1)
+	c := &cell{held: "kept"}
+	var failed, held any
+	pid := s.spawn("cell", func() actor.Actor {
+		return actor.ReceiveFunc(func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case *actor.Started:
+				if msg := c.takeFailed(); msg != nil {
+					failed, held = msg, c.held
+				}
+			case *numberMsg:
+				c.receive(m)
+				if m.n == 1 {
+					panic("planted")
+				}
+				c.handled()
+				done.down()
+			}
+		})
+	})
+	first := &numberMsg{1}
+	s.send(pid, first)
+	s.send(pid, &numberMsg{2})
+	<-done.open
+	if failed != any(first) || held != "kept" || c.received != 2 {
+		t.Errorf("failed %v, held %v, received %d", failed, held, c.received)
+	}
+}
+
+// Senders that know the name may send while the actor is being made: nothing may run before Started.
+func TestSpawnRacesWithSenders(t *testing.T) {
+	s := newTestSystem(t)
+	spawns := 8000
+	if testing.Short() {
+		spawns = 1500
+	}
+	var stop atomic.Bool
+	var current atomic.Uint64
+	current.Store(s.names.Load() + 1)
+	var senders sync.WaitGroup
+	for range 2 {
+		senders.Go(func() {
+			for n := 0; !stop.Load(); n++ {
+				s.send(s.library.NewLocalPID(fmt.Sprintf("raced$%d", current.Load())), &numberMsg{n})
+			}
+		})
+	}
+	var early, got atomic.Int64
+	ended := newLatch(spawns)
+	for range spawns {
+		current.Store(s.names.Load() + 1)
+		pid := s.spawn("raced", func() actor.Actor {
+			started := false
+			return actor.ReceiveFunc(func(ctx actor.Context) {
+				switch ctx.Message().(type) {
+				case *actor.Started:
+					started = true
+				case *numberMsg:
+					got.Add(1)
+					if !started {
+						early.Add(1)
+					}
+				case *leaveMsg:
+					ctx.Stop(ctx.Self())
+				case *actor.Stopped:
+					ended.down()
+				}
+			})
+		})
+		s.send(pid, leave)
+	}
+	<-ended.open
+	stop.Store(true)
+	senders.Wait()
+	if early.Load() != 0 || s.restarts() != 0 {
+		t.Errorf("%d messages before Started, %d failures", early.Load(), s.restarts())
+	}
+	if got.Load() == 0 {
+		t.Error("no sender reached an actor: the test raced with nothing")
+	}
+}
+
+// Every message that is sent while an actor stops is either handled or a dead letter.
+func TestSendsThatRaceStopAreCounted(t *testing.T) {
+	s := newTestSystem(t)
+	const senders = 4
+	rounds, each := 300, 100
+	if testing.Short() {
+		rounds = 60
+	}
+	var handled atomic.Int64
+	for range rounds {
+		stopped := newLatch(1)
+		pid := s.spawn("stopping", receiver(func(ctx actor.Context) {
+			switch ctx.Message().(type) {
+			case *numberMsg:
+				handled.Add(1)
+			case *actor.Stopped:
+				stopped.down()
+			}
+		}))
+		var sending sync.WaitGroup
+		for from := range senders {
+			sending.Go(func() {
+				for n := range each {
+					s.send(pid, &numberMsg{n})
+					if from == 0 && n == each/2 {
+						s.stop(pid)
+					}
+				}
+			})
+		}
+		sending.Wait()
+		<-stopped.open
+	}
+	// The mailbox is closed just after Stopped: an empty executor has seen to it.
+	s.dispatch.executor.(*ElasticExecutor).Close()
+	total := int64(rounds * senders * each)
+	if sum := handled.Load() + int64(s.deadLetters()); sum != total {
+		t.Errorf("%d handled and %d dead letters of %d: %d vanished", handled.Load(), s.deadLetters(), total, total-sum)
+	}
+	if s.deadLetters() == 0 {
+		t.Error("no message came late: the test raced with nothing")
+	}
+}
+
+func TestPanicInStoppedEndsTheActor(t *testing.T) {
+	s := newTestSystem(t)
+	began, release := newLatch(1), make(chan struct{})
+	pid := s.spawn("stopped", receiver(func(ctx actor.Context) {
+		switch ctx.Message().(type) {
+		case *numberMsg:
+			began.down()
+			<-release
+		case *actor.Stopped:
+			panic("planted")
+		}
+	}))
+	for n := range 10 {
+		s.send(pid, &numberMsg{n})
+	}
+	<-began.open
+	s.stop(pid)
+	close(release)
+	s.dispatch.executor.(*ElasticExecutor).Close()
+	if s.deadLetters() != 9 || s.restarts() != 1 {
+		t.Errorf("%d dead letters, %d failures; want 9 and 1", s.deadLetters(), s.restarts())
+	}
+}
+
+func TestNilPanicsAtTheSender(t *testing.T) {
+	s := newTestSystem(t)
+	pid := s.spawn("nil", receiver(func(actor.Context) {}))
+	for name, send := range map[string]func(){
+		"message":        func() { s.send(pid, nil) },
+		"address":        func() { s.send(nil, leave) },
+		"mailbox":        func() { newMailbox(s).PostUserMessage(nil) },
+		"system message": func() { newMailbox(s).PostSystemMessage(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			send()
+		})
+	}
+}
+
+// A flooded actor shares its executor: another gets its turn after at most one run.
+func TestMailboxLetsOthersRun(t *testing.T) {
+	list := &listExecutor{}
+	s := newSystem(Config{Executor: list, Logger: silent()})
+	var order []string
+	note := func(name string) func() actor.Actor {
+		return receiver(func(ctx actor.Context) {
+			if _, ok := ctx.Message().(*numberMsg); ok {
+				order = append(order, name)
+			}
+		})
+	}
+	flood, other := s.spawn("flood", note("flood")), s.spawn("other", note("other"))
+	for range 1000 {
+		s.send(flood, &numberMsg{})
+	}
+	s.send(other, &numberMsg{})
+	list.drain(func(n int) int { return 0 })
+	for i, name := range order {
+		if name == "other" {
+			if i != messagesPerRun {
+				t.Errorf("the other actor ran after %d messages, want %d", i, messagesPerRun)
+			}
+			return
+		}
+	}
+	t.Error("the other actor never ran")
+}
+
+func TestRingGrowsAndGivesBack(t *testing.T) {
+	var r ring
+	next, want := 0, 0
+	for round := range 2000 {
+		for range round%7 + 1 {
+			r.push(next)
+			next++
+		}
+		for range min(r.n, round%5+1) {
+			if got := r.pop(); got != want {
+				t.Fatalf("popped %v, want %d", got, want)
+			}
+			want++
+		}
+	}
+	for r.n > 0 {
+		if got := r.pop(); got != want {
+			t.Fatalf("popped %v, want %d", got, want)
+		}
+		want++
+	}
+	if next != want || r.items != nil {
+		t.Errorf("%d pushed, %d popped, %d slots kept", next, want, len(r.items))
+	}
+}
+
+// Logs name types and reasons, never a message.
+func TestLogsHoldNoMessages(t *testing.T) {
+	var out bytes.Buffer
+	list := &listExecutor{}
+	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s := newSystem(Config{Executor: list, Logger: logger})
+	type secretMsg struct{ canary string }
+	pid := s.spawn("logging", receiver(func(ctx actor.Context) {
+		if _, ok := ctx.Message().(*secretMsg); ok {
+			panic("planted")
+		}
+	}))
+	s.send(pid, &secretMsg{"canary-1"})
+	list.drain(func(int) int { return 0 })
+	s.stop(pid)
+	list.drain(func(int) int { return 0 })
+	s.send(pid, &secretMsg{"canary-2"})
+	if strings.Contains(out.String(), "canary") {
+		t.Errorf("a message was logged:\n%s", out.String())
+	}
+	for _, want := range []string{"planted", "TestLogsHoldNoMessages", "secretMsg"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the log does not have %q:\n%s", want, out.String())
+		}
+	}
+}
