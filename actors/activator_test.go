@@ -143,7 +143,7 @@ func stressSize() int {
 }
 
 func TestHandshakeLosesReordersAndOverlapsNothing(t *testing.T) {
-	for _, c := range []struct{ ids, every int }{{10_000, 1}, {10_000, 8}, {40, 1}, {1, 1}} {
+	for _, c := range []struct{ ids, every int }{{10_000, 1}, {10_000, 8}, {40, 1}} {
 		t.Run(fmt.Sprintf("%d identities, leaving after %d", c.ids, c.every), func(t *testing.T) {
 			total := stressSize()
 			r, s := stress(t, handshake, c.ids, total, c.every)
