@@ -1,0 +1,87 @@
+package actors
+
+import "sync/atomic"
+
+// Counters is what an engine has done since it started. They only rise, except Active and Resident.
+type Counters struct {
+	// Turns that were given to a slot, and commits that the journal took.
+	Turns   uint64
+	Commits uint64
+	// EmptyTurns committed no event.
+	EmptyTurns uint64
+	// What commits were refused with.
+	Conflicts  uint64
+	Stale      uint64
+	Fenced     uint64
+	LeasesLost uint64
+	// SecondActivations are commits that failed because another activation of the instance had moved on.
+	SecondActivations uint64
+	// Uncertain are proposals whose outcome was unknown when the journal stopped.
+	Uncertain uint64
+	// Loads from the journal, and the events that were replayed by them.
+	Loads          uint64
+	ReplayedEvents uint64
+	// Evictions of resident machines; Resident and ResidentBytes are what is resident now.
+	Evictions     uint64
+	Resident      uint64
+	ResidentBytes uint64
+	// Accepted are messages that were made durable before their turn; SlowAccepts of them because they had been held for
+	// 10 ms, Overflows because the buffer was full.
+	Accepted    uint64
+	SlowAccepts uint64
+	Overflows   uint64
+	// CarefulTurns were leased before their code ran.
+	CarefulTurns uint64
+	// ReportedTurns blocked for a second, AbandonedTurns were given up, LeakedCoroutines could not be unwound.
+	ReportedTurns    uint64
+	AbandonedTurns   uint64
+	LeakedCoroutines uint64
+	SpoiledTurns     uint64
+	// Poisoned and Unreadable instances, and those that a limit ended.
+	Poisoned   uint64
+	Unreadable uint64
+	Limited    uint64
+	// Unregistered are turns that were held back because no consumer has the handler.
+	Unregistered uint64
+	// Refused are requests that the door answered with ErrBusy.
+	Refused uint64
+	// Passivations are instances that left, Restarts are actors that failed and were started again, DeadLetters are
+	// messages that reached no actor. Active instances now.
+	Passivations uint64
+	Restarts     uint64
+	DeadLetters  uint64
+	Active       uint64
+}
+
+// counters are the live ones.
+type counters struct {
+	turns, commits, emptyTurns                       atomic.Uint64
+	conflicts, stale, fenced, leasesLost             atomic.Uint64
+	secondActivations, uncertain                     atomic.Uint64
+	loads, replayedEvents, evictions                 atomic.Uint64
+	accepted, slowAccepts, overflows                 atomic.Uint64
+	carefulTurns                                     atomic.Uint64
+	reportedTurns, abandonedTurns, leakedCoroutines  atomic.Uint64
+	spoiledTurns, poisoned, unreadable, limited      atomic.Uint64
+	unregistered, refused, passivations              atomic.Uint64
+}
+
+// Counters is a snapshot; it may be taken at any time.
+func (e *Engine) Counters() Counters {
+	c := &e.counts
+	resident, bytes := e.residents.totals()
+	return Counters{
+		Turns: c.turns.Load(), Commits: c.commits.Load(), EmptyTurns: c.emptyTurns.Load(),
+		Conflicts: c.conflicts.Load(), Stale: c.stale.Load(), Fenced: c.fenced.Load(), LeasesLost: c.leasesLost.Load(),
+		SecondActivations: c.secondActivations.Load(), Uncertain: c.uncertain.Load(),
+		Loads: c.loads.Load(), ReplayedEvents: c.replayedEvents.Load(), Evictions: c.evictions.Load(),
+		Resident: resident, ResidentBytes: bytes,
+		Accepted: c.accepted.Load(), SlowAccepts: c.slowAccepts.Load(), Overflows: c.overflows.Load(),
+		CarefulTurns:  c.carefulTurns.Load(),
+		ReportedTurns: c.reportedTurns.Load(), AbandonedTurns: c.abandonedTurns.Load(),
+		LeakedCoroutines: c.leakedCoroutines.Load(), SpoiledTurns: c.spoiledTurns.Load(),
+		Poisoned: c.poisoned.Load(), Unreadable: c.unreadable.Load(), Limited: c.limited.Load(),
+		Unregistered: c.unregistered.Load(), Refused: c.refused.Load(), Passivations: c.passivations.Load(),
+		Restarts: e.sys.restarts(), DeadLetters: e.sys.deadLetters(), Active: uint64(e.act.count()),
+	}
+}

@@ -1,0 +1,211 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Engine runs the instances of one journal in this process: the activator with its instances, the partitions with
+// their dispatchers, and the consumers that are attached. All methods are safe for concurrent use and never block;
+// answers come to functions that are called once, from any goroutine, and must not block.
+type Engine struct {
+	cfg     Config
+	journal persistence.Journal
+	sys     *system
+	act     *activator
+	parts   []*partition
+
+	waiters   waiters
+	residents *residency
+	holds     *holdQueue
+	door      door
+	counts    counters
+	turnsRun  CodeRunner
+	workRun   CodeRunner
+	owned     []func() // closes what Start made, in order
+
+	draining atomic.Bool
+	mu       struct {
+		sync.Mutex
+		consumers map[string]*consumer
+		drained   func() // called once when no instance is active; only while draining
+	}
+}
+
+// engine is how the files of this package call it.
+type engine = Engine
+
+// Start builds an engine and opens an epoch in every partition. It returns at once; ready is called when all epochs
+// are durable and what the journal holds has been handed to the dispatchers, or with the first error. Consumers may be
+// attached, and requests made, before that: they wait.
+func Start(cfg Config, ready func(error)) *Engine {
+	e := &Engine{}
+	cfg = e.withDefaults(cfg)
+	e.cfg, e.journal = cfg, cfg.Journal
+	e.turnsRun, e.workRun = cfg.Turns, cfg.Activities
+	e.mu.consumers = map[string]*consumer{}
+	e.waiters.init()
+	e.door.init(&e.counts)
+	e.sys = newSystem(cfg)
+	e.residents = newResidency(e, cfg.ResidentBytes)
+	e.holds = newHoldQueue(e)
+	e.act = newActivator(e.sys, func(id string, c *cell) actor.Actor { return newInstanceActor(e, id, c) }, cfg.InstancesMax)
+	n := cfg.Journal.Info().Partitions
+	e.parts = make([]*partition, n)
+	for i := range e.parts {
+		e.parts[i] = newPartition(e, persistence.Partition(i))
+	}
+	all := newGather(n, ready)
+	for _, p := range e.parts {
+		p.start(all.done)
+	}
+	return e
+}
+
+// withDefaults fills in what the caller left out, and remembers to close what it made.
+func (e *Engine) withDefaults(cfg Config) Config {
+	if cfg.Clock == nil {
+		cfg.Clock = clock.Real
+	}
+	if cfg.IDs == nil {
+		cfg.IDs = ids.Real
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Executor == nil {
+		executor := NewElasticExecutor(0)
+		cfg.Executor = executor
+		e.owned = append(e.owned, executor.Release)
+	}
+	if cfg.Turns == nil {
+		runner := NewGoRunner(0)
+		cfg.Turns = runner
+		e.owned = append(e.owned, runner.Close)
+	}
+	if cfg.Activities == nil {
+		runner := NewGoRunner(0)
+		cfg.Activities = runner
+		e.owned = append(e.owned, runner.Close)
+	}
+	cfg.Limits = cfg.Limits.WithDefaults()
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&cfg.BackoffBase, time.Second}, {&cfg.BackoffMax, time.Minute},
+		{&cfg.TurnLease, 5 * time.Second}, {&cfg.TurnLeaseBuffer, 2 * time.Second},
+		{&cfg.WorkLease, 30 * time.Second}, {&cfg.WorkLeaseBuffer, 5 * time.Second},
+		{&cfg.Grace, 10 * time.Second}, {&cfg.WatchdogWarn, time.Second}, {&cfg.WatchdogAbandon, 5 * time.Second},
+		{&cfg.CarefulFor, 30 * time.Second}, {&cfg.LeaseAfter, time.Second},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if cfg.MaxAttempts == 0 {
+		cfg.MaxAttempts = 10
+	}
+	if cfg.ResidentBytes == 0 {
+		cfg.ResidentBytes = 256 << 20
+	}
+	if cfg.InstancesMax == 0 {
+		cfg.InstancesMax = 200_000
+	}
+	return cfg
+}
+
+// tell sends a message to an instance through the activator, which starts it if it is not active. The error wraps
+// persistence.ErrBusy; nothing was sent then, and the caller keeps what it wanted to say.
+func (e *Engine) tell(id string, msg any) error { return e.act.tell(id, msg) }
+
+// partitionOf is the partition that an instance id lives in.
+func (e *Engine) partitionOf(id string) *partition { return e.parts[e.journal.PartitionOf(id)] }
+
+// now is the wall clock.
+func (e *Engine) now() time.Time { return e.cfg.Clock.Now() }
+
+// propose puts a command into a partition's log, stamped with the time and the partition's epoch.
+func (e *Engine) propose(p persistence.Partition, c persistence.Command, done func(persistence.Result)) {
+	e.proposeAs(p, e.parts[p].epochNow(), c, done)
+}
+
+// proposeAs is propose under a given epoch: that of a grant which may be older than the partition's present one.
+func (e *Engine) proposeAs(p persistence.Partition, epoch uint64, c persistence.Command, done func(persistence.Result)) {
+	e.journal.Propose(p, persistence.Proposal{TimeMs: clock.Ms(e.cfg.Clock), Epoch: epoch, Command: c, Done: done})
+}
+
+// Attach adds a consumer. detach takes it away again: nothing new is given to it, its turns end, and its activities are
+// told to stop. An id that is attached already is refused.
+func (e *Engine) Attach(c Consumer) (detach func(), err error) {
+	if c.ID == "" || c.Handlers == nil {
+		return nil, errors.New("attach: a consumer needs an ID and Handlers")
+	}
+	e.mu.Lock()
+	if e.draining.Load() {
+		e.mu.Unlock()
+		return nil, fmt.Errorf("attach %q: %w", c.ID, persistence.ErrStopped)
+	}
+	if _, taken := e.mu.consumers[c.ID]; taken {
+		e.mu.Unlock()
+		return nil, fmt.Errorf("attach %q: a consumer with this ID is attached; detach it first or choose another", c.ID)
+	}
+	attached := newConsumer(e, c)
+	e.mu.consumers[c.ID] = attached
+	e.mu.Unlock()
+	for _, p := range e.parts {
+		p.attach(attached)
+	}
+	return sync.OnceFunc(func() { e.detach(attached) }), nil
+}
+
+func (e *Engine) detach(c *consumer) {
+	e.mu.Lock()
+	delete(e.mu.consumers, c.ID)
+	e.mu.Unlock()
+	c.stop(func() {})
+	for _, p := range e.parts {
+		p.detach(c)
+	}
+}
+
+// WatchEnd calls f once when the instance reaches a terminal status after this call. Register, then read, then wait:
+// an end that came before is seen by the read. cancel withdraws it and may be called at any time.
+func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect)) (cancel func()) { return e.waiters.add(id, f) }
+
+// ended tells who waits. The partition calls it for each end in its effects.
+func (e *Engine) ended(end persistence.EndEffect) { e.waiters.ended(end) }
+
+// gather calls done once: with the first error, or with nil when all have reported.
+type gather struct {
+	mu   sync.Mutex
+	left int
+	err  error
+	all  func(error)
+}
+
+func newGather(n int, all func(error)) *gather { return &gather{left: n, all: all} }
+
+func (g *gather) done(err error) {
+	g.mu.Lock()
+	if g.err == nil {
+		g.err = err
+	}
+	g.left--
+	last, first := g.left == 0, g.err
+	g.mu.Unlock()
+	if last {
+		g.all(first)
+	}
+}
