@@ -56,6 +56,7 @@ var bans = []*ban{
 		permits: []*permit{
 			{"internal/failpoint", "it reads the environment and ends the process, in test builds only"},
 			{"internal/lint", "it reads the sources and runs the go command"},
+			{"internal/conformance", "a command: it reads test code and runs the go command"},
 			{"internal/catalogue", "reading files is what its activities do"},
 			{"bench", "it measures a real disk"},
 		},
