@@ -1,0 +1,159 @@
+package turnstone
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// Activity is a typed handle of an activity: its name, and the function that runs it. Make it with [NewActivity],
+// usually as a package variable.
+type Activity[I, O any] struct {
+	name string
+	run  func(ctx ActivityContext, input I) (O, error)
+}
+
+// NewActivity names an activity. The name is stored in histories: keep it stable. run may do anything a Go function
+// may, on its own goroutine; it should be idempotent, because it runs at least once: again after a crash, never after
+// its result was recorded. It should return soon after its context ends.
+func NewActivity[I, O any](name string, run func(ctx ActivityContext, input I) (O, error)) *Activity[I, O] {
+	return &Activity[I, O]{name: name, run: run}
+}
+
+// Name is the activity's registered name.
+func (a *Activity[I, O]) Name() string { return a.name }
+
+// Call schedules the activity and waits for it. The error is a [*Failure] if the activity failed.
+func (a *Activity[I, O]) Call(ctx *Context, input I, options ...ActivityOption) (O, error) {
+	return a.Start(ctx, input, options...).Await()
+}
+
+// Start schedules the activity and returns a future of its result.
+func (a *Activity[I, O]) Start(ctx *Context, input I, options ...ActivityOption) *Future[O] {
+	data := ctx.encode("the input of activity "+a.name, input)
+	return durable[O](ctx, "the result of activity "+a.name, ctx.startActivity(a.name, data, options))
+}
+
+// CallActivity schedules an activity by name, with encoded input, and waits for its encoded result.
+func (c *Context) CallActivity(name string, input []byte, options ...ActivityOption) ([]byte, error) {
+	return c.StartActivity(name, input, options...).Await()
+}
+
+// StartActivity schedules an activity by name, with encoded input, and returns a future of its encoded result.
+func (c *Context) StartActivity(name string, input []byte, options ...ActivityOption) *Future[[]byte] {
+	return rawFuture(c, c.startActivity(name, input, options))
+}
+
+func (c *Context) startActivity(name string, input []byte, options []ActivityOption) *replay.Future {
+	var call activityCall
+	for _, o := range options {
+		o.activity(&call)
+	}
+	schedule := func(rc *replay.Context) *replay.Future {
+		return rc.Activity(name, input, replay.ActivityOptions{})
+	}
+	if call.retry == nil {
+		return schedule(c.rc)
+	}
+	return c.retried("activity "+name, *call.retry, schedule)
+}
+
+// rawFuture is a future of encoded bytes as they are.
+func rawFuture(c *Context, rf *replay.Future) *Future[[]byte] {
+	return &Future[[]byte]{
+		rf: rf,
+		read: func(v any) ([]byte, error) {
+			data, _ := v.([]byte)
+			return data, nil
+		},
+		codec: c.env.codec,
+	}
+}
+
+// activityRunner is an activity as a node runs it.
+type activityRunner = func(ctx context.Context, info ActivityInfo, input []byte) ([]byte, error)
+
+func (a *Activity[I, O]) runner(env *environment) activityRunner {
+	return func(ctx context.Context, info ActivityInfo, input []byte) (output []byte, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				env.logger.Error("activity panicked", "activity_name", info.Name, "instance_id", info.Instance,
+					"panic", p, "stack", string(debug.Stack()))
+				output, err = nil, sent(env.codec, fmt.Errorf("activity %s panicked: %v", info.Name, p))
+			}
+		}()
+		in, err := decode[I](env.codec, input)
+		if err != nil {
+			return nil, sent(env.codec, &DecodeError{What: "the input of activity " + a.name, Err: err})
+		}
+		out, err := a.run(NewActivityContext(ctx, info, env.logger), in)
+		if err != nil {
+			return nil, sent(env.codec, err)
+		}
+		data, err := encode(env.codec, out)
+		if err != nil {
+			return nil, sent(env.codec, fmt.Errorf("cannot encode the result of activity %s: %w", a.name, err))
+		}
+		return data, nil
+	}
+}
+
+// ActivityInfo says what an activity runs for.
+type ActivityInfo struct {
+	// Instance, Incarnation and Execution are those of the orchestration that scheduled it; Incarnation is never
+	// reused, even if the instance's id is.
+	Instance    string
+	Incarnation uint64
+	Execution   uint64
+	// Event is the id of the schedule event.
+	Event         uint64
+	Orchestration string
+	Version       string
+	Name          string
+	// Attempt counts from 1. A number above 1 says that an earlier run may have begun.
+	Attempt uint32
+	// Worker names the slot that runs it.
+	Worker string
+}
+
+// ActivityContext is what an activity runs with: a context.Context that ends when the activity is cancelled, its
+// lease is lost or the node shuts down, and what it runs for. It is safe for concurrent use.
+type ActivityContext struct {
+	context.Context
+	info   ActivityInfo
+	logger *slog.Logger
+}
+
+// NewActivityContext makes the context of one run: for hosts, and for unit tests of activities. A nil logger is
+// slog.Default.
+func NewActivityContext(ctx context.Context, info ActivityInfo, logger *slog.Logger) ActivityContext {
+	if logger == nil {
+		logger = slog.Default()
+	}
+	return ActivityContext{Context: ctx, info: info, logger: logger}
+}
+
+// Info says what the activity runs for.
+func (c ActivityContext) Info() ActivityInfo { return c.info }
+
+// IdempotencyKey is the same for every run of this activity and different from that of any other: hand it to outside
+// systems that can refuse a repetition.
+func (c ActivityContext) IdempotencyKey() string {
+	i := c.info
+	key := strconv.AppendUint(append([]byte(i.Instance), '/'), i.Incarnation, 10)
+	key = strconv.AppendUint(append(key, '/'), i.Execution, 10)
+	key = strconv.AppendUint(append(key, '/'), i.Event, 10)
+	return string(key)
+}
+
+// Logger logs with the activity's identity.
+func (c ActivityContext) Logger() *slog.Logger {
+	i := c.info
+	return c.logger.With("target", "turnstone::activity", "instance_id", i.Instance, "execution_id", i.Execution,
+		"orchestration_name", i.Orchestration, "orchestration_version", i.Version, "activity_name", i.Name,
+		"activity_id", i.Event, "worker_id", i.Worker)
+}

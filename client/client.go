@@ -1,0 +1,246 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Reader reads a store: of a running node, or one that is open for reading only. It is safe for concurrent use. Every
+// method ends with ctx; one that ends so says nothing about the store.
+type Reader struct {
+	reads reads
+}
+
+// NewReader makes a reader of a journal. A nil codec is turnstone.JSON.
+func NewReader(j Journal, codec turnstone.Codec) *Reader {
+	if codec == nil {
+		codec = turnstone.JSON
+	}
+	return &Reader{reads: reads{journal: j, codec: codec}}
+}
+
+// Status tells where an instance is. An unknown id is no error: its state is NotFound. Between an acknowledged start
+// and the first turn the state is Running.
+func (r *Reader) Status(ctx context.Context, id string) (Status, error) {
+	return ask(ctx, r.reads.journal, func(done func(Status, error)) { r.reads.Status(id, done) })
+}
+
+// Describe tells all about an instance but its history. An unknown id: turnstone.ErrInstanceNotFound.
+func (r *Reader) Describe(ctx context.Context, id string) (Description, error) {
+	return ask(ctx, r.reads.journal, func(done func(Description, error)) { r.reads.Describe(id, done) })
+}
+
+// List gives a page of instances, the most recently updated first.
+func (r *Reader) List(ctx context.Context, q ListRequest) (Page, error) {
+	return ask(ctx, r.reads.journal, func(done func(Page, error)) { r.reads.List(q, done) })
+}
+
+// History gives the recorded turns of an execution, in order; execution 0 means the current one. An unknown id:
+// turnstone.ErrInstanceNotFound. An execution that has no turn yet, or does not exist, has none.
+func (r *Reader) History(ctx context.Context, id string, execution uint64) ([]Turn, error) {
+	return ask(ctx, r.reads.journal, func(done func([]Turn, error)) { r.reads.History(id, execution, done) })
+}
+
+// Executions lists the executions of an instance, ascending. An unknown id: turnstone.ErrInstanceNotFound.
+func (r *Reader) Executions(ctx context.Context, id string) ([]Execution, error) {
+	return ask(ctx, r.reads.journal, func(done func([]Execution, error)) { r.reads.Executions(id, done) })
+}
+
+// Client talks to a running node. It is safe for concurrent use; errors are those of package turnstone.
+type Client struct {
+	*Reader
+	core *Core
+}
+
+// New makes a client of a running node.
+func New(e Engine, j Journal, o Options) *Client {
+	core := NewCore(e, j, o)
+	return &Client{Reader: &Reader{reads: core.reads}, core: core}
+}
+
+// RequestOption changes one request.
+type RequestOption func(*request)
+
+type request struct{ version, key string }
+
+// WithVersion starts this version instead of the one that the registry's policy names. It concerns starts only.
+func WithVersion(version string) RequestOption { return func(r *request) { r.version = version } }
+
+// WithRequestKey makes a request repeatable for 24 hours: repeated with the same instance and key, it does nothing
+// again and is answered as it was the first time. Use it to ask again after turnstone.ErrUncertain.
+func WithRequestKey(key string) RequestOption { return func(r *request) { r.key = key } }
+
+func requestOf(options []RequestOption) request {
+	var r request
+	for _, o := range options {
+		o(&r)
+	}
+	return r
+}
+
+// StartByName starts an instance of an orchestration by name, with encoded input. It returns when the start is
+// durable. An id that is taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
+func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) error {
+	r := requestOf(options)
+	_, err := ask(ctx, c.core.journal, func(done func(bool, error)) {
+		c.core.Start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
+	})
+	return err
+}
+
+// RaiseEvent raises an event with encoded data. It returns when the event is durable. Whether anybody waits does not
+// matter; an instance that has ended drops it. An unknown id: turnstone.ErrInstanceNotFound.
+func (c *Client) RaiseEvent(ctx context.Context, id, name string, data []byte, options ...RequestOption) error {
+	r := requestOf(options)
+	return c.tell(ctx, func(done func(error)) { c.core.Raise(id, name, data, r.key, done) })
+}
+
+// Cancel cancels an instance and, through it, its children. It returns when the request is durable; the instance ends
+// as Failed with the reason soon after. One that has ended stays as it is. An unknown id:
+// turnstone.ErrInstanceNotFound.
+func (c *Client) Cancel(ctx context.Context, id, reason string, options ...RequestOption) error {
+	r := requestOf(options)
+	return c.tell(ctx, func(done func(error)) { c.core.Cancel(id, reason, r.key, done) })
+}
+
+func (c *Client) tell(ctx context.Context, send func(done func(error))) error {
+	_, err := ask(ctx, c.core.journal, func(done func(struct{}, error)) {
+		send(func(err error) { done(struct{}{}, err) })
+	})
+	return err
+}
+
+// Wait waits until the instance has ended, across continue-as-new, and tells how. An instance that does not exist yet
+// is waited for too. When ctx ends first: turnstone.ErrTimeout at its deadline, else its error.
+func (c *Client) Wait(ctx context.Context, id string) (End, error) {
+	var cancel func()
+	end, err := ask(ctx, c.core.journal, func(done func(End, error)) { cancel = c.core.Wait(id, done) })
+	if err != nil && cancel != nil {
+		cancel()
+	}
+	return end, err
+}
+
+// ask waits for one answer, for ctx, or for the journal's stop.
+func ask[T any](ctx context.Context, j Journal, question func(done func(T, error))) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	var zero T
+	if err := ctx.Err(); err != nil {
+		return zero, contextError(err)
+	}
+	answers := make(chan answer, 1)
+	question(func(v T, err error) { answers <- answer{v, err} })
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		return zero, contextError(ctx.Err())
+	case <-j.Stopped():
+	}
+	select { // an answer that came with the stop is better than none
+	case a := <-answers:
+		return a.value, a.err
+	default:
+		return zero, stopped(j)
+	}
+}
+
+func contextError(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", turnstone.ErrTimeout, err)
+	}
+	return err
+}
+
+func stopped(j Journal) error {
+	if cause := j.Cause(); cause != nil {
+		return fmt.Errorf("%w: %w", turnstone.ErrStopped, cause)
+	}
+	return turnstone.ErrStopped
+}
+
+// Run is a typed handle of one instance.
+type Run[O any] struct {
+	client *Client
+	id     string
+}
+
+// Start starts an instance of an orchestration. It returns when the start is durable. If the id is taken, by an
+// instance that runs or has ended, the error is turnstone.ErrAlreadyExists and the handle is that one's: waiting for
+// it gives the first run's result.
+func Start[I, O any](ctx context.Context, c *Client, o *turnstone.Orchestration[I, O], id string, input I,
+	options ...RequestOption) (*Run[O], error) {
+	data, err := encodeValue(c, input)
+	if err != nil {
+		return nil, fmt.Errorf("%w: encode the input of %s: %w", turnstone.ErrInvalidInput, o.Name(), err)
+	}
+	return &Run[O]{client: c, id: id}, c.StartByName(ctx, id, o.Name(), data, options...)
+}
+
+// Attach is a handle of an instance that was started elsewhere. It asks nobody whether it exists.
+func Attach[O any](c *Client, id string) *Run[O] { return &Run[O]{client: c, id: id} }
+
+// ID is the instance's id.
+func (r *Run[O]) ID() string { return r.id }
+
+// Wait waits for the result; see [Client.Wait]. An instance that failed gives a *turnstone.Failure, in which errors.As
+// finds the author's own error.
+func (r *Run[O]) Wait(ctx context.Context) (O, error) {
+	var zero O
+	end, err := r.client.Wait(ctx, r.id)
+	if err != nil {
+		return zero, err
+	}
+	if err := end.Err(); err != nil {
+		return zero, err
+	}
+	out, err := decodeValue[O](r.client, end.Output)
+	if err != nil {
+		return zero, fmt.Errorf("%w: decode the result of instance %q: %w", turnstone.ErrInvalidInput, r.id, err)
+	}
+	return out, nil
+}
+
+// Cancel cancels the instance; see [Client.Cancel].
+func (r *Run[O]) Cancel(ctx context.Context, reason string) error {
+	return r.client.Cancel(ctx, r.id, reason)
+}
+
+// Status tells where the instance is.
+func (r *Run[O]) Status(ctx context.Context) (Status, error) { return r.client.Status(ctx, r.id) }
+
+// Raise raises an event with a typed value; see [Client.RaiseEvent].
+func Raise[T any](ctx context.Context, c *Client, id, name string, value T, options ...RequestOption) error {
+	data, err := encodeValue(c, value)
+	if err != nil {
+		return fmt.Errorf("%w: encode event %s: %w", turnstone.ErrInvalidInput, name, err)
+	}
+	return c.RaiseEvent(ctx, id, name, data, options...)
+}
+
+func encodeValue(c *Client, v any) ([]byte, error) {
+	if raw, ok := v.(turnstone.Raw); ok {
+		return raw, nil
+	}
+	return c.core.codec.Encode(v)
+}
+
+func decodeValue[T any](c *Client, data []byte) (T, error) {
+	var v T
+	if raw, ok := any(&v).(*turnstone.Raw); ok {
+		*raw = data
+		return v, nil
+	}
+	err := c.core.codec.Decode(data, &v)
+	return v, err
+}
+
+var _ Journal = persistence.Journal(nil)
+

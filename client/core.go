@@ -1,0 +1,139 @@
+package client
+
+import (
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// Engine is what a client needs of a running node. The functions that it is given are called from any goroutine and
+// must not block.
+type Engine interface {
+	// StartInstance asks for a new instance; reply is called once, when the start is durable or refused. repeated: the
+	// request key was used before, and this is the first answer.
+	StartInstance(r StartRequest, reply func(repeated bool, err error))
+	// Deliver brings a message to an instance; reply is called once, when it is durable or refused.
+	Deliver(id string, m *turnpb.Message, requestKey string, reply func(error))
+	// WatchEnd calls ended once, when an instance of this id reaches a terminal status after this call. cancel withdraws
+	// it. The instance need not exist yet.
+	WatchEnd(id string, ended func()) (cancel func())
+}
+
+// Journal is what a client reads from; it is part of persistence.Journal, whose comments hold.
+type Journal interface {
+	Info() persistence.StoreInfo
+	PartitionOf(id string) persistence.Partition
+	View(p persistence.Partition, read func(persistence.Reader) error, done func(error))
+	Stopped() <-chan struct{}
+	Cause() error
+}
+
+// StartRequest starts an instance.
+type StartRequest struct {
+	ID   string
+	Name string
+	// Version is a semantic version; empty means the registry's policy.
+	Version string
+	Input   []byte
+	// RequestKey makes the request repeatable for 24 hours: the second one with the same id and key is answered as the
+	// first was. Empty: none.
+	RequestKey string
+}
+
+// Options change how a client reads and checks.
+type Options struct {
+	// Codec encodes and decodes typed values. Nil is turnstone.JSON. It must be that of the instances.
+	Codec turnstone.Codec
+	// Limits are the limits that requests are checked against; zero fields mean their defaults.
+	Limits limits.Limits
+}
+
+// Core is a client whose answers come by callback: each done is called exactly once, from any goroutine, perhaps
+// before the call returns, and must not block.
+type Core struct {
+	reads
+	engine Engine
+	limits limits.Limits
+}
+
+// NewCore makes a client of a running node.
+func NewCore(e Engine, j Journal, o Options) *Core {
+	if o.Codec == nil {
+		o.Codec = turnstone.JSON
+	}
+	return &Core{reads: reads{journal: j, codec: o.Codec}, engine: e, limits: o.Limits.WithDefaults()}
+}
+
+// Start asks for a new instance. err wraps turnstone.ErrAlreadyExists, ErrBusy, ErrUncertain or ErrInvalidInput, or is a
+// turnstone.LimitError.
+func (c *Core) Start(r StartRequest, done func(repeated bool, err error)) {
+	if err := c.checkStart(r); err != nil {
+		done(false, err)
+		return
+	}
+	c.engine.StartInstance(r, func(repeated bool, err error) { done(repeated, about(r.ID, err)) })
+}
+
+func (c *Core) checkStart(r StartRequest) error {
+	l := c.limits
+	return firstError(
+		limits.CheckID("instance id", r.ID, l.IDBytes),
+		limits.CheckID("orchestration name", r.Name, l.NameBytes),
+		optionalID("version", r.Version, l.NameBytes),
+		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
+		limits.Check("input bytes", len(r.Input), l.PayloadBytes),
+	)
+}
+
+// Raise raises an event to an instance. A terminal instance accepts and drops it. requestKey may be empty.
+func (c *Core) Raise(id, name string, data []byte, requestKey string, done func(error)) {
+	l := c.limits
+	err := firstError(
+		limits.CheckID("instance id", id, l.DerivedIDBytes),
+		limits.CheckID("event name", name, l.IDBytes),
+		optionalID("request key", requestKey, l.RequestKeyBytes),
+		limits.Check("event data bytes", len(data), l.PayloadBytes),
+	)
+	if err != nil {
+		done(err)
+		return
+	}
+	c.deliver(id, &turnpb.Message{Kind: &turnpb.Message_EventRaised{
+		EventRaised: &turnpb.EventRaised{Name: name, Data: data},
+	}}, requestKey, done)
+}
+
+// Cancel cancels an instance. A terminal instance accepts and drops it. The reason may be empty.
+func (c *Core) Cancel(id, reason, requestKey string, done func(error)) {
+	l := c.limits
+	err := firstError(
+		limits.CheckID("instance id", id, l.DerivedIDBytes),
+		optionalID("request key", requestKey, l.RequestKeyBytes),
+		limits.Check("cancel reason bytes", len(reason), l.ReasonBytes),
+		checkText("cancel reason", reason),
+	)
+	if err != nil {
+		done(err)
+		return
+	}
+	c.deliver(id, &turnpb.Message{Kind: &turnpb.Message_Cancel{
+		Cancel: &turnpb.CancelInstance{Reason: reason},
+	}}, requestKey, done)
+}
+
+func (c *Core) deliver(id string, m *turnpb.Message, requestKey string, done func(error)) {
+	c.engine.Deliver(id, m, requestKey, func(err error) { done(about(id, err)) })
+}
+
+// Wait calls done when the instance has ended, with how it ended. An instance that does not exist yet is waited for.
+// cancel gives up; done may still be called if the end came first.
+func (c *Core) Wait(id string, done func(End, error)) (cancel func()) {
+	if err := limits.CheckID("instance id", id, c.limits.DerivedIDBytes); err != nil {
+		done(End{}, clientError(err))
+		return func() {}
+	}
+	w := &waiter{core: c, id: id, done: done}
+	w.start()
+	return w.cancel
+}

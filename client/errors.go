@@ -1,0 +1,80 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// firstError is the first that is not nil, as a caller sees it.
+func firstError(all ...error) error {
+	for _, err := range all {
+		if err != nil {
+			return clientError(err)
+		}
+	}
+	return nil
+}
+
+func optionalID(what, id string, max int) error {
+	if id == "" {
+		return nil
+	}
+	return limits.CheckID(what, id, max)
+}
+
+func checkText(what, s string) error {
+	if utf8.ValidString(s) {
+		return nil
+	}
+	return &limits.IDError{What: what, Problem: "is not valid UTF-8"}
+}
+
+var sentinels = []struct{ inner, outer error }{
+	{persistence.ErrAlreadyExists, turnstone.ErrAlreadyExists},
+	{persistence.ErrNotFound, turnstone.ErrInstanceNotFound},
+	{persistence.ErrBusy, turnstone.ErrBusy},
+	{persistence.ErrNotLeader, turnstone.ErrBusy},
+	{persistence.ErrUncertain, turnstone.ErrUncertain},
+	{persistence.ErrStopped, turnstone.ErrStopped},
+}
+
+// clientError turns an error of the rooms below into one that callers can name.
+func clientError(err error) error {
+	var limit *limits.Error
+	if errors.As(err, &limit) {
+		return &turnstone.LimitError{Limit: limit.Limit, Size: limit.Size, Max: limit.Max}
+	}
+	var id *limits.IDError
+	if errors.As(err, &id) {
+		return fmt.Errorf("%w: %s %s", turnstone.ErrInvalidInput, id.What, id.Problem)
+	}
+	var refusal *persistence.Refusal
+	if errors.As(err, &refusal) && refusal.Code == persistence.Limit {
+		return &turnstone.LimitError{Limit: "inbox messages", Size: int(refusal.Size), Max: int(refusal.Max)}
+	}
+	for _, s := range sentinels {
+		if errors.Is(err, s.inner) {
+			return &translated{outer: s.outer, cause: err}
+		}
+	}
+	return err
+}
+
+// about adds the instance to an error.
+func about(id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("instance %q: %w", id, clientError(err))
+}
+
+// translated reads like the sentinel that callers know and keeps its cause.
+type translated struct{ outer, cause error }
+
+func (t *translated) Error() string   { return t.outer.Error() }
+func (t *translated) Unwrap() []error { return []error{t.outer, t.cause} }

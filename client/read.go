@@ -1,0 +1,303 @@
+package client
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// State is where an instance or an execution is.
+type State string
+
+// The states.
+const (
+	StateNotFound State = "NotFound"
+	// StatePending: acknowledged, or continued as new, and the first turn is not recorded yet. Only [Description] shows
+	// it; a [Status] says Running.
+	StatePending   State = "Pending"
+	StateRunning   State = "Running"
+	StateCompleted State = "Completed"
+	StateFailed    State = "Failed"
+	// StateContinuedAsNew is the end of an execution, never of an instance.
+	StateContinuedAsNew State = "ContinuedAsNew"
+)
+
+// Terminal reports whether an instance in this state has ended.
+func (s State) Terminal() bool { return s == StateCompleted || s == StateFailed }
+
+// Status is where an instance is, with its outcome if it has ended.
+type Status struct {
+	// State is NotFound, Running, Completed or Failed.
+	State   State
+	Output  []byte
+	Failure *turnstone.Failure
+}
+
+// Parent names the schedule event that waits for a child.
+type Parent struct {
+	Instance  string
+	Execution uint64
+	Event     uint64
+}
+
+// Description is what the journal knows of an instance without its history.
+type Description struct {
+	ID      string
+	Name    string
+	Version string
+	State   State
+	// Incarnation is never reused, even if the id is. EngineVersion began the current execution.
+	Incarnation   uint64
+	EngineVersion string
+	// Execution is the current one; Turn its last recorded turn.
+	Execution uint64
+	Turn      uint64
+	// Parent is nil for a root.
+	Parent *Parent
+
+	Created time.Time
+	Updated time.Time
+	// Ended is zero while the instance runs.
+	Ended time.Time
+
+	// OpenActivities, OpenTimers and OpenChildren are what the instance waits for; Inbox is what waits for it.
+	OpenActivities, OpenTimers, OpenChildren, Inbox int
+	// Dropped counts messages that came too late.
+	Dropped int
+	// HistoryEvents and HistoryBytes are of the current execution.
+	HistoryEvents, HistoryBytes int
+
+	// Output and Failure are set by [Client.Describe] for an instance that has ended; a listing leaves them out.
+	Output  []byte
+	Failure *turnstone.Failure
+}
+
+// Turn is one committed turn of a history.
+type Turn struct {
+	Header *turnpb.SegmentHeader
+	Events []*turnpb.Event
+}
+
+// Execution is one run of an instance's code.
+type Execution struct {
+	Number uint64
+	State  State
+	// Started is the time of its first turn; zero if that is not recorded yet.
+	Started time.Time
+}
+
+// reads are the questions that need no engine.
+type reads struct {
+	journal Journal
+	codec   turnstone.Codec
+}
+
+// view asks about one instance.
+func (c *reads) view(id string, read func(persistence.Reader) error, done func(error)) {
+	c.journal.View(c.journal.PartitionOf(id), read, func(err error) { done(about(id, err)) })
+}
+
+// Status tells where an instance is. An unknown id is no error: its state is NotFound.
+func (c *reads) Status(id string, done func(Status, error)) {
+	status := Status{State: StateNotFound}
+	c.view(id, func(r persistence.Reader) error {
+		head, ok, err := headOf(r, id)
+		if err != nil || !ok {
+			return err
+		}
+		status.State = StateRunning
+		if !head.Status.Terminal() {
+			return nil
+		}
+		end, err := endOf(r, head, c.codec)
+		status.State, status.Output, status.Failure = end.State, end.Output, end.Failure
+		return err
+	}, func(err error) { done(status, err) })
+}
+
+// Describe tells all about an instance but its history. An unknown id: turnstone.ErrInstanceNotFound.
+func (c *reads) Describe(id string, done func(Description, error)) {
+	var d Description
+	c.view(id, func(r persistence.Reader) error {
+		head, ok, err := headOf(r, id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return persistence.ErrNotFound
+		}
+		d = describe(head)
+		if !head.Status.Terminal() {
+			return nil
+		}
+		end, err := endOf(r, head, c.codec)
+		d.Output, d.Failure = end.Output, end.Failure
+		return err
+	}, func(err error) { done(d, err) })
+}
+
+// History gives the recorded turns of an execution, in order; execution 0 means the current one. An unknown id:
+// turnstone.ErrInstanceNotFound. An execution that has no turn yet, or does not exist, has none.
+func (c *reads) History(id string, execution uint64, done func([]Turn, error)) {
+	var parts []persistence.StoredPart
+	c.view(id, func(r persistence.Reader) error {
+		head, ok, err := headOf(r, id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return persistence.ErrNotFound
+		}
+		if execution == 0 {
+			execution = head.Execution
+		}
+		return r.Parts(head.IID, execution, 1, func(p persistence.StoredPart) bool {
+			parts = append(parts, p)
+			return true
+		})
+	}, func(err error) {
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		turns, err := Decode(parts)
+		done(turns, about(id, err))
+	})
+}
+
+// Executions lists the executions of an instance, ascending.
+func (c *reads) Executions(id string, done func([]Execution, error)) {
+	var all []Execution
+	c.view(id, func(r persistence.Reader) error {
+		head, ok, err := headOf(r, id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return persistence.ErrNotFound
+		}
+		for n := uint64(1); n <= head.Execution; n++ {
+			e := Execution{Number: n, State: StateContinuedAsNew}
+			if n == head.Execution {
+				e.State = State(head.Status.String())
+			}
+			var header []byte
+			err := r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
+				header = p.Header
+				return false
+			})
+			if err != nil {
+				return err
+			}
+			if header != nil {
+				var h turnpb.SegmentHeader
+				if err := proto.Unmarshal(header, &h); err != nil {
+					return fmt.Errorf("%w: segment header of execution %d: %w", persistence.ErrCorrupt, n, err)
+				}
+				e.Started = time.UnixMilli(h.GetTimeMs()).UTC()
+			}
+			all = append(all, e)
+		}
+		return nil
+	}, func(err error) { done(all, err) })
+}
+
+// Decode reads the stored parts of one execution.
+func Decode(parts []persistence.StoredPart) ([]Turn, error) {
+	var turns []Turn
+	for _, p := range parts {
+		if p.Header != nil {
+			h := &turnpb.SegmentHeader{}
+			if err := proto.Unmarshal(p.Header, h); err != nil {
+				return nil, fmt.Errorf("%w: header at event %d: %w", persistence.ErrCorrupt, p.FirstEvent, err)
+			}
+			turns = append(turns, Turn{Header: h})
+		}
+		if len(turns) == 0 {
+			return nil, fmt.Errorf("%w: the history begins without a segment header", persistence.ErrCorrupt)
+		}
+		events, err := decodeEvents(p)
+		if err != nil {
+			return nil, err
+		}
+		last := &turns[len(turns)-1]
+		last.Events = append(last.Events, events...)
+	}
+	return turns, nil
+}
+
+func decodeEvents(p persistence.StoredPart) ([]*turnpb.Event, error) {
+	var list turnpb.EventList
+	if err := proto.Unmarshal(p.Events, &list); err != nil {
+		return nil, fmt.Errorf("%w: events at %d: %w", persistence.ErrCorrupt, p.FirstEvent, err)
+	}
+	return list.GetEvents(), nil
+}
+
+func headOf(r persistence.Reader, id string) (head persistence.Head, ok bool, err error) {
+	iid, ok, err := r.Resolve(id)
+	if err != nil || !ok {
+		return persistence.Head{}, false, err
+	}
+	return r.Head(iid)
+}
+
+// endOf reads the terminal event of an instance that has ended: the last event of its last part.
+func endOf(r persistence.Reader, head persistence.Head, codec turnstone.Codec) (End, error) {
+	end := End{State: State(head.Status.String()), Execution: head.Execution}
+	var last *turnpb.Event
+	var bad error
+	err := r.Parts(head.IID, head.Execution, head.LastPart, func(p persistence.StoredPart) bool {
+		events, err := decodeEvents(p)
+		if err != nil {
+			bad = err
+			return false
+		}
+		if len(events) > 0 {
+			last = events[len(events)-1]
+		}
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	if err != nil {
+		return end, err
+	}
+	switch k := last.GetKind().(type) {
+	case *turnpb.Event_Completed:
+		end.Output = k.Completed.GetOutput()
+	case *turnpb.Event_Failed:
+		end.Failure = turnstone.NewFailure(k.Failed.GetFailure(), codec)
+	default:
+		return end, fmt.Errorf("%w: the head says %v, but the history of execution %d does not end so",
+			persistence.ErrCorrupt, head.Status, head.Execution)
+	}
+	return end, nil
+}
+
+func describe(h persistence.Head) Description {
+	d := Description{
+		ID: h.ID, Name: h.Name, Version: h.Version, State: State(h.Status.String()),
+		Incarnation: uint64(h.IID), EngineVersion: h.Pin, Execution: h.Execution, Turn: h.Turn,
+		Created: moment(h.CreatedAtMs), Updated: moment(h.UpdatedAtMs), Ended: moment(h.EndedAtMs),
+		OpenActivities: int(h.Work), OpenTimers: int(h.Timers), OpenChildren: int(h.Children), Inbox: int(h.Inbox),
+		Dropped: int(h.Dropped), HistoryEvents: int(h.HistoryEvents), HistoryBytes: int(h.HistoryBytes),
+	}
+	if !h.Parent.IsZero() {
+		d.Parent = &Parent{Instance: h.Parent.ID, Execution: h.Parent.Execution, Event: h.Parent.Event}
+	}
+	return d
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

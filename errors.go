@@ -1,0 +1,94 @@
+package turnstone
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What a caller branches on with errors.Is. Each is defined here once, for the client and for orchestration code.
+var (
+	// ErrAlreadyExists: the instance id is taken, by an instance that runs or has finished. Wait for that one, or
+	// choose another id. A child that was to be started under a taken id fails with it too.
+	ErrAlreadyExists = errors.New("an instance with this id already exists")
+	// ErrInstanceNotFound: no instance has this id. Nothing was written.
+	ErrInstanceNotFound = errors.New("instance not found")
+	// ErrTimeout: the wait ended before the instance did. The instance goes on; wait again.
+	ErrTimeout = errors.New("timed out waiting for the instance")
+	// ErrActivityTimeout: an attempt took longer than its retry policy allows. Over the wire it is an [Error] of the
+	// kind "Timeout".
+	ErrActivityTimeout error = &Error{Kind: "Timeout", Message: "timeout: activity timed out"}
+	// ErrBusy: the node is at one of its limits. Nothing was written; try again in a moment.
+	ErrBusy = errors.New("the node is busy, try again later")
+	// ErrUncertain: the node stopped before the request was known to be durable. It may have been carried out: ask
+	// again, with the same request key if it had one.
+	ErrUncertain = errors.New("uncertain: the node stopped before the outcome was durable")
+	// ErrStopped: the node no longer serves. Nothing was written.
+	ErrStopped = errors.New("the node has stopped")
+	// ErrInvalidInput: an id, a name or a value is not acceptable; the error says what is wrong with which.
+	ErrInvalidInput = errors.New("invalid input")
+	// ErrCancelled: the instance, or the child that was waited for, was cancelled.
+	ErrCancelled = errors.New("canceled")
+	// ErrPanicked: the orchestration's code panicked.
+	ErrPanicked = errors.New("orchestration panicked")
+	// ErrNondeterminism: the code no longer decides what its history says it decided.
+	ErrNondeterminism = errors.New("nondeterministic")
+	// ErrPoisoned: the code was given up after too many attempts that ended without an answer.
+	ErrPoisoned = errors.New("poison")
+)
+
+// LimitError says which limit a request would exceed, and by what. Nothing was written.
+type LimitError struct {
+	// Limit names the limit, for example "input bytes".
+	Limit string
+	// Size is what was asked for; Max is the limit itself, which is allowed.
+	Size, Max int
+}
+
+// Error names the limit, the size and the maximum.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("limit exceeded: %s is %d, the limit is %d", e.Limit, e.Size, e.Max)
+}
+
+// Error is an error of the author's own that survives the wire: returned by an activity or an orchestration, it is
+// found by errors.As in the orchestration or client that waits for it. It may be wrapped; the text that others see is
+// then the wrapping error's. A plain Go error becomes an Error of kind [KindError] with its text.
+type Error struct {
+	// Kind is a short stable name that code branches on, for example "CardDeclined".
+	Kind string
+	// Message is what a person reads.
+	Message string
+	// Details is any value that the codec takes. On the receiving side it is read with [Details].
+	Details any
+	// NonRetryable ends a retry policy at once.
+	NonRetryable bool
+}
+
+// KindError is the kind of a plain Go error.
+const KindError = "Error"
+
+// Error is the message.
+func (e *Error) Error() string { return e.Message }
+
+// wireDetails are details as they came over the wire.
+type wireDetails struct {
+	data  []byte
+	codec Codec
+}
+
+// Details reads the details of the [Error] in err's chain as a T. ok is false if there is no such error or it has no
+// details; err2 says why they are not a T.
+func Details[T any](err error) (details T, ok bool, err2 error) {
+	var e *Error
+	if !errors.As(err, &e) || e.Details == nil {
+		return details, false, nil
+	}
+	switch d := e.Details.(type) {
+	case T:
+		return d, true, nil
+	case wireDetails:
+		details, err2 = decode[T](d.codec, d.data)
+		return details, err2 == nil, err2
+	default:
+		return details, false, fmt.Errorf("the details are a %T, not a %T", e.Details, details)
+	}
+}

@@ -1,0 +1,34 @@
+package turnstone
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// Logger logs with the instance's identity and is silent while the code repeats what history already has. A turn
+// that has to be run again may log a line again.
+func (c *Context) Logger() *slog.Logger {
+	return slog.New(replaySilent{Handler: c.env.logger.Handler(), rc: c.rc}).With(
+		"target", "turnstone::orchestration", "instance_id", c.Instance(), "execution_id", c.Execution(),
+		"orchestration_name", c.Name(), "orchestration_version", c.Version())
+}
+
+// replaySilent drops records while its execution replays.
+type replaySilent struct {
+	slog.Handler
+	rc *replay.Context
+}
+
+func (h replaySilent) Enabled(ctx context.Context, level slog.Level) bool {
+	return !h.rc.Replaying() && h.Handler.Enabled(ctx, level)
+}
+
+func (h replaySilent) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return replaySilent{Handler: h.Handler.WithAttrs(attrs), rc: h.rc}
+}
+
+func (h replaySilent) WithGroup(name string) slog.Handler {
+	return replaySilent{Handler: h.Handler.WithGroup(name), rc: h.rc}
+}

@@ -1,0 +1,111 @@
+package turnstone
+
+import turnpb "github.com/turnstone-dev/turnstone/proto"
+
+// ActivityOption changes how an activity is called.
+type ActivityOption interface{ activity(*activityCall) }
+
+// ChildOption changes how a child orchestration is started.
+type ChildOption interface{ child(*childCall) }
+
+// DetachedOption changes how a detached orchestration is started.
+type DetachedOption interface{ detached(*detachedCall) }
+
+// ContinueOption changes how an execution continues as new.
+type ContinueOption interface{ continued(*continueCall) }
+
+// OrchestrationOption changes what [NewOrchestration] makes.
+type OrchestrationOption interface{ orchestration(*orchestrationSpec) }
+
+type activityCall struct{ retry *RetryPolicy }
+
+type childCall struct {
+	retry   *RetryPolicy
+	id      string
+	version string
+	policy  turnpb.ChildPolicy
+}
+
+type detachedCall struct{ version string }
+
+type continueCall struct{ version string }
+
+type orchestrationSpec struct{ version string }
+
+// RetryOption is what [WithRetry] makes: good for activities and children.
+type RetryOption struct{ policy RetryPolicy }
+
+// WithRetry tries a failed activity or child again under a policy. Each attempt of a child is a new child; with an id
+// of its own the second attempt finds the id taken.
+func WithRetry(policy RetryPolicy) RetryOption { return RetryOption{policy} }
+
+func (o RetryOption) activity(c *activityCall) { c.retry = &o.policy }
+func (o RetryOption) child(c *childCall)       { c.retry = &o.policy }
+
+// VersionOption is what [WithVersion] makes.
+type VersionOption struct{ version string }
+
+// WithVersion names a semantic version, such as 1.2.0: the version that a handler is registered as (default 1.0.0), or
+// the version that a child, a detached orchestration or a continue-as-new runs (default: the registry's policy at its
+// first turn). A version that no node has registered is waited for, and given up as poison after the attempts allowed.
+func WithVersion(version string) VersionOption { return VersionOption{version} }
+
+func (o VersionOption) orchestration(s *orchestrationSpec) { s.version = o.version }
+func (o VersionOption) child(c *childCall)                 { c.version = o.version }
+func (o VersionOption) detached(c *detachedCall)           { c.version = o.version }
+func (o VersionOption) continued(c *continueCall)          { c.version = o.version }
+
+// ChildIDOption is what [WithChildID] makes.
+type ChildIDOption struct{ id string }
+
+// WithChildID gives a child an instance id of its own, used as it is. Without it the id is derived from the parent's:
+// parent::sub::event. If the id is taken, the child fails with [ErrAlreadyExists].
+func WithChildID(id string) ChildIDOption { return ChildIDOption{id} }
+
+func (o ChildIDOption) child(c *childCall) { c.id = o.id }
+
+// ChildPolicy says what happens to a child that still runs when its parent ends or continues as new.
+type ChildPolicy uint8
+
+// The child policies. The zero value cancels.
+const (
+	// CancelChild cancels the child.
+	CancelChild ChildPolicy = iota
+	// AbandonChild lets it run on; nobody takes its answer.
+	AbandonChild
+	// WaitForChild ends the parent only when the child has ended.
+	WaitForChild
+)
+
+// ChildPolicyOption is what [WithChildPolicy] makes.
+type ChildPolicyOption struct{ policy ChildPolicy }
+
+// WithChildPolicy sets what happens to the child when its parent ends first. The default is [CancelChild].
+func WithChildPolicy(p ChildPolicy) ChildPolicyOption { return ChildPolicyOption{p} }
+
+func (o ChildPolicyOption) child(c *childCall) {
+	switch o.policy {
+	case AbandonChild:
+		c.policy = turnpb.ChildPolicy_CHILD_POLICY_ABANDON
+	case WaitForChild:
+		c.policy = turnpb.ChildPolicy_CHILD_POLICY_WAIT
+	default:
+		c.policy = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
+	}
+}
+
+// WaitOption changes how an event is waited for.
+type WaitOption uint8
+
+// Positional makes a wait take only an event that arrives while it waits. An event that arrives when nobody waits is
+// recorded and lost. Without it an early event is kept for the next wait of its name.
+const Positional WaitOption = 1
+
+func waitMode(options []WaitOption) turnpb.WaitMode {
+	for _, o := range options {
+		if o == Positional {
+			return turnpb.WaitMode_WAIT_MODE_POSITIONAL
+		}
+	}
+	return turnpb.WaitMode_WAIT_MODE_BUFFERED
+}

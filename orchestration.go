@@ -1,0 +1,180 @@
+package turnstone
+
+import (
+	"errors"
+	"fmt"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// Orchestration is a typed handle of an orchestration: its name, its version, and the function that runs it. Make it
+// with [NewOrchestration], usually as a package variable.
+type Orchestration[I, O any] struct {
+	name    string
+	version string
+	run     func(ctx *Context, input I) (O, error)
+}
+
+// DefaultVersion is the version of a handler that names none.
+const DefaultVersion = "1.0.0"
+
+// NewOrchestration names an orchestration. Name and version are stored in histories: keep them stable, and register
+// a changed function under a higher version as long as executions of the old one run. run must be deterministic.
+func NewOrchestration[I, O any](name string, run func(ctx *Context, input I) (O, error),
+	options ...OrchestrationOption) *Orchestration[I, O] {
+	spec := orchestrationSpec{version: DefaultVersion}
+	for _, o := range options {
+		o.orchestration(&spec)
+	}
+	return &Orchestration[I, O]{name: name, version: spec.version, run: run}
+}
+
+// Name is the orchestration's registered name.
+func (o *Orchestration[I, O]) Name() string { return o.name }
+
+// Version is the version that it is registered as.
+func (o *Orchestration[I, O]) Version() string { return o.version }
+
+// Call runs the orchestration as a child and waits for it. The error is a [*Failure] if the child failed. Which
+// version runs is for the registry's policy to say, unless [WithVersion] does.
+func (o *Orchestration[I, O]) Call(ctx *Context, input I, options ...ChildOption) (O, error) {
+	return o.Start(ctx, input, options...).Await()
+}
+
+// Start runs the orchestration as a child and returns a future of its result.
+func (o *Orchestration[I, O]) Start(ctx *Context, input I, options ...ChildOption) *Future[O] {
+	data := ctx.encode("the input of orchestration "+o.name, input)
+	return durable[O](ctx, "the result of orchestration "+o.name, ctx.startChild(o.name, data, options))
+}
+
+// StartDetached starts the orchestration under an instance id, with no tie to this one: it is not waited for and not
+// cancelled. If the id is taken, nothing happens.
+func (o *Orchestration[I, O]) StartDetached(ctx *Context, instance string, input I, options ...DetachedOption) {
+	ctx.StartDetached(o.name, instance, ctx.encode("the input of orchestration "+o.name, input), options...)
+}
+
+// CallChild runs a child by name, with encoded input, and waits for its encoded result.
+func (c *Context) CallChild(name string, input []byte, options ...ChildOption) ([]byte, error) {
+	return c.StartChild(name, input, options...).Await()
+}
+
+// StartChild runs a child by name, with encoded input, and returns a future of its encoded result.
+func (c *Context) StartChild(name string, input []byte, options ...ChildOption) *Future[[]byte] {
+	return rawFuture(c, c.startChild(name, input, options))
+}
+
+// StartDetached starts an orchestration by name, with encoded input, under an instance id and with no tie to this one.
+func (c *Context) StartDetached(name, instance string, input []byte, options ...DetachedOption) {
+	var call detachedCall
+	for _, o := range options {
+		o.detached(&call)
+	}
+	c.rc.Detached(name, instance, input, call.version)
+}
+
+func (c *Context) startChild(name string, input []byte, options []ChildOption) *replay.Future {
+	call := childCall{policy: turnpb.ChildPolicy_CHILD_POLICY_CANCEL}
+	for _, o := range options {
+		o.child(&call)
+	}
+	schedule := func(rc *replay.Context) *replay.Future {
+		return rc.Child(name, input, replay.ChildOptions{ID: call.id, Version: call.version, Policy: call.policy})
+	}
+	if call.retry == nil {
+		return schedule(c.rc)
+	}
+	return c.retried("orchestration "+name, *call.retry, schedule)
+}
+
+// retried runs attempts as a coroutine until one succeeds or the policy ends them.
+func (c *Context) retried(what string, p RetryPolicy, schedule func(*replay.Context) *replay.Future) *replay.Future {
+	env := c.env
+	return c.rc.Go(func(rc *replay.Context) (any, error) {
+		ctx := &Context{rc: rc, env: env}
+		for attempt := 1; ; attempt++ {
+			f := schedule(rc)
+			if limit, ok := p.Timeout(); ok && rc.Race(f, rc.Timer(limit)) == 1 {
+				return nil, ErrActivityTimeout
+			}
+			v, err := f.Await()
+			if err == nil {
+				return v, nil
+			}
+			err = seen(env.codec, err)
+			if attempt >= p.MaxAttempts() || final(err) {
+				return nil, err
+			}
+			ctx.Logger().Warn("attempt failed, trying again", "of", what, "attempt", attempt,
+				"max_attempts", p.MaxAttempts(), "error", err)
+			if d := p.Delay(attempt); d > 0 {
+				if err := ctx.Sleep(d); err != nil {
+					return nil, err
+				}
+			}
+		}
+	})
+}
+
+// final reports whether trying again is pointless.
+func final(err error) bool {
+	var e *Error
+	if errors.As(err, &e) && e.NonRetryable {
+		return true
+	}
+	return errors.Is(err, ErrCancelled)
+}
+
+// ErrContinued is what [ContinueAsNew] returns, to be returned by the handler.
+var ErrContinued = errors.New("continued as new")
+
+// ContinueAsNew ends this execution and begins the next one of the same instance with a fresh history and a new
+// input. Events that nobody has taken are carried over. The execution ends at the end of the turn, whatever the
+// handler returns; to return at once:
+//
+//	return 0, turnstone.ContinueAsNew(ctx, next)
+//
+// Everything that is still open is cancelled, children under their policy. Which version runs next is for the
+// registry's policy to say, unless [WithVersion] does.
+func ContinueAsNew[I any](ctx *Context, input I, options ...ContinueOption) error {
+	return ctx.ContinueAsNew(ctx.encode("the input of the next execution", input), options...)
+}
+
+// ContinueAsNew is the untyped form of [ContinueAsNew], with encoded input.
+func (c *Context) ContinueAsNew(input []byte, options ...ContinueOption) error {
+	var call continueCall
+	for _, o := range options {
+		o.continued(&call)
+	}
+	c.rc.ContinueAsNew(input, call.version)
+	return ErrContinued
+}
+
+// WaitEvent waits for an event of this name that a client raises. By default an event that came early is kept and
+// delivered to the next wait of its name; with [Positional] it is lost. Waits of one name are served in order.
+func WaitEvent[T any](ctx *Context, name string, options ...WaitOption) *Future[T] {
+	return durable[T](ctx, "event "+name, ctx.rc.WaitEvent(name, waitMode(options)))
+}
+
+// WaitEvent is the untyped form of [WaitEvent]: its future is the event's encoded data.
+func (c *Context) WaitEvent(name string, options ...WaitOption) *Future[[]byte] {
+	return rawFuture(c, c.rc.WaitEvent(name, waitMode(options)))
+}
+
+func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
+	return func(rc *replay.Context, input []byte) ([]byte, error) {
+		in, err := decode[I](env.codec, input)
+		if err != nil {
+			return nil, sent(env.codec, &DecodeError{What: "the input of orchestration " + o.name, Err: err})
+		}
+		out, err := o.run(fresh(rc, env), in)
+		if err != nil {
+			return nil, sent(env.codec, err)
+		}
+		data, err := encode(env.codec, out)
+		if err != nil {
+			return nil, sent(env.codec, fmt.Errorf("cannot encode the result of orchestration %s: %w", o.name, err))
+		}
+		return data, nil
+	}
+}

@@ -1,0 +1,260 @@
+package turnstone
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// ReservedPrefix begins the names of built-in activities. It cannot be registered.
+const ReservedPrefix = "__turnstone_syscall:"
+
+// Handler is a handle that a [Registry] takes: an [Activity] or an [Orchestration].
+type Handler interface {
+	Name() string
+	register(*Registry) error
+}
+
+// Registry is what a node can run: orchestrations by name and version, activities by name. It is safe for concurrent
+// use, and may grow while a node runs from it.
+type Registry struct {
+	env *environment
+
+	mu             sync.RWMutex
+	orchestrations map[string]*versions
+	activities     map[string]Handler
+}
+
+// versions are the handlers of one name, in ascending order of version.
+type versions struct {
+	entries []version
+	policy  VersionPolicy
+}
+
+type version struct {
+	number  *semver.Version
+	handler interface {
+		Handler
+		handler(*environment) replay.Func
+	}
+}
+
+// RegistryOption changes what [NewRegistry] makes.
+type RegistryOption func(*environment)
+
+// WithCodec replaces [JSON] for every handler of the registry.
+func WithCodec(c Codec) RegistryOption { return func(e *environment) { e.codec = c } }
+
+// WithLogger is where handlers log. The default is slog.Default at the time of the call.
+func WithLogger(l *slog.Logger) RegistryOption { return func(e *environment) { e.logger = l } }
+
+// NewRegistry makes an empty registry.
+func NewRegistry(options ...RegistryOption) *Registry {
+	env := &environment{codec: JSON, logger: slog.Default()}
+	for _, o := range options {
+		o(env)
+	}
+	return &Registry{env: env, orchestrations: map[string]*versions{}, activities: map[string]Handler{}}
+}
+
+// Codec is the registry's codec; a client of the same instances needs the same.
+func (r *Registry) Codec() Codec { return r.env.codec }
+
+// Register adds handlers. What cannot be added is named in the error, all problems joined with "; "; the rest is
+// added. It refuses a name and version that are taken (the first stays), a version below one of the same name that is
+// registered already, a name that is empty, over-long or reserved, and a version that is not a semantic version.
+func (r *Registry) Register(handlers ...Handler) error {
+	var problems []string
+	for _, h := range handlers {
+		if err := h.register(r); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	if problems == nil {
+		return nil
+	}
+	return errors.New(strings.Join(problems, "; "))
+}
+
+// Merge adds all handlers of another registry; its codec, logger and policies stay behind. Problems are reported as
+// by [Registry.Register].
+func (r *Registry) Merge(other *Registry) error {
+	var all []Handler
+	other.mu.RLock()
+	for _, name := range sortedKeys(other.orchestrations) {
+		for _, v := range other.orchestrations[name].entries {
+			all = append(all, v.handler)
+		}
+	}
+	for _, name := range sortedKeys(other.activities) {
+		all = append(all, other.activities[name])
+	}
+	other.mu.RUnlock()
+	return r.Register(all...)
+}
+
+func checkName(kind, name string) error {
+	if strings.HasPrefix(name, ReservedPrefix) {
+		return fmt.Errorf("%s name %q has the reserved prefix %s", kind, name, ReservedPrefix)
+	}
+	return limits.CheckID(kind+" name", name, limits.Default().NameBytes)
+}
+
+func (a *Activity[I, O]) register(r *Registry) error {
+	if err := checkName("activity", a.name); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, taken := r.activities[a.name]; taken {
+		return fmt.Errorf("duplicate activity registration: %s", a.name)
+	}
+	r.activities[a.name] = a
+	return nil
+}
+
+func (o *Orchestration[I, O]) register(r *Registry) error {
+	if err := checkName("orchestration", o.name); err != nil {
+		return err
+	}
+	number, err := semver.StrictNewVersion(o.version)
+	if err != nil {
+		return fmt.Errorf("orchestration %s has the version %q, which is not a semantic version such as 1.2.0", o.name, o.version)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.orchestrations[o.name]
+	if known == nil {
+		known = &versions{}
+		r.orchestrations[o.name] = known
+	}
+	if n := len(known.entries); n > 0 {
+		highest := known.entries[n-1].number
+		for _, e := range known.entries {
+			if e.number.Equal(number) {
+				return fmt.Errorf("duplicate orchestration registration: %s@%s", o.name, number)
+			}
+		}
+		if number.LessThan(highest) {
+			return fmt.Errorf("non-monotonic orchestration version: %s@%s after %s", o.name, number, highest)
+		}
+	}
+	known.entries = append(known.entries, version{number: number, handler: o})
+	return nil
+}
+
+// VersionPolicy decides which version a start without one runs. The zero value is [Latest].
+type VersionPolicy struct{ exact *semver.Version }
+
+// Latest is the highest version that is registered.
+var Latest = VersionPolicy{}
+
+// Exact is one version, whether it is registered or not. It panics if v is not a semantic version.
+func Exact(v string) VersionPolicy {
+	number, err := semver.StrictNewVersion(v)
+	if err != nil {
+		panic(fmt.Sprintf("turnstone: %q is not a semantic version such as 1.2.0", v))
+	}
+	return VersionPolicy{exact: number}
+}
+
+// SetVersionPolicy changes which version of a name is started from now on. Executions that run keep theirs.
+func (r *Registry) SetVersionPolicy(name string, p VersionPolicy) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.orchestrations[name] == nil {
+		r.orchestrations[name] = &versions{}
+	}
+	r.orchestrations[name].policy = p
+}
+
+// Orchestration resolves a handler for a host. An empty version, and 0.0.0, mean the policy's. The returned version
+// is the full one. ok is false if there is no such handler.
+func (r *Registry) Orchestration(name, wanted string) (resolved string, fn replay.Func, ok bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	known := r.orchestrations[name]
+	if known == nil || len(known.entries) == 0 {
+		return "", nil, false
+	}
+	number := known.policy.exact
+	if wanted != "" && wanted != "0.0.0" {
+		v, err := semver.StrictNewVersion(wanted)
+		if err != nil {
+			return "", nil, false
+		}
+		number = v
+	}
+	if number == nil {
+		number = known.entries[len(known.entries)-1].number
+	}
+	for _, e := range known.entries {
+		if e.number.Equal(number) {
+			return e.number.String(), e.handler.handler(r.env), true
+		}
+	}
+	return "", nil, false
+}
+
+// Activity resolves an activity for a host.
+func (r *Registry) Activity(name string) (run activityRunner, ok bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	h, ok := r.activities[name]
+	if !ok {
+		return nil, false
+	}
+	return h.(interface {
+		runner(*environment) activityRunner
+	}).runner(r.env), true
+}
+
+// Orchestrations are the registered names, sorted.
+func (r *Registry) Orchestrations() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var names []string
+	for _, name := range sortedKeys(r.orchestrations) {
+		if len(r.orchestrations[name].entries) > 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Versions are the registered versions of an orchestration, ascending; none if the name is unknown.
+func (r *Registry) Versions(name string) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var all []string
+	if known := r.orchestrations[name]; known != nil {
+		for _, e := range known.entries {
+			all = append(all, e.number.String())
+		}
+	}
+	return all
+}
+
+// Activities are the registered names, sorted.
+func (r *Registry) Activities() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return sortedKeys(r.activities)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
