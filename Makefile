@@ -1,7 +1,5 @@
 # Two commands matter: `make run` does the main job, `make test` is the gate. Both need Go, make and git, nothing else.
 
-.POSIX:
-.DELETE_ON_ERROR:
 .SUFFIXES:
 
 GO ?= go
@@ -21,7 +19,7 @@ CC_FOUND := $(shell cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null 2>&1 &
 RACE := $(if $(CC_FOUND),-race,)
 
 STATICCHECK := $(GO) run -modfile internal/tools/go.mod honnef.co/go/tools/cmd/staticcheck
-STAGES := sh internal/tools/stages.sh
+STAGES = MAKE="$(MAKE)" sh internal/tools/stages.sh
 
 CHECK_STAGES := format vet staticcheck lint build failpoint short
 TEST_STAGES := format vet staticcheck lint build failpoint proto race sim crash examples conformance

@@ -175,7 +175,7 @@ func unusedPermits(t *tree) []Finding {
 		for _, p := range permits {
 			if !t.used[p] {
 				found = append(found, Finding{Path: "internal/lint/policy.go", Rule: "permit",
-					Message: "the exception of " + p.where + " from \"" + what + "\" is not needed: delete it"})
+					Message: "the exception of " + p.where + " from \"" + what + "\" (" + p.why + ") is not needed: delete it"})
 			}
 		}
 	}

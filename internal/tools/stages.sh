@@ -9,15 +9,12 @@ if [ -z "${TURNSTONE_STAGE_LOGS:-}" ]; then
 fi
 export TURNSTONE_STAGE_LOGS
 
-# The stages must not inherit the flags of the make that runs this script.
-unset MAKEFLAGS MFLAGS MAKELEVEL
-
 failed=''
 began=$(date +%s)
 for stage in "$@"; do
 	log=$TURNSTONE_STAGE_LOGS/$stage.log
 	start=$(date +%s)
-	if make "stage-$stage" >"$log" 2>&1; then
+	if ${MAKE:-make} "stage-$stage" >"$log" 2>&1; then
 		printf '%-12s ok      %4d s\n' "$stage" $(($(date +%s) - start))
 		[ "$stage" = conformance ] && grep -v '^go run\|^make' "$log"
 		continue
