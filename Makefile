@@ -98,6 +98,7 @@ stage-short:
 		$(GO) test $(RACE) -short -timeout 150s $$($(GO) list ./... | grep -v '/internal/lint$$')
 
 stage-proto:
+	$(GO) -C internal/tools test -count=1 ./...
 	$(GO) -C internal/tools run ./protogen -check ../../proto
 
 # Every test of the gate runs under the recorder, so that the conformance table shows what passed and nothing runs twice.

@@ -26,7 +26,7 @@ func checkSizes(t *tree) []Finding {
 				Message: fmt.Sprintf("%d lines, the most is %d: split the file by noun", n, fileLinesMax)})
 		}
 		most := functionLinesMax
-		if s.isTest() {
+		if s.isTest() || isKit(s) {
 			most = testFunctionLinesMax
 		}
 		for _, decl := range s.file.Decls {
