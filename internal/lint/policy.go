@@ -87,8 +87,8 @@ var rooms = []string{
 // rootDocuments are the documents of the top level.
 var rootDocuments = []string{"README.md", "ARCHITECTURE.md"}
 
-// directions says which packages of this module a package may import, beside those below its own directory. A row
-// covers the directories below it that have no row of their own. "*" is everything: only for what composes or
+// directions says which packages of this module a package may import. A row covers the directories below it that have
+// no row of their own, and these may import each other. "*" is everything: only for what composes or
 // simulates a whole node.
 var directions = map[string][]string{
 	"proto":              {},
@@ -104,7 +104,7 @@ var directions = map[string][]string{
 	"internal/catalogue": {"."},
 	"internal/story":     {"proto", "persistence", "internal/failure"},
 
-	"persistence":                 {"proto", "internal/limits"},
+	"persistence":                 {"persistence/rowcode", "proto", "internal/limits"},
 	"persistence/rowcode":         {},
 	"persistence/persistencetest": {"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "internal/limits"},
 	"persistence/pebble": {

@@ -135,6 +135,7 @@ func TestImportsPointDown(t *testing.T) {
 		{"root is up", pkgOf("replay", Module), "imports ., which is not below it"},
 		{"down", pkgOf("replay", importPath("proto"), "iter"), ""},
 		{"to itself below", pkgOf("cmd/turnstone", importPath("cmd/turnstone/internal/demo")), ""},
+		{"to a room below itself", pkgOf("persistence", importPath("persistence/pebble")), "imports persistence/pebble, which is not below it"},
 		{"row of the directory above", pkgOf("cmd/turnstone/internal/demo", importPath("actors")), "imports actors"},
 		{"actors and the engine", pkgOf("actors", importPath("persistence/pebble")), "imports persistence/pebble"},
 		{"pebble elsewhere", pkgOf("actors", "github.com/cockroachdb/pebble/v2"), "which only persistence/pebble, sim, bench/limit may"},
