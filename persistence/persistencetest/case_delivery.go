@@ -1,0 +1,230 @@
+package persistencetest
+
+import (
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// deliveryCases are about messages between partitions.
+func deliveryCases() []Case {
+	return []Case{
+		{"KIT_030", "a child in another partition starts once, however often its message is delivered", childElsewhere},
+		{"KIT_031", "a child's answer reaches its parent in another partition", answerElsewhere},
+		{"KIT_032", "the start of a child whose id is taken is answered to the parent, near and far", childExists},
+		{"KIT_033", "messages that would leave a hole are refused; damaged ones too, and nothing is taken from them", deliveryGaps},
+		{"KIT_034", "a cancel goes to the child whose link it names, and to no other", cancelLinks},
+		{"KIT_035", "an acknowledged message is gone, and the numbers go on after it", acknowledged},
+		{"KIT_036", "a detached start makes one instance without a parent", detached},
+	}
+}
+
+// elsewhere is an id that lives in another partition.
+func (s *story) elsewhere(id string) string {
+	j := s.store.Journal()
+	for i := 0; ; i++ {
+		if other := fmt.Sprintf("far%d", i); j.PartitionOf(other) != j.PartitionOf(id) {
+			return other
+		}
+	}
+}
+
+// outbox is what waits for a partition.
+func (s *story) outbox(from, to persistence.Partition) (items []persistence.OutboxItem) {
+	s.Helper()
+	s.view(from, func(r persistence.Reader) (err error) {
+		items, err = r.ScanOutbox(to, 0, 1000)
+		return err
+	})
+	return items
+}
+
+// carry delivers all that waits from one partition for another, without acknowledging it.
+func (s *story) carry(from, to persistence.Partition) persistence.Result {
+	s.Helper()
+	items := s.outbox(from, to)
+	if len(items) == 0 {
+		return persistence.Result{}
+	}
+	d := &persistence.Deliver{From: from, FirstSeq: items[0].Seq}
+	for _, item := range items {
+		d.Messages = append(d.Messages, item.Message)
+	}
+	return s.mustOn(to, d)
+}
+
+// startChild gives "a" a child far away, and returns both partitions and the child's id.
+func startChild(s *story) (here, there persistence.Partition, child string) {
+	s.Helper()
+	child = s.elsewhere("a")
+	s.start("a")
+	f := s.mustFetch()
+	p := f.plan()
+	p.child(child, "Child", "1.0.0")
+	f.mustCommit(p)
+	return s.store.Journal().PartitionOf("a"), s.store.Journal().PartitionOf(child), child
+}
+
+func childElsewhere(s *story) {
+	here, there, child := startChild(s)
+	if _, ok := s.head(child); ok {
+		s.Errorf("the child exists before it was delivered")
+	}
+	s.carry(here, there)
+	first, ok := s.head(child)
+	if !ok || first.Parent.ID != "a" || first.Parent.Event != 2 {
+		s.Fatalf("the child is %+v", first)
+	}
+	if r := s.carry(here, there); r.Mark != 1 {
+		s.Errorf("the mark is %d, want 1", r.Mark)
+	}
+	s.reopen()
+	s.carry(here, there)
+	if again, _ := s.head(child); again != first {
+		s.Errorf("a repeated delivery changed the child from %+v to %+v", first, again)
+	}
+	s.noFetchBut(child)
+}
+
+// noFetchBut checks that one instance alone has something to do.
+func (s *story) noFetchBut(id string) {
+	s.Helper()
+	if f := s.mustFetch(); f.head.ID != id {
+		s.Errorf("fetched %s, want %s", f.head.ID, id)
+	}
+	s.noFetch("only " + id + " has something to do")
+}
+
+func answerElsewhere(s *story) {
+	here, there, child := startChild(s)
+	s.carry(here, there)
+	f := s.mustFetch()
+	p := f.plan()
+	p.complete(f.head.Parent)
+	f.mustCommit(p)
+	s.noFetch("the answer is on its way")
+	s.carry(there, here)
+	s.carry(there, here)
+	f = s.mustFetch()
+	wantTexts(s, f, "child of 2: from "+child)
+	f.mustCommit(f.plan())
+	if head, _ := s.head("a"); head.Children != 0 {
+		s.Errorf("%d children are still waited for", head.Children)
+	}
+}
+
+func childExists(s *story) {
+	far := s.elsewhere("a")
+	s.start(far)
+	s.start("a::sub::near")
+	s.mustFetch().mustAck()
+	s.mustFetch().mustAck()
+	s.start("a")
+	f := s.mustFetch()
+	p := f.plan()
+	p.child("a::sub::near", "Child", "")
+	p.child(far, "Child", "")
+	f.mustCommit(p)
+	f = s.mustFetch()
+	wantTexts(s, f, "child a::sub::near of 2 exists")
+	f.mustCommit(f.plan())
+	here, there := s.store.Journal().PartitionOf("a"), s.store.Journal().PartitionOf(far)
+	s.carry(here, there)
+	s.carry(there, here)
+	f = s.mustFetch()
+	wantTexts(s, f, "child "+far+" of 3 exists")
+	f.mustCommit(f.plan())
+	s.noFetch("nothing else was told")
+}
+
+func deliveryGaps(s *story) {
+	here, there, child := startChild(s)
+	message := s.outbox(here, there)[0].Message
+	for name, d := range map[string]*persistence.Deliver{
+		"a hole":            {From: here, FirstSeq: 2, Messages: [][]byte{message}},
+		"damaged":           {From: here, FirstSeq: 1, Messages: [][]byte{message[:len(message)-1]}},
+		"damaged at last":   {From: here, FirstSeq: 1, Messages: [][]byte{message, {0xff}}},
+		"from itself":       {From: there, FirstSeq: 1, Messages: [][]byte{message}},
+		"from no partition": {From: 4000, FirstSeq: 1, Messages: [][]byte{message}},
+	} {
+		s.refused(s.on(there, d).Err, persistence.ErrConflict, name)
+	}
+	if _, ok := s.head(child); ok {
+		s.Errorf("a refused delivery made the child")
+	}
+	s.carry(here, there)
+	if _, ok := s.head(child); !ok {
+		s.Errorf("the child is not there after its delivery")
+	}
+}
+
+func cancelLinks(s *story) {
+	here, there, child := startChild(s)
+	s.carry(here, there)
+	s.mustFetch().mustAck()
+	for _, link := range []struct {
+		execution, event uint64
+		texts            string
+	}{{1, 77, ""}, {2, 2, ""}, {1, 2, "cancel: dropped"}} {
+		s.send("a", "go", 0)
+		f := s.mustFetch()
+		p := f.plan()
+		p.cancelChild(persistence.ChildItem{ID: child, Execution: link.execution, Event: link.event})
+		f.mustCommit(p)
+		s.carry(here, there)
+		if link.texts == "" {
+			s.noFetch("the cancel names another link")
+		} else {
+			wantTexts(s, s.mustFetch(), link.texts)
+		}
+	}
+	if head, _ := s.head(child); head.Dropped != 2 {
+		s.Errorf("%d were dropped, want 2", head.Dropped)
+	}
+}
+
+func acknowledged(s *story) {
+	here, there, child := startChild(s)
+	s.carry(here, there)
+	s.mustOn(here, &persistence.OutboxAck{To: there, Through: 1})
+	if left := s.outbox(here, there); len(left) != 0 {
+		s.Errorf("acknowledged and still there: %v", left)
+	}
+	s.send("a", "go", 0)
+	s.mustFetch().mustAck()
+	s.send("a", "go", 0)
+	var f *fetched
+	for f = s.mustFetch(); f.head.ID != "a"; f = s.mustFetch() {
+		f.mustAck()
+	}
+	p := f.plan()
+	p.detach(child+"-2", "Other")
+	p.detach(s.elsewhere("a"), "Other")
+	f.mustCommit(p)
+	s.reopen()
+	left := s.outbox(here, there)
+	if len(left) == 0 || left[0].Seq != 2 {
+		s.Errorf("after the acknowledged seq 1 comes %v", left)
+	}
+	if r := s.carry(here, there); r.Mark != uint64(1+len(left)) {
+		s.Errorf("mark %d after %d more", r.Mark, len(left))
+	}
+}
+
+func detached(s *story) {
+	far := s.elsewhere("a")
+	s.start("a")
+	f := s.mustFetch()
+	p := f.plan()
+	p.detach("a::sub::x", "Other")
+	p.detach("a::sub::x", "Twice")
+	p.detach(far, "Other")
+	f.mustCommit(p)
+	s.carry(s.store.Journal().PartitionOf("a"), s.store.Journal().PartitionOf(far))
+	for _, id := range []string{"a::sub::x", far} {
+		head, ok := s.head(id)
+		if !ok || head.Name != "Other" || !head.Parent.IsZero() {
+			s.Errorf("%s: %+v", id, head)
+		}
+	}
+}

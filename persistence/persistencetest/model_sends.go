@@ -1,0 +1,97 @@
+package persistencetest
+
+import (
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// send fills in who sends, and hands the message over or puts it into the outbox.
+func (m *Model) send(from *persistence.Head, s persistence.Send) {
+	msg := persistence.OutboxMessage{
+		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,
+	}
+	if s.Kind == persistence.SendStartChild || s.Kind == persistence.SendCancel {
+		msg.Link.ID, msg.Link.IID = from.ID, from.IID
+	}
+	m.post(msg)
+}
+
+func (m *Model) post(msg persistence.OutboxMessage) {
+	to := m.home(msg.To)
+	if to == m.partition {
+		m.receive(msg)
+		return
+	}
+	m.sent[to]++
+	m.outbox[to] = append(m.outbox[to], persistence.OutboxItem{To: to, Seq: m.sent[to], Message: msg.Encode()})
+	m.effects.Outbox = append(m.effects.Outbox, persistence.OutboxEffect{To: to, Seq: m.sent[to]})
+}
+
+func (m *Model) receive(msg persistence.OutboxMessage) {
+	head := m.heads[m.names[msg.To]]
+	plain := persistence.InboxItem{Form: persistence.ItemMessage, Message: msg.Message}
+	switch msg.Kind {
+	case persistence.SendStartChild:
+		if head == nil {
+			m.create(msg.To, msg.Name, msg.Version, msg.Input, msg.Link)
+		} else if head.Parent != msg.Link {
+			m.post(persistence.OutboxMessage{
+				Kind: persistence.SendChildExists, To: msg.Link.ID, Link: msg.Link, ChildID: msg.To,
+			})
+		}
+	case persistence.SendStartDetached:
+		if head == nil {
+			m.create(msg.To, msg.Name, msg.Version, msg.Input, persistence.Link{})
+		}
+	case persistence.SendAnswer:
+		m.putIf(head, head != nil && head.IID == msg.Link.IID, plain)
+	case persistence.SendCancel:
+		m.putIf(head, head != nil && head.Parent == msg.Link, plain)
+	case persistence.SendChildExists:
+		m.putIf(head, head != nil && head.IID == msg.Link.IID, persistence.InboxItem{
+			Form: persistence.ItemChildExists, Execution: msg.Link.Execution, Event: msg.Link.Event, ChildID: msg.ChildID,
+		})
+	}
+}
+
+// putIf puts an item into the inbox of an instance that is meant and runs; else it is dropped, and counted if there is
+// an instance to count it.
+func (m *Model) putIf(head *persistence.Head, meant bool, item persistence.InboxItem) {
+	switch {
+	case head == nil:
+	case !meant || head.Status.Terminal():
+		head.Dropped++
+	default:
+		m.put(head, item)
+	}
+}
+
+// deliver takes what is above the mark. Messages that start beyond the next one would leave a hole: refused.
+func (m *Model) deliver(c *persistence.Deliver) persistence.Result {
+	refused := refuse(persistence.Conflict)
+	refused.Mark = m.received[c.From]
+	if c.FirstSeq > m.received[c.From]+1 || c.From == m.partition || int(c.From) >= m.partitions {
+		return refused
+	}
+	var messages []persistence.OutboxMessage
+	for _, row := range c.Messages {
+		msg, err := persistence.DecodeOutboxMessage(row)
+		if err != nil {
+			return refused
+		}
+		messages = append(messages, msg)
+	}
+	for i, msg := range messages {
+		if seq := c.FirstSeq + uint64(i); seq > m.received[c.From] {
+			m.received[c.From] = seq
+			m.receive(msg)
+		}
+	}
+	return persistence.Result{Mark: m.received[c.From]}
+}
+
+func (m *Model) outboxAck(c *persistence.OutboxAck) persistence.Result {
+	m.outbox[c.To] = slices.DeleteFunc(m.outbox[c.To], func(o persistence.OutboxItem) bool { return o.Seq <= c.Through })
+	return persistence.Result{}
+}
