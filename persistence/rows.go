@@ -126,7 +126,12 @@ type WorkItem struct {
 	Key  WorkKey
 	Name string
 	// Input is set only in the effect of the commit that scheduled the activity (NewWork.Input); a scan leaves it nil.
-	Input       []byte
+	Input []byte
+	// Orchestration and Version are those of the instance's head, set like Input: in the effect of the commit that
+	// scheduled the activity, and nowhere else.
+	Orchestration string
+	Version       string
+
 	Order       uint64 // see WorkOrder; older is smaller
 	Tag         *string
 	Session     *string

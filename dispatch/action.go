@@ -1,0 +1,88 @@
+package dispatch
+
+import "github.com/turnstone-dev/turnstone/persistence"
+
+// ActionKind is what an [Action] asks for.
+type ActionKind uint8
+
+// The kinds of actions. Behind each: which fields are set, and how the answer comes back.
+const (
+	// TellStart: an execution waits for its first turn. ID, IID, Start. [Dispatcher.Busy] if it could not be told.
+	TellStart ActionKind = iota + 1
+	// TellNudge: the inbox of an incarnation has rows up to Seq. ID, IID, Seq. [Dispatcher.Busy].
+	TellNudge
+	// TellRetry: turns of an instance that were held back may be tried again. ID, IID. [Dispatcher.Busy].
+	TellRetry
+	// TimerDue: tell the instance. ID, IID, Timer. [Dispatcher.Busy].
+	TimerDue
+	// BackOff: no attached consumer has the activity's handler: give Work back with DelayMs, counted.
+	// [Dispatcher.Release] when that is answered.
+	BackOff
+	// Poison: Work was attempted too often: record it as poison, do not run it. [Dispatcher.Release] if the recording is
+	// refused for another reason than that the row is gone.
+	Poison
+	// ScanStarts, ScanInbox, ScanLeases: read up to PageRows rows after After. [Dispatcher.StartsPage] and so on.
+	ScanStarts
+	ScanInbox
+	ScanLeases
+	// ScanWork: read up to PageRows rows after AfterWork. [Dispatcher.WorkPage].
+	ScanWork
+	// ScanTimers: read up to PageRows rows after AfterTimer. [Dispatcher.TimersPage].
+	ScanTimers
+	// ScanRequests: read up to PageRows rows after AfterRequest. [Dispatcher.RequestsPage].
+	ScanRequests
+	// ReadOutbox: read up to PageRows outbox rows for To after Through. [Dispatcher.OutboxPage].
+	ReadOutbox
+	// DeliverOutbox: propose Rows, which start at Rows[0].Seq, at the partition To. [Dispatcher.Delivered].
+	DeliverOutbox
+	// AckOutbox: propose the deletion of the outbox rows for To up to Through. [Dispatcher.Acked].
+	AckOutbox
+	// SweepRequests: propose the deletion of the expired Requests. No answer.
+	SweepRequests
+)
+
+// PageRows is how many rows a scan reads at most.
+const PageRows = 1000
+
+// String names the kind.
+func (k ActionKind) String() string {
+	names := [...]string{"", "TellStart", "TellNudge", "TellRetry", "TimerDue", "BackOff", "Poison", "ScanStarts",
+		"ScanInbox", "ScanLeases", "ScanWork", "ScanTimers", "ScanRequests", "ReadOutbox", "DeliverOutbox", "AckOutbox",
+		"SweepRequests"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "ActionKind(?)"
+}
+
+// Action is something that the dispatcher wants done. See the kinds for which fields are set.
+type Action struct {
+	Kind  ActionKind
+	ID    string
+	IID   persistence.Incarnation
+	Seq   uint64
+	Start *persistence.StartEffect
+	Timer persistence.TimerKey
+
+	Work    *persistence.WorkItem
+	DelayMs int64
+
+	After        persistence.Incarnation
+	AfterWork    persistence.WorkKey
+	AfterTimer   persistence.TimerKey
+	AfterRequest persistence.RequestRef
+
+	To       persistence.Partition
+	Through  uint64
+	Rows     []persistence.OutboxItem
+	Requests []persistence.RequestRef
+}
+
+// Grant is an activity that a consumer is to run.
+type Grant struct {
+	Item persistence.WorkItem
+	// Lease: take a lease before its code runs (careful mode).
+	Lease bool
+	// Ticket is what the gate admitted the work under, to be given back with [Gate.Done]; 0 if it is not a suspect.
+	Ticket uint64
+}

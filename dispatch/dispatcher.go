@@ -1,0 +1,387 @@
+package dispatch
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Config is what a dispatcher is built from. Times are milliseconds.
+type Config struct {
+	// Partition is the dispatcher's own; Partitions is how many the store has.
+	Partition  persistence.Partition
+	Partitions int
+	// Node and Process say whose leases are ours: one of another process of this node is dead.
+	Node    string
+	Process string
+
+	BackoffBaseMs int64
+	BackoffMaxMs  int64
+	// MaxAttempts: work with so many attempts is not attempted again; it is recorded as poison.
+	MaxAttempts uint32
+	// CarefulForMs is how long after an open that followed an unclean end everything new is suspect too.
+	CarefulForMs int64
+	// Gate admits suspects; nil admits all at once.
+	Gate Admission
+
+	// Bounds of what is held in memory. Defaults 100,000 rows each, and 64 MiB of inputs.
+	WorkMax       int
+	TimersMax     int
+	TellsMax      int
+	InputBytesMax int
+	// TimerWindowMs is how far ahead timers are held. Default 10 minutes.
+	TimerWindowMs int64
+}
+
+// Admission lets suspects start; see [Gate] for the rules. Ask returns a ticket, and whether it was admitted at once;
+// if not, Dispatcher.Admitted is to be called later. Done gives a ticket back.
+type Admission interface {
+	Ask(key persistence.WorkKey, attempts uint32) (ticket uint64, admitted bool)
+	Done(ticket uint64)
+}
+
+type openAdmission struct{}
+
+func (openAdmission) Ask(persistence.WorkKey, uint32) (uint64, bool) { return 0, true }
+func (openAdmission) Done(uint64)                                    {}
+
+func (c Config) withDefaults() Config {
+	c.WorkMax = cmp.Or(c.WorkMax, 100_000)
+	c.TimersMax = cmp.Or(c.TimersMax, 100_000)
+	c.TellsMax = cmp.Or(c.TellsMax, 100_000)
+	c.InputBytesMax = cmp.Or(c.InputBytesMax, 64<<20)
+	c.TimerWindowMs = cmp.Or(c.TimerWindowMs, 10*60*1000)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)
+	c.BackoffBaseMs = cmp.Or(c.BackoffBaseMs, 1000)
+	c.BackoffMaxMs = cmp.Or(c.BackoffMaxMs, 60_000)
+	if c.Gate == nil {
+		c.Gate = openAdmission{}
+	}
+	return c
+}
+
+// dead reports whether a lease's holder cannot be alive: it is a process of this node, and not this one.
+func (c *Config) dead(h persistence.Holder) bool { return h.Node == c.Node && h.Process != c.Process }
+
+// Dispatcher decides what happens next in one partition. It is not safe for concurrent use. Every input may make
+// actions; take them with Actions after it.
+type Dispatcher struct {
+	cfg     Config
+	tells   *tells
+	work    *work
+	timers  *timers
+	pumps   []*pump // by receiving partition; nil for our own
+	sweeper sweeper
+
+	turns   int // attached consumers that run turns
+	actions []Action
+	spare   []Action
+
+	// Careful mode ends for work and for turns apart: each also waits until what was found at the open is known.
+	carefulUntil int64
+	workCareful  bool
+	turnsCareful bool
+	readsFrom    int64 // no scan before this time
+	readPause    int64
+}
+
+// New makes a dispatcher that knows nothing yet: its first actions ask for the scans of an open. careful: the previous
+// epoch did not end cleanly.
+func New(cfg Config, now int64, careful bool) *Dispatcher {
+	cfg = cfg.withDefaults()
+	d := &Dispatcher{cfg: cfg}
+	d.tells = newTells(cfg.TellsMax)
+	d.work = newWork(&d.cfg)
+	d.timers = newTimers(cfg.TimersMax, cfg.TimerWindowMs)
+	d.pumps = make([]*pump, cfg.Partitions)
+	for p := range d.pumps {
+		if persistence.Partition(p) != cfg.Partition {
+			d.pumps[p] = newPump(persistence.Partition(p))
+		}
+	}
+	d.sweeper.nextAt = now + sweepPauseMs
+	if careful {
+		d.carefulUntil = now + cfg.CarefulForMs
+		d.workCareful, d.turnsCareful = true, true
+		d.work.suspectBelow = noHorizon
+	}
+	d.work.bounds.laterAt = now // the first walk
+	return d
+}
+
+// Effects takes what a command did, in index order.
+func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
+	for _, key := range e.WorkDeleted {
+		d.work.deleted(key)
+	}
+	for i := range e.Work {
+		d.work.changed(now, &e.Work[i])
+	}
+	for _, key := range e.TimersDeleted {
+		d.timers.deleted(key)
+	}
+	for _, item := range e.Timers {
+		d.timers.added(item)
+	}
+	for _, end := range e.Ended {
+		d.tells.ended(end.IID)
+	}
+	for i := range e.Starts {
+		s := e.Starts[i]
+		d.tells.put(now, tell{id: s.ID, iid: s.IID, start: &s})
+	}
+	for _, r := range e.Inbox {
+		d.tells.put(now, tell{id: r.ID, iid: r.IID, seq: r.Seq, dueAt: r.NotBeforeMs})
+	}
+	for _, l := range e.Leases {
+		d.held(now, l.ID, l.IID, l.Token, l.ExpiresAtMs, l.NotBeforeMs)
+	}
+	for _, o := range e.Outbox {
+		if int(o.To) < len(d.pumps) && d.pumps[o.To] != nil {
+			d.pumps[o.To].wrote(o.Seq)
+		}
+	}
+}
+
+// held notes when an instance that is held back by its lease row is to be tried again.
+func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, token persistence.Token, expires, notBefore int64) {
+	due := notBefore
+	if token != "" {
+		due = max(expires, notBefore)
+	}
+	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due})
+}
+
+// AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.
+func (d *Dispatcher) AttachTurns() { d.turns++ }
+
+// DetachTurns: see AttachTurns.
+func (d *Dispatcher) DetachTurns() { d.turns-- }
+
+// AttachActivities takes a consumer of activities, and returns the number by which it is known; false if ConsumersMax
+// are attached. handles reports whether it has a handler of a name; it may come to have more.
+func (d *Dispatcher) AttachActivities(now int64, handles func(name string) bool) (int, bool) {
+	n, ok := d.work.consumers.attach(handles)
+	if ok {
+		d.work.reroute(now)
+	}
+	return n, ok
+}
+
+// DetachActivities lets a consumer go. What it holds stays its own until it is released.
+func (d *Dispatcher) DetachActivities(now int64, consumer int) {
+	d.work.consumers.detach(consumer)
+	d.work.reroute(now)
+}
+
+// Tick lets time pass, and makes the actions that every input leads to. Call it after all other inputs.
+func (d *Dispatcher) Tick(now int64) {
+	d.endCareful(now)
+	d.work.wakeUp(now)
+	d.work.errandsDue(d.emit)
+	if d.turns > 0 {
+		d.tellDue(now)
+	}
+	for _, p := range d.pumps {
+		if p != nil {
+			p.step(now, d.emit)
+		}
+	}
+	if now < d.readsFrom {
+		return
+	}
+	if d.turns > 0 {
+		d.tells.walkStep(now, d.emit)
+	}
+	if d.timers.scanAt(now) <= now {
+		d.emit(Action{Kind: ScanTimers, AfterTimer: d.timers.startScan()})
+	}
+	d.work.walkStep(now, d.emit)
+	d.sweeper.step(now, d.emit)
+}
+
+func (d *Dispatcher) endCareful(now int64) {
+	if now < d.carefulUntil {
+		return
+	}
+	if d.turnsCareful && d.tells.walked() {
+		d.turnsCareful = false
+	}
+	if d.workCareful && d.work.opened() {
+		d.workCareful = false
+		d.work.careful(now, d.work.newest+1)
+	}
+}
+
+// tellsMaxAtOnce bounds what one Tick tells; the rest is due at once again.
+const tellsMaxAtOnce = 512
+
+func (d *Dispatcher) tellDue(now int64) {
+	for range tellsMaxAtOnce {
+		t := d.tells.due(now)
+		if t == nil {
+			break
+		}
+		if t.start != nil {
+			d.emit(Action{Kind: TellStart, ID: t.id, IID: t.iid, Start: t.start})
+		}
+		if t.seq != 0 {
+			d.emit(Action{Kind: TellNudge, ID: t.id, IID: t.iid, Seq: t.seq})
+		}
+		if t.retry {
+			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid})
+		}
+	}
+	for now >= d.tells.pausedUntil {
+		item, ok := d.timers.due(now)
+		if !ok {
+			break
+		}
+		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key})
+	}
+}
+
+// Busy says that an instance could not be told because the node is full: nobody is told for a while, then this again.
+func (d *Dispatcher) Busy(now int64, a Action) {
+	d.tells.busy(now)
+	until := d.tells.pausedUntil
+	switch a.Kind {
+	case TimerDue:
+		d.timers.busy(a.Timer, until)
+	case TellStart:
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start})
+	case TellNudge:
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq})
+	case TellRetry:
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true})
+	}
+}
+
+// Told says that an instance could be told.
+func (d *Dispatcher) Told() { d.tells.calm() }
+
+// Careful reports whether every message must be accepted first and every turn leased.
+func (d *Dispatcher) Careful() bool { return d.turnsCareful }
+
+// Release takes back work that was granted or named in an action and whose row was not deleted: it has been given back,
+// or its result was refused.
+func (d *Dispatcher) Release(now int64, key persistence.WorkKey) { d.work.release(now, key) }
+
+// Hush keeps all that is not suspect from starting before a time.
+func (d *Dispatcher) Hush(until int64) { d.work.hushUntil = until }
+
+// Actions returns what must be done, oldest first, and forgets it. The slice is valid until the next call of Actions.
+func (d *Dispatcher) Actions() []Action {
+	actions := d.actions
+	clear(d.spare)
+	d.actions, d.spare = d.spare[:0], actions
+	return actions
+}
+
+func (d *Dispatcher) emit(a Action) { d.actions = append(d.actions, a) }
+
+// Wake is when Tick has something to do although nothing else happened; Never if not.
+func (d *Dispatcher) Wake(now int64) int64 {
+	wake := min(d.work.wake(now), d.sweeper.nextAt)
+	for _, p := range d.pumps {
+		if p != nil {
+			wake = min(wake, p.wake())
+		}
+	}
+	if d.turns > 0 {
+		wake = min(wake, d.tells.wake(now))
+		wake = min(wake, max(d.timers.wake(now), d.tells.pausedUntil))
+	}
+	if d.carefulUntil > now {
+		wake = min(wake, d.carefulUntil)
+	}
+	if d.readsFrom > now {
+		wake = min(wake, d.readsFrom)
+	}
+	return wake
+}
+
+// ReadFailed says that a scan or an outbox read could not be made now; it is asked for again after a pause.
+func (d *Dispatcher) ReadFailed(now int64, a Action) {
+	d.readPause = min(max(2*d.readPause, busyPauseMs), busyPauseMaxMs)
+	d.readsFrom = now + d.readPause
+	switch a.Kind {
+	case ScanLeases:
+		d.tells.leases.running = false
+	case ScanStarts:
+		d.tells.starts.running = false
+	case ScanInbox:
+		d.tells.inbox.running = false
+	case ScanTimers:
+		d.timers.failed()
+	case ScanWork:
+		d.work.refill.failed()
+	case ScanRequests:
+		d.sweeper.running = false
+	case ReadOutbox:
+		d.pumps[a.To].failed(now)
+	}
+}
+
+// LeasesPage, StartsPage, InboxPage, WorkPage, TimersPage and RequestsPage take the page that an action asked for.
+func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
+	d.readPause = 0
+	d.tells.leases.page(len(rows))
+	for i := range rows {
+		r := &rows[i]
+		d.tells.leases.after = r.IID
+		token := r.Token
+		if d.cfg.dead(r.Holder) {
+			token = ""
+		}
+		if token != "" || r.NotBeforeMs > now {
+			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)
+		}
+	}
+}
+
+// StartsPage: see LeasesPage.
+func (d *Dispatcher) StartsPage(now int64, rows []persistence.PendingStart) {
+	d.readPause = 0
+	d.tells.startsPage(now, rows)
+}
+
+// InboxPage: see LeasesPage.
+func (d *Dispatcher) InboxPage(now int64, rows []persistence.InboxEffect) {
+	d.readPause = 0
+	d.tells.inboxPage(now, rows)
+}
+
+// WorkPage: see LeasesPage.
+func (d *Dispatcher) WorkPage(now int64, rows []persistence.WorkItem) {
+	d.readPause = 0
+	d.work.page(now, rows)
+}
+
+// TimersPage: see LeasesPage.
+func (d *Dispatcher) TimersPage(now int64, rows []persistence.TimerItem) {
+	d.readPause = 0
+	d.timers.page(now, rows)
+}
+
+// RequestsPage: see LeasesPage.
+func (d *Dispatcher) RequestsPage(now int64, rows []persistence.RequestItem) {
+	d.readPause = 0
+	d.sweeper.page(now, rows, d.emit)
+}
+
+// Sizes are counts of what is held in memory, for metrics and tests.
+type Sizes struct {
+	Work, WorkBusy, Timers, Tells int
+}
+
+// Sizes counts what is held in memory.
+func (d *Dispatcher) Sizes() Sizes {
+	return Sizes{Work: len(d.work.entries), WorkBusy: d.work.busy, Timers: len(d.timers.table), Tells: d.tells.len()}
+}
+
+// sortByOrder puts work into its order.
+func sortByOrder(items []*candidate) {
+	slices.SortFunc(items, func(a, b *candidate) int { return cmp.Compare(a.item.Order, b.item.Order) })
+}

@@ -1,0 +1,92 @@
+package dispatch
+
+// The rules of careful mode for suspects: code that may be what ended the process.
+const (
+	// HeavyAttempts: a suspect with so many attempts, or more, runs alone among the suspects of the node.
+	HeavyAttempts = 3
+	// AloneMs is how long it keeps the others waiting at most.
+	AloneMs = 5000
+	// HushMs is for how long, from its start, nothing at all is newly started.
+	HushMs = 1000
+)
+
+// Gate admits the suspects of a node, in the order in which they asked. A light suspect waits while a heavy one runs;
+// a heavy one waits until no suspect runs; one that has been running for AloneMs keeps nobody waiting any more.
+// There is one for all partitions of a node. The zero value is ready to use.
+type Gate struct {
+	running []suspect // in order of admission
+	waiting []suspect // in order of asking
+	hush    int64
+}
+
+type suspect struct {
+	ticket uint64
+	heavy  bool
+	since  int64
+}
+
+// Ask puts a suspect in line. The ticket is the caller's; it must not be in use. Call Advance afterwards.
+func (g *Gate) Ask(ticket uint64, attempts uint32) {
+	g.waiting = append(g.waiting, suspect{ticket: ticket, heavy: attempts >= HeavyAttempts})
+}
+
+// Done says that a suspect has ended, or no longer wants to start. Call Advance afterwards.
+func (g *Gate) Done(ticket uint64) {
+	g.running = without(g.running, ticket)
+	g.waiting = without(g.waiting, ticket)
+}
+
+func without(list []suspect, ticket uint64) []suspect {
+	for i, s := range list {
+		if s.ticket == ticket {
+			return append(list[:i], list[i+1:]...)
+		}
+	}
+	return list
+}
+
+// Advance admits whoever may start now, and returns their tickets in order.
+func (g *Gate) Advance(now int64) []uint64 {
+	var admitted []uint64
+	for len(g.waiting) > 0 {
+		s := g.waiting[0]
+		if !g.free(now, s.heavy) {
+			break
+		}
+		g.waiting = g.waiting[1:]
+		s.since = now
+		g.running = append(g.running, s)
+		if s.heavy {
+			g.hush = max(g.hush, now+HushMs)
+		}
+		admitted = append(admitted, s.ticket)
+	}
+	return admitted
+}
+
+// free reports whether no running suspect keeps one of this kind waiting.
+func (g *Gate) free(now int64, heavy bool) bool {
+	for _, r := range g.running {
+		if (heavy || r.heavy) && now < r.since+AloneMs {
+			return false
+		}
+	}
+	return true
+}
+
+// FreshAt is the time from which what is not a suspect may start again; it may lie in the past.
+func (g *Gate) FreshAt() int64 { return g.hush }
+
+// Wake is when Advance may admit somebody although nobody ended; Never if nobody waits.
+func (g *Gate) Wake() int64 {
+	if len(g.waiting) == 0 {
+		return Never
+	}
+	wake := int64(0)
+	for _, r := range g.running {
+		if g.waiting[0].heavy || r.heavy {
+			wake = max(wake, r.since+AloneMs)
+		}
+	}
+	return wake
+}

@@ -1,0 +1,171 @@
+package dispatch
+
+import "github.com/turnstone-dev/turnstone/persistence"
+
+// pump moves the outbox rows for one receiving partition: read, deliver, and, later, delete. One delivery is under way
+// at a time, so order holds; the receiver's mark makes it exactly once.
+type pump struct {
+	to persistence.Partition
+	// mark <= written: rows up to mark are at the receiver; rows up to written are known to be durable here.
+	mark    uint64
+	written uint64
+	// acked <= mark: rows up to acked have been deleted here.
+	acked    uint64
+	asked    uint64 // written, when the read under way was asked for
+	opened   bool   // the rows that were there at the open have been seen
+	state    pumpState
+	ackGoing bool
+	ackAt    int64 // when what is delivered is to be deleted; Never: nothing is
+
+	notBefore int64 // after a failure
+	pause     int64
+}
+
+type pumpState uint8
+
+const (
+	pumpIdle pumpState = iota
+	pumpReading
+	pumpDelivering
+)
+
+// Delivered rows are deleted together: when there are so many, or the first has waited so long.
+const (
+	ackRows    = 256
+	ackAfterMs = 1000
+)
+
+// One delivery carries at most so many rows and bytes (but always one row).
+const (
+	deliverRows  = 256
+	deliverBytes = 1 << 20
+)
+
+func newPump(to persistence.Partition) *pump { return &pump{to: to, ackAt: Never} }
+
+// wrote takes a new row.
+func (p *pump) wrote(seq uint64) { p.written = max(p.written, seq) }
+
+// step asks for what comes next.
+func (p *pump) step(now int64, emit func(Action)) {
+	if now < p.notBefore {
+		return
+	}
+	if p.state == pumpIdle && (!p.opened || p.written > p.mark) {
+		p.state, p.asked = pumpReading, p.written
+		emit(Action{Kind: ReadOutbox, To: p.to, Through: p.mark})
+	}
+	if !p.ackGoing && p.mark > p.acked && (now >= p.ackAt || p.mark-p.acked >= ackRows) {
+		p.ackGoing = true
+		emit(Action{Kind: AckOutbox, To: p.to, Through: p.mark})
+	}
+}
+
+// page takes the rows after the mark. Rows that are not known to be durable are left; durable says that all are.
+func (p *pump) page(rows []persistence.OutboxItem, durable bool, emit func(Action)) {
+	p.pause = 0
+	if durable {
+		p.opened = true
+		if n := len(rows); n > 0 {
+			p.written = max(p.written, rows[n-1].Seq)
+		}
+		if len(rows) == PageRows {
+			p.opened = false // there are more
+		}
+	}
+	size := 0
+	for i := range rows {
+		size += len(rows[i].Message)
+		if rows[i].Seq > p.written || i == deliverRows || i > 0 && size > deliverBytes {
+			rows = rows[:i]
+			break
+		}
+	}
+	if len(rows) == 0 {
+		p.state = pumpIdle
+		if p.asked > p.mark { // all that was written then has been delivered and deleted already
+			p.mark, p.acked = p.asked, p.asked
+		}
+		return
+	}
+	p.state = pumpDelivering
+	emit(Action{Kind: DeliverOutbox, To: p.to, Rows: rows})
+}
+
+// delivered takes the receiver's mark.
+func (p *pump) delivered(now int64, mark uint64) {
+	if mark <= p.mark {
+		p.failed(now) // the receiver took nothing; do not ask it in a loop
+		return
+	}
+	p.state, p.pause = pumpIdle, 0
+	p.mark = mark
+	p.written = max(p.written, mark)
+	if p.ackAt == Never {
+		p.ackAt = now + ackAfterMs
+	}
+}
+
+// acknowledged says that the rows up to through have been deleted.
+func (p *pump) acknowledged(now int64, through uint64) {
+	p.ackGoing = false
+	p.acked = max(p.acked, through)
+	p.ackAt = Never
+	if p.mark > p.acked {
+		p.ackAt = now + ackAfterMs
+	}
+}
+
+// failed pauses after a read, a delivery or a deletion that could not be made.
+func (p *pump) failed(now int64) {
+	p.state = pumpIdle
+	p.wait(now)
+}
+
+func (p *pump) ackFailed(now int64) {
+	p.ackGoing = false
+	p.wait(now)
+}
+
+func (p *pump) wait(now int64) {
+	p.pause = min(max(2*p.pause, busyPauseMs), busyPauseMaxMs)
+	p.notBefore = now + p.pause
+}
+
+func (p *pump) wake() int64 {
+	wake := Never
+	if p.state == pumpIdle && (!p.opened || p.written > p.mark) {
+		wake = p.notBefore
+	}
+	if !p.ackGoing && p.mark > p.acked {
+		wake = min(wake, max(p.ackAt, p.notBefore))
+	}
+	return wake
+}
+
+// OutboxPage takes the rows that ReadOutbox asked for. durable: everything that the read showed is durable; the first
+// read for each partition must be. Rows that are not yet durable must not leave.
+func (d *Dispatcher) OutboxPage(to persistence.Partition, rows []persistence.OutboxItem, durable bool) {
+	d.readPause = 0
+	d.pumps[to].page(rows, durable, d.emit)
+}
+
+// OutboxOpened reports whether the rows that were there at the open have been read, so that a read need not wait for
+// what it shows to be durable.
+func (d *Dispatcher) OutboxOpened(to persistence.Partition) bool { return d.pumps[to].opened }
+
+// Delivered takes the receiver's mark after a delivery.
+func (d *Dispatcher) Delivered(now int64, to persistence.Partition, mark uint64) {
+	d.pumps[to].delivered(now, mark)
+}
+
+// DeliverFailed says that a delivery could not be made now.
+func (d *Dispatcher) DeliverFailed(now int64, to persistence.Partition) { d.pumps[to].failed(now) }
+
+// Acked says that rows up to through have been deleted.
+func (d *Dispatcher) Acked(now int64, to persistence.Partition, through uint64) {
+	d.pumps[to].acknowledged(now, through)
+}
+
+// AckFailed says that rows could not be deleted now.
+func (d *Dispatcher) AckFailed(now int64, to persistence.Partition) { d.pumps[to].ackFailed(now) }

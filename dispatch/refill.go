@@ -1,0 +1,175 @@
+package dispatch
+
+import "github.com/turnstone-dev/turnstone/persistence"
+
+// bounds says which work rows are held in memory: all, until they are too many. Then those that may be handed out are
+// held up to an order (the horizon), and those that must wait up to a number; the rest is found again by walking the
+// rows when memory runs low or the time of the first has come.
+type bounds struct {
+	max int
+	// horizon: every row that may be handed out and whose order is below it is in memory.
+	horizon uint64
+	// laterAt is the earliest time of the rows that must wait and were left out.
+	laterAt int64
+}
+
+const noHorizon = ^uint64(0)
+
+func newBounds(max int) bounds { return bounds{max: max, horizon: noHorizon, laterAt: Never} }
+
+// admit reports whether a row is taken into memory, and remembers that it was left out. due is 0 if it may be handed
+// out now; held is how many rows wait in memory, of which later must wait for their time.
+func (b *bounds) admit(now int64, order uint64, due int64, held, later int) bool {
+	if due > now {
+		if later >= b.max/2 || held >= b.max {
+			b.laterAt = min(b.laterAt, due)
+			return false
+		}
+		return true
+	}
+	if order >= b.horizon {
+		return false
+	}
+	if held >= b.max {
+		b.horizon = order
+		return false
+	}
+	return true
+}
+
+// needed reports whether rows that were left out should be looked for now. ready is how many rows in memory may be
+// handed out.
+func (b *bounds) needed(now int64, held, ready int) bool {
+	if held >= b.max*3/4 {
+		return false
+	}
+	return b.horizon != noHorizon && ready < max(b.max/4, 1) || now >= b.laterAt
+}
+
+func (b *bounds) wake(now int64) int64 {
+	if b.laterAt <= now {
+		return Never // there was no room; whatever makes room is an input of its own
+	}
+	return b.laterAt
+}
+
+// refill is a walk over all work rows that keeps those that fit: of those that may be handed out the oldest, of those
+// that must wait the first to be due.
+type refill struct {
+	pageScan[persistence.WorkKey, persistence.WorkItem]
+	walking bool
+	after   persistence.WorkKey
+	dueAt   func(*persistence.WorkItem) int64
+	ready   candidates
+	later   candidates
+	keys    map[persistence.WorkKey]*candidate
+	// What was left out since the walk began: the lowest order, and the earliest time.
+	horizon uint64
+	laterAt int64
+}
+
+type candidate struct {
+	item persistence.WorkItem
+	due  int64
+	at   int
+}
+
+// candidates are the best few of many; the worst is on top, to go first.
+type candidates struct {
+	heap[*candidate]
+	limit int
+}
+
+func newCandidates(limit int, worse func(a, b *candidate) bool) candidates {
+	return candidates{limit: limit, heap: heap[*candidate]{
+		less: worse, place: func(c *candidate, at int) { c.at = at },
+	}}
+}
+
+// begin starts a walk that keeps at most so many rows of each kind. dueAt is 0 for a row that may be handed out.
+func (r *refill) begin(readyMax, laterMax int, dueAt func(*persistence.WorkItem) int64) {
+	*r = refill{
+		walking: true, dueAt: dueAt, horizon: noHorizon, laterAt: Never, keys: map[persistence.WorkKey]*candidate{},
+		ready: newCandidates(readyMax, func(a, b *candidate) bool { return a.item.Order > b.item.Order }),
+		later: newCandidates(laterMax, func(a, b *candidate) bool {
+			if a.due != b.due {
+				return a.due > b.due
+			}
+			return a.item.Order > b.item.Order
+		}),
+	}
+}
+
+// noteChanged takes a changed row that is not in memory. True: the walk has taken it.
+func (r *refill) noteChanged(item *persistence.WorkItem) bool {
+	if !r.walking {
+		return false
+	}
+	r.drop(item.Key)
+	copied := *item
+	r.note(item.Key, &copied)
+	if r.after.Compare(item.Key) >= 0 {
+		r.keep(*item) // the walk is past it
+	}
+	return true // else its page brings it
+}
+
+func (r *refill) noteDeleted(key persistence.WorkKey) {
+	if !r.walking {
+		return
+	}
+	r.drop(key)
+	r.note(key, nil)
+}
+
+func (r *refill) drop(key persistence.WorkKey) {
+	if c := r.keys[key]; c != nil {
+		delete(r.keys, key)
+		r.of(c).remove(c.at)
+	}
+}
+
+func (r *refill) of(c *candidate) *candidates {
+	if c.due == 0 {
+		return &r.ready
+	}
+	return &r.later
+}
+
+// keep takes a candidate, and leaves out the worst when there are too many.
+func (r *refill) keep(item persistence.WorkItem) {
+	if r.keys[item.Key] != nil {
+		return
+	}
+	c := &candidate{item: item, due: r.dueAt(&item)}
+	r.keys[item.Key] = c
+	list := r.of(c)
+	list.push(c)
+	if list.len() <= list.limit {
+		return
+	}
+	out := list.pop()
+	delete(r.keys, out.item.Key)
+	if out.due == 0 {
+		r.horizon = min(r.horizon, out.item.Order)
+	} else {
+		r.laterAt = min(r.laterAt, out.due)
+	}
+}
+
+// page takes a page. True: the walk has ended.
+func (r *refill) page(page []persistence.WorkItem, known func(persistence.WorkKey) bool) bool {
+	ended := len(page) < PageRows
+	if !ended {
+		r.after = page[len(page)-1].Key
+	}
+	rows, more := r.finish(page, func(i *persistence.WorkItem) persistence.WorkKey { return i.Key })
+	for _, list := range [...][]persistence.WorkItem{rows, more} {
+		for i := range list {
+			if !known(list[i].Key) && (ended || list[i].Key.Compare(r.after) <= 0) {
+				r.keep(list[i])
+			}
+		}
+	}
+	return ended
+}

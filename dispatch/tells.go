@@ -1,0 +1,239 @@
+package dispatch
+
+import "github.com/turnstone-dev/turnstone/persistence"
+
+// tells is the ready queue of instances: those that must be told that they have something to do, oldest first, and those
+// that must be told later. It is bounded; what finds no room is found again by walking the starts and the inboxes, which
+// is also how an open begins.
+type tells struct {
+	max   int
+	ready ring[*tell]
+	inRdy map[persistence.Incarnation]*tell // those in the ring
+	later heap[*tell]
+	inLtr map[laterKey]*tell // those in the heap
+
+	// pausedUntil: the node takes no more for the moment.
+	pausedUntil int64
+	pause       int64
+
+	starts, inbox, leases walk
+	// dropped: something found no room, so the families must be walked again. rewalkAt is when what was dropped is due.
+	dropped  bool
+	rewalkAt int64
+}
+
+// tell is what one instance must be told. In the ring, more than one thing may have come together.
+type tell struct {
+	id    string
+	iid   persistence.Incarnation
+	seq   uint64 // nudge; 0: none
+	start *persistence.StartEffect
+	retry bool
+
+	dueAt int64
+	at    int  // its place in the heap
+	gone  bool // skip it in the ring
+}
+
+// laterKey: an inbox row that is hidden until its time, or (seq 0) the retry of an instance.
+type laterKey struct {
+	iid persistence.Incarnation
+	seq uint64
+}
+
+// walk is a pass over one family, page by page.
+type walk struct {
+	after   persistence.Incarnation
+	running bool
+	done    bool
+}
+
+func (w *walk) page(rows int) { w.running, w.done = false, rows < PageRows }
+
+// The pause after an instance could not be told, because the node is full. Doubled each time up to the most.
+const (
+	busyPauseMs    = 20
+	busyPauseMaxMs = 1000
+)
+
+func newTells(max int) *tells {
+	return &tells{
+		max: max, rewalkAt: Never,
+		inRdy: map[persistence.Incarnation]*tell{}, inLtr: map[laterKey]*tell{},
+		later: heap[*tell]{
+			less: func(a, b *tell) bool {
+				if a.dueAt != b.dueAt {
+					return a.dueAt < b.dueAt
+				}
+				if a.iid != b.iid {
+					return a.iid < b.iid
+				}
+				return a.seq < b.seq
+			},
+			place: func(x *tell, at int) { x.at = at },
+		},
+	}
+}
+
+func (t *tells) len() int { return len(t.inRdy) + len(t.inLtr) }
+
+// put notes something that an instance must be told at news.dueAt (past: now). A retry replaces an earlier one.
+func (t *tells) put(now int64, news tell) {
+	if news.retry {
+		t.forget(laterKey{news.iid, 0})
+	}
+	if news.dueAt <= now {
+		t.soon(news)
+		return
+	}
+	key := laterKey{news.iid, news.seq}
+	if t.inLtr[key] != nil {
+		return
+	}
+	if t.len() >= t.max {
+		t.rewalkAt = min(t.rewalkAt, news.dueAt)
+		return
+	}
+	t.inLtr[key] = &news
+	t.later.push(&news)
+}
+
+// soon puts something into the ring, or to what the ring already holds for the instance.
+func (t *tells) soon(news tell) {
+	x := t.inRdy[news.iid]
+	if x == nil {
+		if t.len() >= t.max {
+			t.dropped = true
+			return
+		}
+		x = &tell{id: news.id, iid: news.iid}
+		t.inRdy[news.iid] = x
+		t.ready.push(x)
+	}
+	x.seq = max(x.seq, news.seq)
+	x.retry = x.retry || news.retry
+	if news.start != nil {
+		x.start = news.start
+	}
+}
+
+func (t *tells) forget(key laterKey) {
+	if x := t.inLtr[key]; x != nil {
+		delete(t.inLtr, key)
+		t.later.remove(x.at)
+	}
+}
+
+// ended forgets what an instance was to be told. Hidden inbox rows of it stay until their time: a nudge for a row that
+// is gone does no harm.
+func (t *tells) ended(iid persistence.Incarnation) {
+	t.forget(laterKey{iid, 0})
+	if x := t.inRdy[iid]; x != nil {
+		delete(t.inRdy, iid)
+		x.gone = true
+	}
+}
+
+// due takes the next instance that must be told now.
+func (t *tells) due(now int64) *tell {
+	if now < t.pausedUntil {
+		return nil
+	}
+	for t.later.len() > 0 && t.later.top().dueAt <= now {
+		x := t.later.pop()
+		delete(t.inLtr, laterKey{x.iid, x.seq})
+		t.soon(*x)
+	}
+	for t.ready.len() > 0 {
+		x := t.ready.pop()
+		if x.gone {
+			continue
+		}
+		delete(t.inRdy, x.iid)
+		return x
+	}
+	return nil
+}
+
+// busy stops telling for a while.
+func (t *tells) busy(now int64) {
+	if now < t.pausedUntil {
+		return // several were on their way
+	}
+	t.pause = min(max(t.pause*2, busyPauseMs), busyPauseMaxMs)
+	t.pausedUntil = now + t.pause
+}
+
+// calm says that an instance could be told again.
+func (t *tells) calm() { t.pause = 0 }
+
+// wantsWalk reports whether a page should be read now. Pages are read one at a time, and only while there is room.
+func (t *tells) wantsWalk(now int64) bool {
+	if t.leases.running || t.starts.running || t.inbox.running || t.len()+PageRows > t.max && t.len() > 0 {
+		return false
+	}
+	return t.dropped || now >= t.rewalkAt || !t.leases.done || !t.starts.done || !t.inbox.done
+}
+
+// walkStep names the next page to read. A walk that has ended begins anew if something was dropped since.
+func (t *tells) walkStep(now int64, emit func(Action)) {
+	if !t.wantsWalk(now) {
+		return
+	}
+	if t.leases.done && t.starts.done && t.inbox.done {
+		t.dropped = false
+		if now >= t.rewalkAt {
+			t.rewalkAt = Never
+		}
+		t.leases, t.starts, t.inbox = walk{}, walk{}, walk{}
+	}
+	switch {
+	case !t.leases.done:
+		t.leases.running = true
+		emit(Action{Kind: ScanLeases, After: t.leases.after})
+	case !t.starts.done:
+		t.starts.running = true
+		emit(Action{Kind: ScanStarts, After: t.starts.after})
+	default:
+		t.inbox.running = true
+		emit(Action{Kind: ScanInbox, After: t.inbox.after})
+	}
+}
+
+// walked reports whether the walks have been to the end and everything they found has been told.
+func (t *tells) walked() bool {
+	return t.leases.done && t.starts.done && t.inbox.done && !t.dropped && t.ready.len() == 0
+}
+
+func (t *tells) startsPage(now int64, rows []persistence.PendingStart) {
+	t.starts.page(len(rows))
+	for i := range rows {
+		r := &rows[i]
+		t.starts.after = r.IID
+		t.put(now, tell{id: r.ID, iid: r.IID, start: &persistence.StartEffect{
+			ID: r.ID, IID: r.IID, Execution: r.Execution, Name: r.Name, Version: r.Version,
+		}})
+	}
+}
+
+func (t *tells) inboxPage(now int64, rows []persistence.InboxEffect) {
+	t.inbox.page(len(rows))
+	for _, r := range rows {
+		t.inbox.after = r.IID
+		t.put(now, tell{id: r.ID, iid: r.IID, seq: r.Seq, dueAt: r.NotBeforeMs})
+	}
+}
+
+func (t *tells) wake(now int64) int64 {
+	wake := Never
+	if t.rewalkAt > now { // else there is no room for a walk yet, and whatever makes room is an input of its own
+		wake = t.rewalkAt
+	}
+	if t.later.len() > 0 {
+		wake = min(wake, t.later.top().dueAt)
+	}
+	if t.ready.len() > 0 {
+		wake = min(wake, now)
+	}
+	return max(wake, t.pausedUntil)
+}

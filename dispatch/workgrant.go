@@ -1,0 +1,160 @@
+package dispatch
+
+import "github.com/turnstone-dev/turnstone/persistence"
+
+// Next hands out the next activity for a consumer that has a free slot: the oldest of those that it has a handler for.
+// Suspects are leased first and pass the gate; while one waits there, others that are not suspect go on.
+func (d *Dispatcher) Next(now int64, consumer int) (Grant, bool) { return d.work.next(now, consumer) }
+
+// Wants reports whether there may be work for a consumer: whether a free slot for it is worth looking for.
+func (d *Dispatcher) Wants(now int64, consumer int) bool { return d.work.wants(now, consumer) }
+
+// Admitted says that the gate has admitted the ticket of a suspect. If nobody waits for it any more it is given back.
+func (d *Dispatcher) Admitted(now int64, key persistence.WorkKey, ticket uint64) {
+	w := d.work
+	e := w.entries[key]
+	if e == nil || e.state != waiting || e.ticket != ticket {
+		return // it was given back when the entry went
+	}
+	e.since = max(now, 1)
+	w.admitted.push(key)
+}
+
+// admittedForMs is how long an admitted suspect may wait for a free slot before it has to ask again: the gate keeps the
+// others waiting for AloneMs from the admission.
+const admittedForMs = AloneMs / 2
+
+func (w *work) next(now int64, consumer int) (Grant, bool) {
+	bit := uint64(1) << consumer
+	if e := w.nextAdmitted(now, bit); e != nil {
+		return w.hand(e), true
+	}
+	for {
+		e := w.oldest(now, bit)
+		if e == nil {
+			return Grant{}, false
+		}
+		if e.home != &e.route.suspects {
+			return w.hand(e), true
+		}
+		ticket, admitted := w.cfg.Gate.Ask(e.item.Key, e.item.Attempts)
+		e.ticket = ticket
+		if admitted {
+			return w.hand(e), true
+		}
+		e.route.asking = e
+	}
+}
+
+// nextAdmitted is the first admitted suspect that a consumer can take. One whose admission is too old asks again.
+func (w *work) nextAdmitted(now int64, bit uint64) *entry {
+	for range w.admitted.len() {
+		key := w.admitted.pop()
+		e := w.entries[key]
+		switch {
+		case e == nil || e.since == 0 || e.state != waiting: // it is gone, or has been placed anew
+		case now >= e.since+admittedForMs:
+			route := e.route
+			w.withdraw(e)
+			e.route = route
+		case e.route.mask&bit == 0:
+			w.admitted.push(key)
+		default:
+			return e
+		}
+	}
+	return nil
+}
+
+// oldest is the oldest work that a consumer could start now.
+func (w *work) oldest(now int64, bit uint64) *entry {
+	var best *entry
+	for _, r := range w.routes {
+		if r.mask&bit == 0 {
+			continue
+		}
+		if r.asking == nil && r.suspects.len() > 0 {
+			best = older(best, r.suspects.top())
+		}
+		if now >= w.hushUntil && r.fresh.len() > 0 {
+			best = older(best, r.fresh.top())
+		}
+	}
+	return best
+}
+
+func older(a, b *entry) *entry {
+	if a == nil || byOrder(b, a) {
+		return b
+	}
+	return a
+}
+
+func (w *work) wants(now int64, consumer int) bool {
+	bit := uint64(1) << consumer
+	for i := range w.admitted.len() {
+		if e := w.entries[w.admitted.at(i)]; e != nil && e.since != 0 && e.state == waiting && e.route.mask&bit != 0 {
+			return true
+		}
+	}
+	return w.oldest(now, bit) != nil
+}
+
+// hand puts an entry into a consumer's hands.
+func (w *work) hand(e *entry) Grant {
+	g := Grant{Item: e.item, Lease: e.item.Order < w.suspectBelow, Ticket: e.ticket}
+	if e.route.asking == e {
+		e.route.asking = nil
+	}
+	e.home.remove(e.at)
+	e.home = nil
+	e.ticket, e.since, e.route = 0, 0, nil // the ticket goes with the grant
+	w.hold(e, inHands)
+	w.inputBytes -= len(e.item.Input)
+	e.item.Input = nil // the holder has it; it is read again if the work comes back
+	return g
+}
+
+// walkStep asks for the next page of a walk over the rows, and begins one when it is needed.
+func (w *work) walkStep(now int64, emit func(Action)) {
+	r := &w.refill
+	if !r.walking {
+		held := len(w.entries) - w.busy
+		if !w.bounds.needed(now, held, held-w.later.len()) {
+			return
+		}
+		room := max(w.bounds.max-held, 0)
+		later := min(max(w.bounds.max/2-w.later.len(), 0), room/2)
+		r.begin(room-later, later, func(i *persistence.WorkItem) int64 { return w.dueAt(now, i) })
+		w.bounds.laterAt = Never
+	}
+	if !r.running {
+		r.start()
+		emit(Action{Kind: ScanWork, AfterWork: r.after})
+	}
+}
+
+// page takes a page of a walk. At the walk's end, what it found is taken into memory.
+func (w *work) page(now int64, rows []persistence.WorkItem) {
+	r := &w.refill
+	for i := range rows {
+		w.newest = max(w.newest, rows[i].Order)
+	}
+	if !r.page(rows, func(k persistence.WorkKey) bool { return w.entries[k] != nil }) {
+		return
+	}
+	w.walks++
+	found := append(r.ready.clear(), r.later.clear()...)
+	sortByOrder(found)
+	w.bounds.horizon = noHorizon
+	w.bounds.laterAt = min(w.bounds.laterAt, r.laterAt)
+	horizon := r.horizon
+	*r = refill{}
+	for _, c := range found {
+		w.admit(now, &c.item)
+	}
+	w.bounds.horizon = min(w.bounds.horizon, horizon)
+}
+
+// failed says that a page could not be read. What effects said meanwhile is in the next read of it.
+func (r *refill) failed() { r.pageScan = pageScan[persistence.WorkKey, persistence.WorkItem]{} }
