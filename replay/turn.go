@@ -22,6 +22,14 @@ type Config struct {
 	// exit. The machine uses it to end a parked coroutine. Nil: a goroutine started and awaited by the machine's
 	// default, for tests.
 	Unwind func(func())
+	// Limits bound what a turn may do. The zero value has the documented defaults.
+	Limits Limits
+	// KV is the key-value store as the previous execution left it. The machine does not change the map.
+	KV map[string]KVEntry
+	// GoroutineID, if set, tells goroutines apart, and every call of the context is checked to come from the
+	// goroutine of the coroutine that has control. It is slow: for simulator and tests (see GoroutineID in this
+	// package). Without it, a foreign goroutine is noticed only when no coroutine, or another one, has control.
+	GoroutineID func() uint64
 }
 
 // Segment is one committed turn as it is replayed.
@@ -68,6 +76,8 @@ type Decision struct {
 	Rejected []*turnpb.RejectedMessage
 	// CallSites has one entry for each schedule event in Events.
 	CallSites []*turnpb.CallSite
+	// Origin is CODE, or LIMIT if a configured limit ended the execution.
+	Origin turnpb.SegmentOrigin
 
 	Activities []Activity
 	Timers     []Timer
@@ -75,6 +85,7 @@ type Decision struct {
 	Detached   []Detached
 
 	// CancelledActivities are schedule event ids whose work must be deleted: cancelled by code, or open at the end.
+	// One that this same turn scheduled is listed here and not in Activities: there is nothing to delete then.
 	CancelledActivities []uint64
 	// CancelledTimers are timers that must be deleted: cancelled by code, or open at the end.
 	CancelledTimers []Timer
@@ -139,6 +150,8 @@ type CancelledChild struct {
 	Event    uint64
 	Instance string
 	Reason   string
+	// Unsent: this same turn scheduled it, so it is not in Children and there is nobody to tell.
+	Unsent bool
 }
 
 // StatusChange is the last change of the custom status in a turn.
@@ -151,6 +164,8 @@ type KVChange struct {
 	Op    KVOp
 	Key   string
 	Value []byte
+	// UpdatedMs is the time of a set.
+	UpdatedMs int64
 }
 
 // KVOp is the kind of a KVChange.

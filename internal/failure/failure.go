@@ -1,0 +1,186 @@
+package failure
+
+import (
+	"errors"
+	"strings"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// PlainKind is the error kind of a plain Go error, one that does not say its own.
+const PlainKind = "Error"
+
+// Applicator is an error that knows its own recorded form: kind, details and whether it may be retried. FromError
+// looks for it through wrapping.
+type Applicator interface {
+	ApplicationFailure() *turnpb.ApplicationFailure
+}
+
+// Error is a recorded failure as Go code sees it. Failure is never nil and must not be changed.
+type Error struct {
+	Failure *turnpb.Failure
+}
+
+// New wraps a recorded failure; nil if there is none.
+func New(f *turnpb.Failure) *Error {
+	if f == nil {
+		return nil
+	}
+	return &Error{Failure: f}
+}
+
+// Error is Display of the failure.
+func (e *Error) Error() string { return Display(e.Failure) }
+
+// Category is Category of the failure.
+func (e *Error) Category() string { return Category(e.Failure) }
+
+// ApplicationFailure is the recorded form; nil if the failure is of another category.
+func (e *Error) ApplicationFailure() *turnpb.ApplicationFailure { return e.Failure.GetApplication() }
+
+// Cancelled says whether this failure means that something was cancelled.
+func (e *Error) Cancelled() bool { return IsCancelled(e.Failure) }
+
+// IsCancelled says whether a failure means that something was cancelled.
+func IsCancelled(f *turnpb.Failure) bool {
+	return f.GetApplication().GetKind() == turnpb.ApplicationKind_APPLICATION_KIND_CANCELLED
+}
+
+// Of finds the recorded failure in an error, through wrapping; nil if there is none.
+func Of(err error) *turnpb.Failure {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Failure
+	}
+	return nil
+}
+
+// FromError records an error that user code returned, as the application failure of the given kind. The message is
+// the error's text. An error's own kind, details and non-retryable flag are kept if it, or an error that it wraps,
+// says them (Applicator); a plain error gets PlainKind. A nil error gives nil.
+func FromError(kind turnpb.ApplicationKind, err error) *turnpb.Failure {
+	if err == nil {
+		return nil
+	}
+	a := &turnpb.ApplicationFailure{Kind: kind, ErrorKind: PlainKind}
+	a.Message = clean(err.Error())
+	var own Applicator
+	if !errors.As(err, &own) {
+		return application(a)
+	}
+	src := own.ApplicationFailure()
+	if src == nil {
+		return application(a)
+	}
+	if _, recorded := err.(*Error); !recorded && src.GetMessage() != "" {
+		if _, direct := err.(Applicator); direct {
+			a.Message = clean(src.GetMessage())
+		}
+	}
+	if src.GetErrorKind() != "" {
+		a.ErrorKind = clean(src.GetErrorKind())
+	}
+	a.Details = src.GetDetails()
+	a.NonRetryable = src.GetNonRetryable()
+	return application(a)
+}
+
+// Application makes an application failure without details.
+func Application(kind turnpb.ApplicationKind, message string) *turnpb.Failure {
+	return application(&turnpb.ApplicationFailure{Kind: kind, Message: clean(message), ErrorKind: PlainKind})
+}
+
+// Limit makes the failure of an orchestration that went over a limit. The message names limit and size.
+func Limit(message string) *turnpb.Failure {
+	return application(&turnpb.ApplicationFailure{
+		Kind:         turnpb.ApplicationKind_APPLICATION_KIND_ORCHESTRATION_FAILED,
+		Message:      clean(message),
+		ErrorKind:    "Limit",
+		NonRetryable: true,
+	})
+}
+
+// Panicked makes the failure of orchestration code that panicked; text is the panic's value.
+func Panicked(text string) *turnpb.Failure {
+	return application(&turnpb.ApplicationFailure{
+		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_PANICKED,
+		Message:   clean(text),
+		ErrorKind: PlainKind,
+	})
+}
+
+// Cancelled makes the failure of something that was cancelled. Its message is empty; the reason tells.
+func Cancelled(reason string) *turnpb.Failure {
+	return application(&turnpb.ApplicationFailure{
+		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_CANCELLED,
+		Reason:    clean(reason),
+		ErrorKind: PlainKind,
+	})
+}
+
+// Nondeterminism makes the failure of code that does not fit its history. It is never retryable.
+func Nondeterminism(resource, message string) *turnpb.Failure {
+	return &turnpb.Failure{Category: &turnpb.Failure_Configuration{Configuration: &turnpb.ConfigurationFailure{
+		Kind:     turnpb.ConfigurationKind_CONFIGURATION_KIND_NONDETERMINISM,
+		Resource: clean(resource),
+		Message:  clean(message),
+	}}}
+}
+
+// IsNondeterminism says whether a failure means that code did not fit its history.
+func IsNondeterminism(f *turnpb.Failure) bool {
+	return f.GetConfiguration().GetKind() == turnpb.ConfigurationKind_CONFIGURATION_KIND_NONDETERMINISM
+}
+
+// Infrastructure makes a failure of what the engine stands on.
+func Infrastructure(operation, message string, retryable bool) *turnpb.Failure {
+	return &turnpb.Failure{Category: &turnpb.Failure_Infrastructure{Infrastructure: &turnpb.InfrastructureFailure{
+		Operation: clean(operation), Message: clean(message), Retryable: retryable,
+	}}}
+}
+
+// PoisonOrchestration makes the failure of an instance whose turns failed too often.
+func PoisonOrchestration(instance string, execution uint64, attempts, attemptsMax uint32, message string) *turnpb.Failure {
+	return poison(&turnpb.PoisonFailure{
+		Target: turnpb.PoisonTarget_POISON_TARGET_ORCHESTRATION, Instance: clean(instance), Execution: execution,
+		Attempts: attempts, AttemptsMax: attemptsMax, Message: clean(message),
+	})
+}
+
+// PoisonActivity makes the failure of an activity that was tried too often.
+func PoisonActivity(instance string, execution uint64, name string, id uint64, attempts, attemptsMax uint32, message string) *turnpb.Failure {
+	return poison(&turnpb.PoisonFailure{
+		Target: turnpb.PoisonTarget_POISON_TARGET_ACTIVITY, Instance: clean(instance), Execution: execution,
+		ActivityName: clean(name), ActivityId: id, Attempts: attempts, AttemptsMax: attemptsMax, Message: clean(message),
+	})
+}
+
+// PoisonUnreadable makes the failure of an instance whose history cannot be read; message says why.
+func PoisonUnreadable(instance string, execution uint64, attempts, attemptsMax uint32, message string) *turnpb.Failure {
+	return poison(&turnpb.PoisonFailure{
+		Target: turnpb.PoisonTarget_POISON_TARGET_UNREADABLE_HISTORY, Instance: clean(instance), Execution: execution,
+		Attempts: attempts, AttemptsMax: attemptsMax, Message: clean(message),
+	})
+}
+
+// Aborts says whether a failed activity or child ends the waiting orchestration at once instead of being given to
+// its code: every category but application does.
+func Aborts(f *turnpb.Failure) bool {
+	switch f.GetCategory().(type) {
+	case *turnpb.Failure_Infrastructure, *turnpb.Failure_Configuration, *turnpb.Failure_Poison:
+		return true
+	default:
+		return false
+	}
+}
+
+func application(a *turnpb.ApplicationFailure) *turnpb.Failure {
+	return &turnpb.Failure{Category: &turnpb.Failure_Application{Application: a}}
+}
+
+func poison(p *turnpb.PoisonFailure) *turnpb.Failure {
+	return &turnpb.Failure{Category: &turnpb.Failure_Poison{Poison: p}}
+}
+
+// clean makes a text encodable: protobuf refuses strings that are not valid UTF-8.
+func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -1,0 +1,256 @@
+package replay
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+const policyCancel = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
+
+// mark is the ledger's note of a future that was just bound.
+func (f *Future) mark() mark {
+	k := mark(f.kind)
+	if f.inline {
+		k |= markSystem
+	}
+	return k
+}
+
+func isInline(name string) bool { return name == SystemNewGUID || name == SystemUTCNow }
+
+// record makes the event of an emitted action and binds the action to it. An inline system activity gets its
+// completion in the same step.
+func (m *Machine) record(f *Future) {
+	id := m.takeID()
+	if f.kind == opChild {
+		f.instance = m.childInstance(f.instance, id)
+	}
+	e := newScheduled(id, f)
+	m.d.Events = append(m.d.Events, e)
+	if f.site != nil {
+		c := &turnpb.CallSite{Event: id, Hash: f.site.hash}
+		if m.useSite(f.site.hash) {
+			c.Text = f.site.text
+		}
+		m.d.CallSites = append(m.d.CallSites, c)
+	}
+	switch f.kind {
+	case opDetached:
+		m.d.Detached = append(m.d.Detached, Detached{
+			Event: id, Instance: f.instance, Name: f.name, Version: f.version, Input: f.input})
+	case opStatus:
+		m.d.Status = &StatusChange{Value: f.status}
+	case opKVSet:
+		m.d.KV = append(m.d.KV, KVChange{Op: KVSet, Key: f.name, Value: f.input, UpdatedMs: f.fireAtMs})
+	case opKVClear:
+		m.d.KV = append(m.d.KV, KVChange{Op: KVClear, Key: f.name})
+	case opKVClearAll:
+		m.d.KV = append(m.d.KV, KVChange{Op: KVClearAll})
+	}
+	m.bind(f, e)
+	if f.inline {
+		m.answer(f)
+	}
+}
+
+// answer completes an inline system activity in the turn itself.
+func (m *Machine) answer(f *Future) {
+	var result string
+	if f.name == SystemNewGUID {
+		result = newGUID(m.nowMs, m.entropy, f.event)
+	} else {
+		result = strconv.FormatInt(m.nowMs, 10)
+	}
+	m.d.Events = append(m.d.Events, newActivityCompleted(m.takeID(), f.event, []byte(result)))
+	m.ledger.add(f.event, markClosed)
+	m.open.take(f.event)
+	f.resolve([]byte(result), nil)
+}
+
+// bind ties an action to the event that records it, and lets it take what has been kept for it.
+func (m *Machine) bind(f *Future, e *turnpb.Event) {
+	f.event = e.GetId()
+	switch f.kind {
+	case opDetached, opStatus, opKVClear, opKVClearAll:
+		return
+	case opKVSet:
+		m.recordedTime(f, e.GetKeyValueSet())
+		return
+	case opTimer:
+		f.fireAtMs = e.GetTimerCreated().GetFireAtMs()
+	case opChild:
+		k := e.GetSubOrchestrationScheduled()
+		f.instance = k.GetInstance()
+		if k.GetPolicy() != turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
+			f.policy = k.GetPolicy()
+		}
+	}
+	m.ledger.set(f.event, f.mark())
+	if f.state == cancelled {
+		if f.inline {
+			return
+		}
+		m.ledger.add(f.event, markCancelled)
+		m.dropped = append(m.dropped, f)
+		m.bound = append(m.bound, f)
+		return
+	}
+	m.openOperation(f)
+	m.bound = append(m.bound, f)
+}
+
+// openOperation adds a bound operation to what is open, or resolves it with what was kept for it.
+func (m *Machine) openOperation(f *Future) {
+	if f.kind != opWait && f.kind != opQueue {
+		m.open.add(f)
+		return
+	}
+	boxes, takesKept := &m.queues, true
+	if f.kind == opWait {
+		boxes, takesKept = &m.events, f.mode != turnpb.WaitMode_WAIT_MODE_POSITIONAL
+	}
+	if a, ok := boxes.subscribe(f, takesKept); ok {
+		m.ledger.add(f.event, markClosed)
+		f.resolve(a.data, nil)
+		return
+	}
+	m.open.add(f)
+}
+
+// recordedTime lets the time in history rule the age of a key, if the key still has the value of that change.
+func (m *Machine) recordedTime(f *Future, k *turnpb.KeyValueSet) {
+	if v, ok := m.kv[f.name]; ok && v.op == f {
+		v.UpdatedMs, v.op = k.GetLastUpdatedAtMs(), nil
+		m.kv[f.name] = v
+	}
+}
+
+// childInstance is what the event of a sub-orchestration names: the id as given, or one made from the event.
+func (m *Machine) childInstance(given string, event uint64) string {
+	if given != "" {
+		return given
+	}
+	if m.cfg.Execution <= 1 {
+		return "sub::" + strconv.FormatUint(event, 10)
+	}
+	return "sub::" + strconv.FormatUint(m.cfg.Execution, 10) + "." + strconv.FormatUint(event, 10)
+}
+
+// fullInstance is a child's real id.
+func (m *Machine) fullInstance(recorded string) string {
+	if strings.HasPrefix(recorded, "sub::") {
+		return m.cfg.Instance + "::" + recorded
+	}
+	return recorded
+}
+
+// mismatch says in which way an event of history is not what an action asks for; empty if it is.
+func mismatch(e *turnpb.Event, f *Future) string {
+	if scheduledKind(e) != f.kind {
+		return "the kinds differ"
+	}
+	switch k := e.GetKind().(type) {
+	case *turnpb.Event_ActivityScheduled:
+		a := k.ActivityScheduled
+		switch {
+		case a.GetName() != f.name:
+			return diffName
+		case !bytes.Equal(a.GetInput(), f.input):
+			return diffInput
+		case !sameText(a.Session, f.session):
+			return "the sessions differ"
+		case !sameText(a.Tag, f.tag):
+			return "the tags differ"
+		}
+	case *turnpb.Event_ExternalSubscribed:
+		switch {
+		case k.ExternalSubscribed.GetName() != f.name:
+			return diffName
+		case k.ExternalSubscribed.GetMode() != f.mode:
+			return "the modes differ"
+		}
+	case *turnpb.Event_QueueSubscribed:
+		if k.QueueSubscribed.GetName() != f.name {
+			return diffName
+		}
+	case *turnpb.Event_SubOrchestrationScheduled:
+		switch {
+		case k.SubOrchestrationScheduled.GetName() != f.name:
+			return diffName
+		case !bytes.Equal(k.SubOrchestrationScheduled.GetInput(), f.input):
+			return diffInput
+		}
+	default:
+		return mismatchRest(e, f)
+	}
+	return ""
+}
+
+const (
+	diffName  = "the names differ"
+	diffInput = "the inputs differ"
+)
+
+func mismatchRest(e *turnpb.Event, f *Future) string {
+	switch k := e.GetKind().(type) {
+	case *turnpb.Event_OrchestrationChained:
+		switch {
+		case k.OrchestrationChained.GetName() != f.name:
+			return diffName
+		case k.OrchestrationChained.GetInstance() != f.instance:
+			return "the instances differ"
+		case !bytes.Equal(k.OrchestrationChained.GetInput(), f.input):
+			return diffInput
+		}
+	case *turnpb.Event_KeyValueSet:
+		switch {
+		case k.KeyValueSet.GetKey() != f.name:
+			return "the keys differ"
+		case !bytes.Equal(k.KeyValueSet.GetValue(), f.input):
+			return "the values differ"
+		}
+	case *turnpb.Event_KeyValueCleared:
+		if k.KeyValueCleared.GetKey() != f.name {
+			return "the keys differ"
+		}
+	}
+	return ""
+}
+
+func sameText(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// scheduledKind is the kind of action that an event records.
+func scheduledKind(e *turnpb.Event) opKind {
+	switch e.GetKind().(type) {
+	case *turnpb.Event_ActivityScheduled:
+		return opActivity
+	case *turnpb.Event_TimerCreated:
+		return opTimer
+	case *turnpb.Event_ExternalSubscribed:
+		return opWait
+	case *turnpb.Event_QueueSubscribed:
+		return opQueue
+	case *turnpb.Event_SubOrchestrationScheduled:
+		return opChild
+	case *turnpb.Event_OrchestrationChained:
+		return opDetached
+	case *turnpb.Event_CustomStatusUpdated:
+		return opStatus
+	case *turnpb.Event_KeyValueSet:
+		return opKVSet
+	case *turnpb.Event_KeyValueCleared:
+		return opKVClear
+	case *turnpb.Event_KeyValuesCleared:
+		return opKVClearAll
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,257 @@
+package replay
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// The inline system activities, under the reserved prefix.
+const (
+	SystemPrefix  = "__turnstone_syscall:"
+	SystemNewGUID = SystemPrefix + "new_guid"
+	SystemUTCNow  = SystemPrefix + "utc_now_ms"
+)
+
+// Context is what orchestration code asks the engine through. It belongs to one coroutine: the handler has one, and
+// each function of Go gets its own. Every method may be called by that coroutine only; a call from anywhere else ends
+// the caller and spoils the machine (Decision.Spoiled). All results are deterministic.
+type Context struct {
+	m  *Machine
+	co *coroutine
+}
+
+// ActivityOptions are the optional parts of an activity. A nil tag is not the same as an empty one.
+type ActivityOptions struct {
+	Session *string
+	Tag     *string
+}
+
+// ChildOptions are the optional parts of a sub-orchestration.
+type ChildOptions struct {
+	// ID is the child's instance id. Empty: made from the parent's id and the event. The prefix sub:: is reserved:
+	// an ID that begins with it gets the parent's id in front.
+	ID string
+	// Version is the version to start. Empty: the registry's policy decides. It is not part of the replay match.
+	Version string
+	// Policy says what happens to the child when the parent ends first. Unspecified: cancel.
+	Policy turnpb.ChildPolicy
+}
+
+// Instance is the id of the instance.
+func (c *Context) Instance() string { c.m.enter(c.co); return c.m.cfg.Instance }
+
+// Execution counts the executions of the instance from 1; continue-as-new starts the next one.
+func (c *Context) Execution() uint64 { c.m.enter(c.co); return c.m.cfg.Execution }
+
+// Name is the name under which the orchestration was started.
+func (c *Context) Name() string { c.m.enter(c.co); return c.m.name() }
+
+// Version is the resolved semantic version.
+func (c *Context) Version() string { c.m.enter(c.co); return c.m.version() }
+
+// Now is the time of the turn, in UTC with millisecond resolution. It never goes back within an execution, and is the
+// same when the turn is replayed.
+func (c *Context) Now() time.Time { c.m.enter(c.co); return time.UnixMilli(c.m.nowMs).UTC() }
+
+// Replaying says whether the code repeats what an earlier turn has already done. Use it to keep quiet, never to
+// decide.
+func (c *Context) Replaying() bool { c.m.enter(c.co); return c.m.replaying }
+
+// Random is the next number of the turn's deterministic stream. It is not fit for secrets.
+func (c *Context) Random() uint64 { c.m.enter(c.co); return c.m.random.next() }
+
+// Activity schedules an activity. The future gives its result.
+func (c *Context) Activity(name string, input []byte, o ActivityOptions) *Future {
+	m := c.m
+	m.enter(c.co)
+	m.checkName("activity name", name)
+	m.checkPayload("activity input", input)
+	if o.Session != nil {
+		m.checkName("session id", *o.Session)
+	}
+	if o.Tag != nil {
+		checkText("tag", *o.Tag)
+		m.checkLimit("tag", len(*o.Tag), m.lim.TagBytes)
+	}
+	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: o.Session, tag: o.Tag}
+	f.inline = isInline(name)
+	return m.emit(c.co, f)
+}
+
+// Timer makes a durable timer that fires at Now plus d, or at once in a later turn if d is not positive. Its future
+// gives nothing. d is rounded up to a millisecond.
+func (c *Context) Timer(d time.Duration) *Future {
+	m := c.m
+	m.enter(c.co)
+	f := &Future{kind: opTimer, fireAtMs: m.nowMs}
+	if d > 0 {
+		ms := int64(d / time.Millisecond)
+		if d%time.Millisecond != 0 {
+			ms++
+		}
+		if f.fireAtMs > math.MaxInt64-ms {
+			f.fireAtMs = math.MaxInt64
+		} else {
+			f.fireAtMs += ms
+		}
+	}
+	return m.emit(c.co, f)
+}
+
+// WaitEvent waits for an event that is raised under this name. Unspecified mode: buffered.
+func (c *Context) WaitEvent(name string, mode turnpb.WaitMode) *Future {
+	m := c.m
+	m.enter(c.co)
+	m.checkName("event name", name)
+	if mode != turnpb.WaitMode_WAIT_MODE_POSITIONAL {
+		mode = turnpb.WaitMode_WAIT_MODE_BUFFERED
+	}
+	return m.emit(c.co, &Future{kind: opWait, name: name, mode: mode})
+}
+
+// Dequeue waits for the next message of a queue.
+func (c *Context) Dequeue(queue string) *Future {
+	m := c.m
+	m.enter(c.co)
+	m.checkName("queue name", queue)
+	return m.emit(c.co, &Future{kind: opQueue, name: queue})
+}
+
+// Child starts a sub-orchestration. The future gives its output.
+func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
+	m := c.m
+	m.enter(c.co)
+	m.checkName("orchestration name", name)
+	m.checkPayload("sub-orchestration input", input)
+	checkText("sub-orchestration id", o.ID)
+	checkText("version", o.Version)
+	f := &Future{kind: opChild, name: name, input: bytes.Clone(input), version: o.Version, policy: o.Policy}
+	if f.policy == turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
+		f.policy = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
+	}
+	if !strings.HasPrefix(o.ID, "sub::pending_") {
+		f.instance = o.ID
+	}
+	return m.emit(c.co, f)
+}
+
+// Detached starts an orchestration that nobody waits for and that outlives this one. instance is its id as it is.
+func (c *Context) Detached(name, instance string, input []byte, version string) {
+	m := c.m
+	m.enter(c.co)
+	m.checkName("orchestration name", name)
+	m.checkName("instance id", instance)
+	m.checkPayload("orchestration input", input)
+	checkText("version", version)
+	m.emit(c.co, &Future{kind: opDetached, name: name, instance: instance, input: bytes.Clone(input), version: version})
+}
+
+// ContinueAsNew ends this execution at the end of the turn and starts the next one with this input. Empty version: the
+// registry's policy decides. The future never resolves; of several calls the first counts.
+func (c *Context) ContinueAsNew(input []byte, version string) *Future {
+	m := c.m
+	m.enter(c.co)
+	m.checkPayload("orchestration input", input)
+	checkText("version", version)
+	return m.emit(c.co, &Future{kind: opContinue, input: bytes.Clone(input), version: version})
+}
+
+// NewGUID gives a UUIDv7 that is recorded: the same when the turn is replayed.
+func (c *Context) NewGUID() string {
+	v, err := c.Activity(SystemNewGUID, nil, ActivityOptions{}).Await()
+	if err != nil {
+		panic(err)
+	}
+	b, _ := v.([]byte)
+	return string(b)
+}
+
+// UTCNow gives the turn's time as recorded milliseconds since the Unix epoch. Now is free; this one costs two events.
+func (c *Context) UTCNow() int64 {
+	v, err := c.Activity(SystemUTCNow, nil, ActivityOptions{}).Await()
+	if err != nil {
+		panic(err)
+	}
+	b, _ := v.([]byte)
+	ms, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		panic(fmt.Errorf("history has a time that is not a number of milliseconds: %w", err))
+	}
+	return ms
+}
+
+// emit queues an action. It is bound to an event before the turn ends, in the order of emission.
+func (m *Machine) emit(co *coroutine, f *Future) *Future {
+	f.m = m
+	m.seq++
+	f.seq = m.seq
+	if f.kind <= opChild || f.kind == opDetached {
+		f.site = callSite()
+	}
+	if f.kind <= opChild || f.kind == opContinue {
+		f.link(co)
+	}
+	m.queue = append(m.queue, f)
+	m.checkPending(co)
+	return f
+}
+
+// checkPending ends the turn if code has more operations unresolved than an instance may have.
+func (m *Machine) checkPending(co *coroutine) {
+	if !m.fresh || max(m.pending, len(m.queue)-m.head) <= m.lim.Pending {
+		return
+	}
+	m.failLimit(failure.Limit(fmt.Sprintf("the instance has more than %d operations pending:"+
+		" wait for some before asking for more, or raise the limit on pending operations", m.lim.Pending)))
+	co.exit()
+}
+
+// checkLimit ends the turn if something that code gives is larger than allowed. What history already has is not
+// checked.
+func (m *Machine) checkLimit(what string, size, limit int) {
+	if !m.fresh || size <= limit {
+		return
+	}
+	m.failLimit(failure.Limit(fmt.Sprintf("%s is %d bytes, the limit is %d bytes", what, size, limit)))
+	m.current.exit()
+}
+
+func (m *Machine) checkName(what, name string) {
+	checkText(what, name)
+	m.checkLimit(what, len(name), m.lim.NameBytes)
+}
+
+func (m *Machine) checkPayload(what string, b []byte) {
+	m.checkLimit(what, len(b), m.lim.PayloadBytes)
+}
+
+// checkText panics, as for any programming error, on a text that could not be recorded.
+func checkText(what, s string) {
+	if !utf8.ValidString(s) {
+		panic(fmt.Sprintf("%s %q is not valid UTF-8", what, s))
+	}
+}
+
+// overrun ends a turn whose code never comes to rest.
+func (m *Machine) overrun(co *coroutine) {
+	m.failLimit(failure.Infrastructure("quiescence_loop", fmt.Sprintf(
+		"the code made more than %d calls of its context without waiting for anything", m.lim.Calls), false))
+	co.exit()
+}
+
+// failLimit decides the turn: it fails, whatever else the code does.
+func (m *Machine) failLimit(why *turnpb.Failure) {
+	if m.fatal == nil {
+		m.fatal = why
+		m.overLimit = true
+	}
+	m.halt()
+}

@@ -1,0 +1,349 @@
+package replay
+
+import (
+	"errors"
+	"iter"
+	"runtime"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+)
+
+// coroutine is one thread of an orchestration's code: the handler (number 1) or a function of Context.Go. Exactly one
+// of engine and coroutines runs at any moment.
+type coroutine struct {
+	m      *Machine
+	number uint64 // creation order; the lowest ready one runs
+	handed uint64 // the number of its last hand-over
+	gid    uint64 // its goroutine, if Config.GoroutineID is set
+	ctx    Context
+	fn     func(*Context) (any, error)
+	future *Future // nil for the handler
+
+	next  func() (struct{}, bool)
+	stop  func()
+	yield func(struct{}) bool
+
+	first, last *Future // its unresolved futures in creation order
+	waitsFor    *Future // what it is parked on, if it is one future
+	waitsForAny []*Future
+
+	queued   bool // in the ready heap
+	done     bool // its function returned, panicked or was unwound
+	exiting  bool // every call of the context ends it
+	exited   bool // a Goexit ended it: the coroutine is parked in its last defer until stop
+	value    any
+	err      error
+	returned bool
+	panicked bool
+	reason   string // the panic's text
+
+	older, newer *coroutine // all that are not done, for Close
+}
+
+// body is what runs on the coroutine.
+//
+// A Goexit, the engine's or the code's own, must not reach iter's next, which would pass it on to the engine. So the
+// last deferred function parks the coroutine again; a later stop, on a throw-away goroutine, lets it finish.
+func (co *coroutine) body(yield func(struct{}) bool) {
+	co.yield = yield
+	if id := co.m.cfg.GoroutineID; id != nil {
+		co.gid = id()
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			co.exited = true
+			yield(struct{}{})
+		}
+	}()
+	co.run()
+	returned = true
+}
+
+// run calls the function and catches its panic.
+func (co *coroutine) run() {
+	defer func() {
+		if r := recover(); r != nil {
+			co.panicked, co.reason = true, panicText(r)
+		}
+	}()
+	co.value, co.err = co.fn(&co.ctx)
+	co.returned = true
+}
+
+// block gives control back to the engine until the coroutine is made ready.
+func (co *coroutine) block() {
+	if !co.yield(struct{}{}) || co.exiting {
+		co.exit()
+	}
+}
+
+// exit ends the running coroutine: deferred functions run, and calls of the context in them end here again.
+func (co *coroutine) exit() {
+	co.exiting = true
+	runtime.Goexit()
+}
+
+// unregister takes back what a parked coroutine waits for.
+func (co *coroutine) unregister() {
+	if co.waitsFor != nil {
+		co.waitsFor.unwait(co)
+		co.waitsFor = nil
+	}
+	for _, f := range co.waitsForAny {
+		f.unwait(co)
+	}
+	co.waitsForAny = nil
+}
+
+// spawn makes a coroutine and queues it. It does not run before the one that runs blocks.
+func (m *Machine) spawn(fn func(*Context) (any, error), f *Future) *coroutine {
+	m.coroutines++
+	co := &coroutine{m: m, number: m.coroutines, fn: fn, future: f}
+	co.ctx = Context{m: m, co: co}
+	co.older = m.newest
+	if m.newest != nil {
+		m.newest.newer = co
+	}
+	m.newest = co
+	m.live++
+	m.ready(co)
+	return co
+}
+
+// retire forgets a coroutine that is done.
+func (m *Machine) retire(co *coroutine) {
+	if co.done {
+		return
+	}
+	co.done = true
+	if co.newer == nil {
+		m.newest = co.older
+	} else {
+		co.newer.older = co.older
+	}
+	if co.older != nil {
+		co.older.newer = co.newer
+	}
+	co.older, co.newer = nil, nil
+	m.live--
+}
+
+// poll runs ready coroutines, lowest number first, each until it blocks, until none is ready.
+func (m *Machine) poll() {
+	m.calls = 0
+	for m.code == codeRunning {
+		co := m.heap.pop()
+		if co == nil {
+			return
+		}
+		if !co.done {
+			m.resume(co)
+		}
+	}
+}
+
+// resume hands control to a coroutine and takes note of how it came back.
+func (m *Machine) resume(co *coroutine) {
+	if co.next == nil {
+		co.next, co.stop = iter.Pull(co.body)
+	}
+	m.give(co)
+	co.next()
+	m.take()
+	m.resumed = true
+	if m.spoiled.Load() != nil {
+		m.code = codeStopped
+		return
+	}
+	switch {
+	case co.exited:
+		m.release(co)
+		m.retire(co)
+		if co.exiting {
+			return // cancelled itself, or the turn failed under it: all is set
+		}
+		m.panicked = failure.Panicked("runtime.Goexit was called by orchestration code" +
+			" (for example through testing.T.FailNow)")
+		m.halt()
+	case co.panicked:
+		m.retire(co)
+		m.panicked = failure.Panicked(co.reason)
+		m.halt()
+	case co.returned:
+		m.retire(co)
+		m.finish(co)
+	default: // blocked
+	}
+}
+
+// give makes a coroutine the one that runs. Every hand-over has a number; see enter.
+func (m *Machine) give(co *coroutine) {
+	m.handovers++
+	co.handed = m.handovers
+	m.current = co
+	m.baton.Store(m.handovers)
+}
+
+// take makes the engine the one that runs.
+func (m *Machine) take() {
+	m.baton.Store(0)
+	m.current = nil
+}
+
+// unwind ends a parked coroutine: its deferred functions run now, on a goroutine that is thrown away afterwards,
+// since a Goexit goes through iter's stop.
+func (m *Machine) unwind(co *coroutine) {
+	if co.done {
+		return
+	}
+	m.retire(co)
+	co.exiting = true
+	co.unregister()
+	if co.stop == nil {
+		return // it never ran
+	}
+	before := m.current
+	m.give(co)
+	m.cfg.Unwind(co.stop)
+	m.take()
+	if before != nil {
+		m.give(before)
+	}
+	if co.panicked && m.panicked == nil && m.code == codeRunning {
+		m.panicked = failure.Panicked(co.reason)
+		m.halt()
+	}
+}
+
+// release lets an exited coroutine, parked in its last defer, end.
+func (m *Machine) release(co *coroutine) {
+	if co.stop != nil {
+		m.cfg.Unwind(co.stop)
+	}
+}
+
+// defaultUnwind runs a function on a goroutine of its own and waits for it: the one place where the core starts a
+// goroutine, for hosts that give none.
+func defaultUnwind(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+// ErrMisuse is wrapped by Decision.Spoiled.
+var ErrMisuse = errors.New("the orchestration's context was used outside the coroutine it was given to")
+
+// enter checks that the caller is the coroutine that the context belongs to and that this coroutine has the baton.
+func (m *Machine) enter(co *coroutine) {
+	if co.exiting {
+		runtime.Goexit()
+	}
+	if m.baton.Load() != co.handed || co.done || (m.cfg.GoroutineID != nil && m.cfg.GoroutineID() != co.gid) {
+		m.misused()
+	}
+	m.count(co)
+}
+
+// enterAny is enter for futures, which any coroutine of the machine may use.
+func (m *Machine) enterAny() *coroutine {
+	if m.baton.Load() == 0 {
+		m.misused()
+	}
+	co := m.current
+	if co.exiting {
+		runtime.Goexit()
+	}
+	if m.cfg.GoroutineID != nil && m.cfg.GoroutineID() != co.gid {
+		m.misused()
+	}
+	m.count(co)
+	return co
+}
+
+func (m *Machine) count(co *coroutine) {
+	m.calls++
+	if m.calls > m.lim.Calls {
+		m.overrun(co)
+	}
+}
+
+// misused marks the machine as spoiled and ends the calling goroutine: nothing that it could be told is true.
+func (m *Machine) misused() {
+	if !m.closed.Load() {
+		err := error(&MisuseError{Instance: m.cfg.Instance, Execution: m.cfg.Execution})
+		m.spoiled.CompareAndSwap(nil, &err)
+	}
+	runtime.Goexit()
+}
+
+// MisuseError says that a context or a future was used by a goroutine that is not the coroutine which has control: a
+// goroutine that the author started, or a coroutine that used another one's context. It unwraps to ErrMisuse.
+type MisuseError struct {
+	Instance  string
+	Execution uint64
+}
+
+// Error names the instance and what to do.
+func (e *MisuseError) Error() string {
+	return "instance " + e.Instance + ": " + ErrMisuse.Error() +
+		": start concurrent work with Go of the context, never with a go statement, and in it use only the context that it is given"
+}
+
+// Unwrap gives ErrMisuse.
+func (e *MisuseError) Unwrap() error { return ErrMisuse }
+
+// readyHeap orders ready coroutines by number.
+type readyHeap []*coroutine
+
+func (h *readyHeap) push(co *coroutine) {
+	s := append(*h, co)
+	i := len(s) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if s[up].number <= s[i].number {
+			break
+		}
+		s[up], s[i] = s[i], s[up]
+		i = up
+	}
+	*h = s
+}
+
+func (h *readyHeap) pop() *coroutine {
+	s := *h
+	n := len(s)
+	if n == 0 {
+		return nil
+	}
+	top := s[0]
+	s[0], s[n-1] = s[n-1], nil
+	s = s[:n-1]
+	for i := 0; ; {
+		least := 2*i + 1
+		if least >= len(s) {
+			break
+		}
+		if r := least + 1; r < len(s) && s[r].number < s[least].number {
+			least = r
+		}
+		if s[i].number <= s[least].number {
+			break
+		}
+		s[i], s[least] = s[least], s[i]
+		i = least
+	}
+	*h = s
+	top.queued = false
+	return top
+}
+
+func (m *Machine) ready(co *coroutine) {
+	if !co.queued && !co.done {
+		co.queued = true
+		m.heap.push(co)
+	}
+}

@@ -1,0 +1,232 @@
+package replay
+
+import (
+	"bytes"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// opKind is what an action asks for. Its values are in the ledger, so there are at most 15.
+type opKind uint8
+
+const (
+	opActivity opKind = iota + 1
+	opTimer
+	opWait
+	opQueue
+	opChild
+	opDetached
+	opStatus
+	opKVSet
+	opKVClear
+	opKVClearAll
+	opContinue
+	opGo
+)
+
+func (k opKind) String() string {
+	return [...]string{"nothing", "activity", "timer", "wait", "dequeue", "sub-orchestration", "detached orchestration",
+		"custom status", "key-value set", "key-value clear", "key-value clear all", "continue-as-new", "coroutine"}[k]
+}
+
+// class is the plural by which cancellation mismatches are reported.
+func (k opKind) class() string {
+	return [...]string{"nothing", "activities", "timers", "waits", "queues", "sub-orchestrations"}[min(k, opChild)]
+}
+
+type futureState uint8
+
+const (
+	pending futureState = iota
+	resolved
+	cancelled
+)
+
+// Future is one thing that code asked for: a durable operation, or a coroutine of Context.Go. It is also the action
+// itself until it is bound to an event, so that asking for something is one allocation.
+//
+// A Future belongs to its machine and may be used only by the code of that machine.
+type Future struct {
+	m     *Machine
+	kind  opKind
+	state futureState
+	mode  turnpb.WaitMode
+	// inline: a system activity that the turn answers itself.
+	inline bool
+	policy turnpb.ChildPolicy
+	event  uint64 // 0 until bound
+	seq    uint64 // creation order in the execution
+
+	owner      *coroutine // nil: not in a list
+	prev, next *Future    // the owner's unresolved futures, in creation order
+
+	waiter  *coroutine   // who waits for it
+	waiters []*coroutine // and who else
+
+	// What was asked for. KV uses name for the key, input for the value and fireAtMs for the time of the change.
+	name     string
+	version  string
+	instance string
+	input    []byte
+	session  *string
+	tag      *string
+	status   *string
+	fireAtMs int64
+	site     *site
+
+	co *coroutine // opGo: the coroutine
+
+	value  []byte
+	result any // opGo: what it returned
+	err    error
+}
+
+// Event is the id of the event that records what was asked for; 0 until it is recorded, and for a coroutine.
+func (f *Future) Event() uint64 {
+	f.m.enterAny()
+	return f.event
+}
+
+// Ready says whether Await would return at once. A cancelled future is ready.
+func (f *Future) Ready() bool {
+	f.m.enterAny()
+	return f.state != pending
+}
+
+// Await waits until the future is resolved and gives its result: []byte (nil if empty) for a durable operation, what
+// the function returned for a coroutine. A failure is a *failure.Error; a cancelled future gives one whose Cancelled
+// is true. Await may be called again and by several coroutines.
+func (f *Future) Await() (any, error) {
+	co := f.m.enterAny()
+	for f.state == pending {
+		f.wait(co)
+		co.waitsFor = f
+		co.block()
+		co.waitsFor = nil
+	}
+	return f.outcome()
+}
+
+func (f *Future) outcome() (any, error) {
+	if f.err != nil {
+		if f.kind == opGo {
+			return f.result, f.err
+		}
+		return nil, f.err
+	}
+	if f.kind == opGo {
+		return f.result, nil
+	}
+	return f.value, nil
+}
+
+// Cancel gives up an unresolved future: its work is told to stop and its result will reach nobody. A coroutine's own
+// unresolved futures are cancelled first, in creation order, then it is unwound: its deferred functions run, calls of
+// the context in them do not return. Cancelling a resolved future, or continue-as-new, does nothing.
+func (f *Future) Cancel() {
+	co := f.m.enterAny()
+	f.m.cancel(f, false)
+	f.m.exitIfOver(co)
+}
+
+// wait registers a coroutine to be made ready when the future is resolved or cancelled.
+func (f *Future) wait(co *coroutine) {
+	if f.waiter == nil {
+		f.waiter = co
+		return
+	}
+	f.waiters = append(f.waiters, co)
+}
+
+// unwait takes one registration of a coroutine back. Their order does not matter: the scheduler goes by number.
+func (f *Future) unwait(co *coroutine) {
+	n := len(f.waiters)
+	if f.waiter == co {
+		f.waiter = nil
+		if n > 0 {
+			f.waiter = f.waiters[n-1]
+			f.waiters = f.waiters[:n-1]
+		}
+		return
+	}
+	for i := n - 1; i >= 0; i-- {
+		if f.waiters[i] == co {
+			f.waiters[i] = f.waiters[n-1]
+			f.waiters = f.waiters[:n-1]
+			return
+		}
+	}
+}
+
+// wake makes everybody who waits ready.
+func (f *Future) wake() {
+	if f.waiter == nil {
+		return
+	}
+	f.m.ready(f.waiter)
+	f.waiter = nil
+	for _, co := range f.waiters {
+		f.m.ready(co)
+	}
+	f.waiters = nil
+}
+
+// link appends an unresolved future to its owner's list.
+func (f *Future) link(co *coroutine) {
+	f.owner = co
+	f.prev = co.last
+	if co.last == nil {
+		co.first = f
+	} else {
+		co.last.next = f
+	}
+	co.last = f
+	f.m.pending++
+}
+
+// unlink takes a future that is no longer unresolved out of its owner's list.
+func (f *Future) unlink() {
+	co := f.owner
+	if co == nil {
+		return
+	}
+	if f.prev == nil {
+		co.first = f.next
+	} else {
+		f.prev.next = f.next
+	}
+	if f.next == nil {
+		co.last = f.prev
+	} else {
+		f.next.prev = f.prev
+	}
+	f.owner, f.prev, f.next = nil, nil, nil
+	f.m.pending--
+}
+
+// resolve gives a durable operation its result. A failure of the category application becomes an error of the code.
+func (f *Future) resolve(value []byte, why *turnpb.Failure) {
+	if f.state != pending {
+		return
+	}
+	f.state = resolved
+	f.unlink()
+	if why != nil {
+		f.err = failure.New(why)
+	} else if len(value) > 0 {
+		// The code gets its own copy: the event that holds the value is encoded after the code has run.
+		f.value = bytes.Clone(value)
+	}
+	f.wake()
+}
+
+// drop marks a future as given up, without saying so to anyone but those who wait for it.
+func (f *Future) drop() {
+	f.state = cancelled
+	f.unlink()
+	f.err = errDropped
+	f.wake()
+}
+
+var errDropped error = failure.New(failure.Cancelled(ReasonDropped))

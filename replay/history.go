@@ -1,0 +1,146 @@
+package replay
+
+import (
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// replay applies the loaded history, segment by segment. hasMessages says whether this turn will add to it.
+//
+// If the code diverges, the rest of the history is still applied, without code: what is open at the end must be
+// known.
+func (m *Machine) replay(hasMessages bool) {
+	loaded := m.loaded
+	left := 0
+	for _, s := range loaded {
+		left += len(s.Events)
+	}
+	if left == 0 {
+		return
+	}
+	if first := firstEvent(loaded); first.GetStarted() == nil {
+		m.failTurn(failure.Nondeterminism("history", "corrupted history: the first event is "+KindName(first)+
+			", OrchestrationStarted must be first"))
+	}
+	ahead := 0
+	if hasMessages {
+		ahead = 1
+	}
+	for i, s := range loaded {
+		m.loadHeader(s.Header)
+		var entropy [16]byte
+		copy(entropy[:], s.Header.GetEntropy())
+		m.startTurn(s.Header.GetTimeMs(), entropy)
+		m.abortOn(s)
+		for j, e := range s.Events {
+			// At the handler's start the started event itself still counts as history that is replayed.
+			if i > 0 || j > 0 {
+				left--
+			}
+			m.replaying = left+ahead > 0
+			m.replayed++
+			if why := m.apply(e); why != nil {
+				m.failTurn(why)
+			}
+			m.poll()
+			if i == 0 && j == 0 {
+				left--
+			}
+		}
+		m.endSegment()
+	}
+	m.loaded = nil
+}
+
+func firstEvent(history []Segment) *turnpb.Event {
+	for _, s := range history {
+		if len(s.Events) > 0 {
+			return s.Events[0]
+		}
+	}
+	return nil
+}
+
+// loadHeader takes over which call sites this execution has already spelled out.
+func (m *Machine) loadHeader(h *turnpb.SegmentHeader) {
+	for _, c := range h.GetCallSites() {
+		m.useSite(c.GetHash())
+	}
+}
+
+// useSite notes a call site and says whether this is its first use.
+func (m *Machine) useSite(hash uint32) bool {
+	if _, used := m.sitesUsed[hash]; used {
+		return false
+	}
+	if m.sitesUsed == nil {
+		m.sitesUsed = make(map[uint32]struct{})
+	}
+	m.sitesUsed[hash] = struct{}{}
+	return true
+}
+
+// abortOn stops code before a segment whose messages failed the turn: in the turn that wrote it no code ran.
+func (m *Machine) abortOn(s Segment) {
+	n := min(int(s.Header.GetConverted()), len(s.Events))
+	for _, e := range s.Events[:n] {
+		if why := completionFailure(e); why != nil && failure.Aborts(why) {
+			m.failTurn(why)
+			return
+		}
+	}
+}
+
+// completionFailure is the failure that a completion carries; nil for any other event.
+func completionFailure(e *turnpb.Event) *turnpb.Failure {
+	switch k := e.GetKind().(type) {
+	case *turnpb.Event_ActivityFailed:
+		return k.ActivityFailed.GetFailure()
+	case *turnpb.Event_SubOrchestrationFailed:
+		return k.SubOrchestrationFailed.GetFailure()
+	default:
+		return nil
+	}
+}
+
+// endSegment does for a replayed turn what settle did when it was decided, as far as it leaves no event behind.
+func (m *Machine) endSegment() {
+	m.noteContinue()
+	m.dropTimers()
+	for _, f := range m.bound {
+		f.input = nil // it is in the event; the future may live long
+	}
+	if m.cancelled == nil && m.panicked == nil && m.next == nil && m.code != codeReturned {
+		return
+	}
+	// The execution had decided how to end and waited only for children: nothing else stayed open.
+	if m.fatal == nil && m.waiting() {
+		m.stopHeld()
+		m.closeOpen(m.ending())
+	}
+}
+
+// dropTimers forgets the timers that a replayed turn cancelled: it deleted them, and no event says so.
+func (m *Machine) dropTimers() {
+	kept := m.dropped[:0]
+	for _, f := range m.dropped {
+		if f.kind != opTimer {
+			kept = append(kept, f)
+		}
+	}
+	clear(m.dropped[len(kept):])
+	m.dropped = kept
+}
+
+// noteContinue notes continue-as-new actions that nothing else stands in front of.
+func (m *Machine) noteContinue() {
+	for m.head < len(m.queue) && m.queue[m.head].kind == opContinue {
+		if m.next == nil {
+			m.next = m.queue[m.head]
+		}
+		m.head++
+	}
+	if m.head == len(m.queue) {
+		m.queue, m.head = m.queue[:0], 0
+	}
+}

@@ -1,0 +1,152 @@
+package replay
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+)
+
+// KVEntry is a value of the key-value store and when it was last set.
+type KVEntry struct {
+	Value     []byte
+	UpdatedMs int64
+}
+
+// KVPair is one entry as Context.KVAll lists it.
+type KVPair struct {
+	Key       string
+	Value     []byte
+	UpdatedMs int64
+}
+
+// kvValue is an entry as this execution sees it. op is the change of this execution that made it, if one did: its
+// event, when it is matched, has the time that rules.
+type kvValue struct {
+	KVEntry
+	op *Future
+}
+
+// store gives the map that this execution may change; it starts as the snapshot of the end of the previous one.
+func (m *Machine) store() map[string]kvValue {
+	if m.kv == nil {
+		m.kv = make(map[string]kvValue, len(m.cfg.KV))
+		for k, v := range m.cfg.KV {
+			m.kv[k] = kvValue{KVEntry: v}
+		}
+	}
+	return m.kv
+}
+
+// KVSet sets a key. It is visible to the code at once and to others when the turn is committed.
+func (c *Context) KVSet(key string, value []byte) {
+	m := c.m
+	m.enter(c.co)
+	m.checkName("key", key)
+	m.checkLimit(fmt.Sprintf("value of key %q", key), len(value), m.lim.KVValueBytes)
+	f := &Future{kind: opKVSet, name: key, input: bytes.Clone(value), fireAtMs: m.nowMs}
+	m.store()[key] = kvValue{KVEntry{Value: f.input, UpdatedMs: m.nowMs}, f}
+	m.emit(c.co, f)
+}
+
+// KVGet reads a key.
+func (c *Context) KVGet(key string) ([]byte, bool) {
+	m := c.m
+	m.enter(c.co)
+	v, ok := m.store()[key]
+	return bytes.Clone(v.Value), ok
+}
+
+// KVClear removes a key; it is recorded even if the key is absent.
+func (c *Context) KVClear(key string) {
+	m := c.m
+	m.enter(c.co)
+	m.checkName("key", key)
+	delete(m.store(), key)
+	m.emit(c.co, &Future{kind: opKVClear, name: key})
+}
+
+// KVClearAll removes every key.
+func (c *Context) KVClearAll() {
+	m := c.m
+	m.enter(c.co)
+	clear(m.store())
+	m.emit(c.co, &Future{kind: opKVClearAll})
+}
+
+// KVKeys lists the keys, sorted.
+func (c *Context) KVKeys() []string {
+	c.m.enter(c.co)
+	return slices.Sorted(maps.Keys(c.m.store()))
+}
+
+// KVLen counts the keys.
+func (c *Context) KVLen() int {
+	c.m.enter(c.co)
+	return len(c.m.store())
+}
+
+// KVAll lists the entries, sorted by key.
+func (c *Context) KVAll() []KVPair {
+	keys := c.KVKeys()
+	all := make([]KVPair, len(keys))
+	for i, k := range keys {
+		v := c.m.kv[k]
+		all[i] = KVPair{Key: k, Value: bytes.Clone(v.Value), UpdatedMs: v.UpdatedMs}
+	}
+	return all
+}
+
+// KVPruneBefore clears every key that was last set before a time in milliseconds, in sorted order, and counts them.
+func (c *Context) KVPruneBefore(cutoffMs int64) int {
+	pruned := 0
+	for _, k := range c.KVKeys() {
+		if c.m.kv[k].UpdatedMs < cutoffMs {
+			c.KVClear(k)
+			pruned++
+		}
+	}
+	return pruned
+}
+
+// SetStatus sets the custom status that clients read; nil clears it. The last one of a turn counts.
+func (c *Context) SetStatus(status *string) {
+	m := c.m
+	m.enter(c.co)
+	f := &Future{kind: opStatus}
+	if status != nil {
+		checkText("custom status", *status)
+		text := *status
+		f.status = &text
+	}
+	m.status = f.status
+	m.emit(c.co, f)
+}
+
+// Status is the custom status as the code last set it, or as the previous execution left it.
+func (c *Context) Status() *string {
+	c.m.enter(c.co)
+	if c.m.status == nil {
+		return nil
+	}
+	text := *c.m.status
+	return &text
+}
+
+// checkState fails a turn that leaves more status or more keys than allowed.
+func (m *Machine) checkState() {
+	if m.fatal != nil {
+		return
+	}
+	if s := m.d.Status; s != nil && s.Value != nil && len(*s.Value) > m.lim.StatusBytes {
+		m.failLimit(failure.Limit(fmt.Sprintf("custom status is %d bytes, the limit is %d bytes",
+			len(*s.Value), m.lim.StatusBytes)))
+		return
+	}
+	if len(m.d.KV) > 0 && len(m.kv) > m.lim.KVKeys {
+		m.failLimit(failure.Limit(fmt.Sprintf("the key-value store has %d keys, the limit is %d keys",
+			len(m.kv), m.lim.KVKeys)))
+	}
+}

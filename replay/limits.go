@@ -1,0 +1,58 @@
+package replay
+
+// Limits bound what one turn may do and hold. They are checked for what a turn adds, never for what a history that is
+// replayed already has; so raising one, or lowering it, never breaks a running instance's past.
+//
+// Crossing a limit ends the execution as Failed, with the limit and the size in the text, and Decision.Origin says
+// LIMIT. A zero field takes the default that its comment names; a negative one is no limit.
+type Limits struct {
+	// Resumptions is how often one turn may resume code because of what the turn itself did: took a buffered
+	// arrival, or answered an inline system activity. Default 10,000. Messages of the turn are not counted.
+	// Crossing it is an infrastructure failure of the operation quiescence_loop: code that never comes to rest.
+	Resumptions int
+	// Calls is how many calls of its context code may make between two events. Default 20,000,000. It ends a loop
+	// that uses the context and never waits. Crossing it fails like Resumptions.
+	Calls int
+	// Pending is how many operations an instance may have unresolved. Default 10,000.
+	Pending int
+	// Carried and CarriedBytes are how much continue-as-new may hand over. Defaults 1,000 and 4 MiB.
+	Carried      int
+	CarriedBytes int
+	// NameBytes bounds names and ids that code gives. Default: no limit.
+	NameBytes int
+	// PayloadBytes bounds each input and output that code gives. Default: no limit.
+	PayloadBytes int
+	// TagBytes bounds an activity's tag. Default 256.
+	TagBytes int
+	// StatusBytes bounds the custom status; the last one of a turn is checked. Default 262,144.
+	StatusBytes int
+	// KVValueBytes bounds a value of the key-value store, KVKeys the keys in it at the end of a turn. Defaults
+	// 16,384 and 100.
+	KVValueBytes int
+	KVKeys       int
+}
+
+const noLimit = int(^uint(0) >> 1)
+
+func (l Limits) resolved() Limits {
+	set := func(v *int, otherwise int) {
+		switch {
+		case *v == 0:
+			*v = otherwise
+		case *v < 0:
+			*v = noLimit
+		}
+	}
+	set(&l.Resumptions, 10_000)
+	set(&l.Calls, 20_000_000)
+	set(&l.Pending, 10_000)
+	set(&l.Carried, 1_000)
+	set(&l.CarriedBytes, 4<<20)
+	set(&l.NameBytes, noLimit)
+	set(&l.PayloadBytes, noLimit)
+	set(&l.TagBytes, 256)
+	set(&l.StatusBytes, 262_144)
+	set(&l.KVValueBytes, 16_384)
+	set(&l.KVKeys, 100)
+	return l
+}

@@ -1,0 +1,368 @@
+package replay
+
+import (
+	"sync/atomic"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// codeState says whether code may be resumed.
+type codeState uint8
+
+const (
+	codeNew      codeState = iota // no started event yet
+	codeRunning                   // it may be resumed
+	codeReturned                  // the handler returned
+	codeStopped                   // it panicked, was cancelled, or the turn failed: it is never resumed again
+)
+
+// Machine runs one execution of one instance. It is not safe for concurrent use, but any goroutine may use it if one
+// does at a time. Close must be called when it is no longer needed.
+type Machine struct {
+	cfg Config
+	lim Limits
+
+	started *turnpb.OrchestrationStarted
+	nextID  uint64
+	nowMs   int64
+	entropy [16]byte
+	random  random
+
+	// What history says. A loaded history is in loaded until the first Advance has replayed it.
+	ledger   ledger
+	open     openSet
+	events   mailboxes
+	queues   mailboxes
+	arrivals uint64 // counts arrivals, for their order across names
+	loaded   []Segment
+	replayed int
+	terminal bool // a terminal event is in history, or was decided
+
+	// What code has asked for and no event records yet: queue[head:].
+	queue []*Future
+	head  int
+	// Operations that code gave up and whose breadcrumb is neither in history nor decided.
+	dropped []*Future
+	// Operations bound in this turn (or in the segment that is replayed), by rising event id.
+	bound []*Future
+	// Breadcrumbs that are due at the end of this turn.
+	crumbs []crumb
+
+	// Coroutines and the baton.
+	code       codeState
+	heap       readyHeap
+	newest     *coroutine
+	current    *coroutine
+	coroutines uint64 // numbers given
+	live       int
+	seq        uint64 // futures created
+	pending    int    // futures unresolved
+	handovers  uint64
+	baton      atomic.Uint64 // the number of the hand-over that holds; 0: the engine has control
+	spoiled    atomic.Pointer[error]
+	closed     atomic.Bool
+	resumed    bool // code was resumed since this was last cleared
+
+	// How the execution ends, by rank: fatal, cancelled, panicked, continued, returned.
+	fatal     *turnpb.Failure
+	overLimit bool // fatal is a limit of the configuration
+	forced    bool // fatal was given to End: nothing overrides it
+	cancelled *string
+	panicked  *turnpb.Failure
+	next      *Future // the first continue-as-new
+	output    []byte
+	failed    *turnpb.Failure // the handler returned an error
+
+	status *string
+	kv     map[string]kvValue
+
+	// The turn that is computed.
+	d           *Decision
+	fresh       bool // history has been replayed: what happens now is new
+	replaying   bool
+	calls       int // since the last event
+	resumptions int // of this turn, by what it did itself
+	sitesUsed   map[uint32]struct{}
+}
+
+// New makes a machine. Nothing runs before the first Advance.
+func New(cfg Config) *Machine {
+	if cfg.Unwind == nil {
+		cfg.Unwind = defaultUnwind
+	}
+	return &Machine{cfg: cfg, lim: cfg.Limits.resolved(), nextID: 1}
+}
+
+// Load gives the machine the committed turns of its execution, oldest first, before the first Advance. It runs
+// nothing. The machine reads the events later and must be the only one to use them until the first Advance returns.
+func (m *Machine) Load(history []Segment) {
+	m.loaded = append(m.loaded, history...)
+	for _, s := range history {
+		for _, e := range s.Events {
+			if e.GetId() >= m.nextID {
+				m.nextID = e.GetId() + 1
+			}
+			if Terminal(e) {
+				m.terminal = true
+			}
+			if s := e.GetStarted(); s != nil && m.started == nil {
+				m.started = s
+			}
+		}
+	}
+}
+
+// Advance takes one turn: it replays what was loaded, if this is the first, then consumes the messages, runs code
+// until it waits, and returns what must be committed before anything else happens. A machine whose decision was not
+// committed must be dropped.
+func (m *Machine) Advance(in Input) Decision { return m.turn(in, nil) }
+
+// End takes a turn that ends the execution with a failure and without running code, for an instance whose code or
+// history cannot be used. The messages are recorded as in Advance. Wait children are cancelled like others.
+func (m *Machine) End(in Input, why *turnpb.Failure) Decision { return m.turn(in, why) }
+
+func (m *Machine) turn(in Input, why *turnpb.Failure) Decision {
+	if err := m.spoiled.Load(); err != nil {
+		return Decision{Spoiled: *err}
+	}
+	d := Decision{Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_CODE}
+	m.d = &d
+	if m.terminal {
+		m.loaded = nil
+		m.rejectAll(in.Messages)
+		m.d = nil
+		return d
+	}
+	if why != nil {
+		m.fatal, m.forced = why, true
+		m.code = codeStopped
+	}
+	m.replay(len(in.Messages) > 0)
+	m.fresh = true
+	m.startTurn(in.TimeMs, in.Entropy)
+	m.resumptions, m.resumed = 0, false
+	m.convert(in.Messages)
+	d.Converted = len(d.Events)
+	if m.fatal == nil {
+		m.run()
+	}
+	m.settle()
+	d.Progress = m.resumed || d.Converted > 0
+	if err := m.spoiled.Load(); err != nil {
+		d = Decision{Spoiled: *err}
+	}
+	m.d = nil
+	return d
+}
+
+// startTurn sets the time and the entropy that code sees from here on.
+func (m *Machine) startTurn(timeMs int64, entropy [16]byte) {
+	m.nowMs = max(m.nowMs, timeMs)
+	m.entropy = entropy
+	m.random = newRandom(entropy)
+	clear(m.bound)
+	m.bound = m.bound[:0]
+}
+
+// run applies the events that the messages became, then binds what code has asked for, until code rests.
+func (m *Machine) run() {
+	n := len(m.d.Events)
+	for i := 0; i < n && m.fatal == nil && m.spoiled.Load() == nil; i++ {
+		e := m.d.Events[i]
+		if why := m.apply(e); why != nil {
+			m.failTurn(why)
+			return
+		}
+		m.replaying = false
+		m.poll()
+	}
+	m.replaying = false
+	m.drain()
+}
+
+// drain binds emitted actions, oldest first, each to a new event, and resumes code whenever that made it possible.
+func (m *Machine) drain() {
+	for m.fatal == nil && m.spoiled.Load() == nil {
+		f := m.take1()
+		if f == nil {
+			return
+		}
+		m.record(f)
+		if m.code != codeRunning || len(m.heap) == 0 {
+			continue
+		}
+		m.resumptions++
+		if m.resumptions > m.lim.Resumptions {
+			m.failLimit(failureQuiescence(m.lim.Resumptions))
+			return
+		}
+		m.poll()
+	}
+}
+
+// take1 gives the oldest emitted action that an event can record; nil if there is none. A continue-as-new is noted
+// on the way: it has no event of its own.
+func (m *Machine) take1() *Future {
+	for m.head < len(m.queue) {
+		f := m.queue[m.head]
+		m.queue[m.head] = nil
+		m.head++
+		if m.head == len(m.queue) {
+			m.queue, m.head = m.queue[:0], 0
+		}
+		if f.kind != opContinue {
+			return f
+		}
+		if m.next == nil {
+			m.next = f
+		}
+	}
+	return nil
+}
+
+// halt stops code for good. Actions that no event records are forgotten.
+func (m *Machine) halt() {
+	m.code = codeStopped
+	m.queue, m.head = nil, 0
+	m.heap = nil
+}
+
+// failTurn decides the turn: the execution fails at the end of it, and no code runs any more.
+func (m *Machine) failTurn(why *turnpb.Failure) {
+	if m.fatal == nil || (!m.forced && failure.IsNondeterminism(why) && !failure.IsNondeterminism(m.fatal)) {
+		m.fatal = why
+	}
+	m.halt()
+}
+
+// begin makes the handler's coroutine.
+func (m *Machine) begin(s *turnpb.OrchestrationStarted) {
+	m.started = s
+	m.status = s.InitialCustomStatus
+	m.code = codeRunning
+	m.spawn(func(c *Context) (any, error) {
+		out, err := m.cfg.Func(c, s.GetInput())
+		// The error's text is the author's code: it is asked for here, where a panic of it is caught.
+		m.output = out
+		m.failed = failure.FromError(turnpb.ApplicationKind_APPLICATION_KIND_ORCHESTRATION_FAILED, err)
+		return nil, nil
+	}, nil)
+}
+
+// finish takes note of a coroutine that returned.
+func (m *Machine) finish(co *coroutine) {
+	f := co.future
+	if f == nil {
+		m.code = codeReturned
+		if m.failed == nil && len(m.output) > m.lim.PayloadBytes && m.fresh {
+			m.failLimit(failureOutput(len(m.output), m.lim.PayloadBytes))
+			return
+		}
+		m.cancelFrom(co, 0, true)
+		m.heap = nil
+		return
+	}
+	if f.state != pending {
+		return
+	}
+	if parent := f.owner; parent != nil {
+		parent.adopt(co)
+	}
+	f.state = resolved
+	f.result, f.err = co.value, co.err
+	f.unlink()
+	f.wake()
+}
+
+// Close unwinds what is parked: deferred functions of the code run, through Config.Unwind, and cannot use the context
+// any more. The machine must not be used afterwards. Close may be called again.
+func (m *Machine) Close() {
+	m.closed.Store(true)
+	m.code = codeStopped
+	for m.newest != nil {
+		m.unwind(m.newest)
+	}
+	m.terminal = true
+}
+
+// Started is what the execution was started with; nil before its first turn.
+func (m *Machine) Started() *turnpb.OrchestrationStarted { return m.started }
+
+// NextEvent is the id that the next event will get.
+func (m *Machine) NextEvent() uint64 { return m.nextID }
+
+// Replayed counts the events that were replayed from a loaded history: 0 for a machine that has been resident from
+// the start.
+func (m *Machine) Replayed() int { return m.replayed }
+
+// Ended says whether the execution has a terminal event.
+func (m *Machine) Ended() bool { return m.terminal }
+
+// OpenCounts says how many operations nothing has answered yet.
+type OpenCounts struct {
+	Activities, Timers, Waits, Queues, Children int
+}
+
+// Open counts the open operations.
+func (m *Machine) Open() OpenCounts {
+	var c OpenCounts
+	for _, e := range m.open.all {
+		if e.f == nil {
+			continue
+		}
+		switch e.f.kind {
+		case opActivity:
+			c.Activities++
+		case opTimer:
+			c.Timers++
+		case opWait:
+			c.Waits++
+		case opQueue:
+			c.Queues++
+		case opChild:
+			c.Children++
+		}
+	}
+	return c
+}
+
+// What parts of a resident machine weigh, in bytes, measured on 64-bit builds.
+const (
+	machineBytes   = 1024
+	coroutineBytes = 3584
+	futureBytes    = 448
+)
+
+// MemoryBytes estimates what the machine keeps alive between turns. What the author's own variables hold is not seen.
+func (m *Machine) MemoryBytes() int {
+	n := machineBytes + m.live*coroutineBytes + m.pending*futureBytes
+	n += cap(m.ledger.dense) + len(m.ledger.sparse)*24 + cap(m.open.all)*16 + cap(m.queue)*8 + cap(m.bound)*8
+	n += len(m.started.GetInput())
+	for _, boxes := range []mailboxes{m.events, m.queues} {
+		for name, b := range boxes {
+			n += 128 + len(name)
+			for _, a := range b.kept {
+				n += 48 + len(a.data)
+			}
+		}
+	}
+	for k, v := range m.kv {
+		n += 96 + len(k) + len(v.Value)
+	}
+	return n
+}
+
+func (m *Machine) name() string {
+	if m.cfg.Name != "" {
+		return m.cfg.Name
+	}
+	return m.started.GetName()
+}
+
+func (m *Machine) version() string {
+	if m.cfg.Version != "" {
+		return m.cfg.Version
+	}
+	return m.started.GetVersion()
+}

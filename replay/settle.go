@@ -1,0 +1,317 @@
+package replay
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// ending is how an execution ends.
+type ending uint8
+
+const (
+	endNot ending = iota
+	endReturned
+	endContinued
+	endPanicked
+	endCancelled
+	endFatal
+)
+
+// ending ranks what has happened: a failure of the turn beats a cancel, which beats whatever the code did.
+func (m *Machine) ending() ending {
+	switch {
+	case m.fatal != nil:
+		return endFatal
+	case m.cancelled != nil:
+		return endCancelled
+	case m.panicked != nil:
+		return endPanicked
+	case m.next != nil:
+		return endContinued
+	case m.code == codeReturned:
+		return endReturned
+	default:
+		return endNot
+	}
+}
+
+// reason is the breadcrumb's reason for an activity that is open at the end.
+func (e ending) reason(failed bool) string {
+	switch {
+	case e == endContinued:
+		return ReasonContinued
+	case e == endReturned && !failed:
+		return ReasonCompleted
+	default:
+		return ReasonFailed
+	}
+}
+
+// crumb is a breadcrumb that is due.
+type crumb struct {
+	source uint64
+	kind   opKind
+	reason string
+}
+
+// settle ends the turn: it decides the outcome, gives up what is open, records breadcrumbs, and lists what the host
+// has to do.
+func (m *Machine) settle() {
+	m.checkState()
+	end := m.ending()
+	if end == endContinued {
+		m.checkCarried()
+		end = m.ending()
+	}
+	held := end != endNot && end != endFatal && m.waiting()
+	if end != endNot {
+		m.stopHeld()
+	}
+	m.giveUpDropped()
+	if end != endNot {
+		m.closeOpen(end)
+	}
+	m.writeCrumbs()
+	m.dispatch(end)
+	if end == endNot || held {
+		return
+	}
+	m.conclude(end)
+	m.terminal = true
+	if m.overLimit {
+		m.d.Origin = turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT
+	}
+}
+
+// stopHeld makes sure that code does not run while the end waits for children.
+func (m *Machine) stopHeld() {
+	if m.code == codeRunning {
+		m.halt()
+	}
+}
+
+// waiting says whether children whose policy is wait keep the execution from ending. A child that was never sent,
+// because a cancelled or panicked turn sends nothing, keeps nobody.
+func (m *Machine) waiting() bool {
+	end := m.ending()
+	for _, e := range m.open.all {
+		if e.f == nil || e.f.kind != opChild || e.f.policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT {
+			continue
+		}
+		if !m.unsent(e.f, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// unsent says whether a child was scheduled in this turn and will not be started.
+func (m *Machine) unsent(f *Future, end ending) bool {
+	if !m.isNew(f) {
+		return false
+	}
+	switch end {
+	case endNot:
+		return f.state == cancelled
+	case endReturned, endContinued:
+		return f.state == cancelled || f.policy == policyCancel
+	default:
+		return true
+	}
+}
+
+// isNew says whether an operation was bound in this turn.
+func (m *Machine) isNew(f *Future) bool {
+	return len(m.bound) > 0 && f.event >= m.bound[0].event && f.event <= m.bound[len(m.bound)-1].event
+}
+
+// giveUpDropped lists what code cancelled since the last turn ended.
+func (m *Machine) giveUpDropped() {
+	end := m.ending()
+	for _, f := range m.dropped {
+		k := m.ledger.get(f.event)
+		if k&markCrumb != 0 {
+			continue
+		}
+		if f.kind == opTimer {
+			if k&markClosed == 0 && !m.isNew(f) {
+				m.d.CancelledTimers = append(m.d.CancelledTimers, Timer{Event: f.event, FireAtMs: f.fireAtMs})
+			}
+			continue
+		}
+		m.giveUp(f, k, ReasonDropped, childDropped, end)
+	}
+	m.dropped = m.dropped[:0]
+}
+
+// giveUp records that an operation is given up and lists its side effect. An empty reason leaves no breadcrumb.
+func (m *Machine) giveUp(f *Future, k mark, reason, childReason string, end ending) {
+	if reason != "" {
+		m.crumbs = append(m.crumbs, crumb{f.event, f.kind, reason})
+		m.ledger.add(f.event, markCancelled|markCrumb)
+	}
+	if k&markClosed != 0 {
+		return
+	}
+	switch f.kind {
+	case opActivity:
+		m.d.CancelledActivities = append(m.d.CancelledActivities, f.event)
+	case opChild:
+		m.d.CancelledChildren = append(m.d.CancelledChildren, CancelledChild{
+			Event: f.event, Instance: m.fullInstance(f.instance), Reason: childReason, Unsent: m.unsent(f, end)})
+	}
+}
+
+// closeOpen gives up everything that is open when the execution ends. Children that are waited for stay open, and
+// so do abandoned ones, whose answers are still recorded while the end is held.
+//
+// It also runs for a replayed turn, without a decision: then only what is open is changed.
+func (m *Machine) closeOpen(end ending) {
+	for i := range m.open.all {
+		f := m.open.all[i].f
+		if f == nil || !m.mustClose(f, end) {
+			continue
+		}
+		k := m.ledger.get(f.event)
+		m.open.takeAt(i)
+		m.unsubscribe(f)
+		m.ledger.add(f.event, markCancelled)
+		f.unlink()
+		f.state = cancelled
+		if m.d == nil || !m.fresh || k&(markSystem|markCrumb) != 0 || (k&markClosed != 0 && f.kind != opWait && f.kind != opQueue) {
+			continue
+		}
+		switch f.kind {
+		case opActivity:
+			m.giveUp(f, k, end.reason(m.failed != nil), "", end)
+		case opTimer:
+			if !m.isNew(f) {
+				m.d.CancelledTimers = append(m.d.CancelledTimers, Timer{Event: f.event, FireAtMs: f.fireAtMs})
+			}
+		case opWait, opQueue:
+			m.giveUp(f, k, ReasonTerminal, "", end)
+		case opChild:
+			why := childEnded
+			if end == endCancelled {
+				why = childCancelled
+			}
+			m.giveUp(f, k, "", why, end)
+		}
+	}
+	m.open.compact()
+}
+
+// mustClose says whether an open operation is given up at this end.
+func (m *Machine) mustClose(f *Future, end ending) bool {
+	if f.kind != opChild {
+		return true
+	}
+	switch f.policy {
+	case turnpb.ChildPolicy_CHILD_POLICY_ABANDON:
+		return false
+	case turnpb.ChildPolicy_CHILD_POLICY_WAIT:
+		return end == endFatal || m.unsent(f, end)
+	default:
+		return true
+	}
+}
+
+// writeCrumbs records the breadcrumbs that are due, by source id.
+func (m *Machine) writeCrumbs() {
+	slices.SortFunc(m.crumbs, func(a, b crumb) int { return cmp.Compare(a.source, b.source) })
+	for _, c := range m.crumbs {
+		m.d.Events = append(m.d.Events, newBreadcrumb(m.takeID(), c.source, c.kind, c.reason))
+	}
+	m.crumbs = m.crumbs[:0]
+	slices.Sort(m.d.CancelledActivities)
+	slices.SortFunc(m.d.CancelledTimers, func(a, b Timer) int { return cmp.Compare(a.Event, b.Event) })
+	slices.SortFunc(m.d.CancelledChildren, func(a, b CancelledChild) int { return cmp.Compare(a.Event, b.Event) })
+}
+
+// dispatch lists the work that this turn scheduled and that is still wanted.
+func (m *Machine) dispatch(end ending) {
+	for _, f := range m.bound {
+		k := m.ledger.get(f.event)
+		if k&(markClosed|markCancelled) == 0 {
+			switch f.kind {
+			case opActivity:
+				if end == endNot {
+					m.d.Activities = append(m.d.Activities, Activity{
+						Event: f.event, Name: f.name, Input: f.input, Session: f.session, Tag: f.tag})
+				}
+			case opTimer:
+				if end == endNot {
+					m.d.Timers = append(m.d.Timers, Timer{Event: f.event, FireAtMs: f.fireAtMs})
+				}
+			case opChild:
+				if !m.unsent(f, end) {
+					m.d.Children = append(m.d.Children, Child{Event: f.event, Instance: m.fullInstance(f.instance),
+						Name: f.name, Version: f.version, Input: f.input, Policy: f.policy})
+				}
+			}
+		}
+		f.input = nil // it is in the event; the future may live long
+	}
+}
+
+// conclude writes the terminal event.
+func (m *Machine) conclude(end ending) {
+	d := m.d
+	id := m.takeID()
+	switch end {
+	case endContinued:
+		d.Outcome = ContinuedAsNew
+		d.Next = &turnpb.StartOrchestration{
+			Name: m.started.GetName(), Version: m.next.version, Input: m.next.input, Parent: m.started.GetParent(),
+			Carried: carried(m.events, m.queues), InitialCustomStatus: m.status,
+		}
+		d.Events = append(d.Events, &turnpb.Event{Id: id, Kind: &turnpb.Event_ContinuedAsNew{
+			ContinuedAsNew: &turnpb.OrchestrationContinuedAsNew{Input: m.next.input, Version: m.next.version}}})
+		return
+	case endReturned:
+		if m.failed == nil {
+			d.Outcome, d.Output = Completed, m.output
+			d.Events = append(d.Events, &turnpb.Event{Id: id, Kind: &turnpb.Event_Completed{
+				Completed: &turnpb.OrchestrationCompleted{Output: m.output}}})
+			return
+		}
+		d.Failure = m.failed
+	case endPanicked:
+		d.Failure = m.panicked
+	case endCancelled:
+		d.Failure = failure.Cancelled(*m.cancelled)
+	case endFatal:
+		d.Failure = m.fatal
+	}
+	d.Outcome = Failed
+	d.Events = append(d.Events, &turnpb.Event{Id: id, Kind: &turnpb.Event_Failed{
+		Failed: &turnpb.OrchestrationFailed{Failure: d.Failure}}})
+}
+
+// checkCarried fails a continue-as-new that would hand over more than fits into a started event.
+func (m *Machine) checkCarried() {
+	if m.waiting() {
+		return // more may still arrive; it is checked when the execution does end
+	}
+	n, size := 0, 0
+	for _, boxes := range []mailboxes{m.events, m.queues} {
+		for name, b := range boxes {
+			n += len(b.kept)
+			for _, a := range b.kept {
+				size += len(name) + len(a.data)
+			}
+		}
+	}
+	switch {
+	case n > m.lim.Carried:
+		m.failLimit(failure.Limit(fmt.Sprintf("continue-as-new would carry over %d unconsumed events and messages, the limit is %d:"+
+			" consume them before continuing as new", n, m.lim.Carried)))
+	case size > m.lim.CarriedBytes:
+		m.failLimit(failure.Limit(fmt.Sprintf("continue-as-new would carry over %d bytes of unconsumed events and messages, the limit is %d bytes:"+
+			" consume them before continuing as new", size, m.lim.CarriedBytes)))
+	}
+}
