@@ -18,7 +18,7 @@ func Go[T any](ctx *Context, f func(ctx *Context) (T, error)) *Future[T] {
 func All(ctx *Context, futures ...Awaitable) error {
 	ctx.rc.All(inner(futures)...)
 	for _, f := range futures {
-		if err := f.outcome(); err != nil {
+		if err := f.Err(); err != nil {
 			return err
 		}
 	}

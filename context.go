@@ -58,11 +58,8 @@ func (c *Context) Timer(d time.Duration) *Future[struct{}] {
 	}
 }
 
-// Sleep waits for a durable timer. The error is not nil only if the coroutine is being cancelled.
-func (c *Context) Sleep(d time.Duration) error {
-	_, err := c.Timer(d).Await()
-	return err
-}
+// Sleep waits for a durable timer.
+func (c *Context) Sleep(d time.Duration) { _ = c.Timer(d).Err() }
 
 // Scope runs f and, when f returns, cancels everything that was started inside and has not resolved: activities,
 // children, timers, waits and coroutines. It returns what f returns. f must use the context that it is given.

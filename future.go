@@ -19,14 +19,15 @@ type Future[T any] struct {
 
 // Awaitable is a future of any type. [All], [Race] and [Select] take them.
 type Awaitable interface {
+	// Err waits like Await and returns only the error.
+	Err() error
 	inner() *replay.Future
-	// outcome waits and returns the error.
-	outcome() error
 }
 
 func (f *Future[T]) inner() *replay.Future { return f.rf }
 
-func (f *Future[T]) outcome() error {
+// Err waits like Await and returns only the error.
+func (f *Future[T]) Err() error {
 	_, err := f.Await()
 	return err
 }

@@ -108,9 +108,7 @@ func (c *Context) retried(what string, p RetryPolicy, schedule func(*replay.Cont
 			ctx.Logger().Warn("attempt failed, trying again", "of", what, "attempt", attempt,
 				"max_attempts", p.MaxAttempts(), "error", err)
 			if d := p.Delay(attempt); d > 0 {
-				if err := ctx.Sleep(d); err != nil {
-					return nil, err
-				}
+				ctx.Sleep(d)
 			}
 		}
 	})

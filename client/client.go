@@ -243,4 +243,3 @@ func decodeValue[T any](c *Client, data []byte) (T, error) {
 }
 
 var _ Journal = persistence.Journal(nil)
-

@@ -1,0 +1,118 @@
+package turnstone_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/turnstone-dev/turnstone"
+)
+
+type mixed struct {
+	Text    string
+	Bytes   []byte
+	Number  int64
+	Float   float64
+	Flags   map[string]bool
+	Nested  []mixed
+	Pointer *string
+}
+
+func TestJSONRoundTripIsExact(t *testing.T) {
+	gen := rapid.Custom(func(t *rapid.T) mixed {
+		m := mixed{
+			Text:   rapid.String().Draw(t, "text"),
+			Bytes:  rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(t, "bytes"),
+			Number: rapid.Int64().Draw(t, "number"),
+			Float:  rapid.Float64Range(-1e300, 1e300).Draw(t, "float"),
+			Flags:  rapid.MapOfN(rapid.String(), rapid.Bool(), 1, 4).Draw(t, "flags"),
+		}
+		if rapid.Bool().Draw(t, "pointer") {
+			m.Pointer = &m.Text
+		}
+		return m
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		in := gen.Draw(t, "value")
+		in.Nested = rapid.SliceOfN(gen, 0, 2).Draw(t, "nested")
+		if len(in.Nested) == 0 {
+			in.Nested = nil
+		}
+		data, err := turnstone.JSON.Encode(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out mixed
+		if err := turnstone.JSON.Decode(data, &out); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(in, out) {
+			t.Fatalf("%#v came back as %#v", in, out)
+		}
+	})
+}
+
+// Text that is itself JSON is what the reference's codec loses.
+func TestJSONKeepsTextThatLooksLikeJSON(t *testing.T) {
+	for _, s := range []string{`null`, `"quoted"`, `12`, `{"a":1}`, ``, "\uFFFD", `\ufffd`, `\\ufffd`, "<&>\u2028"} {
+		data, err := turnstone.JSON.Encode(s)
+		if err != nil {
+			t.Fatalf("%q: %v", s, err)
+		}
+		var out string
+		if err := turnstone.JSON.Decode(data, &out); err != nil || out != s {
+			t.Errorf("%q came back as %q, %v", s, out, err)
+		}
+	}
+}
+
+func TestJSONRefusesWhatItWouldChange(t *testing.T) {
+	bad := "a\xffb"
+	for name, c := range map[string]struct {
+		value any
+		path  string
+	}{
+		"text":    {bad, "value"},
+		"field":   {mixed{Text: bad}, "value.Text"},
+		"element": {[]any{1, bad}, "value[1]"},
+		"key":     {map[string]int{bad: 1}, "value key"},
+		"member":  {map[string]any{"k": &bad}, "value[k]"},
+		"nan":     {math.NaN(), "NaN"},
+		"channel": {make(chan int), "unsupported"},
+	} {
+		if _, err := turnstone.JSON.Encode(c.value); err == nil || !strings.Contains(err.Error(), c.path) {
+			t.Errorf("%s: %v, want an error with %q", name, err, c.path)
+		}
+	}
+	if _, err := turnstone.JSON.Encode(json.RawMessage(`"\ufffd"`)); err != nil {
+		t.Errorf("an escape that was there is refused: %v", err)
+	}
+	var n int
+	for _, data := range []string{"", "1 2", `"1"`, "1.5"} {
+		if err := turnstone.JSON.Decode([]byte(data), &n); err == nil {
+			t.Errorf("%q decoded as an int", data)
+		}
+	}
+}
+
+func TestRawIsNotTouched(t *testing.T) {
+	in := turnstone.Raw{0, 255, '"', 10}
+	echo := turnstone.NewActivity("Echo", func(_ turnstone.ActivityContext, b turnstone.Raw) (turnstone.Raw, error) {
+		return append(bytes.Clone(b), '!'), nil
+	})
+	o := turnstone.NewOrchestration("O", func(ctx *turnstone.Context, _ struct{}) (turnstone.Raw, error) {
+		return echo.Call(ctx, in)
+	})
+	both(t, func(t *testing.T, cold bool) {
+		d := newDriver(t, echo, o)
+		d.cold = cold
+		if out := d.run("O", "i", struct{}{}); string(out.output) != string(in)+"!" {
+			t.Errorf("output %q", out.output)
+		}
+	})
+}

@@ -1,0 +1,300 @@
+package turnstone_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// driver runs orchestrations of a registry on the replay core alone: activities run inline between two turns, timers
+// fire in virtual time, events come from a script, children run in the same way. With cold set, every turn replays
+// its history on a fresh machine.
+type driver struct {
+	registry *turnstone.Registry
+	cold     bool
+	// events are raised one at a time whenever nothing else can happen.
+	events []raised
+	// early are raised in the first turn.
+	early []raised
+
+	// silent activities never answer.
+	silent map[string]bool
+
+	nowMs    int64
+	attempts map[string]int // runs by activity name
+	detached []replay.Detached
+	children int
+}
+
+type raised struct {
+	name string
+	data any
+}
+
+type outcome struct {
+	output     []byte
+	failure    *turnstone.Failure
+	executions int
+	history    []*turnpb.Event
+	stuck      bool
+	spoiled    error
+}
+
+func newDriver(t testing.TB, handlers ...turnstone.Handler) *driver {
+	r := turnstone.NewRegistry(turnstone.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	if err := r.Register(handlers...); err != nil {
+		if t == nil {
+			panic(err)
+		}
+		t.Fatal(err)
+	}
+	return &driver{registry: r, nowMs: 1_700_000_000_000, attempts: map[string]int{}}
+}
+
+// turnsMax bounds a run, so that a broken core ends as a failed test.
+const turnsMax = 2000
+
+type execution struct {
+	d        *driver
+	cfg      replay.Config
+	machine  *replay.Machine
+	segments []replay.Segment
+	timers   map[uint64]int64
+	inbox    []*turnpb.Message
+}
+
+func (d *driver) run(name, instance string, input any) outcome {
+	data := encoded(input)
+	start := &turnpb.StartOrchestration{Name: name, Input: data}
+	for n := uint64(1); ; n++ {
+		out, next := d.execute(instance, n, start)
+		if next == nil {
+			out.executions = int(n)
+			return out
+		}
+		start = next
+	}
+}
+
+func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestration) (outcome, *turnpb.StartOrchestration) {
+	version, fn, ok := d.registry.Orchestration(start.GetName(), start.GetVersion())
+	if !ok {
+		panic("no orchestration " + start.GetName())
+	}
+	e := &execution{d: d, timers: map[uint64]int64{}}
+	e.cfg = replay.Config{Instance: instance, Execution: n, Name: start.GetName(), Version: version, Func: fn,
+		GoroutineID: replay.GoroutineID}
+	e.inbox = []*turnpb.Message{{Kind: &turnpb.Message_Start{Start: start}}}
+	for _, ev := range d.early {
+		e.inbox = append(e.inbox, event(ev))
+	}
+	d.early = nil
+	e.machine = replay.New(e.cfg)
+	defer func() { e.machine.Close() }()
+	for range turnsMax {
+		dec := e.turn()
+		if dec.Spoiled != nil {
+			return outcome{spoiled: dec.Spoiled}, nil
+		}
+		d.detached = append(d.detached, dec.Detached...)
+		switch dec.Outcome {
+		case replay.Completed:
+			return outcome{output: dec.Output, history: e.events()}, nil
+		case replay.Failed:
+			return outcome{failure: turnstone.NewFailure(dec.Failure, d.registry.Codec()), history: e.events()}, nil
+		case replay.ContinuedAsNew:
+			return outcome{}, dec.Next
+		}
+		e.perform(dec)
+		if len(e.inbox) == 0 && !e.elapse() {
+			return outcome{stuck: true, history: e.events()}, nil
+		}
+	}
+	panic("the orchestration does not end")
+}
+
+func (e *execution) turn() replay.Decision {
+	if e.d.cold && len(e.segments) > 0 {
+		e.machine.Close()
+		e.machine = replay.New(e.cfg)
+		e.machine.Load(e.segments)
+	}
+	e.d.nowMs++
+	entropy := [16]byte{byte(len(e.segments)), 7, 9}
+	messages := e.inbox
+	e.inbox = nil
+	dec := e.machine.Advance(replay.Input{TimeMs: e.d.nowMs, Entropy: entropy, Messages: messages})
+	if dec.Spoiled == nil {
+		e.segments = append(e.segments, replay.Segment{Header: &turnpb.SegmentHeader{
+			Turn: uint64(len(e.segments) + 1), TimeMs: e.d.nowMs, Entropy: entropy[:], Origin: dec.Origin,
+			Converted: uint32(dec.Converted), Rejected: dec.Rejected, CallSites: dec.CallSites,
+		}, Events: dec.Events})
+	}
+	return dec
+}
+
+func (e *execution) events() []*turnpb.Event {
+	var all []*turnpb.Event
+	for _, s := range e.segments {
+		all = append(all, s.Events...)
+	}
+	return all
+}
+
+// perform carries out what a turn decided.
+func (e *execution) perform(dec replay.Decision) {
+	cancelled := map[uint64]bool{}
+	for _, id := range dec.CancelledActivities {
+		cancelled[id] = true
+	}
+	for _, a := range dec.Activities {
+		if !cancelled[a.Event] && !e.d.silent[a.Name] {
+			e.inbox = append(e.inbox, e.activity(a))
+		}
+	}
+	for _, t := range dec.Timers {
+		e.timers[t.Event] = t.FireAtMs
+	}
+	for _, t := range dec.CancelledTimers {
+		delete(e.timers, t.Event)
+	}
+	for _, c := range dec.Children {
+		e.inbox = append(e.inbox, e.child(c))
+	}
+}
+
+func (e *execution) activity(a replay.Activity) *turnpb.Message {
+	run, ok := e.d.registry.Activity(a.Name)
+	if !ok {
+		panic("no activity " + a.Name)
+	}
+	e.d.attempts[a.Name]++
+	m := &turnpb.Message{Execution: e.cfg.Execution, Event: a.Event}
+	out, err := run(context.Background(), turnstone.ActivityInfo{
+		Instance: e.cfg.Instance, Incarnation: 1, Execution: e.cfg.Execution, Event: a.Event,
+		Orchestration: e.cfg.Name, Version: e.cfg.Version, Name: a.Name, Attempt: 1, Worker: "w",
+	}, a.Input)
+	if err != nil {
+		f := failure.FromError(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err)
+		m.Kind = &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: f}}
+		return m
+	}
+	m.Kind = &turnpb.Message_ActivityResult{ActivityResult: &turnpb.ActivityResult{Result: out}}
+	return m
+}
+
+func (e *execution) child(c replay.Child) *turnpb.Message {
+	e.d.children++
+	sub := *e.d
+	sub.attempts = e.d.attempts
+	out := outcome{}
+	start := &turnpb.StartOrchestration{Name: c.Name, Version: c.Version, Input: c.Input,
+		Parent: &turnpb.Parent{Instance: e.cfg.Instance, Execution: e.cfg.Execution, Event: c.Event}}
+	for n := uint64(1); start != nil; n++ {
+		out, start = sub.execute(c.Instance, n, start)
+	}
+	e.d.nowMs, e.d.children = sub.nowMs, sub.children
+	m := &turnpb.Message{Execution: e.cfg.Execution, Event: c.Event}
+	if out.failure != nil {
+		last := out.history[len(out.history)-1].GetFailed().GetFailure()
+		m.Kind = &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{Failure: last}}
+		return m
+	}
+	m.Kind = &turnpb.Message_ChildResult{ChildResult: &turnpb.ChildResult{Result: out.output}}
+	return m
+}
+
+// elapse lets the next thing happen: an event of the script, or the earliest timer.
+func (e *execution) elapse() bool {
+	if len(e.d.events) > 0 {
+		e.inbox = append(e.inbox, event(e.d.events[0]))
+		e.d.events = e.d.events[1:]
+		return true
+	}
+	var first uint64
+	for id, at := range e.timers {
+		if first == 0 || at < e.timers[first] || at == e.timers[first] && id < first {
+			first = id
+		}
+	}
+	if first == 0 {
+		return false
+	}
+	at := e.timers[first]
+	delete(e.timers, first)
+	e.d.nowMs = max(e.d.nowMs, at)
+	e.inbox = append(e.inbox, &turnpb.Message{Execution: e.cfg.Execution, Event: first,
+		Kind: &turnpb.Message_TimerElapsed{TimerElapsed: &turnpb.TimerElapsed{FireAtMs: at}}})
+	return true
+}
+
+func event(r raised) *turnpb.Message {
+	return &turnpb.Message{Kind: &turnpb.Message_EventRaised{
+		EventRaised: &turnpb.EventRaised{Name: r.name, Data: encoded(r.data)},
+	}}
+}
+
+func encoded(v any) []byte {
+	if raw, ok := v.(turnstone.Raw); ok {
+		return raw
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+// both runs a case with a resident machine and with one that replays before every turn.
+func both(t *testing.T, run func(t *testing.T, cold bool)) {
+	t.Helper()
+	for _, cold := range []bool{false, true} {
+		t.Run(fmt.Sprintf("cold=%v", cold), func(t *testing.T) { run(t, cold) })
+	}
+}
+
+// completes asserts the output of a run.
+func (o outcome) completes(t *testing.T, want any) {
+	t.Helper()
+	if o.spoiled != nil || o.stuck || o.failure != nil {
+		t.Fatalf("it did not complete: failure %v, stuck %v, spoiled %v", o.failure, o.stuck, o.spoiled)
+	}
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(o.output) != string(data) {
+		t.Fatalf("output %s, want %s", o.output, data)
+	}
+}
+
+// fails asserts the text of a failure.
+func (o outcome) fails(t *testing.T, text string) *turnstone.Failure {
+	t.Helper()
+	if o.failure == nil {
+		t.Fatalf("it did not fail: output %s, stuck %v, spoiled %v", o.output, o.stuck, o.spoiled)
+	}
+	if o.failure.Error() != text {
+		t.Fatalf("failure %q, want %q", o.failure, text)
+	}
+	return o.failure
+}
+
+// count is how many events of a history are of a kind.
+func count(history []*turnpb.Event, is func(*turnpb.Event) bool) int {
+	n := 0
+	for _, e := range history {
+		if is(e) {
+			n++
+		}
+	}
+	return n
+}

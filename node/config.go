@@ -1,0 +1,126 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Config says where a node's store is and what it runs. Only Dir is required; the zero value of every other field means
+// its default.
+type Config struct {
+	// Dir holds the store. It is created if it does not exist or is empty. Required.
+	Dir string
+	// Partitions is how many partitions a new store has, 1 to 4,096. 0: 8 for a new store, what there is for an
+	// existing one. An existing store with another number is refused.
+	Partitions int
+
+	// Registry is what the node runs. Nil: nothing; instances can be started and wait for a node that can.
+	Registry *turnstone.Registry
+	// TurnSlots and ActivitySlots are how many turns and activities run at once. 0 means 2; negative means none.
+	TurnSlots     int
+	ActivitySlots int
+
+	// NodeID names this node among those of one store. It must stay the same across restarts. Empty: a random one that
+	// is kept in the directory.
+	NodeID string
+	// Logger takes what the node and its handlers log. Nil: slog.Default.
+	Logger *slog.Logger
+	// Limits bound what is accepted and recorded; its fields say what each means. Zero fields mean their defaults.
+	Limits limits.Limits
+
+	// MaxAttempts: a turn or an activity that was begun more often than this without an answer is given up as poison.
+	// 0 means 10.
+	MaxAttempts uint32
+	// BackoffBase and BackoffMax: how long work whose handler is not registered waits, base x 2^(attempt-1), capped.
+	// 0 means 1 s and 60 s.
+	BackoffBase time.Duration
+	BackoffMax  time.Duration
+	// TurnLease and WorkLease are how long leases of turns and activities last without renewal. 0 means 5 s and 30 s.
+	// The buffers are how long before its end a lease is renewed. 0 means 2 s and 5 s.
+	TurnLease       time.Duration
+	TurnLeaseBuffer time.Duration
+	WorkLease       time.Duration
+	WorkLeaseBuffer time.Duration
+	// Grace is how long a cancelled activity may go on before its slot is given to another. 0 means 10 s.
+	Grace time.Duration
+	// Drain is how long a shutdown waits for what runs. 0 means 1 s; negative means not at all.
+	Drain time.Duration
+	// ResidentBytes bounds the memory of instances that stay in memory between their turns. 0 means 256 MiB; negative
+	// means that none stays, and each turn replays its history.
+	ResidentBytes int64
+	// InstancesMax bounds how many instances are active at once; beyond it requests are answered with
+	// turnstone.ErrBusy. 0 means 200,000.
+	InstancesMax int
+}
+
+const (
+	slotsDefault = 2
+	drainDefault = time.Second
+)
+
+// Validate names the first field that is wrong.
+func (c Config) Validate() error {
+	if c.Dir == "" {
+		return fmt.Errorf("node: Config.Dir is empty; name the directory of the store")
+	}
+	if c.Partitions < 0 || c.Partitions > persistence.Slots {
+		return fmt.Errorf("node: Config.Partitions is %d; 1 to %d are possible", c.Partitions, persistence.Slots)
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"BackoffBase", c.BackoffBase}, {"BackoffMax", c.BackoffMax}, {"TurnLease", c.TurnLease},
+		{"TurnLeaseBuffer", c.TurnLeaseBuffer}, {"WorkLease", c.WorkLease}, {"WorkLeaseBuffer", c.WorkLeaseBuffer},
+		{"Grace", c.Grace},
+	} {
+		if d.value < 0 {
+			return fmt.Errorf("node: Config.%s is %v; it cannot be negative", d.name, d.value)
+		}
+	}
+	if c.BackoffMax != 0 && c.BackoffBase > c.BackoffMax {
+		return fmt.Errorf("node: Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, c.BackoffMax)
+	}
+	if c.InstancesMax < 0 {
+		return fmt.Errorf("node: Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
+	}
+	if c.NodeID != "" {
+		if err := limits.CheckID("node id", c.NodeID, nodeIDBytesMax); err != nil {
+			return fmt.Errorf("node: Config.NodeID: %w", err)
+		}
+	}
+	return nil
+}
+
+const nodeIDBytesMax = 256
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.TurnSlots, c.ActivitySlots = slots(c.TurnSlots), slots(c.ActivitySlots)
+	switch {
+	case c.Drain == 0:
+		c.Drain = drainDefault
+	case c.Drain < 0:
+		c.Drain = 0
+	}
+	c.Limits = c.Limits.WithDefaults()
+	return c
+}
+
+func slots(n int) int {
+	switch {
+	case n == 0:
+		return slotsDefault
+	case n < 0:
+		return 0
+	default:
+		return n
+	}
+}

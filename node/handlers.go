@@ -1,0 +1,65 @@
+package node
+
+import (
+	"context"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// EngineVersion is the version of this engine. Executions that begin here are pinned to it: an engine of a lower
+// version does not replay them.
+const EngineVersion = "0.1.0"
+
+var engineVersion = semver.MustParse(EngineVersion)
+
+// handlers shows a registry to the engine.
+type handlers struct{ registry *turnstone.Registry }
+
+var _ actors.Handlers = handlers{}
+
+func (h handlers) Orchestration(name, version string) (resolved string, fn replay.Func, ok bool) {
+	return h.registry.Orchestration(name, version)
+}
+
+func (h handlers) Activity(name string) (actors.ActivityFunc, bool) {
+	run, ok := h.registry.Activity(name)
+	if !ok {
+		return nil, false
+	}
+	return func(ctx context.Context, info actors.ActivityInfo, input []byte) ([]byte, error) {
+		return run(ctx, turnstone.ActivityInfo(info), input)
+	}, true
+}
+
+// Replays: every execution that no newer engine has begun. A pin that is no version is not this engine's.
+func (h handlers) Replays(pin string) bool {
+	if pin == "" {
+		return true
+	}
+	v, err := semver.NewVersion(pin)
+	return err == nil && !v.GreaterThan(engineVersion)
+}
+
+// port shows the engine to a client.
+type port struct{ engine *actors.Engine }
+
+var _ client.Engine = port{}
+
+func (p port) StartInstance(r client.StartRequest, reply func(bool, error)) {
+	p.engine.StartInstance(actors.StartRequest(r), func(a actors.StartReply) { reply(a.Repeated, a.Err) })
+}
+
+func (p port) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
+	p.engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
+}
+
+func (p port) WatchEnd(id string, ended func()) (cancel func()) {
+	return p.engine.WatchEnd(id, func(persistence.EndEffect) { ended() })
+}

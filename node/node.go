@@ -1,0 +1,175 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/persistence/pebble"
+)
+
+// Node is a store that is open, and the engine that runs on it. It is safe for concurrent use.
+type Node struct {
+	cfg    Config
+	id     string
+	store  *pebble.Store
+	engine *actors.Engine
+	client *client.Client
+	detach func()
+
+	end sync.Once
+	err error
+}
+
+// Open opens the store, creates it if there is none, and starts running what is pending in it. It returns when the
+// node serves. When ctx ends first, what was opened is closed again.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	store, err := pebble.Open(pebble.Options{
+		Dir: cfg.Dir, Partitions: cfg.Partitions,
+		Log: func(format string, args ...any) {
+			cfg.Logger.Info(fmt.Sprintf(format, args...), "target", "turnstone::store")
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, store: store}
+	if n.id, err = identity(cfg.Dir, cfg.NodeID, ids.Real); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	if err := n.run(ctx); err != nil {
+		n.Kill()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) run(ctx context.Context) error {
+	ready := make(chan error, 1)
+	n.engine = actors.Start(n.engineConfig(), func(err error) { ready <- err })
+	n.client = client.New(port{n.engine}, n.store, client.Options{Codec: n.codec(), Limits: n.cfg.Limits})
+	if n.cfg.Registry != nil {
+		detach, err := n.Attach(Runtime{
+			ID: "main", Registry: n.cfg.Registry, TurnSlots: n.cfg.TurnSlots, ActivitySlots: n.cfg.ActivitySlots,
+		})
+		if err != nil {
+			return err
+		}
+		n.detach = detach
+	}
+	select {
+	case err := <-ready:
+		if err != nil {
+			return fmt.Errorf("node: start the engine on %s: %w", n.cfg.Dir, err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.store.Stopped():
+		return fmt.Errorf("node: the store %s stopped: %w", n.cfg.Dir, n.store.Cause())
+	}
+}
+
+func (n *Node) codec() turnstone.Codec {
+	if n.cfg.Registry == nil {
+		return turnstone.JSON
+	}
+	return n.cfg.Registry.Codec()
+}
+
+func (n *Node) engineConfig() actors.Config {
+	c := n.cfg
+	return actors.Config{
+		Journal: n.store, Node: n.id, Process: ids.Hex(ids.Real), Logger: c.Logger, Limits: c.Limits,
+		MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax,
+		TurnLease: c.TurnLease, TurnLeaseBuffer: c.TurnLeaseBuffer,
+		WorkLease: c.WorkLease, WorkLeaseBuffer: c.WorkLeaseBuffer,
+		Grace: c.Grace, ResidentBytes: c.ResidentBytes, InstancesMax: c.InstancesMax,
+	}
+}
+
+// Runtime is a set of handlers with slots of its own. A node has one from its Config; more may be attached, with
+// different handlers. An instance stays with its runtime while it is in memory.
+type Runtime struct {
+	// ID is unique among the runtimes of the node.
+	ID       string
+	Registry *turnstone.Registry
+	// TurnSlots and ActivitySlots are how many turns and activities of this runtime run at once. 0 means none.
+	TurnSlots     int
+	ActivitySlots int
+}
+
+// Attach adds a runtime. detach takes it away: nothing new is given to it, and its activities are told to stop.
+func (n *Node) Attach(r Runtime) (detach func(), err error) {
+	if r.Registry == nil {
+		return nil, fmt.Errorf("node: runtime %q has no Registry", r.ID)
+	}
+	if r.TurnSlots < 0 || r.ActivitySlots < 0 {
+		return nil, fmt.Errorf("node: runtime %q has %d turn slots and %d activity slots; they cannot be negative",
+			r.ID, r.TurnSlots, r.ActivitySlots)
+	}
+	return n.engine.Attach(actors.Consumer{
+		ID: r.ID, Handlers: handlers{r.Registry}, TurnSlots: r.TurnSlots, ActivitySlots: r.ActivitySlots,
+		EngineVersion: EngineVersion,
+	})
+}
+
+// ID is the node's id.
+func (n *Node) ID() string { return n.id }
+
+// Client talks to this node. It ends with the node.
+func (n *Node) Client() *client.Client { return n.client }
+
+// Engine is the engine that runs here, for tools that count what it does.
+func (n *Node) Engine() *actors.Engine { return n.engine }
+
+// Store is the node's store, for tools that count what it does.
+func (n *Node) Store() *pebble.Store { return n.store }
+
+// Stopped is closed when the node has stopped serving: by a shutdown, or because a write failed.
+func (n *Node) Stopped() <-chan struct{} { return n.store.Stopped() }
+
+// Shutdown ends the node: nothing new is begun, activities are told to stop, what runs is waited for until the
+// configured drain has passed or ctx ends, and the store is closed so that the next start knows that this one ended
+// cleanly. What was not finished is resumed at the next start. A second call waits for the first and returns the same.
+func (n *Node) Shutdown(ctx context.Context) error {
+	n.end.Do(func() { n.err = n.shutdown(ctx) })
+	return n.err
+}
+
+func (n *Node) shutdown(ctx context.Context) error {
+	drain, cancel := context.WithTimeout(ctx, n.cfg.Drain)
+	defer cancel()
+	stopped := make(chan error, 1)
+	n.engine.Stop(drain, func(err error) { stopped <- err })
+	return errors.Join(<-stopped, n.store.Close())
+}
+
+// Kill ends the node as a crash would: nothing is drained and no epoch is ended, so the next start is careful with
+// whatever it finds. It is for tests of recovery.
+func (n *Node) Kill() {
+	n.end.Do(func() {
+		n.err = errors.New("node: it was killed")
+		_ = n.store.Close()
+		if n.engine == nil {
+			return
+		}
+		none, cancel := context.WithCancel(context.Background())
+		cancel()
+		stopped := make(chan error, 1)
+		n.engine.Stop(none, func(err error) { stopped <- err })
+		<-stopped
+	})
+}

@@ -1,0 +1,81 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/pebble"
+)
+
+var errNoDirectory = errors.New("node: no directory is named")
+
+// ReadOnly is a store that is open for reading only. Nothing runs, and nothing is written.
+type ReadOnly struct {
+	reader *client.Reader
+	store  *pebble.Store
+}
+
+// OpenReadOnly opens an existing store for reading. A directory that is no store, and a store that another process has
+// open, are refused in a sentence.
+func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
+	if dir == "" {
+		return nil, errNoDirectory
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	store, err := pebble.Open(pebble.Options{Dir: dir, ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	return &ReadOnly{reader: client.NewReader(store, nil), store: store}, nil
+}
+
+// Reader reads the store.
+func (r *ReadOnly) Reader() *client.Reader { return r.reader }
+
+// Info says what the store is.
+func (r *ReadOnly) Info() persistence.StoreInfo { return r.store.Info() }
+
+// Close closes the store.
+func (r *ReadOnly) Close() error { return r.store.Close() }
+
+// Verification is what [Verify] found.
+type Verification struct {
+	// Damages has a line for each place that is damaged, naming it; none if the store is sound.
+	Damages []string
+	// Summary says in one line what was checked.
+	Summary string
+}
+
+// Verify reads a whole store, without changing it, and checks everything in it: chains, heads against histories, rows
+// against open operations, counters, indexes and marks.
+func Verify(dir string) (Verification, error) {
+	if dir == "" {
+		return Verification{}, errNoDirectory
+	}
+	report, err := pebble.Verify(pebble.Options{Dir: dir})
+	if err != nil {
+		return Verification{}, err
+	}
+	var v Verification
+	for _, d := range report.Damages {
+		v.Damages = append(v.Damages, fmt.Sprintf("partition %d, %s %s: %s", d.Partition, d.Family, d.Key, d.What))
+	}
+	families := make([]string, 0, len(report.Rows))
+	for family := range report.Rows {
+		families = append(families, family)
+	}
+	slices.Sort(families)
+	for i, family := range families {
+		families[i] = fmt.Sprintf("%d %s", report.Rows[family], family)
+	}
+	v.Summary = fmt.Sprintf("store %s, format %s, %d partitions: checked %s; %d damaged",
+		report.Info.ID, report.Info.Format, report.Info.Partitions, strings.Join(families, ", "), len(v.Damages))
+	return v, nil
+}

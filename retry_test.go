@@ -1,0 +1,99 @@
+package turnstone_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/turnstone-dev/turnstone"
+)
+
+const ms = time.Millisecond
+
+func TestRetryPolicy(t *testing.T) {
+	def := turnstone.RetryPolicy{}
+	t.Run("RTY_001", func(t *testing.T) {
+		for _, p := range []turnstone.RetryPolicy{def, turnstone.NewRetryPolicy(3)} {
+			if _, has := p.Timeout(); p.MaxAttempts() != 3 || has {
+				t.Errorf("default policy: %d attempts, timeout %v", p.MaxAttempts(), has)
+			}
+			if p.Delay(1) != 100*ms || p.Delay(2) != 200*ms || p.Delay(20) != 30*time.Second {
+				t.Errorf("default delays: %v, %v, %v", p.Delay(1), p.Delay(2), p.Delay(20))
+			}
+		}
+	})
+	for id, n := range map[string]int{"RTY_002": 5, "RTY_003": 1, "RTY_021": 1000} {
+		t.Run(id, func(t *testing.T) {
+			p := turnstone.NewRetryPolicy(n)
+			if _, has := p.Timeout(); p.MaxAttempts() != n || has {
+				t.Errorf("%d attempts, timeout %v", p.MaxAttempts(), has)
+			}
+		})
+	}
+	t.Run("RTY_004", func(t *testing.T) {
+		defer func() {
+			if p := recover(); p != "turnstone: max_attempts must be at least 1" {
+				t.Errorf("panic %v", p)
+			}
+		}()
+		turnstone.NewRetryPolicy(0)
+		t.Error("no panic")
+	})
+	for id, d := range map[string]time.Duration{"RTY_005": time.Minute, "RTY_022": ms, "RTY_023": 0} {
+		t.Run(id, func(t *testing.T) {
+			if got, has := def.WithTimeout(d).Timeout(); !has || got != d {
+				t.Errorf("timeout %v, %v", got, has)
+			}
+		})
+	}
+	t.Run("RTY_006", func(t *testing.T) {
+		if got := def.WithBackoff(turnstone.FixedBackoff(7 * time.Second)).Delay(3); got != 7*time.Second {
+			t.Errorf("delay %v", got)
+		}
+	})
+	t.Run("RTY_007", func(t *testing.T) {
+		p := turnstone.NewRetryPolicy(10).WithTimeout(2 * time.Minute).
+			WithBackoff(turnstone.LinearBackoff(500*ms, 10*time.Second))
+		if got, _ := p.Timeout(); p.MaxAttempts() != 10 || got != 2*time.Minute || p.Delay(2) != time.Second ||
+			p.Delay(100) != 10*time.Second {
+			t.Errorf("%d attempts, %v, delays %v %v", p.MaxAttempts(), got, p.Delay(2), p.Delay(100))
+		}
+	})
+	t.Run("RTY_020", func(t *testing.T) {
+		b := turnstone.ExponentialBackoff(3*ms, 5, time.Hour)
+		for k := 1; k < 12; k++ {
+			if def.WithBackoff(b).Delay(k) != b.Delay(k) {
+				t.Errorf("attempt %d: %v, the backoff says %v", k, def.WithBackoff(b).Delay(k), b.Delay(k))
+			}
+		}
+	})
+}
+
+func TestBackoff(t *testing.T) {
+	s := time.Second
+	for _, c := range []struct {
+		id      string
+		backoff turnstone.Backoff
+		want    map[int]time.Duration
+	}{
+		{"RTY_008", turnstone.NoBackoff(), map[int]time.Duration{1: 0, 5: 0, 1000: 0}},
+		{"RTY_009", turnstone.FixedBackoff(5 * s), map[int]time.Duration{1: 5 * s, 2: 5 * s, 99: 5 * s}},
+		{"RTY_010", turnstone.FixedBackoff(0), map[int]time.Duration{1: 0, 7: 0}},
+		{"RTY_011", turnstone.LinearBackoff(100*ms, time.Hour), map[int]time.Duration{1: 100 * ms, 2: 200 * ms, 3: 300 * ms, 10: s}},
+		{"RTY_012", turnstone.LinearBackoff(s, 5*s), map[int]time.Duration{1: s, 4: 4 * s, 5: 5 * s, 6: 5 * s, 1 << 40: 5 * s}},
+		{"RTY_013", turnstone.LinearBackoff(0, 5*s), map[int]time.Duration{1: 0, 1000: 0}},
+		{"RTY_014", turnstone.ExponentialBackoff(100*ms, 2, time.Hour), map[int]time.Duration{1: 100 * ms, 2: 200 * ms, 3: 400 * ms, 4: 800 * ms}},
+		{"RTY_015", turnstone.ExponentialBackoff(100*ms, 2, 500*ms), map[int]time.Duration{1: 100 * ms, 2: 200 * ms, 3: 400 * ms, 4: 500 * ms}},
+		{"RTY_016", turnstone.ExponentialBackoff(100*ms, 3, time.Hour), map[int]time.Duration{1: 100 * ms, 2: 300 * ms, 3: 900 * ms}},
+		{"RTY_017", turnstone.ExponentialBackoff(500*ms, 1, time.Hour), map[int]time.Duration{1: 500 * ms, 50: 500 * ms}},
+		{"RTY_018", turnstone.ExponentialBackoff(s, 2, 30*s), map[int]time.Duration{1000: 30 * s, 1 << 50: 30 * s}},
+		{"RTY_019", turnstone.ExponentialBackoff(0, 2, 30*s), map[int]time.Duration{1: 0, 1000: 0, 1 << 50: 0}},
+	} {
+		t.Run(c.id, func(t *testing.T) {
+			for failed, want := range c.want {
+				if got := c.backoff.Delay(failed); got != want {
+					t.Errorf("after failed attempt %d: %v, want %v", failed, got, want)
+				}
+			}
+		})
+	}
+}
