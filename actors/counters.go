@@ -55,15 +55,15 @@ type Counters struct {
 
 // counters are the live ones.
 type counters struct {
-	turns, commits, emptyTurns                       atomic.Uint64
-	conflicts, stale, fenced, leasesLost             atomic.Uint64
-	secondActivations, uncertain                     atomic.Uint64
-	loads, replayedEvents, evictions                 atomic.Uint64
-	accepted, slowAccepts, overflows                 atomic.Uint64
-	carefulTurns                                     atomic.Uint64
-	reportedTurns, abandonedTurns, leakedCoroutines  atomic.Uint64
-	spoiledTurns, poisoned, unreadable, limited      atomic.Uint64
-	unregistered, refused, passivations              atomic.Uint64
+	turns, commits, emptyTurns                      atomic.Uint64
+	conflicts, stale, fenced, leasesLost            atomic.Uint64
+	secondActivations, uncertain                    atomic.Uint64
+	loads, replayedEvents, evictions                atomic.Uint64
+	accepted, slowAccepts, overflows                atomic.Uint64
+	carefulTurns                                    atomic.Uint64
+	reportedTurns, abandonedTurns, leakedCoroutines atomic.Uint64
+	spoiledTurns, poisoned, unreadable, limited     atomic.Uint64
+	unregistered, refused, passivations             atomic.Uint64
 }
 
 // Counters is a snapshot; it may be taken at any time.

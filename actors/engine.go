@@ -12,7 +12,6 @@ import (
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/ids"
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -39,7 +38,8 @@ type Engine struct {
 	mu       struct {
 		sync.Mutex
 		consumers map[string]*consumer
-		drained   func() // called once when no instance is active; only while draining
+		waiting   []string // instances that have something to do and found nobody attached; no more than InstancesMax
+		drained   func()   // called once when no instance is active; only while draining
 	}
 }
 
@@ -163,9 +163,14 @@ func (e *Engine) Attach(c Consumer) (detach func(), err error) {
 	}
 	attached := newConsumer(e, c)
 	e.mu.consumers[c.ID] = attached
+	waiting := e.mu.waiting
+	e.mu.waiting = nil
 	e.mu.Unlock()
 	for _, p := range e.parts {
 		p.attach(attached)
+	}
+	for _, id := range waiting {
+		_ = e.tell(id, wake) // full: it is active already, or the dispatchers find it when there is room
 	}
 	return sync.OnceFunc(func() { e.detach(attached) }), nil
 }
@@ -180,9 +185,32 @@ func (e *Engine) detach(c *consumer) {
 	}
 }
 
+// anyConsumer says whether a consumer that runs turns is attached.
+func (e *Engine) anyConsumer() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.mu.consumers {
+		if c.TurnSlots > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// parkForConsumer remembers an instance until somebody is attached.
+func (e *Engine) parkForConsumer(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.mu.waiting) < e.cfg.InstancesMax {
+		e.mu.waiting = append(e.mu.waiting, id)
+	}
+}
+
 // WatchEnd calls f once when the instance reaches a terminal status after this call. Register, then read, then wait:
 // an end that came before is seen by the read. cancel withdraws it and may be called at any time.
-func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect)) (cancel func()) { return e.waiters.add(id, f) }
+func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect)) (cancel func()) {
+	return e.waiters.add(id, f)
+}
 
 // ended tells who waits. The partition calls it for each end in its effects.
 func (e *Engine) ended(end persistence.EndEffect) { e.waiters.ended(end) }

@@ -172,10 +172,10 @@ func (m *mailbox) take() (msg any, control, ok bool) {
 func (m *mailbox) failed(value, msg any) {
 	if m.closeIfGone() {
 		// It failed in its own Stopped handler: there is no actor left that could be restarted.
-		m.system.strategy.note(m.self, &failure{value: value, stack: debug.Stack(), after: "it had stopped"})
+		m.system.strategy.note(m.self, &crash{value: value, stack: debug.Stack(), after: "it had stopped"})
 		return
 	}
-	m.invoker.EscalateFailure(&failure{value: value, stack: debug.Stack()}, msg)
+	m.invoker.EscalateFailure(&crash{value: value, stack: debug.Stack()}, msg)
 }
 
 // settle ends a run: it schedules the next one if there is something to do.

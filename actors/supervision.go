@@ -8,15 +8,15 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// failure is why an actor was restarted. value is nil if the goroutine was ended with runtime.Goexit.
-type failure struct {
+// crash is why an actor was restarted. value is nil if the goroutine was ended with runtime.Goexit.
+type crash struct {
 	value any
 	stack []byte
 	after string
 }
 
 // Error says what happened.
-func (f *failure) Error() string {
+func (f *crash) Error() string {
 	what := fmt.Sprintf("panic: %v", f.value)
 	if f.value == nil {
 		what = "runtime.Goexit was called on an actor's goroutine"
@@ -52,9 +52,9 @@ func (r *restarting) note(child *actor.PID, reason any) {
 	if n > 100 && n&(n-1) != 0 {
 		return
 	}
-	f, ok := reason.(*failure)
+	f, ok := reason.(*crash)
 	if !ok {
-		f = &failure{value: reason}
+		f = &crash{value: reason}
 	}
 	r.logger.Error("an actor failed and is started again; its queue is kept",
 		"actor", child.GetId(), "reason", f.Error(), "failures", n, "stack", string(f.stack))

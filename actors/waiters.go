@@ -2,19 +2,22 @@ package actors
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// waiters are those who wait for an instance's end. They are woken by released effects, so never before the end is
-// durable.
+// waiters are those who wait for an instance's end, in the order in which they came. They are woken by released effects,
+// so never before the end is durable.
 type waiters struct {
 	seed   maphash.Seed
-	shards [16]struct {
-		sync.Mutex
-		byID map[string]map[*endWaiter]struct{}
-	}
+	shards [16]waiterShard
+}
+
+type waiterShard struct {
+	mu   sync.Mutex
+	byID map[string][]*endWaiter
 }
 
 type endWaiter struct{ f func(persistence.EndEffect) }
@@ -22,36 +25,36 @@ type endWaiter struct{ f func(persistence.EndEffect) }
 func (w *waiters) init() {
 	w.seed = maphash.MakeSeed()
 	for i := range w.shards {
-		w.shards[i].byID = map[string]map[*endWaiter]struct{}{}
+		w.shards[i].byID = map[string][]*endWaiter{}
 	}
 }
 
+func (w *waiters) shard(id string) *waiterShard {
+	return &w.shards[maphash.String(w.seed, id)%uint64(len(w.shards))]
+}
+
 func (w *waiters) add(id string, f func(persistence.EndEffect)) (cancel func()) {
-	s := &w.shards[maphash.String(w.seed, id)%uint64(len(w.shards))]
-	waiter := &endWaiter{f}
-	s.Lock()
-	defer s.Unlock()
-	if s.byID[id] == nil {
-		s.byID[id] = map[*endWaiter]struct{}{}
-	}
-	s.byID[id][waiter] = struct{}{}
+	s, waiter := w.shard(id), &endWaiter{f}
+	s.mu.Lock()
+	s.byID[id] = append(s.byID[id], waiter)
+	s.mu.Unlock()
 	return func() {
-		s.Lock()
-		defer s.Unlock()
-		delete(s.byID[id], waiter)
-		if len(s.byID[id]) == 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		rest := slices.DeleteFunc(s.byID[id], func(other *endWaiter) bool { return other == waiter })
+		if s.byID[id] = rest; len(rest) == 0 {
 			delete(s.byID, id)
 		}
 	}
 }
 
 func (w *waiters) ended(end persistence.EndEffect) {
-	s := &w.shards[maphash.String(w.seed, end.ID)%uint64(len(w.shards))]
-	s.Lock()
+	s := w.shard(end.ID)
+	s.mu.Lock()
 	woken := s.byID[end.ID]
 	delete(s.byID, end.ID)
-	s.Unlock()
-	for waiter := range woken {
+	s.mu.Unlock()
+	for _, waiter := range woken {
 		waiter.f(end)
 	}
 }

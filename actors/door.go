@@ -1,0 +1,152 @@
+package actors
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// What the door lets in at once. A request is inside from the call until its answer.
+const (
+	doorRequestsMax = 100_000
+	doorBytesMax    = 256 << 20
+)
+
+// door is the admission of requests from outside: bounded in number and in bytes. What is refused here has left no
+// trace, so the caller may simply try again.
+type door struct {
+	counts   *counters
+	requests atomic.Int64
+	bytes    atomic.Int64
+	closed   atomic.Bool
+}
+
+func (d *door) init(counts *counters) { d.counts = counts }
+
+// enter admits a request of so many bytes, or says why not.
+func (d *door) enter(size int) error {
+	if d.closed.Load() {
+		return fmt.Errorf("%w: the node is shutting down", persistence.ErrNotLeader)
+	}
+	requests, bytes := d.requests.Add(1), d.bytes.Add(int64(size))
+	if requests > doorRequestsMax || bytes > doorBytesMax {
+		d.leave(size)
+		d.counts.refused.Add(1)
+		return fmt.Errorf("%w: %d requests with %d bytes wait for an answer on this node; retry in 100 ms",
+			persistence.ErrBusy, requests-1, bytes-int64(size))
+	}
+	return nil
+}
+
+func (d *door) leave(size int) {
+	d.requests.Add(-1)
+	d.bytes.Add(-int64(size))
+}
+
+// StartInstance starts an instance. reply gets no error once the start is durable. Otherwise the error wraps
+// persistence.ErrAlreadyExists (the id is taken, running or ended), ErrBusy (nothing was written: retry), ErrNotLeader
+// (nothing was written: another node has it, or this one is shutting down), ErrUncertain (repeat it with the same
+// request key), or is a *limits.Error or *limits.IDError (never retry).
+func (e *Engine) StartInstance(req StartRequest, reply func(StartReply)) {
+	if err := e.checkStart(&req); err != nil {
+		reply(StartReply{Err: err})
+		return
+	}
+	size := len(req.Input) + len(req.ID)
+	if err := e.door.enter(size); err != nil {
+		reply(StartReply{Err: err})
+		return
+	}
+	answer := func(r StartReply) {
+		e.door.leave(size)
+		reply(r)
+	}
+	if err := e.tell(req.ID, &startMsg{req: req, reply: answer}); err != nil {
+		e.counts.refused.Add(1)
+		answer(StartReply{Err: err})
+	}
+}
+
+func (e *Engine) checkStart(req *StartRequest) error {
+	l := &e.cfg.Limits
+	if err := limits.CheckID("instance id", req.ID, l.IDBytes); err != nil {
+		return err
+	}
+	if err := limits.CheckID("orchestration name", req.Name, l.NameBytes); err != nil {
+		return err
+	}
+	if req.Version != "" {
+		if err := limits.CheckID("orchestration version", req.Version, l.NameBytes); err != nil {
+			return err
+		}
+	}
+	if req.RequestKey != "" {
+		if err := limits.CheckID("request key", req.RequestKey, l.RequestKeyBytes); err != nil {
+			return err
+		}
+	}
+	return limits.Check("input bytes", len(req.Input), l.PayloadBytes)
+}
+
+// Deliver brings a message from outside to an instance. reply gets nil once it is durable, or was dropped because the
+// instance has ended. Otherwise the error wraps persistence.ErrNotFound (no such instance), ErrLimit (its inbox is
+// full), ErrBusy, ErrNotLeader or ErrUncertain as for StartInstance, or is a *limits.Error or *limits.IDError.
+func (e *Engine) Deliver(d Delivery, reply func(error)) {
+	if err := e.checkDelivery(&d); err != nil {
+		reply(err)
+		return
+	}
+	encoded, err := proto.Marshal(d.Message)
+	if err != nil {
+		reply(fmt.Errorf("deliver to %q: encode the message: %w", d.ID, err))
+		return
+	}
+	size := len(encoded) + len(d.ID)
+	if err := e.door.enter(size); err != nil {
+		reply(err)
+		return
+	}
+	answer := func(err error) {
+		e.door.leave(size)
+		reply(err)
+	}
+	msg := &deliverMsg{message: d.Message, encoded: encoded, requestKey: d.RequestKey, reply: answer}
+	if err := e.tell(d.ID, msg); err != nil {
+		e.counts.refused.Add(1)
+		answer(err)
+	}
+}
+
+func (e *Engine) checkDelivery(d *Delivery) error {
+	l := &e.cfg.Limits
+	if err := limits.CheckID("instance id", d.ID, l.IDBytes); err != nil {
+		return err
+	}
+	if d.RequestKey != "" {
+		if err := limits.CheckID("request key", d.RequestKey, l.RequestKeyBytes); err != nil {
+			return err
+		}
+	}
+	switch k := d.Message.GetKind().(type) {
+	case *turnpb.Message_EventRaised:
+		return checkArrival(l, "event", k.EventRaised.GetName(), k.EventRaised.GetData())
+	case *turnpb.Message_QueueMessage:
+		return checkArrival(l, "queue", k.QueueMessage.GetName(), k.QueueMessage.GetData())
+	case *turnpb.Message_Cancel:
+		return limits.Check("cancel reason bytes", len(k.Cancel.GetReason()), l.ReasonBytes)
+	default:
+		return fmt.Errorf("deliver to %q: a message from outside is an event, a queue message or a cancel, not %T", d.ID, k)
+	}
+}
+
+func checkArrival(l *limits.Limits, what, name string, data []byte) error {
+	if err := limits.CheckID(what+" name", name, l.IDBytes); err != nil {
+		return err
+	}
+	return limits.Check(what+" data bytes", len(data), l.PayloadBytes)
+}

@@ -1,0 +1,66 @@
+package actors
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
+
+// Stop drains the engine: no new turn starts, activities are told to stop, what has been proposed is waited for, what
+// is held is made durable, machines are unwound, and every epoch is ended cleanly, so that a successor takes over at
+// once. done is called when all that is over; the journal is still open. Stop is called once.
+func (e *Engine) Stop(done func(error)) {
+	e.door.closed.Store(true)
+	e.mu.Lock()
+	e.draining.Store(true)
+	consumers := make([]*consumer, 0, len(e.mu.consumers))
+	for _, c := range e.mu.consumers {
+		consumers = append(consumers, c)
+	}
+	e.mu.Unlock()
+	slices.SortFunc(consumers, func(a, b *consumer) int { return cmp.Compare(a.ID, b.ID) })
+	stopped := newGather(len(consumers)+1, func(error) { e.drain(done) })
+	for _, c := range consumers {
+		c.turns.close()
+		c.stop(func() { stopped.done(nil) })
+	}
+	stopped.done(nil)
+}
+
+// drain waits until no instance is active.
+func (e *Engine) drain(done func(error)) {
+	e.mu.Lock()
+	e.mu.drained = sync.OnceFunc(func() { e.endEpochs(done) })
+	e.mu.Unlock()
+	e.residents.evictAll()
+	for _, id := range e.act.identities() {
+		e.act.tellActive(id, wake)
+	}
+	e.left()
+}
+
+// left is called after an instance has left.
+func (e *Engine) left() {
+	if !e.draining.Load() || e.act.count() > 0 {
+		return
+	}
+	e.mu.Lock()
+	drained := e.mu.drained
+	e.mu.Unlock()
+	if drained != nil {
+		drained()
+	}
+}
+
+func (e *Engine) endEpochs(done func(error)) {
+	e.holds.stop()
+	ended := newGather(len(e.parts), func(err error) {
+		for _, closeOwned := range e.owned {
+			closeOwned()
+		}
+		done(err)
+	})
+	for _, p := range e.parts {
+		p.stop(ended.done)
+	}
+}

@@ -1,0 +1,255 @@
+package actors
+
+import (
+	"container/list"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// phase is what an instance is doing. It does one thing at a time; each phase but the first two ends with a message.
+type phase uint8
+
+const (
+	phaseUnknown    phase = iota // nothing is known of its durable state
+	phaseReady                   // its state is known, and nothing is in flight but accepts
+	phaseLoading                 // a read of the journal
+	phaseLeasing                 // careful mode: LeaseTurn is proposed
+	phaseAdmitting               // careful mode: a suspect waits until it may run
+	phaseRunning                 // a turn waits for its slot or runs there
+	phaseSettling                // a turn has ended and waits for the accepts of its own messages
+	phaseCommitting              // CommitTurn is proposed
+	phaseAbandoning              // AbandonTurn is proposed
+	phaseClosing                 // a machine is being unwound
+	phasePausing                 // the journal's queue was full: a moment
+)
+
+var phaseNames = [...]string{
+	"unknown", "ready", "loading", "leasing", "admitting", "running", "settling", "committing", "abandoning", "closing",
+	"pausing",
+}
+
+func (p phase) String() string { return phaseNames[p] }
+
+// instance is the state of one orchestration instance in memory. It lives in the cell, so it outlives a restart of its
+// actor. Only the actor's own run touches it, except what is said at a field.
+type instance struct {
+	e    *engine
+	id   string
+	p    persistence.Partition
+	part *partition
+	cell *cell
+	pid  *actor.PID
+
+	phase phase
+	view  view
+	// machine is the resident coroutine, or nil; consumer runs it. Invariant: it has seen exactly the turns up to
+	// view.head.Turn.
+	machine  *replay.Machine
+	consumer *consumer
+	version  string // of the machine's handler, resolved
+	fn       replay.Func
+
+	buffer buffer
+	// turn is in flight in the phases from leasing to committing.
+	turn *turn
+	// accepting counts proposals that accept a message on its own. No turn starts while there are any.
+	accepting int
+	// outstanding counts answers that are on their way to the PID; the instance does not leave before it is 0.
+	outstanding int
+	// awaiting is the answer that the present phase waits for; any other one of its kind is late, and is ignored.
+	awaiting any
+	hold     *hold
+	parked   bool          // in the residency's list, or told to leave it
+	evicting bool          // taken off that list by an eviction whose message is on its way
+	place    *list.Element // in the residency's list; under its lock
+	// token, stopLease, releaseSuspect are of a turn lease that the next turn takes.
+	token          persistence.Token
+	stopLease      func()
+	releaseSuspect func()
+	abandon        *abandonPlan // to be proposed as soon as the state is known
+	doomed         *doom        // how the next turn ends the instance
+	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
+	leaving bool
+	failed  int // panics in a row
+}
+
+// newInstanceActor builds the actor of an identity, now or after a restart.
+func newInstanceActor(e *engine, id string, c *cell) actor.Actor {
+	in, ok := c.held.(*instance)
+	if !ok {
+		in = &instance{e: e, id: id, p: e.journal.PartitionOf(id), cell: c}
+		in.part = e.parts[in.p]
+		c.held = in
+	}
+	return in
+}
+
+// Receive implements actor.Actor.
+func (in *instance) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *actor.Started:
+		in.pid = c.Self()
+		if failed := in.cell.takeFailed(); failed != nil {
+			in.afterPanic(failed)
+		}
+	case *leaveMsg:
+		in.e.counts.passivations.Add(1)
+		c.Stop(c.Self())
+		in.e.left()
+	case actor.AutoReceiveMessage, actor.SystemMessage:
+	default:
+		in.cell.handling = m
+		in.handle(m)
+		in.cell.handled()
+	}
+}
+
+// handle takes one message, then does what there is to do.
+func (in *instance) handle(msg any) {
+	switch m := msg.(type) {
+	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg:
+		in.cell.received++
+		in.arrived(m)
+	case *loadMsg:
+		in.outstanding--
+		in.loaded(m)
+	case *acceptMsg:
+		in.outstanding--
+		in.acceptDone(m.arrival, m.result)
+	case *turnMsg:
+		in.outstanding--
+		in.turnDone(m)
+	case *commitMsg:
+		in.outstanding--
+		in.commitDone(m)
+	case *leaseMsg:
+		in.outstanding--
+		in.leaseDone(m)
+	case *admitMsg:
+		in.outstanding--
+		in.admitted(m)
+	case *abandonMsg:
+		in.outstanding--
+		in.abandonDone(m)
+	case *tickMsg:
+		in.outstanding--
+		in.hold = nil
+		in.ticked()
+	case *evictMsg:
+		in.evicted()
+	case *closedMsg:
+		in.outstanding--
+		in.closed(m)
+	case *againMsg:
+		in.outstanding--
+		in.again(m)
+	default:
+		in.e.cfg.Logger.Error("an instance got a message that it does not know; it is ignored", "type", fmt.Sprintf("%T", m))
+	}
+	in.step()
+}
+
+// wakeMsg makes an instance look whether there is something to do. Unlike answers it is counted by the handshake.
+type wakeMsg struct{}
+
+var wake = &wakeMsg{}
+
+// send puts an answer into the instance's queue. It may be called from any goroutine.
+func (in *instance) send(msg any) { in.e.sys.send(in.pid, msg) }
+
+// arrived takes a counted message.
+func (in *instance) arrived(msg any) {
+	if in.phase == phaseReady || in.phase == phaseUnknown {
+		in.leaving = false
+	}
+	switch m := msg.(type) {
+	case *nudgeMsg:
+		if !in.view.known || in.view.head.IID == m.iid {
+			in.view.nudged = max(in.view.nudged, m.seq)
+		}
+	case *timerMsg:
+		in.view.timerDue(m.key)
+	case *startMsg, *deliverMsg, *resultMsg:
+		in.buffer.add(newArrival(m, in.e.now()))
+		if in.buffer.full() || in.accepting > 0 && len(in.buffer.items) > limits.BufferMessages/2 {
+			in.overflow()
+		}
+	}
+}
+
+// overflow sends what is buffered to the inbox, in arrival order: the oldest first, so that nothing overtakes.
+func (in *instance) overflow() {
+	if !in.canAccept() {
+		return
+	}
+	for _, a := range in.buffer.items {
+		if a.state == arrivalHeld {
+			in.e.counts.overflows.Add(1)
+			in.accept(a)
+		}
+	}
+}
+
+// ticked accepts what has been held for 10 ms: what waits, and what a turn that has not been proposed yet has taken.
+func (in *instance) ticked() {
+	now := in.e.now()
+	old := func(list []*arrival) {
+		for _, a := range list {
+			if a.state == arrivalHeld && now.Sub(a.since) >= limits.AcceptAfter {
+				in.e.counts.slowAccepts.Add(1)
+				in.accept(a)
+			}
+		}
+	}
+	if in.turn != nil && in.phase != phaseCommitting {
+		old(in.turn.arrivals)
+	}
+	if in.canAccept() {
+		old(in.buffer.items)
+	}
+}
+
+// canAccept says whether what is buffered may be proposed on its own now. While a turn that has taken a start is not
+// committed the instance may not exist yet, so messages behind that start wait for it.
+func (in *instance) canAccept() bool {
+	if in.turn == nil || !in.turn.fusedStart() {
+		return true
+	}
+	return in.phase != phaseCommitting && in.turn.arrivals[0].state != arrivalHeld
+}
+
+// acceptAll proposes everything that is buffered.
+func (in *instance) acceptAll() {
+	for _, a := range in.buffer.items {
+		if a.state == arrivalHeld {
+			in.accept(a)
+		}
+	}
+}
+
+// watchHold keeps one place in the queue of the 10 ms rule while something is held that nobody has proposed.
+func (in *instance) watchHold() {
+	var since time.Time
+	var held bool
+	if in.turn != nil && in.phase != phaseCommitting {
+		since, held = oldestHeld(in.turn.arrivals, in.buffer.items)
+	} else {
+		since, held = oldestHeld(in.buffer.items)
+	}
+	switch {
+	case held && in.hold == nil:
+		in.outstanding++
+		in.hold = in.e.holds.add(in, since)
+	case !held && in.hold != nil:
+		if in.e.holds.withdraw(in.hold) {
+			in.hold = nil
+			in.outstanding--
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// acceptMsg brings the result of a message that was proposed on its own.
+type acceptMsg struct {
+	arrival *arrival
+	result  persistence.Result
+}
+
+// accept proposes a held message on its own: the inbox (or an S row) has it then, and its turn consumes it from there.
+func (in *instance) accept(a *arrival) {
+	a.state = arrivalAccepting
+	in.accepting++
+	in.outstanding++
+	in.e.counts.accepted.Add(1)
+	epoch := in.part.epochNow()
+	var command persistence.Command
+	switch {
+	case a.start != nil:
+		r := &a.start.req
+		command = &persistence.StartInstance{
+			ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, RequestKey: r.RequestKey,
+		}
+	case a.deliver != nil:
+		command = &persistence.Enqueue{
+			ID: in.id, Message: a.deliver.encoded, RequestKey: a.deliver.requestKey,
+			InboxMax: uint64(in.e.cfg.Limits.Inbox),
+		}
+	default:
+		m := a.result
+		epoch = m.epoch
+		command = &persistence.CompleteWork{Key: m.key, Token: m.token, Attempts: m.attempts, Message: m.encoded}
+	}
+	in.e.proposeAs(in.p, epoch, command, func(r persistence.Result) { in.send(&acceptMsg{a, r}) })
+}
+
+// acceptDone answers the sender, and moves the view on so that the row need not be read back.
+func (in *instance) acceptDone(a *arrival, r persistence.Result) {
+	in.accepting--
+	taken := in.turn != nil && in.turn.has(a)
+	switch {
+	case r.Err == nil && r.Repeated:
+		a.answer(nil, true)
+		in.refuseTaken(taken)
+	case r.Err == nil:
+		in.acceptedNow(a, r, taken)
+	case errors.Is(r.Err, persistence.ErrBusy):
+		a.state = arrivalHeld // the next tick tries again
+	default:
+		in.countRefusal(r.Err)
+		a.answer(in.refusal(a, r.Err), false)
+		in.refuseTaken(taken)
+	}
+	in.buffer.settle()
+	if in.phase == phaseSettling {
+		in.settle()
+	}
+}
+
+func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
+	switch {
+	case a.start != nil:
+		if !in.view.exists {
+			in.view.created(r.IID, &a.start.req)
+		}
+		if in.phase == phaseUnknown {
+			in.phase = phaseReady
+		}
+		if taken {
+			in.turn.head.IID = r.IID
+		}
+	case r.Seq == 0:
+		// The instance ended meanwhile, and the journal dropped the message.
+		in.refuseTaken(taken)
+		in.outdated()
+	case in.view.known:
+		in.view.learn(r.Seq, a.message, a.size, taken)
+	}
+	a.seq = r.Seq
+	reply := *a
+	a.state = arrivalAccepted
+	reply.answer(nil, false)
+}
+
+// refuseTaken remembers that the turn in flight assumed something that is not so.
+func (in *instance) refuseTaken(taken bool) {
+	if taken {
+		in.turn.refused = true
+	}
+}
+
+// outdated makes the next step load, unless something in flight will find out by itself.
+func (in *instance) outdated() {
+	if in.phase == phaseReady && !in.view.head.Status.Terminal() {
+		in.discard(false)
+	}
+}
+
+// has says whether the turn has taken the arrival.
+func (t *turn) has(a *arrival) bool {
+	for _, other := range t.arrivals {
+		if other == a {
+			return true
+		}
+	}
+	return false
+}
+
+// refusal words an error for the sender of a message.
+func (in *instance) refusal(a *arrival, err error) error {
+	switch {
+	case a.start != nil && errors.Is(err, persistence.ErrAlreadyExists):
+		return fmt.Errorf("start %q: %w", in.id, err)
+	case a.deliver != nil && errors.Is(err, persistence.ErrNotFound):
+		return fmt.Errorf("instance %q: %w", in.id, err)
+	case a.deliver != nil && errors.Is(err, persistence.ErrLimit):
+		return fmt.Errorf("inbox of instance %q: %w", in.id, err)
+	}
+	return err
+}
+
+// answerHeld answers everything that nobody has proposed yet.
+func (in *instance) answerHeld(err error) {
+	for _, a := range in.buffer.items {
+		if a.state == arrivalHeld {
+			a.answer(err, false)
+		}
+	}
+	in.buffer.settle()
+}

@@ -1,0 +1,193 @@
+package actors
+
+import (
+	"errors"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// suspectAttempts is from which attempt on an instance runs alone among the suspects of the node.
+const suspectAttempts = 3
+
+// leaseMsg brings the answer to LeaseTurn.
+type leaseMsg struct{ result persistence.Result }
+
+// admitMsg says that a suspect may run now; release lets the next one.
+type admitMsg struct{ release func() }
+
+// stepCareful makes everything durable first, then takes a lease, which counts the attempt before the code runs: code
+// that kills its process is counted although the good case writes no attempt.
+func (in *instance) stepCareful() {
+	if len(in.buffer.items) > 0 {
+		in.acceptAll()
+		return
+	}
+	v := &in.view
+	in.phase = phaseLeasing
+	in.outstanding++
+	m := &leaseMsg{}
+	in.awaiting = m
+	in.e.propose(in.p, &persistence.LeaseTurn{
+		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, TTLMs: in.e.cfg.TurnLease.Milliseconds(),
+		Holder: persistence.Holder{Node: in.e.cfg.Node, Process: in.e.cfg.Process, Consumer: in.consumer.ID},
+		Nonce:  ids.Uint64(in.e.cfg.IDs), Due: v.due,
+	}, func(r persistence.Result) {
+		m.result = r
+		in.send(m)
+	})
+}
+
+func (in *instance) leaseDone(m *leaseMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.phase = phaseReady
+	r := m.result
+	switch {
+	case r.Err == nil:
+	case errors.Is(r.Err, persistence.ErrBusy):
+		in.pause()
+		return
+	case errors.Is(r.Err, persistence.ErrConflict), errors.Is(r.Err, persistence.ErrNotFound):
+		in.countRefusal(r.Err)
+		in.unpark()
+		in.discard(false)
+		return
+	default:
+		in.expel(r.Err)
+		return
+	}
+	in.e.counts.carefulTurns.Add(1)
+	in.token = r.Token
+	in.view.due = r.Due
+	in.view.attempts = r.Attempts
+	if r.Attempts > in.e.cfg.MaxAttempts {
+		in.unpark()
+		in.doomed = in.poison(r.Attempts)
+		if in.machine != nil {
+			in.discard(false)
+		}
+		return
+	}
+	in.stopLease = in.part.watchTurnLease(r.Token, in.view.head.IID, func() {})
+	in.phase = phaseAdmitting
+	in.outstanding++
+	admit := &admitMsg{}
+	in.awaiting = admit
+	in.part.admitSuspect(r.Attempts, func(release func()) {
+		admit.release = release
+		in.send(admit)
+	})
+}
+
+// admitted runs the turn under its lease.
+func (in *instance) admitted(m *admitMsg) {
+	if in.awaiting != m {
+		m.release()
+		return
+	}
+	in.awaiting = nil
+	in.phase = phaseReady
+	in.releaseSuspect = m.release
+	in.unpark()
+	in.startTurn(nil)
+	if in.turn == nil { // nothing was left to run
+		in.giveUp(in.token, in.stopLease, in.releaseSuspect)
+	}
+}
+
+// giveUpLease gives a turn's lease back, uncounted: its code did not run.
+func (in *instance) giveUpLease(t *turn) { in.giveUp(t.token, t.stopLease, t.releaseSuspect) }
+
+func (in *instance) giveUp(token persistence.Token, stop, release func()) {
+	in.token, in.stopLease, in.releaseSuspect = "", nil, nil
+	if stop != nil {
+		stop()
+	}
+	if release != nil {
+		release()
+	}
+	if token != "" {
+		in.abandon = &abandonPlan{token: token}
+	}
+}
+
+// abandonPlan is an AbandonTurn that is to be proposed as soon as the state is known.
+type abandonPlan struct {
+	token  persistence.Token
+	counts bool
+	// delayMs overrides the backoff of a counted one.
+	delayMs int64
+}
+
+// abandonMsg brings the answer to AbandonTurn.
+type abandonMsg struct {
+	plan    *abandonPlan
+	delayMs int64
+	result  persistence.Result
+}
+
+// proposeAbandon gives the instance back. Counted attempts wait longer each time.
+func (in *instance) proposeAbandon() {
+	plan := in.abandon
+	if len(in.buffer.items) > 0 || in.accepting > 0 {
+		return // they are accepted first
+	}
+	in.abandon = nil
+	v := &in.view
+	m := &abandonMsg{plan: plan, delayMs: plan.delayMs}
+	if plan.counts && m.delayMs == 0 {
+		attempt := v.attempts
+		if plan.token == "" {
+			attempt++
+		}
+		m.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), attempt)
+	}
+	in.phase = phaseAbandoning
+	in.outstanding++
+	in.awaiting = m
+	in.e.propose(in.p, &persistence.AbandonTurn{
+		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, Token: plan.token,
+		DelayMs: m.delayMs, Counts: plan.counts,
+	}, func(r persistence.Result) {
+		m.result = r
+		in.send(m)
+	})
+}
+
+func (in *instance) abandonDone(m *abandonMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.phase = phaseReady
+	switch err := m.result.Err; {
+	case err == nil:
+		if m.plan.counts && m.plan.token == "" {
+			in.view.attempts++
+		}
+		if m.delayMs > 0 {
+			in.view.notBeforeMs = in.e.now().UnixMilli() + m.delayMs
+			in.leaving = true
+		}
+	case errors.Is(err, persistence.ErrBusy):
+		in.abandon = m.plan
+		in.pause()
+	case errors.Is(err, persistence.ErrConflict), errors.Is(err, persistence.ErrNotFound):
+		in.countRefusal(err)
+		in.unpark()
+		in.discard(false) // somebody has moved it on: nothing is left to give back
+	default:
+		in.expel(err)
+	}
+}
+
+// pause waits a moment before the next step: the journal's queue is full.
+func (in *instance) pause() {
+	in.phase = phasePausing
+	in.outstanding++
+	in.e.cfg.Clock.AfterFunc(busyPause, func() { in.send(&againMsg{}) })
+}

@@ -1,0 +1,320 @@
+package actors
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// step does the next thing, if none is being done, and leaves if there is none.
+func (in *instance) step() {
+	for range 8 { // each round but the last ends a phase at once, which happens at most a few times in a row
+		before := in.phase
+		switch in.phase {
+		case phaseUnknown:
+			in.stepUnknown()
+		case phaseReady:
+			in.stepReady()
+		}
+		if in.phase == before {
+			break
+		}
+	}
+	in.watchHold()
+	in.rest()
+}
+
+// stepUnknown finds out what there is. A new id costs no read: the journal knows from memory that it has none.
+func (in *instance) stepUnknown() {
+	if in.leaving && len(in.buffer.items) == 0 {
+		return
+	}
+	if in.accepting > 0 {
+		return // what they answer is part of what a load would see
+	}
+	if !in.e.journal.MayExist(in.id) {
+		due := in.view.due
+		in.view = view{known: true, due: due}
+		in.view.keepOwnTimers()
+		in.phase = phaseReady
+		return
+	}
+	in.load()
+}
+
+// stepReady decides what to do with a known state.
+func (in *instance) stepReady() {
+	v := &in.view
+	switch {
+	case !v.exists:
+		in.stepAbsent()
+	case v.head.Status.Terminal():
+		in.abandon, in.doomed = nil, nil
+		in.acceptAll()
+	case in.accepting > 0:
+		// None is fused ahead of an accept in flight.
+	case in.abandon != nil:
+		in.acceptAll()
+		in.proposeAbandon()
+	case v.behind():
+		in.loadInbox()
+	case !in.pending():
+	case in.heldBack():
+		in.leaving = true
+		in.acceptAll()
+	default:
+		in.stepTurn()
+	}
+}
+
+// pending says whether a turn would have something to consume.
+func (in *instance) pending() bool {
+	v := &in.view
+	return v.start != nil || len(v.due) > 0 || len(in.buffer.items) > 0 || in.doomed != nil ||
+		len(v.inbox) > 0 && v.visible(in.e.now().UnixMilli())
+}
+
+// heldBack says that no turn may start now, whatever waits.
+func (in *instance) heldBack() bool {
+	return in.leaving || in.e.draining.Load() || in.view.notBeforeMs > in.e.now().UnixMilli()
+}
+
+// stepAbsent serves an id that no instance has: a start makes one, all else is not found.
+func (in *instance) stepAbsent() {
+	if in.accepting > 0 {
+		return
+	}
+	in.abandon, in.doomed = nil, nil
+	b := &in.buffer
+	for _, a := range b.items {
+		if a.start != nil {
+			break
+		}
+		a.answer(in.refusal(a, persistence.ErrNotFound), false)
+	}
+	b.settle()
+	if len(b.items) == 0 {
+		return
+	}
+	start := b.items[0]
+	req := &start.start.req
+	if in.heldBack() || in.part.epochNow() == 0 || in.part.carefulNow() || !in.find(req.Name, req.Version, "") {
+		in.accept(start)
+		return
+	}
+	in.startTurn(nil)
+}
+
+// find looks for a consumer that has the handler, and keeps it.
+func (in *instance) find(name, version, pin string) bool {
+	c, resolved, fn, ok := in.part.findConsumer(name, version, pin)
+	if !ok {
+		return false
+	}
+	in.consumer, in.version, in.fn = c, resolved, fn
+	return true
+}
+
+// stepTurn starts a turn of an instance that exists and has something to do.
+func (in *instance) stepTurn() {
+	v := &in.view
+	if in.machine != nil && (in.consumer.turns.closed() || in.doomed != nil) {
+		in.unpark()
+		in.discard(false)
+		return
+	}
+	if in.machine == nil && v.head.Turn > 0 && v.segments == nil && v.unreadable == nil {
+		in.phase = phaseUnknown // the history went with the machine
+		return
+	}
+	switch {
+	case v.unreadable != nil:
+		in.stepUnreadable()
+	case in.doomed != nil:
+		in.doNow(in.doomed)
+	case v.attempts >= in.e.cfg.MaxAttempts && in.token == "":
+		in.doNow(in.poison(v.attempts + 1))
+	case in.machine == nil && !in.findForHead():
+		in.unregistered()
+	case in.token == "" && in.part.carefulNow():
+		in.stepCareful()
+	default:
+		in.unpark()
+		in.startTurn(nil)
+	}
+}
+
+func (in *instance) findForHead() bool {
+	v := &in.view
+	if v.start != nil {
+		return in.find(v.start.Name, v.start.Version, "")
+	}
+	return in.find(v.head.Name, v.head.Version, v.head.Pin)
+}
+
+// doNow ends the instance without its code. What is held is accepted first, so that only durable messages are consumed.
+func (in *instance) doNow(d *doom) {
+	if len(in.buffer.items) > 0 {
+		in.acceptAll()
+		return
+	}
+	if v := &in.view; v.start != nil {
+		in.version, in.fn = v.start.Version, nil
+	} else {
+		in.version, in.fn = v.head.Version, nil
+	}
+	in.doomed = d
+	in.startTurn(d)
+}
+
+// unregistered gives back an instance whose handler no consumer has: counted, with backoff. While nobody is attached
+// at all nothing is counted: the dispatchers tell again when somebody is.
+func (in *instance) unregistered() {
+	if len(in.buffer.items) > 0 {
+		in.acceptAll()
+		return
+	}
+	if !in.e.anyConsumer() {
+		in.leaving = true
+		in.e.parkForConsumer(in.id)
+		return
+	}
+	in.e.counts.unregistered.Add(1)
+	name := in.view.head.Name
+	in.e.cfg.Logger.Warn("no consumer of this node has the orchestration; it is tried again later", "instance", in.id,
+		"orchestration", name, "version", in.view.head.Version, "attempt", in.view.attempts+1)
+	in.abandon = &abandonPlan{token: in.token, counts: true}
+	in.token = ""
+	in.proposeAbandon()
+}
+
+// rest leaves, or stays resident, when there is nothing to do and nothing outstanding.
+func (in *instance) rest() {
+	idle := in.phase == phaseReady || in.phase == phaseUnknown
+	if !idle || in.outstanding > 0 || len(in.buffer.items) > 0 || in.parked {
+		return
+	}
+	if in.machine != nil {
+		running := in.phase == phaseReady && in.view.exists && in.view.head.Status == persistence.StatusRunning
+		if running && !in.leaving && in.e.residents.park(in, in.machine.MemoryBytes()) {
+			in.parked = true
+			return
+		}
+		in.discard(false)
+		return
+	}
+	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() {
+		in.wakeLater()
+		return
+	}
+	in.leaving = true
+	in.e.act.idle(in.id, in.pid, in.cell.received)
+}
+
+// wakeLater keeps an instance that has been told of due timers, and may not run them yet, until it may: nobody would
+// tell it again.
+func (in *instance) wakeLater() {
+	d := time.Duration(in.view.notBeforeMs-in.e.now().UnixMilli()) * time.Millisecond
+	if !in.view.known || d <= 0 {
+		d = in.e.cfg.TurnLease
+	}
+	in.outstanding++
+	in.e.cfg.Clock.AfterFunc(d, func() { in.send(&againMsg{wake: true}) })
+}
+
+// retreat forgets everything and leaves: someone else has the instance, or nothing can be done for it here.
+func (in *instance) retreat() {
+	in.leaving = true
+	in.discard(false)
+}
+
+// discard drops the machine, if there is one, and with it what is known (unless keep). Its coroutines are unwound
+// elsewhere, and the instance does nothing until that is done or has been given up.
+func (in *instance) discard(keep bool) {
+	m := in.machine
+	in.machine, in.consumer = nil, nil
+	if !keep {
+		in.view.forget()
+	}
+	in.phase = phaseUnknown
+	if keep {
+		in.phase = phaseReady
+	}
+	if m == nil || m.Ended() {
+		return
+	}
+	after := in.phase
+	in.phase = phaseClosing
+	in.outstanding++
+	in.e.unwind(m, func() { in.send(&closedMsg{after}) })
+}
+
+// closedMsg says that a machine has been unwound, or that nobody waits for it any longer.
+type closedMsg struct{ after phase }
+
+func (in *instance) closed(m *closedMsg) {
+	if in.phase == phaseClosing {
+		in.phase = m.after
+	}
+}
+
+// unwindFor is how long an eviction waits for the deferred functions of the author's code.
+const unwindFor = time.Second
+
+// unwind closes a machine on a goroutine for user code, and calls done when it is closed or after a second.
+func (e *Engine) unwind(m *replay.Machine, done func()) {
+	once := newFirst(done)
+	timer := e.cfg.Clock.AfterFunc(unwindFor, func() {
+		once.call(func() {
+			e.counts.leakedCoroutines.Add(1)
+			e.cfg.Logger.Error("a coroutine was not unwound in time: a deferred function of an orchestration blocks")
+		})
+	})
+	e.turnsRun.Run(m.Close, func() { once.call(func() { timer.Stop() }) })
+}
+
+// afterPanic goes on after a restart. msg is the message whose handling panicked; what it reports has happened, and
+// is taken note of as simply as can be. The state in memory may be half changed, so it is loaded again.
+func (in *instance) afterPanic(msg any) {
+	in.failed++
+	err := fmt.Errorf("%w: the instance's actor failed; see the log", persistence.ErrUncertain)
+	in.unpark()
+	switch m := msg.(type) {
+	case *startMsg, *deliverMsg, *resultMsg:
+		a := newArrival(m, in.e.now())
+		if last := len(in.buffer.items) - 1; last >= 0 && in.buffer.items[last].sameAs(a) {
+			in.buffer.items = in.buffer.items[:last]
+		}
+		a.answer(err, false)
+	case *acceptMsg:
+		m.arrival.answer(err, false)
+		in.buffer.settle()
+	case *turnMsg, *commitMsg, *againMsg:
+		if t := in.turn; t != nil {
+			for _, a := range t.arrivals {
+				a.answer(err, false)
+			}
+			t.endCareful()
+			in.turn, in.machine = nil, nil
+		}
+	}
+	if in.turn == nil {
+		in.discard(false)
+	}
+	in.leaving = false
+	if in.failed > panicsMax {
+		in.answerHeld(err)
+		in.leaving = true
+	}
+	in.step()
+}
+
+// panicsMax is how often in a row an actor may fail before it answers what it holds and leaves.
+const panicsMax = 3
+
+// sameAs says whether two arrivals wrap the same message.
+func (a *arrival) sameAs(b *arrival) bool {
+	return a.start == b.start && a.deliver == b.deliver && a.result == b.result
+}

@@ -1,0 +1,354 @@
+package actors
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// turn is one activation on its way from its messages to its commit.
+//
+// The instance fills it in and hands it to a slot; while it runs the slot alone touches the fields of the run; then it
+// is the instance's again. A turn that was given up stays the slot's for ever, except for what it has consumed.
+type turn struct {
+	in       *instance
+	consumer *consumer // nil for a turn that runs no code
+	name     string
+	version  string
+
+	// What it consumes.
+	takesStart bool // the S row, or an arrival that is a start
+	inbox      []inboxItem
+	timers     []persistence.TimerKey
+	arrivals   []*arrival // a start first
+	// refused: the journal has answered one of the arrivals, but not as the turn assumed.
+	refused bool
+
+	// Careful mode.
+	token          persistence.Token
+	stopLease      func()
+	releaseSuspect func()
+
+	// Written by the slots, under their lock.
+	began    time.Time
+	reported bool
+	end      turnEnd
+
+	// The run.
+	head     persistence.Head // what it was computed from
+	machine  *replay.Machine
+	fresh    bool // machine is new: it replays segments first
+	config   replay.Config
+	segments []replay.Segment
+	doom     *doom
+	input    replay.Input
+	decision replay.Decision
+	commit   *persistence.CommitTurn
+	// overLimit, spoiled: why the decision must not be committed.
+	overLimit *turnpb.Failure
+	spoiled   error
+
+	// Which arrivals the commit's accepted lists name, by position.
+	messages []*arrival
+	results  []*arrival
+}
+
+// fusedStart says that the turn brings a start which is not known to be durable.
+func (t *turn) fusedStart() bool {
+	return len(t.arrivals) > 0 && t.arrivals[0].start != nil && t.arrivals[0].state != arrivalAccepted
+}
+
+// doom is a failure that ends an instance without running its code.
+type doom struct {
+	why    *turnpb.Failure
+	origin turnpb.SegmentOrigin
+}
+
+// newTurn takes what waits: the start, the visible inbox by seq, due timers, then (unless the turn runs under a lease)
+// what is buffered, all up to a bound. What is left waits for the next turn.
+func (in *instance) newTurn(now time.Time) *turn {
+	v := &in.view
+	t := &turn{in: in, consumer: in.consumer, head: v.head, name: v.head.Name, version: in.version}
+	t.head.ID = in.id
+	room, bytes := inboxPage, limits.BufferBytes
+	take := func(size int) bool {
+		if room == 0 || bytes <= 0 {
+			return false
+		}
+		room, bytes = room-1, bytes-size
+		return true
+	}
+	if v.start != nil {
+		t.takesStart, t.name = true, v.start.Name
+		take(len(v.start.Input) + len(v.start.Start))
+	}
+	nowMs := now.UnixMilli()
+	rest := v.inbox[:0]
+	for _, item := range v.inbox {
+		if item.notBeforeMs <= nowMs && take(item.size) {
+			t.inbox = append(t.inbox, item)
+		} else {
+			rest = append(rest, item)
+		}
+	}
+	behind := v.behind() || len(rest) > 0 && rest[0].notBeforeMs <= nowMs
+	clear(v.inbox[len(rest):])
+	v.inbox = rest
+	for len(v.due) > 0 && take(16) {
+		t.timers = append(t.timers, v.due[0])
+		v.due = v.due[1:]
+	}
+	if !behind && in.token == "" {
+		in.takeArrivals(t, take)
+	}
+	return t
+}
+
+// takeArrivals moves buffered messages into the turn. A start is taken only by the turn that makes its instance.
+func (in *instance) takeArrivals(t *turn, take func(int) bool) {
+	b := &in.buffer
+	n := 0
+	for _, a := range b.items {
+		if a.state != arrivalHeld || a.start != nil && (in.view.exists || n > 0) || !take(a.size) {
+			break
+		}
+		if a.start != nil {
+			t.takesStart, t.name = true, a.start.req.Name
+		}
+		t.arrivals = append(t.arrivals, a)
+		b.bytes -= a.size
+		n++
+	}
+	rest := b.items[n:]
+	if len(rest) == 0 {
+		b.items = nil
+		return
+	}
+	b.items = append([]*arrival(nil), rest...)
+}
+
+// empty says that there is nothing to run.
+func (t *turn) empty() bool {
+	return !t.takesStart && len(t.inbox) == 0 && len(t.timers) == 0 && len(t.arrivals) == 0
+}
+
+// fill makes the turn's input from what it consumes.
+func (t *turn) fill(start *persistence.PendingStart) error {
+	messages := make([]*turnpb.Message, 0, 1+len(t.inbox)+len(t.timers)+len(t.arrivals))
+	switch {
+	case start != nil:
+		m, err := startMessage(start, t.version)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, m)
+	case t.takesStart:
+		req := &t.arrivals[0].start.req
+		messages = append(messages, &turnpb.Message{Kind: &turnpb.Message_Start{
+			Start: &turnpb.StartOrchestration{Name: req.Name, Version: t.version, Input: req.Input},
+		}})
+	}
+	for i := range t.inbox {
+		messages = append(messages, t.inbox[i].message)
+	}
+	for _, key := range t.timers {
+		messages = append(messages, &turnpb.Message{
+			Execution: key.Execution, Event: key.Event,
+			Kind: &turnpb.Message_TimerElapsed{TimerElapsed: &turnpb.TimerElapsed{FireAtMs: key.FireAtMs}},
+		})
+	}
+	for _, a := range t.arrivals {
+		if a.message != nil {
+			messages = append(messages, a.message)
+		}
+	}
+	t.input.Messages = messages
+	return nil
+}
+
+// startMessage makes the message of an S row.
+func startMessage(s *persistence.PendingStart, version string) (*turnpb.Message, error) {
+	if s.Start != nil {
+		m := &turnpb.Message{}
+		if err := proto.Unmarshal(s.Start, m); err != nil {
+			return nil, fmt.Errorf("the start of execution %d: %w", s.Execution, err)
+		}
+		if m.GetStart() != nil && version != "" {
+			m.GetStart().Version = version
+		}
+		return m, nil
+	}
+	start := &turnpb.StartOrchestration{Name: s.Name, Version: version, Input: s.Input}
+	if version == "" {
+		start.Version = s.Version
+	}
+	if !s.Parent.IsZero() {
+		start.Parent = &turnpb.Parent{Instance: s.Parent.ID, Execution: s.Parent.Execution, Event: s.Parent.Event}
+	}
+	return &turnpb.Message{Kind: &turnpb.Message_Start{Start: start}}, nil
+}
+
+// startTurn hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
+func (in *instance) startTurn(d *doom) {
+	v := &in.view
+	t := in.newTurn(in.e.now())
+	if t.empty() && d == nil {
+		return
+	}
+	if err := t.fill(v.start); err != nil {
+		v.unreadable = err
+		in.giveBack(t)
+		in.phase = phaseUnknown
+		return
+	}
+	t.doom, t.token, t.stopLease, t.releaseSuspect = d, in.token, in.stopLease, in.releaseSuspect
+	in.token, in.stopLease, in.releaseSuspect = "", nil, nil
+	t.machine, t.fresh = in.machine, in.machine == nil
+	if t.fresh {
+		t.segments = v.segments
+		t.config = replay.Config{
+			Instance: in.id, Execution: max(t.head.Execution, 1), Name: t.name, Version: in.version, Func: in.fn,
+			Limits: in.e.replayLimits(),
+		}
+	}
+	v.segments = nil
+	in.machine, in.turn, in.phase = nil, t, phaseRunning
+	in.outstanding++
+	if d != nil {
+		t.consumer = nil
+		in.e.turnsRun.Run(t.execute, func() { in.send(&turnMsg{turn: t}) })
+		return
+	}
+	t.consumer.turns.run(t)
+}
+
+// replayLimits are the limits that the core checks itself.
+func (e *Engine) replayLimits() replay.Limits {
+	l := &e.cfg.Limits
+	return replay.Limits{
+		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
+		PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
+	}
+}
+
+// execute runs the turn in its slot: replay of what was loaded, the messages, user code, and the building of the commit,
+// so that the encoding is done in parallel with other instances.
+func (t *turn) execute() {
+	defer func() {
+		if r := recover(); r != nil {
+			t.spoiled = fmt.Errorf("the turn panicked outside the author's code: %v\n%s", r, debug.Stack())
+		}
+	}()
+	e := t.in.e
+	t.input.TimeMs, t.input.Entropy = clock.Ms(e.cfg.Clock), e.cfg.IDs.Entropy()
+	if t.fresh {
+		t.machine = replay.New(t.config)
+		t.machine.Load(t.segments)
+		t.segments = nil
+	}
+	replayed := t.machine.Replayed()
+	if t.doom != nil {
+		t.decision = t.machine.End(t.input, t.doom.why)
+	} else {
+		t.decision = t.machine.Advance(t.input)
+	}
+	e.counts.replayedEvents.Add(uint64(t.machine.Replayed() - replayed))
+	if t.decision.Spoiled != nil {
+		t.spoiled = t.decision.Spoiled
+		return
+	}
+	t.buildCommit()
+	if t.machine.Ended() {
+		t.machine.Close()
+	}
+}
+
+// turnDone takes a turn back from its slot.
+func (in *instance) turnDone(m *turnMsg) {
+	t := m.turn
+	if in.turn != t || in.phase != phaseRunning {
+		return
+	}
+	switch {
+	case m.abandoned:
+		in.e.cfg.Logger.Error("a turn is given up: its code has not come back", "instance", in.id,
+			"orchestration", t.name, "version", t.version)
+		in.strike(t)
+	case t.end == turnUnrun:
+		in.machine = t.machine
+		in.giveBack(t)
+		in.giveUpLease(t)
+		in.discard(false)
+	case t.spoiled != nil:
+		in.e.counts.spoiledTurns.Add(1)
+		in.e.cfg.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
+			"version", t.version, "error", t.spoiled)
+		in.strike(t)
+		in.machine = t.machine
+		in.discard(false)
+	case t.overLimit != nil:
+		in.machine = t.machine
+		in.giveBack(t)
+		in.keepLease(t)
+		in.doomed = &doom{why: t.overLimit, origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT}
+		in.discard(false)
+	default:
+		in.phase = phaseSettling
+		in.settle()
+	}
+}
+
+// settle proposes a turn that has ended, once none of its own messages is being accepted.
+func (in *instance) settle() {
+	t := in.turn
+	for _, a := range t.arrivals {
+		if a.state == arrivalAccepting {
+			return
+		}
+	}
+	if t.refused {
+		in.machine = t.machine
+		in.giveBack(t)
+		in.discard(false)
+		return
+	}
+	in.proposeCommit(t)
+}
+
+// giveBack takes a turn apart that will not be committed: its messages wait again. Inbox rows come back with the reload.
+func (in *instance) giveBack(t *turn) {
+	in.turn = nil
+	in.buffer.putBack(t.arrivals)
+	if len(t.timers) > 0 {
+		in.view.due = append(t.timers, in.view.due...)
+	}
+}
+
+// strike gives back a turn whose code misbehaved, to be counted as an attempt.
+func (in *instance) strike(t *turn) {
+	in.giveBack(t)
+	in.abandon = &abandonPlan{token: t.token, counts: true}
+	t.endCareful()
+	in.view.known = false
+	in.phase = phaseUnknown
+}
+
+// endCareful stops the renewal of a turn's lease and lets the next suspect run.
+func (t *turn) endCareful() {
+	if t.stopLease != nil {
+		t.stopLease()
+		t.stopLease = nil
+	}
+	if t.releaseSuspect != nil {
+		t.releaseSuspect()
+		t.releaseSuspect = nil
+	}
+}

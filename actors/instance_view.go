@@ -1,0 +1,151 @@
+package actors
+
+import (
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// view is what an instance knows of its durable state: what it last loaded, moved on by every commit and accept since.
+type view struct {
+	// known: the rest of the view is as the journal has it. Else only nudged and due mean anything.
+	known  bool
+	exists bool
+	head   persistence.Head
+	// start is the S row, while Turn is 0.
+	start *persistence.PendingStart
+	// inbox are the rows that no turn has consumed, by seq, up to read; nudged is the highest seq that is known to exist.
+	inbox  []inboxItem
+	read   uint64
+	nudged uint64
+	// due are timers that have come due and that no turn has consumed, in the order in which they came.
+	due []persistence.TimerKey
+	// attempts and notBeforeMs are those of the L row.
+	attempts    uint32
+	notBeforeMs int64
+	// children is set by a load only: whom a failure without code must cancel.
+	children []persistence.ChildItem
+	// segments are the history of a load, until a machine has taken them.
+	segments []replay.Segment
+	// unreadable is why the history cannot be replayed.
+	unreadable error
+}
+
+// inboxItem is an inbox row, decoded.
+type inboxItem struct {
+	seq         uint64
+	notBeforeMs int64
+	size        int
+	message     *turnpb.Message
+}
+
+// forget keeps only what does not come from the journal's present state.
+func (v *view) forget() { *v = view{nudged: 0, due: v.due} }
+
+// timerDue notes a timer, unless it is noted already or belongs to another execution.
+func (v *view) timerDue(key persistence.TimerKey) {
+	if v.known && !v.owns(key) || slices.Contains(v.due, key) {
+		return
+	}
+	v.due = append(v.due, key)
+}
+
+func (v *view) owns(key persistence.TimerKey) bool {
+	return v.exists && key.IID == v.head.IID && key.Execution == v.head.Execution && !v.head.Status.Terminal()
+}
+
+// keepOwnTimers drops due timers of other incarnations and executions.
+func (v *view) keepOwnTimers() {
+	v.due = slices.DeleteFunc(v.due, func(key persistence.TimerKey) bool { return !v.owns(key) })
+}
+
+// learn notes an inbox row that this instance has put there itself, so that it need not be read back. taken: a turn has
+// it already. A row behind a gap is left to a read.
+func (v *view) learn(seq uint64, message *turnpb.Message, size int, taken bool) {
+	switch {
+	case seq <= v.read:
+	case seq == v.read+1:
+		v.read = seq
+		if !taken {
+			v.inbox = append(v.inbox, inboxItem{seq: seq, size: size, message: message})
+		}
+	default:
+		v.nudged = max(v.nudged, seq)
+	}
+}
+
+// behind says that inbox rows exist which have not been read.
+func (v *view) behind() bool { return v.exists && v.nudged > v.read }
+
+// visible says whether an inbox row may be consumed at this time.
+func (v *view) visible(nowMs int64) bool {
+	for i := range v.inbox {
+		if v.inbox[i].notBeforeMs <= nowMs {
+			return true
+		}
+	}
+	return false
+}
+
+// created moves the view on after a start was accepted on its own.
+func (v *view) created(iid persistence.Incarnation, req *StartRequest) {
+	due := v.due
+	*v = view{known: true, exists: true, due: due}
+	v.head = persistence.Head{
+		ID: req.ID, IID: iid, Name: req.Name, Version: req.Version, Status: persistence.StatusPending,
+		Execution: 1, NextEvent: 1, NextSeq: 1,
+	}
+	v.start = &persistence.PendingStart{
+		ID: req.ID, IID: iid, Execution: 1, Name: req.Name, Version: req.Version, Input: req.Input,
+	}
+}
+
+// committed moves the view on after a turn's commit.
+func (v *view) committed(c *persistence.CommitTurn, r persistence.Result) {
+	h := &v.head
+	if c.IID == 0 {
+		*h = persistence.Head{ID: c.ID, IID: r.IID, Execution: 1, NextEvent: 1, NextSeq: 1}
+		v.known, v.exists = true, true
+	}
+	if c.Turn == 0 {
+		h.Name, h.Version, h.Pin = c.Name, c.Version, c.Pin
+	}
+	h.Turn = c.Turn + 1
+	for i, p := range c.Segment.Parts {
+		h.NextEvent += p.Count
+		h.HistoryEvents += p.Count
+		h.HistoryBytes += uint64(len(p.Events))
+		if i == 0 {
+			h.HistoryBytes += uint64(len(c.Segment.Header))
+		}
+	}
+	v.start, v.attempts, v.notBeforeMs, v.children, v.segments, v.unreadable = nil, 0, 0, nil, nil, nil
+	switch c.Outcome {
+	case persistence.OutcomeRunning:
+		h.Status = persistence.StatusRunning
+	case persistence.OutcomeCompleted:
+		h.Status = persistence.StatusCompleted
+	case persistence.OutcomeFailed:
+		h.Status = persistence.StatusFailed
+	case persistence.OutcomeContinued:
+		v.continued(c.Next)
+	}
+	if h.Status.Terminal() {
+		v.inbox, v.due = nil, nil
+	}
+}
+
+// continued moves the view on to the next execution.
+func (v *view) continued(next *persistence.NextStart) {
+	h := &v.head
+	h.Status, h.Execution = persistence.StatusPending, h.Execution+1
+	h.Turn, h.NextEvent, h.HistoryEvents, h.HistoryBytes = 0, 1, 0, 0
+	h.Name, h.Version, h.Pin = next.Name, next.Version, ""
+	v.start = &persistence.PendingStart{
+		ID: h.ID, IID: h.IID, Execution: h.Execution, Name: next.Name, Version: next.Version, Start: next.Start,
+		Parent: h.Parent,
+	}
+	v.due = nil
+}

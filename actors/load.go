@@ -1,0 +1,228 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// inboxPage is how many inbox rows an instance reads at once. It is also the most that one turn consumes.
+const inboxPage = 1000
+
+// loadMsg brings what was read. It is written by the journal's read function and read by the instance afterwards.
+type loadMsg struct {
+	inboxOnly bool
+	after     uint64 // inboxOnly: rows with a higher seq
+	nudged    uint64 // what was known to exist when the read was asked for
+
+	view view
+	full bool // the inbox has more rows than were read
+	err  error
+}
+
+// load asks the journal for everything that the instance needs to go on. No wait for durability: its own next commit
+// lies behind what it saw in the same log.
+func (in *instance) load() {
+	in.phase = phaseLoading
+	in.outstanding++
+	in.e.counts.loads.Add(1)
+	m := &loadMsg{nudged: in.view.nudged}
+	in.awaiting = m
+	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.read(r, in.id) }, func(err error) {
+		m.err = err
+		in.send(m)
+	})
+}
+
+// loadInbox asks for the inbox rows that were announced since the last read.
+func (in *instance) loadInbox() {
+	in.phase = phaseLoading
+	in.outstanding++
+	m := &loadMsg{inboxOnly: true, after: in.view.read, nudged: in.view.nudged}
+	in.awaiting = m
+	iid := in.view.head.IID
+	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.readInbox(r, iid, m.after) }, func(err error) {
+		m.err = err
+		in.send(m)
+	})
+}
+
+// read fills in the view. An unreadable history is part of the answer; an unreadable head is an error.
+func (m *loadMsg) read(r persistence.Reader, id string) error {
+	v := &m.view
+	v.known = true
+	iid, ok, err := r.Resolve(id)
+	if err != nil || !ok {
+		return err
+	}
+	if v.head, v.exists, err = r.Head(iid); err != nil || !v.exists {
+		return err
+	}
+	if v.head.Status.Terminal() {
+		return nil
+	}
+	if lease, ok, err := r.TurnLease(iid); err != nil {
+		return err
+	} else if ok {
+		v.attempts, v.notBeforeMs = lease.Attempts, lease.NotBeforeMs
+	}
+	if v.head.Children > 0 {
+		if v.children, err = r.Children(iid, v.head.Execution); err != nil {
+			return err
+		}
+	}
+	if v.head.Inbox > 0 {
+		if err := m.readInbox(r, iid, 0); err != nil {
+			return err
+		}
+	} else {
+		v.read = v.head.NextSeq - 1
+	}
+	if v.head.Turn == 0 {
+		start, ok, err := r.Start(iid, v.head.Execution)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: instance %q (%d) waits for its first turn of execution %d and has no start row",
+				persistence.ErrCorrupt, id, iid, v.head.Execution)
+		}
+		v.start = &start
+		return err
+	}
+	v.segments, v.unreadable = readSegments(r, iid, v.head.Execution)
+	return nil
+}
+
+// readInbox reads a page of inbox rows into the view.
+func (m *loadMsg) readInbox(r persistence.Reader, iid persistence.Incarnation, after uint64) error {
+	items, err := r.Inbox(iid, after, inboxPage)
+	if err != nil {
+		return err
+	}
+	v := &m.view
+	for _, item := range items {
+		decoded, err := decodeItem(item)
+		if err != nil {
+			v.unreadable = fmt.Errorf("inbox row %d: %w", item.Seq, err)
+			continue
+		}
+		v.inbox = append(v.inbox, decoded)
+		v.read = item.Seq
+	}
+	m.full = len(items) == inboxPage
+	switch {
+	case m.full:
+		v.nudged = max(v.head.NextSeq, v.read+2) - 1
+	case m.inboxOnly:
+		v.read = max(v.read, after, m.nudged)
+	default:
+		v.read = max(v.read, v.head.NextSeq-1)
+	}
+	return nil
+}
+
+func decodeItem(item persistence.InboxItem) (inboxItem, error) {
+	d := inboxItem{seq: item.Seq, notBeforeMs: item.NotBeforeMs, size: len(item.Message)}
+	if item.Form == persistence.ItemChildExists {
+		d.message = childExists(item)
+		return d, nil
+	}
+	d.message = &turnpb.Message{}
+	return d, proto.Unmarshal(item.Message, d.message)
+}
+
+// childExists is the answer to a parent whose child could not be started.
+func childExists(item persistence.InboxItem) *turnpb.Message {
+	failure := &turnpb.ApplicationFailure{
+		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_ALREADY_EXISTS,
+		Message:   fmt.Sprintf("an instance with the id %q already exists", item.ChildID),
+		ErrorKind: "AlreadyExists",
+	}
+	return &turnpb.Message{
+		Execution: item.Execution, Event: item.Event,
+		Kind: &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{
+			Failure: &turnpb.Failure{Category: &turnpb.Failure_Application{Application: failure}},
+		}},
+	}
+}
+
+// readSegments reads a history: a part with a header begins a turn, one without continues it.
+func readSegments(r persistence.Reader, iid persistence.Incarnation, execution uint64) ([]replay.Segment, error) {
+	var segments []replay.Segment
+	var bad error
+	err := r.Parts(iid, execution, 1, func(p persistence.StoredPart) bool {
+		var list turnpb.EventList
+		if bad = proto.Unmarshal(p.Events, &list); bad != nil {
+			bad = fmt.Errorf("events from %d on: %w", p.FirstEvent, bad)
+			return false
+		}
+		if p.Header == nil {
+			if len(segments) == 0 {
+				bad = errors.New("the first part has no header")
+				return false
+			}
+			last := &segments[len(segments)-1]
+			last.Events = append(last.Events, list.Events...)
+			return true
+		}
+		header := &turnpb.SegmentHeader{}
+		if bad = proto.Unmarshal(p.Header, header); bad != nil {
+			bad = fmt.Errorf("the header at event %d: %w", p.FirstEvent, bad)
+			return false
+		}
+		segments = append(segments, replay.Segment{Header: header, Events: list.Events})
+		return true
+	})
+	if err = errors.Join(err, bad); err != nil {
+		return nil, err
+	}
+	return segments, nil
+}
+
+// loaded takes the answer of a read.
+func (in *instance) loaded(m *loadMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.phase = phaseUnknown
+	if m.err != nil {
+		in.loadFailed(m.err)
+		return
+	}
+	v := &in.view
+	if m.inboxOnly {
+		in.phase = phaseReady
+		// An accept that came back during the read may have brought rows of it already.
+		for _, item := range m.view.inbox {
+			if item.seq > v.read {
+				v.inbox = append(v.inbox, item)
+			}
+		}
+		v.read, v.nudged = max(v.read, m.view.read), max(v.nudged, m.view.nudged)
+		if m.view.unreadable != nil {
+			v.unreadable = m.view.unreadable
+		}
+		return
+	}
+	nudged, due := v.nudged, v.due
+	*v = m.view
+	v.nudged, v.due = max(v.nudged, nudged), due
+	v.keepOwnTimers()
+	in.phase = phaseReady
+}
+
+// loadFailed answers what is held: without a view nothing can be done for it.
+func (in *instance) loadFailed(err error) {
+	if errors.Is(err, persistence.ErrBusy) {
+		in.pause()
+		return
+	}
+	in.e.cfg.Logger.Error("an instance cannot be loaded", "instance", in.id, "error", err)
+	in.unpark()
+	in.answerHeld(fmt.Errorf("load instance %q: %w", in.id, err))
+	in.retreat()
+}

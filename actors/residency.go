@@ -1,0 +1,176 @@
+package actors
+
+import (
+	"container/list"
+	"sync"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+)
+
+// What an idle instance costs beside its machine: actor, cell, table entries, view.
+const residentOverheadBytes = 3 << 10
+
+// When an idle resident leaves: at once above the bound, after a second above a quarter of it, else after a minute. So
+// what is in use stays, and what only waits costs nothing.
+const (
+	residentPressured = time.Second
+	residentRelaxed   = time.Minute
+)
+
+// residency bounds the memory of machines that wait between turns: the least recently used leave first.
+type residency struct {
+	e   *engine
+	max int64
+	mu  struct {
+		sync.Mutex
+		order *list.List // of *resident, least recently used first
+		bytes int64
+		armed bool
+		timer clock.Timer
+		off   bool
+	}
+}
+
+// resident is an idle instance in the list.
+type resident struct {
+	in    *instance
+	bytes int64
+	since time.Time
+}
+
+// evictMsg tells an idle instance to let its machine go.
+type evictMsg struct{}
+
+var evict = &evictMsg{}
+
+func newResidency(e *engine, maxBytes int64) *residency {
+	r := &residency{e: e, max: maxBytes}
+	r.mu.order = list.New()
+	return r
+}
+
+// park notes an idle instance as the most recently used. False: it may not stay.
+func (r *residency) park(in *instance, bytes int) bool {
+	r.mu.Lock()
+	if r.max < 0 || r.mu.off {
+		r.mu.Unlock()
+		return false
+	}
+	x := &resident{in: in, bytes: int64(bytes + residentOverheadBytes), since: r.e.now()}
+	in.place = r.mu.order.PushBack(x)
+	r.mu.bytes += x.bytes
+	evicted := r.shrink(x.since)
+	r.arm()
+	r.mu.Unlock()
+	r.tell(evicted)
+	return true
+}
+
+// unpark takes an instance out of the list because it has something to do. False: it has been told to leave, and the
+// message is on its way.
+func (r *residency) unpark(in *instance) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if in.place == nil {
+		return false
+	}
+	r.drop(in.place)
+	return true
+}
+
+// drop takes an element out, with r.mu held.
+func (r *residency) drop(at *list.Element) *instance {
+	x := r.mu.order.Remove(at).(*resident)
+	r.mu.bytes -= x.bytes
+	x.in.place = nil
+	return x.in
+}
+
+// shrink takes out who must leave now, with r.mu held.
+func (r *residency) shrink(now time.Time) (evicted []*instance) {
+	for front := r.mu.order.Front(); front != nil; front = r.mu.order.Front() {
+		idle := now.Sub(front.Value.(*resident).since)
+		leave := r.mu.off || r.mu.bytes > r.max || r.mu.bytes > r.max/4 && idle >= residentPressured || idle >= residentRelaxed
+		if !leave {
+			break
+		}
+		evicted = append(evicted, r.drop(front))
+	}
+	return evicted
+}
+
+// arm starts the timer that looks for the long idle, with r.mu held.
+func (r *residency) arm() {
+	front := r.mu.order.Front()
+	if r.mu.armed || front == nil {
+		return
+	}
+	wait := residentRelaxed
+	if r.mu.bytes > r.max/4 {
+		wait = residentPressured
+	}
+	r.mu.armed = true
+	left := wait - r.e.now().Sub(front.Value.(*resident).since)
+	r.mu.timer = r.e.cfg.Clock.AfterFunc(max(left, residentPressured/4), r.sweep)
+}
+
+func (r *residency) sweep() {
+	r.mu.Lock()
+	r.mu.armed = false
+	evicted := r.shrink(r.e.now())
+	r.arm()
+	r.mu.Unlock()
+	r.tell(evicted)
+}
+
+func (r *residency) tell(evicted []*instance) {
+	for _, in := range evicted {
+		r.e.counts.evictions.Add(1)
+		in.send(evict)
+	}
+}
+
+// evictAll makes every resident leave, now and from now on.
+func (r *residency) evictAll() {
+	r.mu.Lock()
+	r.mu.off = true
+	if r.mu.timer != nil {
+		r.mu.timer.Stop()
+	}
+	evicted := r.shrink(r.e.now())
+	r.mu.Unlock()
+	r.tell(evicted)
+}
+
+func (r *residency) totals() (count, bytes uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return uint64(r.mu.order.Len()), uint64(r.mu.bytes)
+}
+
+// unpark tells the residency that the instance has something to do.
+func (in *instance) unpark() {
+	if !in.parked {
+		return
+	}
+	in.parked = false
+	if !in.e.residents.unpark(in) {
+		in.evicting = true
+		in.outstanding++
+	}
+}
+
+// evicted takes the residency's message: the machine goes, unless there is something to do meanwhile.
+func (in *instance) evicted() {
+	if in.evicting {
+		in.evicting = false
+		in.outstanding--
+		return
+	}
+	in.parked = false
+	if in.phase == phaseReady && in.machine != nil {
+		in.discard(false)
+	}
+	in.leaving = true
+}

@@ -1,0 +1,191 @@
+package actors
+
+import (
+	"sync"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+)
+
+// turnSlots run the turns of one consumer, at most so many at once, in the order in which they were asked for. A slot
+// runs user code on a goroutine of the CodeRunner, so code that blocks can be given up: its slot is given to the next.
+type turnSlots struct {
+	e     *engine
+	limit int
+	mu    struct {
+		sync.Mutex
+		running []*turn // oldest first
+		queue   []*turn
+		closed  bool
+		watched bool
+		timer   clock.Timer
+	}
+}
+
+func newTurnSlots(e *engine, limit int) *turnSlots { return &turnSlots{e: e, limit: limit} }
+
+// run queues a turn for a slot. The turn's instance is told with turnMsg when the turn has ended, has been given up, or
+// has been returned unrun because the slots closed. run never blocks.
+func (s *turnSlots) run(t *turn) {
+	s.mu.Lock()
+	switch {
+	case s.mu.closed || s.limit <= 0:
+		s.mu.Unlock()
+		t.end = turnUnrun
+		t.in.send(&turnMsg{turn: t})
+	case len(s.mu.running) < s.limit:
+		s.begin(t)
+		s.mu.Unlock()
+		s.execute(t)
+	default:
+		s.mu.queue = append(s.mu.queue, t)
+		s.mu.Unlock()
+	}
+}
+
+// begin takes a slot, with s.mu held.
+func (s *turnSlots) begin(t *turn) {
+	t.began = s.e.now()
+	s.mu.running = append(s.mu.running, t)
+	s.watch()
+}
+
+func (s *turnSlots) execute(t *turn) {
+	s.e.counts.turns.Add(1)
+	s.e.turnsRun.Run(t.execute, func() { s.finished(t) })
+}
+
+// finished gives the slot to the next turn. Code that comes back after it was given up finds its slot gone: what it
+// decided is worthless, and its machine is closed here, where it ran.
+func (s *turnSlots) finished(t *turn) {
+	s.mu.Lock()
+	if !s.release(t) {
+		s.mu.Unlock()
+		t.machine.Close()
+		return
+	}
+	next := s.next()
+	s.mu.Unlock()
+	t.end = turnRan
+	t.in.send(&turnMsg{turn: t})
+	if next != nil {
+		s.execute(next)
+	}
+}
+
+// release takes a turn off the running list, with s.mu held; false if it was not there.
+func (s *turnSlots) release(t *turn) bool {
+	for i, r := range s.mu.running {
+		if r == t {
+			s.mu.running = append(s.mu.running[:i], s.mu.running[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// next begins the oldest waiting turn if a slot is free, with s.mu held.
+func (s *turnSlots) next() *turn {
+	if len(s.mu.queue) == 0 || len(s.mu.running) >= s.limit {
+		return nil
+	}
+	t := s.mu.queue[0]
+	s.mu.queue[0] = nil
+	s.mu.queue = s.mu.queue[1:]
+	s.begin(t)
+	return t
+}
+
+// close returns what waits for a slot, unrun. Turns that run end as usual.
+func (s *turnSlots) close() {
+	s.mu.Lock()
+	s.mu.closed = true
+	waiting := s.mu.queue
+	s.mu.queue = nil
+	s.mu.Unlock()
+	for _, t := range waiting {
+		t.end = turnUnrun
+		t.in.send(&turnMsg{turn: t})
+	}
+}
+
+// closed says that no more turns run here.
+func (s *turnSlots) closed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.closed
+}
+
+// watch arms the watchdog while turns run, with s.mu held.
+func (s *turnSlots) watch() {
+	if s.mu.watched || len(s.mu.running) == 0 {
+		return
+	}
+	s.mu.watched = true
+	s.mu.timer = s.e.cfg.Clock.AfterFunc(s.e.cfg.WatchdogWarn/4, s.inspect)
+}
+
+// inspect reports turns that have run for too long, and gives up those that have run for far too long.
+func (s *turnSlots) inspect() {
+	now := s.e.now()
+	var report, abandoned, begun []*turn
+	s.mu.Lock()
+	s.mu.watched = false
+	for _, t := range s.mu.running {
+		ran := now.Sub(t.began)
+		if ran >= s.e.cfg.WatchdogWarn && !t.reported {
+			t.reported = true
+			report = append(report, t)
+		}
+		if ran >= s.e.cfg.WatchdogAbandon {
+			abandoned = append(abandoned, t)
+		}
+	}
+	for _, t := range abandoned {
+		s.release(t)
+	}
+	for t := s.next(); t != nil; t = s.next() {
+		begun = append(begun, t)
+	}
+	s.watch()
+	s.mu.Unlock()
+	for _, t := range report {
+		s.e.reportBlocked(t, now.Sub(t.began))
+	}
+	for _, t := range abandoned {
+		s.e.counts.abandonedTurns.Add(1)
+		s.e.counts.leakedCoroutines.Add(1)
+		t.in.send(&turnMsg{turn: t, abandoned: true})
+	}
+	for _, t := range begun {
+		s.execute(t)
+	}
+}
+
+// stopWatching ends the watchdog's timer. Nothing may run any more, or be given up.
+func (s *turnSlots) stopWatching() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.timer != nil {
+		s.mu.timer.Stop()
+	}
+}
+
+// turnMsg brings a turn back to its instance.
+type turnMsg struct {
+	turn *turn
+	// abandoned: the code still runs and its slot has been taken away. The turn's fields but the instance's own must not
+	// be touched: the code may be writing them.
+	abandoned bool
+}
+
+// turnEnd says how a turn came back.
+type turnEnd uint8
+
+const (
+	turnRan   turnEnd = iota
+	turnUnrun         // no code ran
+)
+
+// ranFor is how long a turn has had its slot.
+func (t *turn) ranFor(now time.Time) time.Duration { return now.Sub(t.began) }
