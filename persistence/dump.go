@@ -1,16 +1,10 @@
 package persistence
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Dump is one partition's whole durable state in a canonical form: every row once, in key order, nil and empty byte
 // strings alike. Two stores that were given the same commands in the same order have equal dumps, whatever their
 // batches, files and restarts were. It is for tests, for verification and for people; it is not a backup.
-//
-// Within Outbox the message is in the implementation's own encoding, so dumps of different implementations agree in
-// everything but that.
 type Dump struct {
 	Partition Partition
 	State     PartitionState
@@ -69,34 +63,44 @@ type DumpListing struct {
 
 // String is the dump as text, one row a line: equal dumps have equal text, and a difference can be read.
 func (d *Dump) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "P %d %+v\n", d.Partition, d.State)
-	dumpRows(&b, "M received from", d.Marks)
-	dumpRows(&b, "M sent to", d.Sent)
-	dumpRows(&b, "N", d.Names)
-	dumpRows(&b, "H", d.Heads)
-	dumpRows(&b, "S", d.Starts)
-	dumpRows(&b, "E", d.Parts)
-	dumpRows(&b, "I", d.Inbox)
-	dumpRows(&b, "L", d.Leases)
+	b := fmt.Appendf(nil, "P %d %+v\n", d.Partition, d.State)
+	b = dumpRows(b, "M received from", d.Marks)
+	b = dumpRows(b, "M sent to", d.Sent)
+	b = dumpRows(b, "N", d.Names)
+	b = dumpRows(b, "H", d.Heads)
+	for _, s := range d.Starts {
+		b = fmt.Appendf(b, "S %q %d execution %d name %q version %q parent %+q input %x start %x\n",
+			s.ID, s.IID, s.Execution, s.Name, s.Version, fmt.Sprintf("%+v", s.Parent), s.Input, s.Start)
+	}
+	for _, p := range d.Parts {
+		b = fmt.Appendf(b, "E %d execution %d event %d count %d turn %d header %x events %x chain %x\n",
+			p.IID, p.Execution, p.FirstEvent, p.Count, p.Turn, p.Header, p.Events, p.Chain)
+	}
+	for _, i := range d.Inbox {
+		b = fmt.Appendf(b, "I %d seq %d not before %d form %d message %x execution %d event %d child %q\n",
+			i.IID, i.Seq, i.NotBeforeMs, i.Form, i.Message, i.Execution, i.Event, i.ChildID)
+	}
+	b = dumpRows(b, "L", d.Leases)
 	for _, w := range d.Work {
 		tag, session := optional(w.Tag), optional(w.Session)
 		w.Tag, w.Session = nil, nil // pointers: their addresses must not be in the text
-		fmt.Fprintf(&b, "W tag %s session %s %+q\n", tag, session, fmt.Sprintf("%+v", w))
+		b = fmt.Appendf(b, "W tag %s session %s %+q\n", tag, session, fmt.Sprintf("%+v", w))
 	}
-	dumpRows(&b, "T", d.Timers)
-	dumpRows(&b, "C", d.Children)
-	dumpRows(&b, "R", d.Requests)
-	dumpRows(&b, "O", d.Outbox)
-	dumpRows(&b, "X", d.Listing)
-	return b.String()
+	b = dumpRows(b, "T", d.Timers)
+	b = dumpRows(b, "C", d.Children)
+	b = dumpRows(b, "R", d.Requests)
+	for _, o := range d.Outbox {
+		b = fmt.Appendf(b, "O to %d seq %d message %x\n", o.To, o.Seq, o.Message)
+	}
+	return string(dumpRows(b, "X", d.Listing))
 }
 
 // dumpRows writes rows of one family, quoted, so that no content can look like another line.
-func dumpRows[R any](b *strings.Builder, family string, rows []R) {
+func dumpRows[R any](b []byte, family string, rows []R) []byte {
 	for _, row := range rows {
-		fmt.Fprintf(b, "%s %+q\n", family, fmt.Sprintf("%+v", row))
+		b = fmt.Appendf(b, "%s %+q\n", family, fmt.Sprintf("%+v", row))
 	}
+	return b
 }
 
 func optional(s *string) string {

@@ -4,3 +4,23 @@ import "testing"
 
 // TestModel runs the kit on the model: what every implementation is compared with must itself be right.
 func TestModel(t *testing.T) { Run(t, MemoryHarness(Faults{})) }
+
+// TestRandom plays random commands to the model behind its journal, which cuts batches as it likes, and checks that
+// the generator reaches what it must.
+func TestRandom(t *testing.T) {
+	for seed := range uint64(3) {
+		trace := GenerateLong(seed, 3, 8000, 24)
+		CheckCoverage(NewT(t), trace.Coverage)
+		Play(NewT(t), MemoryHarness(Faults{}).Open(NewT(t), 3), trace, seed, 4)
+		for _, what := range sortedKeys(trace.Coverage) {
+			t.Logf("%6d %s", trace.Coverage[what], what)
+		}
+	}
+}
+
+// TestRandomViews plays shorter ones whose state is known at every index.
+func TestRandomViews(t *testing.T) {
+	for seed := range uint64(10) {
+		Play(NewT(t), MemoryHarness(Faults{}).Open(NewT(t), 2), Generate(seed, 2, 400, 8), seed, 2)
+	}
+}

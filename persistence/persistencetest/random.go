@@ -1,0 +1,290 @@
+package persistencetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// generator makes random commands, most of which fit the state and some of which do not. It reads the models to know
+// what would fit, and applies what it made to them.
+type generator struct {
+	*dice
+	trace  *Trace
+	models []*Model
+	nowMs  int64
+	epochs []uint64
+	ids    []string
+	keys   []persistence.RequestRef
+	nonce  uint64
+	fresh  int
+	// live bounds how many instances are unfinished at a time.
+	live int
+	// digests says whether the state is noted at every index.
+	digests bool
+}
+
+// Generate makes a trace of so many commands. live is about how many instances are unfinished at a time: a store with
+// few of them is more often in odd states. The state at every index is noted, so its cost is length times live.
+func Generate(seed uint64, partitions, length, live int) *Trace {
+	return generate(seed, partitions, length, live, true)
+}
+
+// GenerateLong makes a trace whose state is noted at the end only: for CheckDump and CheckView it is of no use.
+func GenerateLong(seed uint64, partitions, length, live int) *Trace {
+	return generate(seed, partitions, length, live, false)
+}
+
+func generate(seed uint64, partitions, length, live int, digests bool) *Trace {
+	g := &generator{
+		dice: newDice(seed), nowMs: 1_700_000_000_000, epochs: make([]uint64, partitions), live: live, digests: digests,
+		trace: &Trace{
+			Seed: seed, Partitions: partitions, Coverage: map[string]int{},
+			probes: make([][]digest, partitions), dumps: make([][]digest, partitions),
+		},
+	}
+	for p := range partitions {
+		g.models = append(g.models, NewModel(persistence.Partition(p), partitions, placement(partitions)))
+		g.note(p)
+		g.beginEpoch(p)
+	}
+	for len(g.trace.Steps) < length {
+		g.moveClock()
+		p := g.upTo(partitions)
+		if g.models[p].state.Clean && g.percent(50) {
+			g.beginEpoch(p)
+			continue
+		}
+		g.command(p)
+	}
+	for _, m := range g.models {
+		g.trace.final = append(g.trace.final, m.Dump().String())
+	}
+	return g.trace
+}
+
+// moveClock moves mostly a little, sometimes a day, and sometimes back: proposers' clocks are not clamped.
+func (g *generator) moveClock() {
+	switch n := g.upTo(1000); {
+	case n < 1:
+		g.nowMs += persistence.RequestTTLMs
+	case n < 40:
+		g.nowMs -= int64(g.upTo(300))
+	case n < 340:
+		g.nowMs += int64(g.upTo(400))
+	}
+}
+
+// apply gives a command to a partition's model and writes the step down.
+func (g *generator) apply(p int, c persistence.Command) persistence.Result {
+	proposal := persistence.Proposal{TimeMs: g.nowMs, Epoch: g.epochs[p], Command: c}
+	if g.percent(4) && proposal.Epoch > 0 {
+		proposal.Epoch -= uint64(1 + g.upTo(2))
+	}
+	m := g.models[p]
+	index := m.state.Applied + 1
+	applied := m.Apply(index, proposal)
+	g.trace.Steps = append(g.trace.Steps, Step{
+		Partition: persistence.Partition(p), Proposal: proposal, Index: index,
+		Result: ResultText(applied.Result), Effects: EffectsText(applied.Effects),
+	})
+	g.note(p)
+	g.count(fmt.Sprintf("%T", c))
+	var refusal *persistence.Refusal
+	if errors.As(applied.Result.Err, &refusal) {
+		g.count("refused " + codeNames[refusal.Code])
+		g.count(fmt.Sprintf("%T refused %s", c, codeNames[refusal.Code]))
+		for _, s := range refusal.Stale {
+			g.count(fmt.Sprintf("stale part %d", s.Part))
+		}
+	}
+	if applied.Result.Repeated {
+		g.count("repeated")
+	}
+	return applied.Result
+}
+
+var codeNames = [...]string{
+	persistence.Conflict: "Conflict", persistence.Fenced: "Fenced", persistence.LeaseLost: "LeaseLost",
+	persistence.NotFound: "NotFound", persistence.AlreadyExists: "AlreadyExists", persistence.Limit: "Limit",
+	persistence.Stale: "Stale",
+}
+
+func (g *generator) count(what string) { g.trace.Coverage[what]++ }
+
+// note writes down the state of a partition.
+func (g *generator) note(p int) {
+	if !g.digests {
+		return
+	}
+	text, err := probe(g.models[p], g.trace.Partitions)
+	if err != nil {
+		panic(err) // a model's reads do not fail
+	}
+	g.trace.probes[p] = append(g.trace.probes[p], digestOf(text))
+	g.trace.dumps[p] = append(g.trace.dumps[p], digestOf(g.models[p].Dump().String()))
+}
+
+// command makes one random command for a partition.
+func (g *generator) command(p int) {
+	choices := []struct {
+		weight int
+		make   func(p int)
+	}{
+		{60, g.startInstance}, {90, g.enqueue}, {230, g.commitTurn}, {50, g.fusedStart}, {60, g.leaseTurn},
+		{30, g.renewTurn}, {30, g.abandonTurn}, {60, g.leaseWork}, {30, g.renewWork}, {60, g.completeWork},
+		{35, g.abandonWork}, {80, g.deliver}, {35, g.outboxAck}, {25, g.sweep}, {16, g.beginEpoch}, {18, g.endEpoch},
+	}
+	total := 0
+	for _, c := range choices {
+		total += c.weight
+	}
+	n := g.upTo(total)
+	for _, c := range choices {
+		if n -= c.weight; n < 0 {
+			c.make(p)
+			return
+		}
+	}
+}
+
+func (g *generator) beginEpoch(p int) {
+	epoch := g.models[p].state.Epoch + 1 + uint64(g.upTo(2))
+	if g.percent(30) && g.models[p].state.Epoch > 0 {
+		epoch = g.models[p].state.Epoch - uint64(g.upTo(2))
+	}
+	// Two processes take turns, so that leases of the one before are found dead and later alive again.
+	r := g.apply(p, persistence.BeginEpoch{Epoch: epoch, Node: "here", Process: fmt.Sprintf("process %d", epoch%2)})
+	if r.Err == nil {
+		g.epochs[p] = epoch
+	}
+}
+
+func (g *generator) endEpoch(p int) { g.apply(p, persistence.EndEpoch{}) }
+
+// newID is an id that was never used: in the partition, anywhere, or that of a child.
+func (g *generator) newID(p int) string {
+	for {
+		g.fresh++
+		id := fmt.Sprintf("i%d", g.fresh)
+		if g.percent(20) && len(g.ids) > 0 {
+			id = fmt.Sprintf("%s::sub::%d", pick(g.dice, g.ids), g.fresh)
+		}
+		if int(g.models[0].home(id)) == p {
+			g.ids = append(g.ids, id)
+			return id
+		}
+	}
+}
+
+// oldID is an id of this partition that was used; a new one if there is none.
+func (g *generator) oldID(p int) string {
+	head := pick(g.dice, g.heads(p, false))
+	if head == nil {
+		return g.newID(p)
+	}
+	return head.ID
+}
+
+// heads are a partition's instances in order: all, or those that run.
+func (g *generator) heads(p int, unfinished bool) []*persistence.Head {
+	m := g.models[p]
+	var heads []*persistence.Head
+	for _, iid := range sortedKeys(m.heads) {
+		if h := m.heads[iid]; !unfinished || !h.Status.Terminal() {
+			heads = append(heads, h)
+		}
+	}
+	return heads
+}
+
+func (g *generator) crowded(p int) bool { return len(g.heads(p, true)) >= g.live/g.trace.Partitions+1 }
+
+// key is sometimes a request key: one that was used for this very id, if there is one, or a new one.
+func (g *generator) key(id string) string {
+	of := slices.DeleteFunc(slices.Clone(g.keys), func(r persistence.RequestRef) bool { return r.ID != id })
+	switch n := g.upTo(10); {
+	case n < 4 && len(of) > 0:
+		return pick(g.dice, of).Key
+	case n < 7:
+		return ""
+	}
+	g.fresh++
+	key := fmt.Sprintf("k%d", g.fresh)
+	g.keys = append(g.keys, persistence.RequestRef{ID: id, Key: key})
+	return key
+}
+
+func (g *generator) startInstance(p int) {
+	id := g.oldID(p)
+	if !g.crowded(p) && g.percent(75) {
+		id = g.newID(p)
+	}
+	g.apply(p, &persistence.StartInstance{
+		ID: id, Name: "n" + id, Version: pick(g.dice, []string{"", "1.0.0", "2.0.0"}), Input: []byte(id), RequestKey: g.key(id),
+	})
+}
+
+func (g *generator) enqueue(p int) {
+	id := g.oldID(p)
+	if g.percent(12) {
+		id = fmt.Sprintf("missing%d", g.upTo(100))
+	} else if running := pick(g.dice, g.heads(p, true)); running != nil && g.percent(80) {
+		id = running.ID
+	}
+	c := &persistence.Enqueue{ID: id, Message: eventMessage(fmt.Sprintf("m%d", g.upTo(1000))), RequestKey: g.key(id)}
+	if g.percent(20) {
+		c.NotBeforeMs = g.nowMs + int64(g.upTo(3000))
+	}
+	if g.percent(60) {
+		c.InboxMax = uint64(1 + g.upTo(4))
+	}
+	g.apply(p, c)
+}
+
+func (g *generator) sweep(p int) {
+	g.apply(p, &persistence.Sweep{Requests: append(some(g.dice, g.keys, 10), persistence.RequestRef{ID: "i1", Key: "none"})})
+}
+
+// deliver carries messages from some partition to this one: what comes next, what came already, with a gap, or damaged.
+func (g *generator) deliver(p int) {
+	from := g.upTo(g.trace.Partitions)
+	for i := range g.trace.Partitions { // the first that has something
+		if other := (from + i) % g.trace.Partitions; len(g.models[other].outbox[persistence.Partition(p)]) > 0 {
+			from = other
+			break
+		}
+	}
+	items := g.models[from].outbox[persistence.Partition(p)]
+	if len(items) == 0 {
+		g.apply(p, &persistence.Deliver{From: persistence.Partition(from), FirstSeq: g.models[p].received[persistence.Partition(from)] + 1})
+		return
+	}
+	first, n := g.upTo(len(items)), 1+g.upTo(len(items))
+	if g.percent(80) {
+		first = 0
+	}
+	items = items[first:min(len(items), first+n)]
+	d := &persistence.Deliver{From: persistence.Partition(from), FirstSeq: items[0].Seq}
+	for _, item := range items {
+		d.Messages = append(d.Messages, item.Message)
+	}
+	if g.percent(5) {
+		d.Messages[len(d.Messages)-1] = []byte("damaged")
+	}
+	g.apply(p, d)
+}
+
+// outboxAck takes back what was delivered, or part of it.
+func (g *generator) outboxAck(p int) {
+	for to := range g.trace.Partitions {
+		through := g.models[to].received[persistence.Partition(p)]
+		if len(g.models[p].outbox[persistence.Partition(to)]) > 0 && through > 0 && g.percent(60) {
+			g.apply(p, &persistence.OutboxAck{To: persistence.Partition(to), Through: through - uint64(g.upTo(2))})
+			return
+		}
+	}
+	g.apply(p, &persistence.OutboxAck{To: persistence.Partition(g.upTo(g.trace.Partitions)), Through: 0})
+}

@@ -1,0 +1,229 @@
+package persistencetest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// commitTurn makes a turn of a random instance, mostly as an engine would.
+func (g *generator) commitTurn(p int) {
+	head := pick(g.dice, g.heads(p, g.percent(95)))
+	if head == nil {
+		g.startInstance(p)
+		return
+	}
+	plan := newPlan(*head, g.nowMs)
+	plan.perPart = g.upTo(4)
+	if head.Turn == 0 || !g.percent(5) { // the rest are turns without events
+		g.consume(p, head, plan)
+		g.ask(p, head, plan)
+		g.end(p, head, plan)
+	}
+	g.fence(p, head, plan)
+	c := plan.build()
+	if g.percent(12) {
+		g.spoil(head, c)
+	}
+	r := g.apply(p, c)
+	if r.Err == nil {
+		g.count(fmt.Sprintf("outcome %d", c.Outcome))
+		g.countIf(len(c.Segment.Parts) > 1, "several parts")
+		g.countIf(len(c.Segment.Parts) == 0, "turn without events")
+		g.countIf(len(c.ConsumedTimers) > 0, "timer fired")
+		g.countIf(len(c.AcceptedResults) > 0, "accepted result")
+		g.countIf(len(c.AcceptedMessages) > 0, "accepted message")
+		g.countIf(c.Token != "", "turn under a lease")
+	}
+}
+
+func (g *generator) countIf(yes bool, what string) {
+	if yes {
+		g.count(what)
+	}
+}
+
+// consume takes in what waits.
+func (g *generator) consume(p int, head *persistence.Head, plan *plan) {
+	m := g.models[p]
+	if s, ok := m.starts[executionKey{head.IID, head.Execution}]; ok {
+		plan.takeStart(s)
+	}
+	for _, item := range some(g.dice, m.inbox[head.IID], 70) {
+		plan.takeItem(item)
+	}
+	for _, t := range m.sortedTimers() {
+		if t.Key.IID == head.IID && t.Key.FireAtMs <= g.nowMs && g.percent(70) {
+			plan.takeTimer(persistence.TimerRef{FireAtMs: t.Key.FireAtMs, Event: t.Key.Event})
+		}
+	}
+	if head.Turn > 0 && g.percent(20) {
+		plan.acceptMessage(g.key(head.ID), eventMessage("accepted"))
+	}
+	for _, w := range g.workOf(p, head) {
+		if g.percent(12) {
+			plan.acceptResult(persistence.AcceptedResult{
+				Execution: w.Key.Execution, Event: w.Key.Event, Token: w.Token, Attempts: w.Attempts, Epoch: g.epochs[p],
+			})
+		}
+	}
+}
+
+func (g *generator) workOf(p int, head *persistence.Head) (work []persistence.WorkItem) {
+	for _, w := range g.models[p].sortedWork() {
+		if w.Key.IID == head.IID {
+			work = append(work, w)
+		}
+	}
+	return work
+}
+
+// ask schedules, cancels and sends.
+func (g *generator) ask(p int, head *persistence.Head, plan *plan) {
+	accepted := map[uint64]bool{}
+	for _, a := range plan.commit.AcceptedResults {
+		accepted[a.Event] = true
+	}
+	for range g.upTo(3) {
+		w := persistence.NewWork{Name: fmt.Sprintf("w%d", g.upTo(5)), Input: []byte("in")}
+		if g.percent(25) {
+			tag, session := "tag", "session"
+			w.Tag, w.Session = &tag, &session
+		}
+		if g.percent(20) {
+			w.NotBeforeMs = g.nowMs + int64(g.upTo(2000))
+		}
+		if event := plan.scheduleAs(w); g.percent(10) {
+			plan.cancelWork(event)
+		}
+	}
+	for range g.upTo(2) {
+		if ref := plan.timer(g.nowMs + int64(g.upTo(4000)) - 500); g.percent(10) {
+			plan.commit.CancelledTimers = append(plan.commit.CancelledTimers, ref)
+		}
+	}
+	for _, w := range g.workOf(p, head) {
+		if !accepted[w.Key.Event] && g.percent(10) {
+			plan.cancelWork(w.Key.Event)
+		}
+	}
+	for _, t := range g.models[p].sortedTimers() {
+		ref := persistence.TimerRef{FireAtMs: t.Key.FireAtMs, Event: t.Key.Event}
+		if t.Key.IID == head.IID && !slices.Contains(plan.commit.ConsumedTimers, ref) && g.percent(10) {
+			plan.commit.CancelledTimers = append(plan.commit.CancelledTimers, ref)
+		}
+	}
+	g.family(p, head, plan)
+	plan.note(fmt.Sprintf("note %d", g.upTo(100)))
+}
+
+// family starts children near and far, some with an id that is taken, cancels some, and sends what nobody expects.
+func (g *generator) family(p int, head *persistence.Head, plan *plan) {
+	if g.percent(30) && !g.crowded(p) {
+		id := fmt.Sprintf("%s::sub::%d", head.ID, plan.next)
+		switch n := g.upTo(10); {
+		case n < 4:
+			g.fresh++
+			id = fmt.Sprintf("c%d", g.fresh)
+		case n < 6:
+			id = pick(g.dice, append(slices.Clone(g.ids), "c0"))
+		}
+		plan.child(id, "child of "+head.ID, pick(g.dice, []string{"", "1.0.0"}))
+	}
+	for _, c := range g.models[p].sortedChildren() {
+		if c.IID == head.IID && g.percent(8) {
+			plan.cancelChild(c.ChildItem)
+		}
+	}
+	if g.percent(8) && !g.crowded(p) {
+		g.fresh++
+		plan.detach(pick(g.dice, append(slices.Clone(g.ids), fmt.Sprintf("d%d", g.fresh))), "detached")
+	}
+	if g.percent(6) {
+		to := pick(g.dice, append(slices.Clone(g.ids), "nobody"))
+		plan.commit.Sends = append(plan.commit.Sends, persistence.Send{
+			Kind: persistence.SendKind(1 + g.upTo(4)), To: to, Name: "stray", Message: eventMessage("stray"),
+			Link: persistence.Link{ID: to, IID: persistence.Incarnation(g.upTo(20)), Execution: 1, Event: uint64(g.upTo(5))},
+		})
+	}
+}
+
+// end ends a part of the executions.
+func (g *generator) end(p int, head *persistence.Head, plan *plan) {
+	switch n := g.upTo(100); {
+	case n < 12, n < 40 && g.crowded(p):
+		plan.complete(head.Parent)
+	case n < 46:
+		plan.fail(head.Parent)
+	case n < 56:
+		plan.continueAsNew(head.Name, pick(g.dice, []string{"", "2.0.0"}))
+	}
+}
+
+// fence gives the turn the token that it needs, mostly.
+func (g *generator) fence(p int, head *persistence.Head, plan *plan) {
+	m := g.models[p]
+	l, leased := m.leases[head.IID]
+	m.now = g.nowMs
+	switch held := leased && m.live(l.Token, l.Holder, l.ExpiresAtMs); {
+	case held && g.percent(90), leased && g.percent(5):
+		plan.commit.Token = l.Token
+	case g.percent(2):
+		plan.commit.Token = "forged"
+	}
+}
+
+// spoil makes one thing wrong.
+func (g *generator) spoil(head *persistence.Head, c *persistence.CommitTurn) {
+	switch g.upTo(12) {
+	case 0:
+		c.Turn++
+	case 1:
+		c.Execution++
+	case 2:
+		c.IID += 1000
+	case 3:
+		c.ConsumedInbox = append(c.ConsumedInbox, head.NextSeq+uint64(g.upTo(3)))
+	case 4:
+		c.ConsumedInbox = append(c.ConsumedInbox, c.ConsumedInbox...)
+	case 5, 6:
+		c.ConsumedTimers = append(c.ConsumedTimers, persistence.TimerRef{FireAtMs: g.nowMs, Event: 1})
+	case 7:
+		c.AcceptedResults = append(c.AcceptedResults, persistence.AcceptedResult{Execution: c.Execution, Event: 9999})
+	case 8:
+		for i := range c.Segment.Parts {
+			c.Segment.Parts[i].FirstEvent++
+		}
+	case 9:
+		c.Outcome = persistence.TurnOutcome(g.upTo(6))
+	case 10:
+		c.AcceptedMessages = append(c.AcceptedMessages, c.AcceptedMessages...)
+	case 11:
+		c.ConsumesStart = !c.ConsumesStart
+	}
+}
+
+// fusedStart makes an instance and its first turn in one.
+func (g *generator) fusedStart(p int) {
+	id := g.oldID(p)
+	if !g.crowded(p) && g.percent(75) {
+		id = g.newID(p)
+	}
+	plan := newFusedPlan(persistence.StartInstance{
+		ID: id, Name: "n" + id, Version: "1.0.0", Input: []byte(id), RequestKey: g.key(id),
+	}, g.nowMs)
+	plan.perPart = g.upTo(4)
+	if g.percent(15) {
+		plan.acceptMessage(g.key(id), eventMessage("with the start"))
+	}
+	g.ask(p, &persistence.Head{ID: id}, plan)
+	g.end(p, &persistence.Head{Name: "n" + id}, plan)
+	c := plan.build()
+	if g.percent(5) {
+		g.spoil(&persistence.Head{NextSeq: 1}, c)
+	}
+	if r := g.apply(p, c); r.Err == nil {
+		g.count("fused start")
+	}
+}

@@ -1,0 +1,206 @@
+package persistencetest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Step is one command of a trace and what the model made of it.
+type Step struct {
+	Partition persistence.Partition
+	// Proposal has no Done; Index is the place that it must take in its partition's log.
+	Proposal persistence.Proposal
+	Index    uint64
+	// Result and Effects are the model's, as text.
+	Result  string
+	Effects string
+}
+
+// Trace is a sequence of commands for all partitions of a store, with everything that a store must answer and may
+// hold. Messages between partitions are in it as the bytes that they are, so it can be given to any store.
+type Trace struct {
+	Seed       uint64
+	Partitions int
+	Steps      []Step
+	// Coverage counts how often each kind of command, refusal and situation occurs.
+	Coverage map[string]int
+	// probes and dumps are digests of each partition's state at every index, from 0.
+	probes [][]digest
+	dumps  [][]digest
+	// final are the dumps at the end.
+	final []string
+}
+
+type digest [32]byte
+
+func digestOf(text string) digest { return sha256.Sum256([]byte(text)) }
+
+// FinalDump is what a partition's dump must be after the whole trace.
+func (t *Trace) FinalDump(p persistence.Partition) string { return t.final[p] }
+
+// Length is how many commands the trace has for a partition.
+func (t *Trace) Length(p persistence.Partition) uint64 { return uint64(len(t.dumps[p]) - 1) }
+
+// CheckDump says whether a dump is that of the model at the index that it claims, and whether that index is at least
+// this one: everything up to it was acknowledged or shown. Nil if both hold.
+func (t *Trace) CheckDump(d *persistence.Dump, atLeast uint64) error {
+	p, applied := d.Partition, d.State.Applied
+	switch {
+	case applied < atLeast:
+		return fmt.Errorf("partition %d: index %d was acknowledged or shown, and %d is left", p, atLeast, applied)
+	case applied >= uint64(len(t.dumps[p])):
+		return fmt.Errorf("partition %d: index %d was never proposed", p, applied)
+	case digestOf(d.String()) != t.dumps[p][applied]:
+		return fmt.Errorf("partition %d: at index %d the store holds something else than the model:\n%s",
+			p, applied, firstDifference(t.modelAt(p, applied), d.String()))
+	}
+	return nil
+}
+
+// CheckView reads all that a reader shows and compares it with the model at the index that it shows, which it returns.
+func (t *Trace) CheckView(p persistence.Partition, r persistence.Reader) (applied uint64, err error) {
+	text, err := probe(r, t.Partitions)
+	if err != nil {
+		return 0, err
+	}
+	state, err := r.Partition()
+	if err != nil {
+		return 0, err
+	}
+	if state.Applied >= uint64(len(t.probes[p])) {
+		return 0, fmt.Errorf("partition %d: a view shows index %d, which was never proposed", p, state.Applied)
+	}
+	if digestOf(text) != t.probes[p][state.Applied] {
+		want, _ := probe(t.replayed(p, state.Applied), t.Partitions)
+		return 0, fmt.Errorf("partition %d: a view at index %d shows something else than the model:\n%s",
+			p, state.Applied, firstDifference(want, text))
+	}
+	return state.Applied, nil
+}
+
+// modelAt is the model's dump at an index, made again.
+func (t *Trace) modelAt(p persistence.Partition, index uint64) string {
+	return t.replayed(p, index).Dump().String()
+}
+
+func (t *Trace) replayed(p persistence.Partition, index uint64) *Model {
+	m := NewModel(p, t.Partitions, placement(t.Partitions))
+	for _, s := range t.Steps {
+		if s.Partition == p && s.Index <= index {
+			m.Apply(s.Index, s.Proposal)
+		}
+	}
+	return m
+}
+
+func placement(partitions int) func(string) persistence.Partition {
+	table := persistence.DefaultSlotTable(partitions)
+	return func(id string) persistence.Partition { return table[persistence.Slot(id)] }
+}
+
+// probe is all that a reader shows, as text.
+func probe(r persistence.Reader, partitions int) (string, error) {
+	const all = 1 << 20
+	var b strings.Builder
+	state, err := r.Partition()
+	errs := []error{err}
+	fmt.Fprintf(&b, "%+v\n", state)
+	heads, err := r.List([]persistence.Status{
+		persistence.StatusPending, persistence.StatusRunning, persistence.StatusCompleted, persistence.StatusFailed,
+	}, persistence.ListCursor{}, all)
+	errs = append(errs, err)
+	for _, h := range heads {
+		fmt.Fprintf(&b, "%+v\n", h)
+		errs = append(errs, probeInstance(&b, r, h))
+	}
+	starts, err1 := r.ScanStarts(0, all)
+	inbox, err2 := r.ScanInbox(0, all)
+	leases, err3 := r.ScanLeases(0, all)
+	timers, err4 := r.ScanTimers(persistence.TimerKey{}, all)
+	requests, err5 := r.ScanRequests(persistence.RequestRef{}, all)
+	fmt.Fprintf(&b, "%+v\n%+v\n%+v\n%+v\n%+v\n", starts, inbox, leases, timers, requests)
+	work, err6 := r.ScanWork(persistence.WorkKey{}, all)
+	for _, w := range work {
+		fmt.Fprintln(&b, workText(w))
+	}
+	errs = append(errs, err1, err2, err3, err4, err5, err6)
+	for p := range partitions {
+		out, err7 := r.ScanOutbox(persistence.Partition(p), 0, all)
+		mark, err8 := r.Mark(persistence.Partition(p))
+		fmt.Fprintf(&b, "outbox to %d: %d rows, mark %d\n", p, len(out), mark)
+		for _, o := range out {
+			fmt.Fprintf(&b, "%d %d %x\n", o.To, o.Seq, o.Message)
+		}
+		errs = append(errs, err7, err8)
+	}
+	return b.String(), errors.Join(errs...)
+}
+
+func probeInstance(b *strings.Builder, r persistence.Reader, h persistence.Head) error {
+	iid, found, err := r.Resolve(h.ID)
+	lease, leased, err1 := r.TurnLease(h.IID)
+	items, err2 := r.Inbox(h.IID, 0, 1<<20)
+	children, err3 := r.Children(h.IID, h.Execution)
+	start, pending, err4 := r.Start(h.IID, h.Execution)
+	fmt.Fprintf(b, "%d %v %+v %v %+v %+v %v\n", iid, found, lease, leased, children, start, pending)
+	for _, i := range items {
+		fmt.Fprintf(b, "%d %d %d %x %d %d %q\n", i.Seq, i.NotBeforeMs, i.Form, i.Message, i.Execution, i.Event, i.ChildID)
+	}
+	err5 := r.Parts(h.IID, h.Execution, 2, func(p persistence.StoredPart) bool {
+		fmt.Fprintf(b, "%d %d %d %d %x %x %x\n", p.Execution, p.Turn, p.FirstEvent, p.Count, p.Header, p.Events, p.Chain)
+		return true
+	})
+	return errors.Join(err, err1, err2, err3, err4, err5)
+}
+
+// workText shows a work row without the addresses of its pointers.
+func workText(w persistence.WorkItem) string {
+	tag, session := "-", "-"
+	if w.Tag != nil {
+		tag = fmt.Sprintf("%q", *w.Tag)
+	}
+	if w.Session != nil {
+		session = fmt.Sprintf("%q", *w.Session)
+	}
+	w.Tag, w.Session = nil, nil
+	return fmt.Sprintf("%+v tag %s session %s", w, tag, session)
+}
+
+// ResultText shows a result, refusals with all their numbers.
+func ResultText(r persistence.Result) string {
+	var refusal *persistence.Refusal
+	err := fmt.Sprint(r.Err)
+	if errors.As(r.Err, &refusal) {
+		err = fmt.Sprintf("refused %+v", *refusal)
+	}
+	r.Err = nil
+	return fmt.Sprintf("%s %+v", err, r)
+}
+
+// EffectsText shows effects; within a list the order does not matter.
+func EffectsText(e *persistence.Effects) string {
+	if e == nil || e.Empty() {
+		return ""
+	}
+	var work []string
+	for _, w := range e.Work {
+		work = append(work, workText(w))
+	}
+	slices.Sort(work)
+	return fmt.Sprintf("%d inbox%v starts%v work%v gone%v timers%v gone%v leases%v outbox%v ended%v", e.Index,
+		texts(e.Inbox), texts(e.Starts), work, texts(e.WorkDeleted), texts(e.Timers), texts(e.TimersDeleted),
+		texts(e.Leases), texts(e.Outbox), texts(e.Ended))
+}
+
+func texts[V any](values []V) (out []string) {
+	for _, v := range values {
+		out = append(out, fmt.Sprintf("%+v", v))
+	}
+	slices.Sort(out)
+	return out
+}
