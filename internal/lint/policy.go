@@ -75,13 +75,14 @@ var goroutinePermits = []*permit{
 	{"replay/coroutine.go", "the default that unwinds a coroutine in tests; it waits for it"},
 	{"persistence/pebble", "its driver and its syncs are goroutines that Close waits for"},
 	{"actors/executor.go", "the executor owns the turn and activity slots' goroutines and waits for them"},
+	{"cmd", "a program: signals and progress"},
 	{"bench", "its load generators are goroutines that it waits for"},
 }
 
 // rooms are the directories of the top level.
 var rooms = []string{
 	".ci", "actors", "bench", "client", "cmd", "dispatch", "docs", "examples", "internal", "node", "persistence", "proto",
-	"replay", "sim",
+	"replay", "sim", "test",
 }
 
 // rootDocuments are the documents of the top level.
@@ -132,8 +133,9 @@ var directions = map[string][]string{
 		"internal/failure", "internal/limits", "internal/clock", "internal/ids",
 	},
 	"examples":    {".", "node", "client"},
-	"bench":       {".", "node", "client"},
+	"bench":       {".", "node", "client", "bench/limit", "internal/limits"},
 	"bench/limit": {"persistence", "proto"},
+	"test/e2e":    {".", "node", "client", "proto", "replay", "persistence", "internal/failure", "internal/limits"},
 
 	"internal/lint":        {},
 	"internal/conformance": {},
