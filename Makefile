@@ -33,9 +33,12 @@ RACED = $$($(GO) list ./... | grep -vE '$(LONG)|/internal/lint$$')
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' Makefile
 
+run: export DIR := $(DIR)
+run: export STORE := $(STORE)
+run: export REPORT := $(REPORT)
 run: ## catalogue a directory tree [DIR=] [STORE=] [REPORT=]; run it again to resume
 	@mkdir -p bin && $(GO) build -o bin/turnstone ./cmd/turnstone
-	@exec bin/turnstone demo --dir '$(DIR)' --store '$(STORE)' --report '$(REPORT)'
+	@exec bin/turnstone demo --dir "$$DIR" --store "$$STORE" --report "$$REPORT"
 
 check: race-note ## everything that takes less than three minutes
 	@$(STAGES) $(CHECK_STAGES)
@@ -60,7 +63,7 @@ bench: ## measure the workloads beside the limit [WORKLOADS=w1,...]
 	$(GO) run ./bench -w $(WORKLOADS) -limit -json
 
 bench-peers: ## measure other engines beside this one
-	sh bench/peers/run.sh
+	bash bench/peers/run.sh
 
 conformance: ## the conformance cases: listed, present, passing
 	@$(GO) run ./internal/conformance -run
