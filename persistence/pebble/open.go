@@ -2,97 +2,285 @@ package pebble
 
 import (
 	"errors"
-	"io"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-var errUnfinished = errors.New("this store is being built")
+// What Open refuses. The error's text is a sentence that says what is wrong with which directory and what to do.
+var (
+	// ErrInUse: another process, or another Store of this one, holds the store.
+	ErrInUse = errors.New("in use by another process")
+	// ErrFormat: the store was made by a version of another format.
+	ErrFormat = errors.New("written in another format")
+	// ErrPartitions: the store has another number of partitions.
+	ErrPartitions = errors.New("made with another number of partitions")
+	// ErrBelowWitness: the store holds less than was durable. Restore it from a copy; do not go on with it.
+	ErrBelowWitness = errors.New("holds less than its witness says was durable")
+	// ErrNotStore: the directory is something else.
+	ErrNotStore = errors.New("not a Turnstone store")
+	// ErrNotWritable: the directory cannot be written.
+	ErrNotWritable = errors.New("not writable")
+	// ErrNoStore: there is nothing to read.
+	ErrNoStore = errors.New("no store there")
+)
 
-// Open opens the store at o.Dir, creating it if the directory does not exist or is empty.
-func Open(o Options) (*Store, error) { return nil, errUnfinished }
+var errClosed = errors.New("closed")
 
-// Info implements persistence.Journal.
-func (s *Store) Info() persistence.StoreInfo { return s.info }
+const dbName = "db"
 
-// PartitionOf implements persistence.Journal.
-func (s *Store) PartitionOf(id string) persistence.Partition { return 0 }
-
-// Attach implements persistence.Journal.
-func (s *Store) Attach(p persistence.Partition, sink func(*persistence.Effects)) {}
-
-// Propose implements persistence.Journal.
-func (s *Store) Propose(p persistence.Partition, proposal persistence.Proposal) {}
-
-// View implements persistence.Journal.
-func (s *Store) View(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+// Open opens the store at o.Dir, creating it if the directory does not exist or is empty. It reads the store first
+// without changing anything and compares it with the witness: a store that is damaged is refused before Pebble could
+// delete what it no longer knows.
+func Open(o Options) (*Store, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	l := newLatch(o.OnFatal)
+	logs := newLogTable()
+	f := &latchFS{FS: o.FS, latch: l, logs: logs}
+	if err := prepare(&o, f); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+	}
+	s, err := openExisting(&o, f)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+	}
+	s.start()
+	return s, nil
 }
 
-// Load implements persistence.Journal.
-func (s *Store) Load(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+// prepare creates the store if there is none, and checks that there is something to open.
+func prepare(o *Options, f *latchFS) error {
+	names, err := o.FS.List(o.Dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(names) == 0 {
+		if o.ReadOnly {
+			return fmt.Errorf("%w: the directory does not exist or is empty", ErrNoStore)
+		}
+		return create(o, f)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: it cannot be listed: %w", ErrNotStore, err)
+	}
+	has := map[string]bool{}
+	for _, name := range names {
+		has[name] = true
+	}
+	switch {
+	case !has[dbName] && !has[witnessName]:
+		return fmt.Errorf("%w: the directory holds other files (%s); name an empty or a new directory", ErrNotStore, names[0])
+	case !has[dbName]:
+		return fmt.Errorf("%w: %s is missing, though its witness is there; restore the store from a copy",
+			ErrBelowWitness, o.FS.PathJoin(o.Dir, dbName))
+	case !has[witnessName]:
+		return fmt.Errorf("%w: %s is missing; restore the store from a copy",
+			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName))
+	}
+	if !o.ReadOnly {
+		return checkWritable(o)
+	}
+	return nil
 }
 
-// MayExist implements persistence.Journal.
-func (s *Store) MayExist(id string) bool { return true }
-
-// Stopped implements persistence.Journal.
-func (s *Store) Stopped() <-chan struct{} { return nil }
-
-// Cause implements persistence.Journal.
-func (s *Store) Cause() error { return nil }
-
-// Close implements persistence.Journal.
-func (s *Store) Close() error { return nil }
-
-// Steps lists the kinds of steps that have something to do now. Only for a store opened with Options.Manual.
-func (s *Store) Steps() []StepKind { return nil }
-
-// Step takes one step and reports whether there was anything to do.
-func (s *Store) Step(kind StepKind) bool { return false }
-
-// FailSync makes the next StepSync fail with this error: the latch closes, and all that was not released is uncertain.
-func (s *Store) FailSync(err error) {}
-
-// Drop leaves the store as a crash does: nothing is released, nothing more is promised. Take the crash image of the
-// file system before it.
-func (s *Store) Drop() {}
-
-// Dump reads a partition's whole content.
-func (s *Store) Dump(p persistence.Partition) (*persistence.Dump, error) { return nil, errUnfinished }
-
-// Metrics reads the store's counters.
-func (s *Store) Metrics() Metrics { return Metrics{} }
-
-// Metrics are counters since the store was opened.
-type Metrics struct {
-	Commands uint64
-	Batches  uint64
-	Syncs    uint64
-	Refused  [8]uint64 // by persistence.Code
-	// Iterators, IterSteps and Gets count Pebble iterators opened, their moves, and point reads by Apply.
-	Iterators, IterSteps, Gets uint64
+// checkWritable tries both directories: on one that cannot be written, Pebble's recovery would hang.
+func checkWritable(o *Options) error {
+	for _, dir := range []string{o.Dir, o.FS.PathJoin(o.Dir, dbName)} {
+		probe := o.FS.PathJoin(dir, "probe")
+		file, err := o.FS.Create(probe, vfs.WriteCategoryUnspecified)
+		if err == nil {
+			err = file.Close()
+		}
+		if err == nil {
+			err = o.FS.Remove(probe)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotWritable, err)
+		}
+	}
+	return nil
 }
 
-// Verify reads a store without changing it and reports all damage that it finds.
-func Verify(o Options) (Report, error) { return Report{}, errUnfinished }
-
-// Report is what Verify found.
-type Report struct {
-	Info    persistence.StoreInfo
-	Rows    map[string]uint64 // by family
-	Damages []Damage
+// found is what a read-only look at a store saw.
+type found struct {
+	store      *storeRow
+	partitions []*partitionRow
 }
 
-// Damage is one thing that is wrong.
-type Damage struct {
-	Partition persistence.Partition
-	Family    string
-	Key       string
-	What      string
+func openExisting(o *Options, f *latchFS) (s *Store, err error) {
+	dbDir := o.FS.PathJoin(o.Dir, dbName)
+	w, err := readWitness(o.FS, o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s cannot be trusted: %w; restore the store from a copy",
+			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName), err)
+	}
+	lock, err := lockDir(o.FS, dbDir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+	seen, db, err := look(o, lock, dbDir, w)
+	if err != nil {
+		return nil, err
+	}
+	s = newStore(o, f, dbDir, seen)
+	s.lock = lock
+	if o.ReadOnly {
+		s.attachDB(db)
+		return s, nil
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return s, s.openForWriting(w, seen)
 }
 
-// Dump reads the whole content of a store, one dump for each partition, without changing it.
-func Dump(o Options) ([]*persistence.Dump, error) { return nil, errUnfinished }
+func lockDir(f vfs.FS, dbDir string) (*pdb.Lock, error) {
+	lock, err := pdb.LockDirectory(dbDir, f)
+	if err != nil {
+		text := err.Error()
+		if strings.Contains(text, "lock held by current process") || strings.Contains(text, "temporarily unavailable") {
+			return nil, fmt.Errorf("%w (%w); stop it first, or name another directory", ErrInUse, err)
+		}
+		return nil, fmt.Errorf("its lock cannot be taken: %w", err)
+	}
+	return lock, nil
+}
 
-// WriteDump writes the dumps of all partitions as text.
-func (s *Store) WriteDump(w io.Writer) error { return errUnfinished }
+// look opens the store for reading and compares it with its witness. The database is open if there is no error.
+func look(o *Options, lock *pdb.Lock, dbDir string, w *witness) (_ *found, _ *pdb.DB, err error) {
+	if err := w.checkLogs(o.FS, dbDir); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w; restore the store from a copy", ErrBelowWitness, err)
+	}
+	p := pebbleOptions(o, o.FS, newLatch(o.OnFatal))
+	p.EventListener.DataCorruption = func(i pdb.DataCorruptionInfo) { o.Log("pebble: damage: %v", i) }
+	p.ReadOnly = true
+	p.Lock = lock
+	p.Experimental.CompactionScheduler = pdb.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	db, err := openPebble(dbDir, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	seen, err := readStore(o, db, w)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return seen, db, nil
+}
+
+// openPebble says in words what Pebble's errors mean.
+func openPebble(dbDir string, p *pdb.Options) (*pdb.DB, error) {
+	db, err := pdb.Open(dbDir, p)
+	switch {
+	case err == nil:
+		return db, nil
+	case strings.Contains(err.Error(), "format major version"):
+		return nil, fmt.Errorf("%w, by a newer version of this program: %w", ErrFormat, err)
+	case errors.Is(err, pdb.ErrDBDoesNotExist):
+		return nil, fmt.Errorf("%w: %s holds no database, though its witness is there; restore the store from a copy",
+			ErrBelowWitness, dbDir)
+	}
+	return nil, fmt.Errorf("%w: %s: %w; restore the store from a copy", persistence.ErrCorrupt, dbDir, err)
+}
+
+// readStore checks format, identity, partitions and indexes.
+func readStore(o *Options, db *pdb.DB, w *witness) (*found, error) {
+	var store *storeRow
+	r := &reader{from: db, stats: &counters{}}
+	ok, err := r.get(storeKey, func(row []byte) (err error) {
+		format, err := storeFormat(row)
+		if err == nil && format != Format {
+			return &formatError{format: format}
+		}
+		if err == nil {
+			store, err = decodeStore(row)
+		}
+		return err
+	})
+	var other *formatError
+	switch {
+	case errors.As(err, &other):
+		return nil, fmt.Errorf("%w: format %s, and this program reads %s", ErrFormat, other.format, Format)
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, fmt.Errorf("%w: it has no store row; restore the store from a copy", ErrBelowWitness)
+	case store.id != w.store:
+		return nil, fmt.Errorf("%w: the database is that of store %s, the witness that of store %s; "+
+			"restore the store from a copy", ErrBelowWitness, store.id, w.store)
+	case o.Partitions != 0 && o.Partitions != store.partitions:
+		return nil, fmt.Errorf("%w: it has %d and %d were asked for; the number is fixed when a store is made",
+			ErrPartitions, store.partitions, o.Partitions)
+	case len(w.durable) != store.partitions:
+		return nil, fmt.Errorf("%w: the witness speaks of %d partitions, the database of %d; restore the store from a copy",
+			ErrBelowWitness, len(w.durable), store.partitions)
+	}
+	seen := &found{store: store}
+	for p := range store.partitions {
+		r := &reader{p: persistence.Partition(p), partitions: store.partitions, from: db, stats: &counters{}}
+		row, err := r.partition()
+		if err != nil {
+			return nil, err
+		}
+		if row.Applied < w.durable[p] {
+			return nil, fmt.Errorf("%w: partition %d ends at index %d, and %d was durable; restore the store from a copy",
+				ErrBelowWitness, p, row.Applied, w.durable[p])
+		}
+		seen.partitions = append(seen.partitions, row)
+	}
+	return seen, nil
+}
+
+// formatError carries a store's format out of the decoder.
+type formatError struct{ format string }
+
+// Error says which format it is.
+func (e *formatError) Error() string { return "format " + e.format }
+
+// openForWriting opens the database that look has just checked, under the same lock. Until the result is compared with
+// what look saw, nothing that Pebble wants to delete is lost.
+func (s *Store) openForWriting(w *witness, seen *found) error {
+	f := s.fs.(*latchFS)
+	archive := s.fs.PathJoin(s.o.Dir, "archive")
+	if err := s.fs.MkdirAll(archive, 0o755); err != nil {
+		return err
+	}
+	f.archive.Store(&archive)
+	for _, l := range w.logs {
+		s.logs.keep(l.name, l.synced)
+	}
+	s.keeper = &witnessKeeper{
+		fs: s.fs, dir: s.o.Dir, store: seen.store.id, logs: s.logs,
+		durable: func() []uint64 { return w.durable },
+	}
+	s.logs.setOnGone(s.writeWitness)
+	p := pebbleOptions(&s.o, s.healthy(), s.latch)
+	p.Lock = s.lock
+	db, err := openPebble(s.dbDir, p)
+	if err != nil {
+		return err
+	}
+	again, err := readStore(&s.o, db, w)
+	for i := 0; err == nil && i < len(seen.partitions); i++ {
+		if a, b := again.partitions[i].Applied, seen.partitions[i].Applied; a != b {
+			err = fmt.Errorf("%w: partition %d ended at index %d when read, and at %d when opened for writing; "+
+				"what was removed is in %s", ErrBelowWitness, i, b, a, archive)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	s.attachDB(db)
+	s.keeper.setDurable(s.durable.snapshot)
+	f.archive.Store(nil)
+	return s.fs.RemoveAll(archive)
+}

@@ -1,27 +1,198 @@
 package pebble
 
 import (
+	"fmt"
+	"io"
+	"sync"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
 // Store is a journal on Pebble. It implements persistence.Journal.
+//
+// Goroutines: Propose and View may be called from anywhere. The driver alone uses txn and machines. The syncer alone
+// calls sinks and the Done of proposals, until the store fails; then the watcher does, with errors.
 type Store struct {
-	info persistence.StoreInfo
+	o     Options
+	info  persistence.StoreInfo
+	table []persistence.Partition // by slot
+	dbDir string
+
+	fs     vfs.FS // under the latch
+	latch  *latch
+	logs   *logTable
+	keeper *witnessKeeper
+	lock   *pdb.Lock
+	health io.Closer // nil unless the disk is watched
+	db     *pdb.DB
+	stats  counters
+
+	txn      *txn
+	machines []*machine
+	sinks    []*func(*persistence.Effects)
+	durable  *durableIndexes
+	views    *viewQueue
+
+	// wake says that the queue is not empty; slots bound the batches on their way; submitted carries them to the syncer.
+	wake chan struct{}
+	// drained is closed when the syncer has released the last batch.
+	slots     chan struct{}
+	submitted chan *flight
+	drained   chan struct{}
+	// closing is closed when Close begins, closed when it has ended, stopped when the store no longer serves.
+	closing chan struct{}
+	closed  chan struct{}
+	stopped chan struct{}
+	running sync.WaitGroup
+	// releasing is held while results leave, so that a batch is released whole or fails whole.
+	releasing sync.Mutex
+
+	mu struct {
+		sync.Mutex
+		queue   []entry
+		flights []*flight // taken and not released, oldest first
+		failed  bool
+		// closed is what new proposals end with; nil while the store serves.
+		closed error
+		cause  error
+	}
+
+	tick  clock.Timer
+	ticks struct {
+		sync.Mutex
+		stopped bool
+	}
+
+	manual manual
+	once   sync.Once
+	result error
 }
 
 var _ persistence.Journal = (*Store)(nil)
 
-// StepKind is one kind of work that a manually driven store has to do.
-type StepKind uint8
+// Info implements persistence.Journal.
+func (s *Store) Info() persistence.StoreInfo { return s.info }
 
-// The kinds of steps.
-const (
-	// StepApply applies what is queued as one batch, unsynced.
-	StepApply StepKind = iota + 1
-	// StepSync makes all applied batches durable and releases their effects and results.
-	StepSync
-	// StepView runs the oldest waiting read.
-	StepView
-	// StepWitness writes the witness, if it would say more than the last one.
-	StepWitness
-)
+// PartitionOf implements persistence.Journal.
+func (s *Store) PartitionOf(id string) persistence.Partition { return s.table[persistence.Slot(id)] }
+
+// Attach implements persistence.Journal.
+func (s *Store) Attach(p persistence.Partition, sink func(*persistence.Effects)) { s.sinks[p] = &sink }
+
+// Stopped implements persistence.Journal.
+func (s *Store) Stopped() <-chan struct{} { return s.stopped }
+
+// Cause implements persistence.Journal.
+func (s *Store) Cause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.cause
+}
+
+// MayExist implements persistence.Journal. A store that has stopped answers true: it does not know.
+func (s *Store) MayExist(id string) bool {
+	select {
+	case <-s.stopped:
+		return true
+	default:
+	}
+	key := appendName(make([]byte, 0, 64), s.PartitionOf(id), id)
+	ok, err := mayExist(s.db, key)
+	return ok || err != nil
+}
+
+// mayExist asks the filters of all levels: a point read would not look at the filter of the last one.
+func mayExist(db *pdb.DB, key []byte) (bool, error) {
+	it, err := db.NewIter(&pdb.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return true, err
+	}
+	found := it.SeekPrefixGE(key)
+	if err := it.Close(); err != nil {
+		return true, err
+	}
+	return found, nil
+}
+
+// start brings the store's goroutines to life.
+func (s *Store) start() {
+	if s.o.Manual {
+		return
+	}
+	if !s.o.ReadOnly {
+		s.running.Add(3)
+		go s.drive()
+		go s.syncFlights()
+		go s.watch()
+		s.arm()
+	}
+	s.running.Add(s.o.Tuning.Readers)
+	for range s.o.Tuning.Readers {
+		go s.serve()
+	}
+}
+
+// Close implements persistence.Journal. After a failure it gives the failure back and leaves Pebble as it is: the
+// process is expected to end.
+func (s *Store) Close() error {
+	s.once.Do(func() { s.result = s.close() })
+	return s.result
+}
+
+func (s *Store) close() error {
+	s.mu.Lock()
+	if s.mu.closed == nil {
+		s.mu.closed = fmt.Errorf("%w: %w", persistence.ErrNotLeader, persistence.ErrStopped)
+	}
+	s.mu.Unlock()
+	close(s.closing)
+	s.disarm()
+	if s.o.Manual {
+		for s.Step(StepApply) || s.Step(StepSync) || s.Step(StepView) {
+		}
+	}
+	if !s.finished() {
+		return s.latch.cause()
+	}
+	s.failAll(errClosed)
+	close(s.closed)
+	s.running.Wait()
+	if !s.o.ReadOnly {
+		s.writeWitness()
+	}
+	// Closing Pebble may remove logs that are obsolete, so the witness is kept until after it.
+	err := s.db.Close()
+	if err == nil && !s.o.ReadOnly {
+		s.writeWitness()
+	}
+	if herr := s.closeHealth(); err == nil {
+		err = herr
+	}
+	if lerr := s.lock.Close(); err == nil {
+		err = lerr
+	}
+	if err == nil {
+		err = s.latch.cause()
+	}
+	if err != nil {
+		return fmt.Errorf("close store %s: %w", s.o.Dir, err)
+	}
+	return nil
+}
+
+// finished waits until all that is in the log is released. False if the store failed first.
+func (s *Store) finished() bool {
+	if s.o.Manual || s.o.ReadOnly {
+		return s.latch.clear()
+	}
+	select {
+	case <-s.drained:
+		return s.latch.clear()
+	case <-s.latch.done:
+		return false
+	}
+}

@@ -1,0 +1,52 @@
+package pebble
+
+import "github.com/turnstone-dev/turnstone/persistence"
+
+// headCache keeps the heads that were used last. Only Apply writes it. A dirty head is never dropped.
+type headCache struct {
+	max  int
+	rows map[persistence.Incarnation]*headRow
+	// ends.newer is the oldest entry, ends.older the newest: the list is a ring through it.
+	ends headRow
+}
+
+func newHeadCache(max int) *headCache {
+	c := &headCache{max: max, rows: map[persistence.Incarnation]*headRow{}}
+	c.ends.newer, c.ends.older = &c.ends, &c.ends
+	return c
+}
+
+// get finds a head and makes it the newest.
+func (c *headCache) get(iid persistence.Incarnation) *headRow {
+	h := c.rows[iid]
+	if h != nil && c.ends.older != h {
+		c.unlink(h)
+		c.link(h)
+	}
+	return h
+}
+
+// add takes in a head that is not there.
+func (c *headCache) add(h *headRow) {
+	c.rows[h.IID] = h
+	c.link(h)
+}
+
+// trim drops the oldest heads; only between batches, when none is dirty.
+func (c *headCache) trim() {
+	for len(c.rows) > c.max {
+		oldest := c.ends.newer
+		c.unlink(oldest)
+		delete(c.rows, oldest.IID)
+	}
+}
+
+func (c *headCache) link(h *headRow) {
+	newest := c.ends.older
+	h.older, h.newer = newest, &c.ends
+	newest.newer, c.ends.older = h, h
+}
+
+func (c *headCache) unlink(h *headRow) {
+	h.older.newer, h.newer.older = h.newer, h.older
+}

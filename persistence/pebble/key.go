@@ -1,0 +1,244 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// A key is partition u16, family, then the row's fields, numbers big-endian and strings with a u16 length in front. A
+// partition is thus one range, an instance is one range of each family, and no key is a prefix of another family's or
+// of another id's.
+
+// family is the third byte of a key.
+type family byte
+
+const (
+	famPartition family = 'P' // -
+	famName      family = 'N' // id
+	famHead      family = 'H' // iid
+	famStart     family = 'S' // iid, execution
+	famSegment   family = 'E' // iid, execution, first event, turn
+	famInbox     family = 'I' // iid, seq
+	famLease     family = 'L' // iid
+	famWork      family = 'W' // iid, execution, event
+	famTimer     family = 'T' // fire time, iid, execution, event
+	famTimerOf   family = 't' // iid, execution, event: the fire time, so that a turn finds an instance's timers
+	famChild     family = 'C' // iid, execution, event
+	famRequest   family = 'R' // id, request key
+	famOutbox    family = 'O' // to partition, seq
+	famIndex     family = 'X' // status, time, iid
+)
+
+var familyNames = map[family]string{
+	famPartition: "partition", famName: "name", famHead: "head", famStart: "start", famSegment: "segment",
+	famInbox: "inbox", famLease: "turn lease", famWork: "work", famTimer: "timer", famTimerOf: "timer of instance",
+	famChild: "child", famRequest: "request", famOutbox: "outbox", famIndex: "index",
+}
+
+// String names the family for people.
+func (f family) String() string {
+	if name, ok := familyNames[f]; ok {
+		return name
+	}
+	return fmt.Sprintf("family(%q)", byte(f))
+}
+
+// storePartition is above every partition: the store's own row lies behind all others.
+const storePartition persistence.Partition = 0xffff
+
+// storeKey is the key of the store row.
+var storeKey = appendPrefix(nil, storePartition, famPartition)
+
+func appendPrefix(k []byte, p persistence.Partition, f family) []byte {
+	return append(k, byte(p>>8), byte(p), byte(f))
+}
+
+func appendU64(k []byte, v uint64) []byte { return binary.BigEndian.AppendUint64(k, v) }
+
+// appendTime keeps the order of signed times.
+func appendTime(k []byte, ms int64) []byte { return appendU64(k, uint64(ms)^1<<63) }
+
+func appendString(k []byte, s string) []byte {
+	if len(s) > 0xffff {
+		// Ids and request keys are bounded far below; a longer one is a programming error of the proposer.
+		panic(fmt.Sprintf("a string of %d bytes cannot be part of a key", len(s)))
+	}
+	k = binary.BigEndian.AppendUint16(k, uint16(len(s)))
+	return append(k, s...)
+}
+
+func appendInstance(k []byte, p persistence.Partition, f family, iid persistence.Incarnation) []byte {
+	return appendU64(appendPrefix(k, p, f), uint64(iid))
+}
+
+func appendName(k []byte, p persistence.Partition, id string) []byte {
+	return appendString(appendPrefix(k, p, famName), id)
+}
+
+func appendExecution(
+	k []byte, p persistence.Partition, f family, iid persistence.Incarnation, execution uint64,
+) []byte {
+	return appendU64(appendInstance(k, p, f, iid), execution)
+}
+
+func appendSegment(
+	k []byte, p persistence.Partition, iid persistence.Incarnation, execution, first, turn uint64,
+) []byte {
+	return appendU64(appendU64(appendExecution(k, p, famSegment, iid, execution), first), turn)
+}
+
+func appendInbox(k []byte, p persistence.Partition, iid persistence.Incarnation, seq uint64) []byte {
+	return appendU64(appendInstance(k, p, famInbox, iid), seq)
+}
+
+// appendEvent serves the families W, C and t.
+func appendEvent(k []byte, p persistence.Partition, f family, key persistence.WorkKey) []byte {
+	return appendU64(appendExecution(k, p, f, key.IID, key.Execution), key.Event)
+}
+
+func appendTimer(k []byte, p persistence.Partition, key persistence.TimerKey) []byte {
+	k = appendTime(appendPrefix(k, p, famTimer), key.FireAtMs)
+	return appendU64(appendU64(appendU64(k, uint64(key.IID)), key.Execution), key.Event)
+}
+
+func appendRequest(k []byte, p persistence.Partition, id, key string) []byte {
+	return appendString(appendString(appendPrefix(k, p, famRequest), id), key)
+}
+
+func appendOutbox(k []byte, p, to persistence.Partition, seq uint64) []byte {
+	k = appendPrefix(k, p, famOutbox)
+	return appendU64(append(k, byte(to>>8), byte(to)), seq)
+}
+
+func appendIndex(
+	k []byte, p persistence.Partition, s persistence.Status, ms int64, iid persistence.Incarnation,
+) []byte {
+	return appendU64(appendTime(append(appendPrefix(k, p, famIndex), byte(s)), ms), uint64(iid))
+}
+
+// after is the first key that is greater than all keys with this prefix.
+func after(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		end[i]++
+		if end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
+
+var errKey = errors.New("malformed key")
+
+// keyReader takes a key apart.
+type keyReader struct {
+	rest []byte
+	err  error
+}
+
+// splitKey reads partition and family; the fields follow.
+func splitKey(k []byte) (persistence.Partition, family, *keyReader) {
+	r := &keyReader{rest: k}
+	b := r.take(3)
+	if b == nil {
+		return 0, 0, r
+	}
+	return persistence.Partition(binary.BigEndian.Uint16(b)), family(b[2]), r
+}
+
+func (r *keyReader) take(n int) []byte {
+	if len(r.rest) < n {
+		r.err, r.rest = errKey, nil
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *keyReader) u64() uint64 {
+	b := r.take(8)
+	if b == nil {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b)
+}
+
+func (r *keyReader) u16() uint16 {
+	b := r.take(2)
+	if b == nil {
+		return 0
+	}
+	return binary.BigEndian.Uint16(b)
+}
+
+func (r *keyReader) iid() persistence.Incarnation { return persistence.Incarnation(r.u64()) }
+
+func (r *keyReader) time() int64 { return int64(r.u64() ^ 1<<63) }
+
+func (r *keyReader) string() string { return string(r.take(int(r.u16()))) }
+
+func (r *keyReader) status() persistence.Status {
+	b := r.take(1)
+	if b == nil {
+		return 0
+	}
+	return persistence.Status(b[0])
+}
+
+func (r *keyReader) workKey() persistence.WorkKey {
+	return persistence.WorkKey{IID: r.iid(), Execution: r.u64(), Event: r.u64()}
+}
+
+func (r *keyReader) timerKey() persistence.TimerKey {
+	return persistence.TimerKey{FireAtMs: r.time(), IID: r.iid(), Execution: r.u64(), Event: r.u64()}
+}
+
+// done reports a key that is too short or too long.
+func (r *keyReader) done() error {
+	if r.err == nil && len(r.rest) > 0 {
+		r.err = errKey
+	}
+	return r.err
+}
+
+// keyString shows a key to people.
+func keyString(k []byte) string {
+	p, f, r := splitKey(k)
+	var s string
+	switch f {
+	case famPartition:
+		s = ""
+	case famName:
+		s = fmt.Sprintf("%q", r.string())
+	case famHead, famLease:
+		s = fmt.Sprint(r.u64())
+	case famStart, famInbox:
+		s = fmt.Sprintf("%d/%d", r.u64(), r.u64())
+	case famSegment:
+		s = fmt.Sprintf("%d/%d/%d (turn %d)", r.u64(), r.u64(), r.u64(), r.u64())
+	case famWork, famChild, famTimerOf:
+		s = r.workKey().String()
+	case famTimer:
+		t := r.timerKey()
+		s = fmt.Sprintf("at %d of %d/%d/%d", t.FireAtMs, t.IID, t.Execution, t.Event)
+	case famRequest:
+		s = fmt.Sprintf("%q %q", r.string(), r.string())
+	case famOutbox:
+		s = fmt.Sprintf("to %d, %d", r.u16(), r.u64())
+	case famIndex:
+		s = fmt.Sprintf("%v at %d of %d", r.status(), r.time(), r.u64())
+	default:
+		return fmt.Sprintf("%x", k)
+	}
+	if r.done() != nil {
+		return fmt.Sprintf("%x", k)
+	}
+	if p == storePartition {
+		return "store"
+	}
+	return fmt.Sprintf("%v %s", f, s)
+}

@@ -1,0 +1,65 @@
+package pebble
+
+import (
+	"fmt"
+	"sync"
+)
+
+// Failure is the first failed write-side operation of a store's file system, or what else made the store stop.
+type Failure struct {
+	// Op is the operation, for example "write" or "sync directory"; Path is what it was done to.
+	Op   string
+	Path string
+	Err  error
+}
+
+// Error says which operation failed, where, and how.
+func (f *Failure) Error() string { return fmt.Sprintf("%s %s: %v", f.Op, f.Path, f.Err) }
+
+// Unwrap gives the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// latch remembers the first failure. Once it is closed nothing is written and nothing is acknowledged any more.
+type latch struct {
+	onFatal func(op, path string, err error)
+	once    sync.Once
+	done    chan struct{}
+	failure *Failure // written once, before done is closed
+}
+
+func newLatch(onFatal func(op, path string, err error)) *latch {
+	return &latch{onFatal: onFatal, done: make(chan struct{})}
+}
+
+// clear reports whether nothing has failed.
+func (l *latch) clear() bool {
+	select {
+	case <-l.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// trip records a failure, if it is the first, and hands it on. It returns if onFatal does.
+func (l *latch) trip(op, path string, err error) {
+	l.once.Do(func() {
+		l.failure = &Failure{Op: op, Path: path, Err: err}
+		close(l.done)
+		l.onFatal(op, path, err)
+	})
+}
+
+// stop is trip for callers that must not go on: Pebble's own goroutines, which would do harm with the error.
+func (l *latch) stop(op, path string, err error) {
+	l.trip(op, path, err)
+	select {}
+}
+
+// cause is the failure, or nil.
+func (l *latch) cause() error {
+	if l.clear() {
+		return nil
+	}
+	return l.failure
+}

@@ -1,0 +1,127 @@
+package pebble
+
+import (
+	"errors"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+var (
+	errOrphan   = errors.New("its instance does not run or counts no such row")
+	errNoLease  = errors.New("the head says that there is such a row, and there is none")
+	errNoSuchID = errors.New("the id names an incarnation without a head")
+)
+
+// lease is the L row of an instance; its zero value if there is none.
+func (m *machine) lease(h *headRow) persistence.TurnLease {
+	if !h.leased {
+		return persistence.TurnLease{ID: h.ID, IID: h.IID}
+	}
+	m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
+	row, ok := m.t.get(m.t.key)
+	if !ok {
+		m.t.corrupt(m.t.key, errNoLease)
+		return persistence.TurnLease{}
+	}
+	l, err := decodeLease(h.IID, row)
+	if err != nil {
+		m.t.corrupt(m.t.key, err)
+	}
+	return l
+}
+
+// putLease stores an L row, or removes it when it says nothing any more.
+func (m *machine) putLease(h *headRow, l *persistence.TurnLease) {
+	m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
+	says := l.Token != "" || l.Attempts > 0 || l.NotBeforeMs != 0
+	switch {
+	case says:
+		encodeLease(m.t.fresh(), l)
+		m.t.put(m.t.key, m.t.value)
+	case h.leased:
+		m.t.del(m.t.key)
+	}
+	if h.leased != says {
+		h.leased = says
+		m.touch(h)
+	}
+	m.fx().Leases = append(m.fx().Leases, persistence.LeaseEffect{
+		ID: l.ID, IID: l.IID, Token: l.Token, Attempts: l.Attempts,
+		ExpiresAtMs: l.ExpiresAtMs, NotBeforeMs: l.NotBeforeMs, Through: l.Through,
+	})
+}
+
+// standing finds an instance that runs and stands at a turn.
+func (m *machine) standing(iid persistence.Incarnation, execution, turn uint64) (*headRow, error) {
+	h := m.head(iid)
+	if h == nil {
+		return nil, &persistence.Refusal{Code: persistence.NotFound}
+	}
+	if h.Status.Terminal() || h.Execution != execution || h.Turn != turn {
+		return nil, &persistence.Refusal{Code: persistence.Conflict}
+	}
+	return h, nil
+}
+
+func (m *machine) leaseTurn(c *persistence.LeaseTurn) persistence.Result {
+	h, refusal := m.standing(c.IID, c.Execution, c.Turn)
+	if refusal != nil {
+		return persistence.Result{Err: refusal}
+	}
+	l := m.lease(h)
+	if m.live(l.Token, &l.Holder, l.ExpiresAtMs) {
+		return refuse(persistence.LeaseLost)
+	}
+	l.Attempts++
+	l.NotBeforeMs = 0
+	l.Token = persistence.NewTurnToken(m.p, c.IID, m.index, c.Nonce)
+	l.Holder, l.ExpiresAtMs, l.Through = c.Holder, m.now+c.TTLMs, h.NextSeq-1
+	m.putLease(h, &l)
+	r := persistence.Result{Token: l.Token, Attempts: l.Attempts, Through: l.Through}
+	for _, key := range c.Due {
+		m.t.key = appendTimer(m.t.key[:0], m.p, key)
+		if key.IID == c.IID && m.t.has(m.t.key) {
+			r.Due = append(r.Due, key)
+		}
+	}
+	return r
+}
+
+func (m *machine) renewTurn(c *persistence.RenewTurn) persistence.Result {
+	p, iid, ok := c.Token.Turn()
+	if !ok || p != m.p {
+		return refuse(persistence.LeaseLost)
+	}
+	h := m.head(iid)
+	if h == nil || !h.leased {
+		return refuse(persistence.LeaseLost)
+	}
+	l := m.lease(h)
+	if l.Token != c.Token || !m.live(l.Token, &l.Holder, l.ExpiresAtMs) {
+		return refuse(persistence.LeaseLost)
+	}
+	l.ExpiresAtMs = m.now + c.TTLMs
+	m.putLease(h, &l)
+	return persistence.Result{}
+}
+
+func (m *machine) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
+	h, refusal := m.standing(c.IID, c.Execution, c.Turn)
+	if refusal == nil {
+		refusal = m.turnFence(h, c.Token)
+	}
+	if refusal != nil {
+		return persistence.Result{Err: refusal}
+	}
+	l := m.lease(h)
+	if c.Token == "" {
+		l.Through = h.NextSeq - 1
+	}
+	l.Attempts = afterAbandon(l.Attempts, c.Token != "", c.Counts)
+	l.Token, l.Holder, l.ExpiresAtMs, l.NotBeforeMs = "", persistence.Holder{}, 0, 0
+	if c.DelayMs > 0 {
+		l.NotBeforeMs = m.now + c.DelayMs
+	}
+	m.putLease(h, &l)
+	return persistence.Result{}
+}

@@ -1,0 +1,84 @@
+package pebble
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// isLog says whether a file of Pebble's directory is a write-ahead log.
+func isLog(base string) bool { return strings.HasSuffix(base, ".log") }
+
+// logTable knows Pebble's write-ahead logs that exist and how much of each is synced.
+type logTable struct {
+	mu    sync.Mutex
+	files map[string]*logFile
+	// onGone is called before a log that has synced bytes goes away, without the lock: the witness must not name it
+	// any more. Nil while there is no witness to keep.
+	onGone func()
+}
+
+// logFile is one log. synced <= written.
+type logFile struct {
+	written atomic.Int64
+	synced  atomic.Int64
+}
+
+func newLogTable() *logTable { return &logTable{files: map[string]*logFile{}} }
+
+func (t *logTable) create(base string) *logFile {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := &logFile{}
+	t.files[base] = f
+	return f
+}
+
+// keep takes in a log from before this process.
+func (t *logTable) keep(base string, synced int64) {
+	t.create(base).raise(synced)
+}
+
+// gone forgets a log that is about to be removed, renamed or reused.
+func (t *logTable) gone(base string) {
+	if !isLog(base) {
+		return
+	}
+	t.mu.Lock()
+	f := t.files[base]
+	delete(t.files, base)
+	onGone := t.onGone
+	t.mu.Unlock()
+	if f != nil && f.synced.Load() > 0 && onGone != nil {
+		onGone()
+	}
+}
+
+func (t *logTable) setOnGone(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.onGone = f
+}
+
+// live lists the logs that hold synced bytes, by name.
+func (t *logTable) live() (logs []witnessLog) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for base, f := range t.files {
+		if n := f.synced.Load(); n > 0 {
+			logs = append(logs, witnessLog{name: base, synced: n})
+		}
+	}
+	slices.SortFunc(logs, func(a, b witnessLog) int { return strings.Compare(a.name, b.name) })
+	return logs
+}
+
+func (f *logFile) raise(synced int64) {
+	for {
+		old := f.synced.Load()
+		if synced <= old || f.synced.CompareAndSwap(old, synced) {
+			return
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package pebble
+
+import "sync/atomic"
+
+// Metrics are counters since the store was opened.
+type Metrics struct {
+	// Commands were applied, in Batches, which took Syncs.
+	Commands uint64
+	Batches  uint64
+	Syncs    uint64
+	// Refused counts refusals by persistence.Code.
+	Refused [8]uint64
+	// Iterators, IterSteps and InternalSteps count Pebble iterators opened, our moves of them, and Pebble's own moves
+	// beneath (tombstones included). Gets counts point reads by Apply.
+	Iterators, IterSteps, InternalSteps, Gets uint64
+	// Views and Loads were served.
+	Views, Loads uint64
+	// Queued is how many proposals wait now.
+	Queued int
+}
+
+type counters struct {
+	commands, batches, syncs                  atomic.Uint64
+	refused                                   [8]atomic.Uint64
+	iterators, iterSteps, internalSteps, gets atomic.Uint64
+	views, loads                              atomic.Uint64
+}
+
+// Metrics reads the store's counters.
+func (s *Store) Metrics() Metrics {
+	c := &s.stats
+	m := Metrics{
+		Commands: c.commands.Load(), Batches: c.batches.Load(), Syncs: c.syncs.Load(),
+		Iterators: c.iterators.Load(), IterSteps: c.iterSteps.Load(), InternalSteps: c.internalSteps.Load(),
+		Gets: c.gets.Load(), Views: c.views.Load(), Loads: c.loads.Load(),
+	}
+	for i := range m.Refused {
+		m.Refused[i] = c.refused[i].Load()
+	}
+	s.mu.Lock()
+	m.Queued = len(s.mu.queue)
+	s.mu.Unlock()
+	return m
+}

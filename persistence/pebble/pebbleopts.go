@@ -1,0 +1,74 @@
+package pebble
+
+import (
+	"fmt"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// pebbleOptions are Pebble's options for a store. Each line that differs from Pebble's default has its reason.
+func pebbleOptions(o *Options, fs vfs.FS, l *latch) *pdb.Options {
+	p := &pdb.Options{
+		FS:                          fs,
+		FormatMajorVersion:          pdb.FormatNewest, // only the newest formats find damage in the middle of a log
+		ErrorIfNotExists:            true,             // Pebble would make a new store of any directory
+		Logger:                      &pebbleLogger{log: o.Log, latch: l},
+		MemTableSize:                o.Tuning.MemTableBytes,
+		MemTableStopWritesThreshold: 4,    // a slow flush must not stop commits at once
+		L0CompactionThreshold:       4,    // fewer, larger compactions
+		L0StopWritesThreshold:       1000, // never stop commits for compaction: reads of the hot path hit memory
+		LBaseMaxBytes:               256 << 20,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		MaxOpenFiles:                4096,
+		CacheSize:                   o.Tuning.BlockCacheBytes,
+		DisableAutomaticCompactions: o.Manual,
+		DisableTableStats:           o.Manual,
+	}
+	for i := range p.Levels {
+		// "Does this new id exist" is answered by a filter, on every level.
+		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	if o.Manual || o.FS != vfs.Default {
+		// The default scheduler runs a goroutine that a failed Open leaves behind.
+		p.Experimental.CompactionScheduler = pdb.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	}
+	p.EventListener = &pdb.EventListener{
+		BackgroundError: func(err error) { o.Log("pebble: background error: %v", err) },
+		DataCorruption: func(i pdb.DataCorruptionInfo) {
+			// Not on this goroutine: it is a reader in the middle of Pebble, and must not be held.
+			go l.trip("read", i.Path, i.Details)
+		},
+		DiskSlow: func(i pdb.DiskSlowInfo) { o.Log("pebble: slow disk: %v", i) },
+		WriteStallBegin: func(i pdb.WriteStallBeginInfo) {
+			o.Log("pebble: writes stall: %s", i.Reason)
+		},
+	}
+	if o.Tuning.Pebble != nil {
+		o.Tuning.Pebble(p)
+	}
+	return p
+}
+
+// pebbleLogger passes Pebble's errors on. Fatalf never returns: if it did, Pebble would report success for a sync that
+// failed.
+type pebbleLogger struct {
+	log   func(format string, args ...any)
+	latch *latch
+}
+
+// Infof drops Pebble's chatter.
+func (l *pebbleLogger) Infof(string, ...any) {}
+
+// Errorf implements Pebble's logger.
+func (l *pebbleLogger) Errorf(format string, args ...any) { l.log("pebble: "+format, args...) }
+
+// Fatalf implements Pebble's logger.
+func (l *pebbleLogger) Fatalf(format string, args ...any) {
+	l.latch.stop("pebble", "database", fmt.Errorf(format, args...))
+}
+
+// slowDisk is from when on a write of the disk is reported.
+const slowDisk = 5 * time.Second

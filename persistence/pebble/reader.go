@@ -1,0 +1,184 @@
+package pebble
+
+import (
+	"errors"
+	"io"
+	"slices"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// source is a snapshot, or a database that nobody writes.
+type source interface {
+	iterable
+	Get(key []byte) ([]byte, io.Closer, error)
+}
+
+// reader implements persistence.Reader on one snapshot. What it returns is copied.
+type reader struct {
+	p          persistence.Partition
+	partitions int
+	from       source
+	stats      *counters
+	state      *partitionRow
+	key        []byte
+}
+
+var _ persistence.Reader = (*reader)(nil)
+
+// get reads a row and has it decoded while its bytes are valid.
+func (r *reader) get(key []byte, decode func(row []byte) error) (ok bool, err error) {
+	r.key = key
+	row, closer, err := r.from.Get(key)
+	if errors.Is(err, pdb.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, corruptRow(key, err)
+	}
+	err = decode(row)
+	if cerr := closer.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return false, corruptRow(key, err)
+	}
+	return true, nil
+}
+
+func (r *reader) partition() (row *partitionRow, err error) {
+	key := appendPrefix(r.key[:0], r.p, famPartition)
+	ok, err := r.get(key, func(b []byte) (err error) { row, err = decodePartition(r.partitions, b); return err })
+	if err == nil && !ok {
+		err = corruptRow(key, errMissing)
+	}
+	return row, err
+}
+
+var errMissing = errors.New("it is missing")
+
+// Partition implements persistence.Reader.
+func (r *reader) Partition() (persistence.PartitionState, error) { return r.state.PartitionState, nil }
+
+// Resolve implements persistence.Reader.
+func (r *reader) Resolve(id string) (iid persistence.Incarnation, ok bool, err error) {
+	ok, err = r.get(appendName(r.key[:0], r.p, id), func(b []byte) (err error) { iid, err = decodeIID(b); return err })
+	return iid, ok, err
+}
+
+// Head implements persistence.Reader.
+func (r *reader) Head(iid persistence.Incarnation) (head persistence.Head, ok bool, err error) {
+	ok, err = r.get(appendInstance(r.key[:0], r.p, famHead, iid), func(b []byte) error {
+		h, err := decodeHead(iid, b)
+		if err == nil {
+			head = h.Head
+		}
+		return err
+	})
+	return head, ok, err
+}
+
+// Start implements persistence.Reader.
+func (r *reader) Start(
+	iid persistence.Incarnation, execution uint64,
+) (start persistence.PendingStart, ok bool, err error) {
+	ok, err = r.get(appendExecution(r.key[:0], r.p, famStart, iid, execution), func(b []byte) (err error) {
+		start, err = decodeStart(iid, execution, b)
+		return err
+	})
+	return start, ok, err
+}
+
+// TurnLease implements persistence.Reader.
+func (r *reader) TurnLease(iid persistence.Incarnation) (lease persistence.TurnLease, ok bool, err error) {
+	ok, err = r.get(appendInstance(r.key[:0], r.p, famLease, iid), func(b []byte) (err error) {
+		lease, err = decodeLease(iid, b)
+		return err
+	})
+	return lease, ok, err
+}
+
+// Work implements persistence.Reader.
+func (r *reader) Work(key persistence.WorkKey) (item persistence.WorkItem, ok bool, err error) {
+	ok, err = r.get(appendEvent(r.key[:0], r.p, famWork, key), func(b []byte) (err error) {
+		item, err = decodeWork(key, b)
+		return err
+	})
+	return item, ok, err
+}
+
+// Timers implements persistence.Reader.
+func (r *reader) Timers(
+	iid persistence.Incarnation, execution uint64, refs []persistence.TimerRef,
+) (found []persistence.TimerKey, err error) {
+	for _, ref := range refs {
+		key := persistence.TimerKey{FireAtMs: ref.FireAtMs, IID: iid, Execution: execution, Event: ref.Event}
+		ok, err := r.get(appendTimer(r.key[:0], r.p, key), func([]byte) error { return nil })
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found = append(found, key)
+		}
+	}
+	return found, nil
+}
+
+// Request implements persistence.Reader.
+func (r *reader) Request(id, key string) (item persistence.RequestItem, ok bool, err error) {
+	ok, err = r.get(appendRequest(r.key[:0], r.p, id, key), func(b []byte) (err error) {
+		item, err = decodeRequest(id, key, b)
+		return err
+	})
+	return item, ok, err
+}
+
+// Mark implements persistence.Reader.
+func (r *reader) Mark(from persistence.Partition) (uint64, error) {
+	if int(from) >= len(r.state.peers) {
+		return 0, nil
+	}
+	return r.state.peers[from].in, nil
+}
+
+// scan calls row with the rows under prefix from the first key at or after start, until it returns false.
+func (r *reader) scan(prefix, start []byte, row func(k *keyReader, value []byte) (more bool, err error)) error {
+	return scanRows(r.from, prefix, start, r.stats, func(key, value []byte) (bool, error) {
+		_, _, k := splitKey(key)
+		more, err := row(k, value)
+		if err == nil {
+			err = k.done()
+		}
+		return more, err
+	})
+}
+
+// scanRows reads rows in key order. An error of row is damage, and names the row.
+func scanRows(
+	from iterable, prefix, start []byte, stats *counters, row func(key, value []byte) (more bool, err error),
+) error {
+	it, err := openIter(from, prefix, stats)
+	if err != nil {
+		return corruptRow(prefix, err)
+	}
+	for ok := it.seek(start); ok; ok = it.next() {
+		var more bool
+		value, verr := it.value()
+		if verr == nil {
+			more, verr = row(it.key(), value)
+		}
+		if verr != nil {
+			err = corruptRow(slices.Clone(it.key()), verr)
+			break
+		}
+		if !more {
+			break
+		}
+	}
+	if cerr := it.close(); err == nil && cerr != nil {
+		err = corruptRow(prefix, cerr)
+	}
+	return err
+}

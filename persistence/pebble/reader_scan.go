@@ -1,0 +1,229 @@
+package pebble
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Parts implements persistence.Reader.
+func (r *reader) Parts(
+	iid persistence.Incarnation, execution, fromEvent uint64, yield func(persistence.StoredPart) bool,
+) error {
+	prefix := appendExecution(nil, r.p, famSegment, iid, execution)
+	return r.scan(prefix, appendU64(slices.Clone(prefix), fromEvent), func(k *keyReader, value []byte) (bool, error) {
+		k.take(2 * 8)
+		part, err := decodePart(execution, k.u64(), k.u64(), value)
+		return err == nil && yield(part), err
+	})
+}
+
+// Inbox implements persistence.Reader.
+func (r *reader) Inbox(iid persistence.Incarnation, after uint64, limit int) (items []persistence.InboxItem, err error) {
+	prefix := appendInstance(nil, r.p, famInbox, iid)
+	if limit <= 0 || after == ^uint64(0) {
+		return nil, nil
+	}
+	err = r.scan(prefix, appendU64(slices.Clone(prefix), after+1), func(k *keyReader, value []byte) (bool, error) {
+		k.take(8)
+		item, err := decodeInbox(k.u64(), value)
+		items = append(items, item)
+		return len(items) < limit, err
+	})
+	return items, err
+}
+
+// Children implements persistence.Reader.
+func (r *reader) Children(iid persistence.Incarnation, execution uint64) (items []persistence.ChildItem, err error) {
+	prefix := appendExecution(nil, r.p, famChild, iid, execution)
+	err = r.scan(prefix, prefix, func(k *keyReader, value []byte) (bool, error) {
+		item, err := decodeChild(k.workKey(), value)
+		items = append(items, item)
+		return true, err
+	})
+	return items, err
+}
+
+// List implements persistence.Reader. It walks the listing index backwards, one status beside the other.
+func (r *reader) List(
+	statuses []persistence.Status, after persistence.ListCursor, limit int,
+) (heads []persistence.Head, err error) {
+	var entries []persistence.DumpListing
+	for _, status := range slices.Compact(slices.Sorted(slices.Values(statuses))) {
+		found, err := r.listStatus(status, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, found...)
+	}
+	slices.SortFunc(entries, func(a, b persistence.DumpListing) int {
+		return cmp.Or(cmp.Compare(b.UpdatedAtMs, a.UpdatedAtMs), cmp.Compare(b.IID, a.IID))
+	})
+	for _, e := range entries[:min(len(entries), limit)] {
+		head, ok, err := r.Head(e.IID)
+		if err == nil && !ok {
+			err = corruptRow(appendInstance(nil, r.p, famHead, e.IID), errMissing)
+		}
+		if err != nil {
+			return nil, err
+		}
+		heads = append(heads, head)
+	}
+	return heads, nil
+}
+
+func (r *reader) listStatus(
+	status persistence.Status, after persistence.ListCursor, limit int,
+) (found []persistence.DumpListing, err error) {
+	prefix := append(appendPrefix(nil, r.p, famIndex), byte(status))
+	it, err := openIter(r.from, prefix, r.stats)
+	if err != nil {
+		return nil, corruptRow(prefix, err)
+	}
+	var ok bool
+	if after == (persistence.ListCursor{}) {
+		ok = it.last()
+	} else {
+		ok = it.seekBefore(appendIndex(nil, r.p, status, after.UpdatedAtMs, after.IID))
+	}
+	for ; ok && len(found) < limit; ok = it.prev() {
+		_, _, k := splitKey(it.key())
+		k.take(1)
+		found = append(found, persistence.DumpListing{Status: status, UpdatedAtMs: k.time(), IID: k.iid()})
+		if err := k.done(); err != nil {
+			_ = it.close() // the key's damage is the error to report
+			return nil, corruptRow(prefix, err)
+		}
+	}
+	if err := it.close(); err != nil {
+		return nil, corruptRow(prefix, err)
+	}
+	return found, nil
+}
+
+// rowsAfter reads up to limit rows of a family after a key.
+func rowsAfter[R any](
+	r *reader, prefix, last []byte, limit int, decode func(k *keyReader, value []byte) (R, error),
+) (rows []R, err error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	// The smallest key after last is last with a zero byte behind it.
+	err = r.scan(prefix, append(last, 0), func(k *keyReader, value []byte) (bool, error) {
+		row, err := decode(k, value)
+		rows = append(rows, row)
+		return len(rows) < limit, err
+	})
+	return rows, err
+}
+
+// ScanStarts implements persistence.Reader. An instance has at most one start.
+func (r *reader) ScanStarts(after persistence.Incarnation, limit int) ([]persistence.PendingStart, error) {
+	last := appendExecution(nil, r.p, famStart, after, ^uint64(0))
+	return rowsAfter(r, appendPrefix(nil, r.p, famStart), last, limit,
+		func(k *keyReader, value []byte) (persistence.PendingStart, error) {
+			return decodeStart(k.iid(), k.u64(), value)
+		})
+}
+
+// ScanInbox implements persistence.Reader. It jumps from instance to instance.
+func (r *reader) ScanInbox(
+	afterIID persistence.Incarnation, limit int,
+) (found []persistence.InboxEffect, err error) {
+	prefix := appendPrefix(nil, r.p, famInbox)
+	it, err := openIter(r.from, prefix, r.stats)
+	if err != nil {
+		return nil, corruptRow(prefix, err)
+	}
+	// Incarnations count from 1 and never reach the highest number.
+	for ok := it.seek(appendInstance(nil, r.p, famInbox, afterIID+1)); ok && len(found) < limit; {
+		var value []byte
+		var item persistence.InboxItem
+		_, _, k := splitKey(it.key())
+		iid, seq := k.iid(), k.u64()
+		if value, err = it.value(); err == nil {
+			item, err = decodeInbox(seq, value)
+		}
+		if err == nil {
+			err = k.done()
+		}
+		if err != nil {
+			err = corruptRow(slices.Clone(it.key()), err)
+			break
+		}
+		found = append(found, persistence.InboxEffect{IID: iid, Seq: seq, NotBeforeMs: item.NotBeforeMs})
+		ok = it.seek(after(appendInstance(nil, r.p, famInbox, iid)))
+	}
+	if cerr := it.close(); err == nil && cerr != nil {
+		err = corruptRow(prefix, cerr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found, r.nameInbox(found)
+}
+
+// nameInbox fills in the ids, which inbox rows do not hold.
+func (r *reader) nameInbox(found []persistence.InboxEffect) error {
+	for i := range found {
+		head, ok, err := r.Head(found[i].IID)
+		if err == nil && !ok {
+			err = corruptRow(appendInstance(nil, r.p, famHead, found[i].IID), errMissing)
+		}
+		if err != nil {
+			return err
+		}
+		found[i].ID = head.ID
+	}
+	return nil
+}
+
+// ScanLeases implements persistence.Reader.
+func (r *reader) ScanLeases(after persistence.Incarnation, limit int) ([]persistence.TurnLease, error) {
+	return rowsAfter(r, appendPrefix(nil, r.p, famLease), appendInstance(nil, r.p, famLease, after), limit,
+		func(k *keyReader, value []byte) (persistence.TurnLease, error) { return decodeLease(k.iid(), value) })
+}
+
+// ScanWork implements persistence.Reader.
+func (r *reader) ScanWork(after persistence.WorkKey, limit int) ([]persistence.WorkItem, error) {
+	return rowsAfter(r, appendPrefix(nil, r.p, famWork), appendEvent(nil, r.p, famWork, after), limit,
+		func(k *keyReader, value []byte) (persistence.WorkItem, error) { return decodeWork(k.workKey(), value) })
+}
+
+// ScanTimers implements persistence.Reader.
+func (r *reader) ScanTimers(after persistence.TimerKey, limit int) ([]persistence.TimerItem, error) {
+	return rowsAfter(r, appendPrefix(nil, r.p, famTimer), appendTimer(nil, r.p, after), limit,
+		func(k *keyReader, value []byte) (persistence.TimerItem, error) {
+			key := k.timerKey()
+			id, err := decodeOwner(value)
+			return persistence.TimerItem{ID: id, Key: key}, err
+		})
+}
+
+// ScanOutbox implements persistence.Reader. It starts behind what was acknowledged, so it walks over no tombstones.
+func (r *reader) ScanOutbox(to persistence.Partition, after uint64, limit int) ([]persistence.OutboxItem, error) {
+	if int(to) >= len(r.state.peers) {
+		return nil, nil
+	}
+	after = max(after, r.state.peers[to].acked)
+	prefix := appendPrefix(nil, r.p, famOutbox)
+	prefix = append(prefix, byte(to>>8), byte(to))
+	return rowsAfter(r, prefix, appendU64(slices.Clone(prefix), after), limit,
+		func(k *keyReader, value []byte) (persistence.OutboxItem, error) {
+			return decodeOutbox(persistence.Partition(k.u16()), k.u64(), value)
+		})
+}
+
+// ScanRequests implements persistence.Reader.
+func (r *reader) ScanRequests(after persistence.RequestRef, limit int) ([]persistence.RequestItem, error) {
+	last := appendPrefix(nil, r.p, famRequest)
+	if after != (persistence.RequestRef{}) {
+		last = appendRequest(nil, r.p, after.ID, after.Key)
+	}
+	return rowsAfter(r, appendPrefix(nil, r.p, famRequest), last, limit,
+		func(k *keyReader, value []byte) (persistence.RequestItem, error) {
+			id, key := k.string(), k.string()
+			return decodeRequest(id, key, value)
+		})
+}

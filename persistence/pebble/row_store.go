@@ -1,0 +1,129 @@
+package pebble
+
+import (
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/rowcode"
+)
+
+// Format names what this package reads and writes. Until it is 1 another format is refused.
+const Format = "0.1"
+
+// storeRow says what the store is.
+type storeRow struct {
+	format     string
+	id         string
+	partitions int
+	slots      []persistence.Partition
+}
+
+// encodeStore puts the format first: it is read from a store of any format.
+func encodeStore(e *rowcode.Enc, s *storeRow) {
+	e.S(s.format)
+	e.S(s.id)
+	e.U(uint64(s.partitions))
+	e.U(uint64(len(s.slots)))
+	for _, p := range s.slots {
+		e.U(uint64(p))
+	}
+}
+
+// storeFormat reads the format alone.
+func storeFormat(row []byte) (string, error) {
+	e := append([]byte{rowVersion}, row...)
+	d := rowcode.NewDec(e, rowVersion)
+	f := d.S()
+	if f == "" {
+		return "", fmt.Errorf("%w: the store row names no format", rowcode.ErrMalformed)
+	}
+	return f, nil
+}
+
+func decodeStore(row []byte) (*storeRow, error) {
+	d := rowcode.NewDec(append([]byte{rowVersion}, row...), rowVersion)
+	s := &storeRow{format: d.S(), id: d.S(), partitions: int(d.U())}
+	if n := d.U(); n != persistence.Slots {
+		return nil, fmt.Errorf("%w: %d slots, want %d", rowcode.ErrMalformed, n, persistence.Slots)
+	}
+	s.slots = make([]persistence.Partition, persistence.Slots)
+	for i := range s.slots {
+		s.slots[i] = persistence.Partition(d.U())
+		if int(s.slots[i]) >= s.partitions {
+			return nil, fmt.Errorf("%w: slot %d lies in partition %d of %d",
+				rowcode.ErrMalformed, i, s.slots[i], s.partitions)
+		}
+	}
+	return s, d.Done()
+}
+
+// peer is what a partition knows of its two streams with another one.
+type peer struct {
+	in    uint64 // highest seq delivered from the peer
+	next  uint64 // seq of the last message given to the peer
+	acked uint64 // highest seq that the peer has acknowledged; acked <= next
+}
+
+// partitionRow is a P row: the state of a partition and its streams.
+type partitionRow struct {
+	persistence.PartitionState
+	peers []peer // by partition
+}
+
+func newPartitionRow(partitions int) *partitionRow {
+	return &partitionRow{
+		PartitionState: persistence.PartitionState{Clean: true, MachineVersion: 1, NextIID: 1},
+		peers:          make([]peer, partitions),
+	}
+}
+
+func encodePartition(e *rowcode.Enc, r *partitionRow) {
+	e.Version(rowVersion)
+	e.U(r.Applied)
+	e.U(r.Epoch)
+	e.S(r.Node)
+	e.S(r.Process)
+	e.Bool(r.Clean)
+	e.U(uint64(r.MachineVersion))
+	e.U(uint64(r.NextIID))
+	for _, v := range [...]uint64{r.Pending, r.Running, r.Completed, r.Failed} {
+		e.U(v)
+	}
+	used := 0
+	for _, p := range r.peers {
+		if p != (peer{}) {
+			used++
+		}
+	}
+	e.U(uint64(used))
+	for i, p := range r.peers {
+		if p != (peer{}) {
+			e.U(uint64(i))
+			e.U(p.in)
+			e.U(p.next)
+			e.U(p.acked)
+		}
+	}
+}
+
+func decodePartition(partitions int, row []byte) (*partitionRow, error) {
+	d := rowcode.NewDec(row, rowVersion)
+	r := &partitionRow{peers: make([]peer, partitions)}
+	r.Applied, r.Epoch, r.Node, r.Process, r.Clean = d.U(), d.U(), d.S(), d.S(), d.Bool()
+	r.MachineVersion, r.NextIID = uint32(d.U()), persistence.Incarnation(d.U())
+	for _, v := range [...]*uint64{&r.Pending, &r.Running, &r.Completed, &r.Failed} {
+		*v = d.U()
+	}
+	n := d.U()
+	if n > uint64(partitions) {
+		return nil, fmt.Errorf("%w: marks of %d partitions of %d", rowcode.ErrMalformed, n, partitions)
+	}
+	for ; n > 0; n-- {
+		i := d.U()
+		if i >= uint64(partitions) {
+			return nil, fmt.Errorf("%w: marks of partition %d of %d", rowcode.ErrMalformed, i, partitions)
+		}
+		r.peers[i] = peer{in: d.U(), next: d.U(), acked: d.U()}
+	}
+	return r, d.Done()
+}

@@ -1,0 +1,136 @@
+package pebble
+
+import (
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// sendFrom fills in who sends and hands the message over. execution is the one that the turn belonged to.
+func (m *machine) sendFrom(h *headRow, execution uint64, s *persistence.Send) {
+	o := persistence.OutboxMessage{
+		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,
+	}
+	switch s.Kind {
+	case persistence.SendStartChild, persistence.SendCancel:
+		o.Link.ID, o.Link.IID = h.ID, h.IID
+	case persistence.SendStartDetached:
+		o.Link = persistence.Link{}
+	}
+	m.send(&o)
+}
+
+// send hands a message to its receiver if that lives in this partition, else puts it into the outbox.
+func (m *machine) send(o *persistence.OutboxMessage) {
+	to := m.slots[persistence.Slot(o.To)]
+	if to == m.p {
+		m.receive(o)
+		return
+	}
+	peer := &m.state.peers[to]
+	peer.next++
+	m.t.key = appendOutbox(m.t.key[:0], m.p, to, peer.next)
+	encodeOutbox(m.t.fresh(), o.Encode())
+	m.t.putBlind(m.t.key, m.t.value)
+	m.fx().Outbox = append(m.fx().Outbox, persistence.OutboxEffect{To: to, Seq: peer.next})
+}
+
+// receive does what a message between instances does at its receiver. It is never refused.
+func (m *machine) receive(o *persistence.OutboxMessage) {
+	h := m.byID(o.To)
+	switch o.Kind {
+	case persistence.SendStartChild:
+		m.receiveStart(h, o)
+	case persistence.SendStartDetached:
+		if h == nil {
+			m.startFrom(o)
+		}
+	case persistence.SendAnswer:
+		m.answer(h, o.Link, &persistence.InboxItem{Form: persistence.ItemMessage, Message: o.Message})
+	case persistence.SendChildExists:
+		m.answer(h, o.Link, &persistence.InboxItem{
+			Form: persistence.ItemChildExists, Execution: o.Link.Execution, Event: o.Link.Event, ChildID: o.ChildID,
+		})
+	case persistence.SendCancel:
+		switch {
+		case h == nil:
+		case h.Parent != o.Link || h.Status.Terminal():
+			m.drop(h)
+		default:
+			m.putInbox(h, &persistence.InboxItem{Form: persistence.ItemMessage, Message: o.Message})
+		}
+	}
+}
+
+func (m *machine) receiveStart(h *headRow, o *persistence.OutboxMessage) {
+	switch {
+	case h == nil:
+		m.startFrom(o)
+	case h.Parent != o.Link:
+		m.send(&persistence.OutboxMessage{
+			Kind: persistence.SendChildExists, To: o.Link.ID, Link: o.Link, ChildID: o.To,
+		})
+	}
+}
+
+func (m *machine) startFrom(o *persistence.OutboxMessage) {
+	h := m.create(o.To, o.Name, o.Version, o.Link)
+	m.setStatus(h, persistence.StatusPending)
+	m.putStart(&persistence.PendingStart{
+		ID: h.ID, IID: h.IID, Execution: 1, Name: o.Name, Version: o.Version, Input: o.Input, Parent: o.Link,
+	})
+}
+
+// answer puts an item into the inbox of the incarnation that a link names, if that is still the id's and runs.
+func (m *machine) answer(h *headRow, link persistence.Link, item *persistence.InboxItem) {
+	switch {
+	case h == nil:
+	case h.IID != link.IID || h.Status.Terminal():
+		m.drop(h)
+	default:
+		m.putInbox(h, item)
+	}
+}
+
+func (m *machine) deliver(c *persistence.Deliver) persistence.Result {
+	if int(c.From) >= len(m.state.peers) || c.From == m.p {
+		return refuse(persistence.Conflict)
+	}
+	peer := &m.state.peers[c.From]
+	if c.FirstSeq > peer.in+1 {
+		return refuse(persistence.Conflict)
+	}
+	skip := min(peer.in+1-c.FirstSeq, uint64(len(c.Messages)))
+	messages := make([]persistence.OutboxMessage, 0, len(c.Messages))
+	for _, b := range c.Messages[skip:] {
+		o, err := persistence.DecodeOutboxMessage(b)
+		if err != nil {
+			return refuse(persistence.Conflict)
+		}
+		messages = append(messages, o)
+	}
+	for i := range messages {
+		peer.in++
+		m.receive(&messages[i])
+	}
+	return persistence.Result{Mark: peer.in}
+}
+
+func (m *machine) outboxAck(c *persistence.OutboxAck) persistence.Result {
+	if int(c.To) >= len(m.state.peers) {
+		return persistence.Result{}
+	}
+	peer := &m.state.peers[c.To]
+	through := min(c.Through, peer.next)
+	if through <= peer.acked {
+		return persistence.Result{}
+	}
+	if through-peer.acked >= rangeDeletePoints {
+		m.t.fail(m.t.batch.DeleteRange(appendOutbox(nil, m.p, c.To, peer.acked+1), appendOutbox(nil, m.p, c.To, through+1), nil))
+	} else {
+		for seq := peer.acked + 1; seq <= through; seq++ {
+			m.t.key = appendOutbox(m.t.key[:0], m.p, c.To, seq)
+			m.t.delBlind(m.t.key)
+		}
+	}
+	peer.acked = through
+	return persistence.Result{}
+}

@@ -1,0 +1,244 @@
+package pebble
+
+import (
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// commitTurn makes all checks first, in the order that persistence.CommitTurn documents, and writes only when all have
+// passed: a refusal leaves no trace but the partition's applied index.
+func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
+	if !wellFormed(c) {
+		return refuse(persistence.Conflict)
+	}
+	h, refusal := m.position(c)
+	if refusal == nil {
+		refusal = m.turnFence(h, c.Token)
+	}
+	if refusal != nil {
+		return persistence.Result{Err: refusal}
+	}
+	if stale := m.stale(c); len(stale) > 0 {
+		return persistence.Result{Err: &persistence.Refusal{Code: persistence.Stale, Stale: stale}}
+	}
+	if m.t.err != nil {
+		return persistence.Result{}
+	}
+	if h == nil {
+		s := c.AcceptedStart
+		h = m.create(s.ID, s.Name, s.Version, persistence.Link{})
+		m.remember(s.ID, s.RequestKey, h.IID, 0)
+	}
+	m.touch(h)
+	m.consume(h, c)
+	m.appendSegment(h, c)
+	m.schedule(h, c)
+	m.cancel(h, c)
+	m.announce(h, c)
+	m.finish(h, c)
+	for i := range c.Sends {
+		m.sendFrom(h, c.Execution, &c.Sends[i])
+	}
+	return persistence.Result{IID: h.IID, Turn: c.Turn + 1}
+}
+
+// consume takes away what the turn read: inbox items, timers, its start, and work whose result it accepted.
+func (m *machine) consume(h *headRow, c *persistence.CommitTurn) {
+	for _, seq := range c.ConsumedInbox {
+		m.t.key = appendInbox(m.t.key[:0], m.p, h.IID, seq)
+		m.t.del(m.t.key)
+	}
+	h.Inbox -= uint64(len(c.ConsumedInbox))
+	for _, ref := range c.ConsumedTimers {
+		m.delTimer(h, timerKey(h, ref))
+	}
+	if c.Turn == 0 && c.IID != 0 {
+		m.t.key = appendExecution(m.t.key[:0], m.p, famStart, h.IID, h.Execution)
+		m.t.delBlind(m.t.key)
+	}
+	for _, a := range c.AcceptedMessages {
+		m.remember(c.ID, a.RequestKey, h.IID, 0)
+	}
+	for _, a := range c.AcceptedResults {
+		m.delWork(h, persistence.WorkKey{IID: h.IID, Execution: a.Execution, Event: a.Event})
+	}
+	if h.leased {
+		m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
+		m.t.del(m.t.key)
+		h.leased = false
+	}
+}
+
+// appendSegment stores the turn's parts and moves the chain over them. A turn without events is one empty part: its
+// header says what it consumed.
+func (m *machine) appendSegment(h *headRow, c *persistence.CommitTurn) {
+	h.Turn = c.Turn + 1
+	h.LastTurnAtMs = m.now
+	part := persistence.StoredPart{Execution: h.Execution, Turn: h.Turn, FirstEvent: h.NextEvent}
+	if len(c.Segment.Parts) == 0 {
+		part.Header = c.Segment.Header
+		m.putPart(h, &part)
+	}
+	for i, p := range c.Segment.Parts {
+		part.FirstEvent, part.Count, part.Events, part.Header = p.FirstEvent, p.Count, p.Events, nil
+		if i == 0 {
+			part.Header = c.Segment.Header
+		}
+		m.putPart(h, &part)
+	}
+	if c.Turn == 0 {
+		h.Name, h.Version, h.Pin = c.Name, c.Version, c.Pin
+	}
+}
+
+func (m *machine) putPart(h *headRow, p *persistence.StoredPart) {
+	h.Chain = h.Chain.Next(p)
+	p.Chain = h.Chain
+	h.LastPart = p.FirstEvent
+	h.NextEvent += p.Count
+	h.HistoryEvents += p.Count
+	h.HistoryBytes += uint64(len(p.Header) + len(p.Events))
+	m.t.key = appendSegment(m.t.key[:0], m.p, h.IID, p.Execution, p.FirstEvent, p.Turn)
+	encodePart(m.t.fresh(), p)
+	m.t.putBlind(m.t.key, m.t.value)
+}
+
+// schedule writes what the turn asks for. Its events are new, so no row can be there yet.
+func (m *machine) schedule(h *headRow, c *persistence.CommitTurn) {
+	for i := range c.Work {
+		m.putWork(m.newWork(h, c, i))
+	}
+	h.Work += uint64(len(c.Work))
+	for _, ref := range c.Timers {
+		m.putTimer(h, timerKey(h, ref))
+	}
+	h.Timers += uint64(len(c.Timers))
+	for _, child := range c.Children {
+		item := persistence.ChildItem{Execution: h.Execution, Event: child.Event, ID: child.ID, Policy: child.Policy}
+		m.t.key = appendEvent(m.t.key[:0], m.p, famChild, eventKey(h, child.Event))
+		encodeChild(m.t.fresh(), &item)
+		m.t.put(m.t.key, m.t.value)
+	}
+	h.Children += uint64(len(c.Children))
+}
+
+func (m *machine) newWork(h *headRow, c *persistence.CommitTurn, i int) *persistence.WorkItem {
+	w := &c.Work[i]
+	return &persistence.WorkItem{
+		ID: h.ID, Key: eventKey(h, w.Event), Name: w.Name, Order: persistence.WorkOrder(m.index, i),
+		Tag: w.Tag, Session: w.Session, NotBeforeMs: w.NotBeforeMs, Part: partOf(&c.Segment, w.Event),
+	}
+}
+
+// cancel takes away what the turn gave up, in this turn or before; what is not there is ignored.
+func (m *machine) cancel(h *headRow, c *persistence.CommitTurn) {
+	for _, event := range c.CancelledWork {
+		key := eventKey(h, event)
+		m.t.key = appendEvent(m.t.key[:0], m.p, famWork, key)
+		if m.t.has(m.t.key) {
+			m.delWork(h, key)
+		}
+	}
+	for _, ref := range c.CancelledTimers {
+		key := timerKey(h, ref)
+		m.t.key = appendTimer(m.t.key[:0], m.p, key)
+		if m.t.has(m.t.key) {
+			m.delTimer(h, key)
+		}
+	}
+	for _, event := range c.ClosedChildren {
+		m.t.key = appendEvent(m.t.key[:0], m.p, famChild, eventKey(h, event))
+		if m.t.has(m.t.key) {
+			m.t.del(m.t.key)
+			h.Children--
+		}
+	}
+}
+
+// announce notes as effects what was scheduled and is still there when the turn ends.
+func (m *machine) announce(h *headRow, c *persistence.CommitTurn) {
+	if c.Outcome != persistence.OutcomeRunning {
+		return
+	}
+	for i := range c.Work {
+		if len(c.CancelledWork) > 0 && slices.Contains(c.CancelledWork, c.Work[i].Event) {
+			continue
+		}
+		w := m.newWork(h, c, i)
+		w.Input = c.Work[i].Input
+		m.fx().Work = append(m.fx().Work, *w)
+	}
+	for _, ref := range c.Timers {
+		if len(c.CancelledTimers) > 0 && slices.Contains(c.CancelledTimers, ref) {
+			continue
+		}
+		m.fx().Timers = append(m.fx().Timers, persistence.TimerItem{ID: h.ID, Key: timerKey(h, ref)})
+	}
+}
+
+// finish takes the turn's outcome.
+func (m *machine) finish(h *headRow, c *persistence.CommitTurn) {
+	switch c.Outcome {
+	case persistence.OutcomeRunning:
+		if h.Status != persistence.StatusRunning {
+			m.setStatus(h, persistence.StatusRunning)
+		}
+	case persistence.OutcomeCompleted:
+		m.end(h, persistence.StatusCompleted)
+	case persistence.OutcomeFailed:
+		m.end(h, persistence.StatusFailed)
+	case persistence.OutcomeContinued:
+		m.closeExecution(h)
+		m.beginExecution(h, h.Execution+1)
+		h.Name, h.Version, h.Pin = c.Next.Name, c.Next.Version, ""
+		m.setStatus(h, persistence.StatusPending)
+		m.putStart(&persistence.PendingStart{
+			ID: h.ID, IID: h.IID, Execution: h.Execution, Name: c.Next.Name, Version: c.Next.Version,
+			Start: c.Next.Start, Parent: h.Parent,
+		})
+	}
+}
+
+func (m *machine) end(h *headRow, s persistence.Status) {
+	m.closeExecution(h)
+	if h.Inbox > 0 {
+		m.clear(famInbox, h.IID, h.Inbox, func([]byte) {})
+		h.Inbox = 0
+	}
+	h.EndedAtMs = m.now
+	m.setStatus(h, s)
+	m.fx().Ended = append(m.fx().Ended, persistence.EndEffect{ID: h.ID, IID: h.IID, Status: s})
+}
+
+// closeExecution deletes the work, timers and children that are still open. In the good case the turn has named them
+// all, the counters are 0, and nothing is looked for.
+func (m *machine) closeExecution(h *headRow) {
+	if h.Work > 0 {
+		m.clear(famWork, h.IID, 0, func(key []byte) {
+			_, _, r := splitKey(key)
+			m.fx().WorkDeleted = append(m.fx().WorkDeleted, r.workKey())
+		})
+	}
+	if h.Timers > 0 {
+		m.clear(famTimerOf, h.IID, 0, func(key []byte) { m.delTimerRow(key) })
+	}
+	if h.Children > 0 {
+		m.clear(famChild, h.IID, h.Children, func([]byte) {})
+	}
+	h.Work, h.Timers, h.Children = 0, 0, 0
+}
+
+// clear deletes all rows of an instance in a family: one by one with a call of each, or by a range if count says that
+// there are many (0: one by one). A range is only for rows that no later command reads.
+func (m *machine) clear(f family, iid persistence.Incarnation, count uint64, each func(key []byte)) {
+	prefix := appendInstance(nil, m.p, f, iid)
+	if count >= rangeDeletePoints && f == famInbox {
+		m.t.fail(m.t.batch.DeleteRange(prefix, after(prefix), nil))
+		return
+	}
+	for _, key := range m.t.keysUnder(prefix) {
+		each(key)
+		m.t.del(key)
+	}
+}

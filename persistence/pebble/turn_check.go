@@ -1,0 +1,169 @@
+package pebble
+
+import (
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// wellFormed says whether a turn's commit does not contradict itself.
+func wellFormed(c *persistence.CommitTurn) bool {
+	if (c.IID == 0) == (c.AcceptedStart == nil) {
+		return false
+	}
+	if c.Outcome < persistence.OutcomeRunning || c.Outcome > persistence.OutcomeContinued ||
+		(c.Outcome == persistence.OutcomeContinued) != (c.Next != nil) {
+		return false
+	}
+	var first, next uint64
+	for i, p := range c.Segment.Parts {
+		if i == 0 {
+			first, next = p.FirstEvent, p.FirstEvent
+		}
+		if p.FirstEvent != next || p.Count == 0 && len(c.Segment.Parts) > 1 {
+			return false
+		}
+		next += p.Count
+	}
+	for i := range c.Sends {
+		if k := c.Sends[i].Kind; k < persistence.SendStartChild || k > persistence.SendCancel {
+			return false
+		}
+	}
+	return rise(first, next, len(c.Work), func(i int) uint64 { return c.Work[i].Event }) &&
+		rise(first, next, len(c.Timers), func(i int) uint64 { return c.Timers[i].Event }) &&
+		rise(first, next, len(c.Children), func(i int) uint64 { return c.Children[i].Event })
+}
+
+// rise says whether n events rise and lie in [first, next).
+func rise(first, next uint64, n int, event func(int) uint64) bool {
+	for i := range n {
+		e := event(i)
+		if e < first || e >= next || i > 0 && e <= event(i-1) {
+			return false
+		}
+	}
+	return true
+}
+
+// position finds the instance and says whether the turn follows what is stored. The head is nil for a fused start.
+func (m *machine) position(c *persistence.CommitTurn) (*headRow, error) {
+	if c.IID == 0 {
+		return nil, m.fusedPosition(c)
+	}
+	h := m.head(c.IID)
+	if h == nil || h.ID != c.ID || h.Status.Terminal() || h.Execution != c.Execution || h.Turn != c.Turn ||
+		!startsAt(&c.Segment, h.NextEvent) || c.ConsumesStart != (c.Turn == 0) {
+		return nil, &persistence.Refusal{Code: persistence.Conflict}
+	}
+	return h, nil
+}
+
+func (m *machine) fusedPosition(c *persistence.CommitTurn) error {
+	s := c.AcceptedStart
+	if s.ID != c.ID || c.Execution != 1 || c.Turn != 0 || !startsAt(&c.Segment, 1) {
+		return &persistence.Refusal{Code: persistence.Conflict}
+	}
+	if iid := m.resolve(s.ID); iid != 0 {
+		if _, known := m.remembered(s.ID, s.RequestKey); !known {
+			return &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}
+		}
+	}
+	return nil
+}
+
+func startsAt(s *persistence.SegmentDraft, event uint64) bool {
+	return len(s.Parts) == 0 || s.Parts[0].FirstEvent == event
+}
+
+// partOf is the first event of the part that holds an event. The event lies in the segment.
+func partOf(s *persistence.SegmentDraft, event uint64) uint64 {
+	for i := len(s.Parts) - 1; i > 0; i-- {
+		if s.Parts[i].FirstEvent <= event {
+			return s.Parts[i].FirstEvent
+		}
+	}
+	return s.Parts[0].FirstEvent
+}
+
+// turnFence lets a holder of the live lease pass, or without a live lease a grant of the current epoch. The head is nil
+// for a fused start: it has no lease.
+func (m *machine) turnFence(h *headRow, token persistence.Token) error {
+	if h != nil && h.leased {
+		l := m.lease(h)
+		if m.live(l.Token, &l.Holder, l.ExpiresAtMs) {
+			if token != l.Token {
+				return &persistence.Refusal{Code: persistence.LeaseLost}
+			}
+			return nil
+		}
+	}
+	if token != "" {
+		return &persistence.Refusal{Code: persistence.LeaseLost}
+	}
+	if !m.current(m.epoch) {
+		return &persistence.Refusal{Code: persistence.Fenced}
+	}
+	return nil
+}
+
+// stale lists every entry that the turn consumes or accepts and that is gone, answered, or named twice.
+func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position) {
+	note := func(part persistence.Part, i int) {
+		stale = append(stale, persistence.Position{Part: part, Index: i})
+	}
+	for i, seq := range c.ConsumedInbox {
+		m.t.key = appendInbox(m.t.key[:0], m.p, c.IID, seq)
+		if repeats(c.ConsumedInbox, i) || !m.t.has(m.t.key) {
+			note(persistence.PartInbox, i)
+		}
+	}
+	for i, ref := range c.ConsumedTimers {
+		m.t.key = appendTimer(m.t.key[:0], m.p, persistence.TimerKey{
+			FireAtMs: ref.FireAtMs, IID: c.IID, Execution: c.Execution, Event: ref.Event,
+		})
+		if slices.Contains(c.ConsumedTimers[:i], ref) || !m.t.has(m.t.key) {
+			note(persistence.PartTimer, i)
+		}
+	}
+	if c.AcceptedStart != nil {
+		if _, known := m.remembered(c.AcceptedStart.ID, c.AcceptedStart.RequestKey); known {
+			note(persistence.PartStart, 0)
+		}
+	}
+	for i, a := range c.AcceptedMessages {
+		if a.RequestKey == "" {
+			continue
+		}
+		repeated := slices.Contains(c.AcceptedMessages[:i], a) ||
+			c.AcceptedStart != nil && c.AcceptedStart.RequestKey == a.RequestKey
+		if _, known := m.remembered(c.ID, a.RequestKey); known || repeated {
+			note(persistence.PartEvent, i)
+		}
+	}
+	for i := range c.AcceptedResults {
+		if !m.acceptable(c, i) {
+			note(persistence.PartResult, i)
+		}
+	}
+	return stale
+}
+
+// repeats says whether the seq at i stands before i. Seqs usually rise, which needs no search.
+func repeats(seqs []uint64, i int) bool {
+	if i == 0 || seqs[i] > seqs[i-1] && slices.IsSorted(seqs[:i]) {
+		return false
+	}
+	return slices.Contains(seqs[:i], seqs[i])
+}
+
+func (m *machine) acceptable(c *persistence.CommitTurn, i int) bool {
+	a := &c.AcceptedResults[i]
+	for j := range i {
+		if b := &c.AcceptedResults[j]; b.Execution == a.Execution && b.Event == a.Event {
+			return false
+		}
+	}
+	w, ok := m.work(persistence.WorkKey{IID: c.IID, Execution: a.Execution, Event: a.Event})
+	return ok && m.workFence(&w, a.Token, a.Attempts, a.Epoch) == nil
+}

@@ -1,0 +1,170 @@
+package pebble
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// view is one read that waits or runs.
+type view struct {
+	p       persistence.Partition
+	read    func(persistence.Reader) error
+	done    func(error)
+	durable bool // wait until what was read is durable
+	fired   atomic.Bool
+}
+
+// end calls done, once.
+func (v *view) end(err error) {
+	if v.fired.CompareAndSwap(false, true) {
+		v.done(err)
+	}
+}
+
+// viewQueue holds the reads that wait, and those that run, so that none is forgotten when the store stops.
+type viewQueue struct {
+	max  int
+	mu   sync.Mutex
+	cond *sync.Cond
+	// waiting are served in order; running are with a reader or wait for durability.
+	waiting []*view
+	running map[*view]struct{}
+	failed  error
+}
+
+func newViewQueue(max int) *viewQueue {
+	q := &viewQueue{max: max, running: map[*view]struct{}{}}
+	q.cond = sync.NewCond(&q.mu)
+	return q
+}
+
+func (q *viewQueue) add(v *view) {
+	q.mu.Lock()
+	err := q.failed
+	if err == nil && len(q.waiting) >= q.max {
+		err = persistence.ErrBusy
+	}
+	if err != nil {
+		q.mu.Unlock()
+		v.end(err)
+		return
+	}
+	q.waiting = append(q.waiting, v)
+	q.mu.Unlock()
+	q.cond.Signal()
+}
+
+// next takes the oldest waiting read; nil if there is none and wait is false, or if the store has stopped.
+func (q *viewQueue) next(wait bool) *view {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for wait && len(q.waiting) == 0 && q.failed == nil {
+		q.cond.Wait()
+	}
+	if q.failed != nil || len(q.waiting) == 0 {
+		return nil
+	}
+	v := q.waiting[0]
+	q.waiting[0] = nil
+	q.waiting = q.waiting[1:]
+	q.running[v] = struct{}{}
+	return v
+}
+
+// finish ends a read that next gave out.
+func (q *viewQueue) finish(v *view, err error) {
+	q.mu.Lock()
+	delete(q.running, v)
+	q.mu.Unlock()
+	v.end(err)
+}
+
+// fail ends all reads and refuses new ones.
+func (q *viewQueue) fail(err error) {
+	q.mu.Lock()
+	if q.failed == nil {
+		q.failed = err
+	}
+	all := q.waiting
+	for v := range q.running {
+		all = append(all, v)
+	}
+	q.waiting, q.running = nil, map[*view]struct{}{}
+	q.mu.Unlock()
+	q.cond.Broadcast()
+	for _, v := range all {
+		v.end(err)
+	}
+}
+
+// forget drops all reads without a call, and refuses new ones.
+func (q *viewQueue) forget() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failed = fmt.Errorf("%w: %w", persistence.ErrStopped, errDropped)
+	q.waiting, q.running = nil, map[*view]struct{}{}
+}
+
+func (q *viewQueue) pending() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) > 0
+}
+
+// View implements persistence.Journal.
+func (s *Store) View(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+	s.views.add(&view{p: p, read: read, done: done, durable: true})
+}
+
+// Load implements persistence.Journal.
+func (s *Store) Load(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+	s.views.add(&view{p: p, read: read, done: done})
+}
+
+// serve runs reads until the store stops.
+func (s *Store) serve() {
+	defer s.running.Done()
+	for {
+		v := s.views.next(true)
+		if v == nil {
+			return
+		}
+		s.serveOne(v)
+	}
+}
+
+// serveOne reads one snapshot and has done called: for a view when the index that the snapshot holds is durable, since
+// Pebble shows a batch before it is synced.
+func (s *Store) serveOne(v *view) {
+	applied, err := s.read(v.p, v.read)
+	if err != nil || !v.durable {
+		s.stats.loads.Add(1)
+		s.views.finish(v, err)
+		return
+	}
+	s.stats.views.Add(1)
+	s.durable.when(v.p, applied, func(err error) { s.views.finish(v, err) })
+}
+
+// read runs a function on a snapshot and returns the index that the snapshot holds.
+func (s *Store) read(p persistence.Partition, read func(persistence.Reader) error) (applied uint64, err error) {
+	if int(p) >= len(s.machines) {
+		return 0, fmt.Errorf("partition %d does not exist: the store has %d", p, len(s.machines))
+	}
+	snapshot := s.db.NewSnapshot()
+	defer func() {
+		if cerr := snapshot.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	r := &reader{p: p, partitions: len(s.machines), from: snapshot, stats: &s.stats}
+	row, err := r.partition()
+	if err != nil {
+		return 0, err
+	}
+	r.state = row
+	return row.Applied, read(r)
+}

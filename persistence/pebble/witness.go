@@ -1,0 +1,211 @@
+package pebble
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/turnstone-dev/turnstone/persistence/rowcode"
+)
+
+// The witness is a small file beside Pebble's directory that says what Pebble must at least hold: Pebble itself opens a
+// store whose newest log or manifest was cut or lost, without an error, and then deletes what it no longer knows.
+//
+// It never says more than is durable: it is built from what syncs have confirmed, and a log leaves it before the log's
+// file goes.
+
+const (
+	witnessName    = "witness"
+	witnessTemp    = "witness.new"
+	witnessMagic   = "turnstone witness\n"
+	witnessVersion = 1
+)
+
+// witness is what the file says.
+type witness struct {
+	store   string
+	durable []uint64 // index by partition
+	logs    []witnessLog
+}
+
+// witnessLog is a log that is not obsolete and the length that is synced.
+type witnessLog struct {
+	name   string
+	synced int64
+}
+
+func (w *witness) encode() []byte {
+	e := rowcode.Enc(witnessMagic)
+	e.Version(witnessVersion)
+	e.S(w.store)
+	e.U(uint64(len(w.durable)))
+	for _, index := range w.durable {
+		e.U(index)
+	}
+	e.U(uint64(len(w.logs)))
+	for _, l := range w.logs {
+		e.S(l.name)
+		e.I(l.synced)
+	}
+	sum := sha256.Sum256(e)
+	e.Raw(sum[:])
+	return e
+}
+
+func decodeWitness(b []byte) (*witness, error) {
+	n := len(b) - sha256.Size
+	if n < 0 || !bytes.HasPrefix(b, []byte(witnessMagic)) {
+		return nil, errors.New("it is cut short or is no witness file")
+	}
+	if sum := sha256.Sum256(b[:n]); !bytes.Equal(sum[:], b[n:]) {
+		return nil, errors.New("its checksum is wrong")
+	}
+	d := rowcode.NewDec(b[len(witnessMagic):n], witnessVersion)
+	w := &witness{store: d.S()}
+	for range min(d.U(), uint64(n)) {
+		w.durable = append(w.durable, d.U())
+	}
+	for range min(d.U(), uint64(n)) {
+		w.logs = append(w.logs, witnessLog{name: d.S(), synced: d.I()})
+	}
+	return w, d.Done()
+}
+
+func readWitness(f vfs.FS, dir string) (*witness, error) {
+	file, err := f.Open(f.PathJoin(dir, witnessName))
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(file)
+	if cerr := file.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeWitness(b)
+}
+
+// writeWitness replaces the file: a crash leaves the old one or the new one.
+func writeWitness(f vfs.FS, dir string, w *witness) error {
+	temp := f.PathJoin(dir, witnessTemp)
+	file, err := f.Create(temp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(w.encode())
+	if err == nil {
+		err = file.Sync()
+	}
+	if cerr := file.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = f.Rename(temp, f.PathJoin(dir, witnessName))
+	}
+	if err == nil {
+		err = syncDir(f, dir)
+	}
+	return err
+}
+
+// checkLogs finds the first log of the witness that is missing or shorter than what was synced of it.
+func (w *witness) checkLogs(f vfs.FS, dbDir string) error {
+	for _, l := range w.logs {
+		path := f.PathJoin(dbDir, l.name)
+		info, err := f.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("log %s is missing; %d bytes of it were synced", path, l.synced)
+		case err != nil:
+			return fmt.Errorf("log %s cannot be read: %w", path, err)
+		case info.Size() < l.synced:
+			return fmt.Errorf("log %s has %d bytes; %d were synced", path, info.Size(), l.synced)
+		}
+	}
+	return nil
+}
+
+// witnessKeeper writes the witness file. Its methods may be called from any goroutine.
+type witnessKeeper struct {
+	fs    vfs.FS
+	dir   string
+	store string
+	logs  *logTable
+	// durable gives the durable index of each partition now.
+	durable func() []uint64
+
+	mu   sync.Mutex
+	last []byte
+}
+
+func (k *witnessKeeper) setDurable(durable func() []uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.durable = durable
+}
+
+// witnessEvery is how often the witness is renewed: what a lying disk loses within it is not noticed.
+const witnessEvery = time.Second
+
+// arm renews the witness after a while, and so on until disarm.
+func (s *Store) arm() {
+	s.ticks.Lock()
+	defer s.ticks.Unlock()
+	if !s.ticks.stopped {
+		s.tick = s.o.Clock.AfterFunc(witnessEvery, s.onTick)
+	}
+}
+
+func (s *Store) onTick() {
+	s.ticks.Lock()
+	if s.ticks.stopped {
+		s.ticks.Unlock()
+		return
+	}
+	s.running.Add(1)
+	s.ticks.Unlock()
+	s.writeWitness()
+	s.running.Done()
+	s.arm()
+}
+
+func (s *Store) disarm() {
+	s.ticks.Lock()
+	defer s.ticks.Unlock()
+	s.ticks.stopped = true
+	if s.tick != nil {
+		s.tick.Stop()
+	}
+}
+
+// writeWitness stops the store if the witness cannot be written.
+func (s *Store) writeWitness() {
+	if err := s.keeper.write(); err != nil {
+		s.latch.trip("write witness", s.o.Dir, err)
+	}
+}
+
+// write makes the file say what is durable now, if it does not already.
+func (k *witnessKeeper) write() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	// The logs are read before the indexes' own order matters: both only ever grow within what is synced.
+	w := &witness{store: k.store, durable: k.durable(), logs: k.logs.live()}
+	b := w.encode()
+	if bytes.Equal(b, k.last) {
+		return nil
+	}
+	if err := writeWitness(k.fs, k.dir, w); err != nil {
+		return err
+	}
+	k.last = b
+	return nil
+}
