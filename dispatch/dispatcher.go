@@ -265,8 +265,15 @@ func (d *Dispatcher) Told() { d.tells.calm() }
 func (d *Dispatcher) Careful() bool { return d.turnsCareful }
 
 // Release takes back work that was granted or named in an action and whose row was not deleted: it has been given back,
-// or its result was refused.
-func (d *Dispatcher) Release(now int64, key persistence.WorkKey) { d.work.release(now, key) }
+// or its result was refused. It is not handed out again before notBefore (0: as soon as its row allows).
+func (d *Dispatcher) Release(now int64, key persistence.WorkKey, notBefore int64) {
+	d.work.release(now, key, notBefore)
+}
+
+// Opened reports whether the activities and timers that were there at the open are known.
+func (d *Dispatcher) Opened() bool {
+	return d.work.opened() && (d.timers.complete || d.timers.through.FireAtMs > 0)
+}
 
 // Hush keeps all that is not suspect from starting before a time.
 func (d *Dispatcher) Hush(until int64) { d.work.hushUntil = until }

@@ -101,17 +101,20 @@ func (w *work) changed(now int64, item *persistence.WorkItem) {
 	w.admit(now, item)
 }
 
+// update replaces what is known of a row. Only the effect that announced it carries its input.
 func (w *work) update(e *entry, item *persistence.WorkItem) {
-	input, name, version := e.item.Input, e.item.Orchestration, e.item.Version
+	old := e.item
 	e.item = *item
-	if e.item.Input == nil {
-		e.item.Input = input
-	} else {
-		w.inputBytes += len(e.item.Input) - len(input)
+	if item.Orchestration == "" {
+		e.item.Input, e.item.Orchestration, e.item.Version = old.Input, old.Orchestration, old.Version
 	}
-	if e.item.Orchestration == "" {
-		e.item.Orchestration, e.item.Version = name, version
-	}
+	w.inputBytes += len(e.item.Input) - len(old.Input)
+}
+
+// forgetInput lets go of an entry's input and of what came with it: it is read again when it is needed.
+func (w *work) forgetInput(e *entry) {
+	w.inputBytes -= len(e.item.Input)
+	e.item.Input, e.item.Orchestration, e.item.Version = nil, "", ""
 }
 
 // admit brings a row into memory if there is room for it.
@@ -121,10 +124,10 @@ func (w *work) admit(now int64, item *persistence.WorkItem) {
 		return
 	}
 	e := &entry{item: *item, at: -1}
-	if w.inputBytes+len(item.Input) > w.cfg.InputBytesMax {
-		e.item.Input = nil // it is read again when it is needed
-	}
 	w.inputBytes += len(e.item.Input)
+	if w.inputBytes > w.cfg.InputBytesMax {
+		w.forgetInput(e)
+	}
 	w.entries[item.Key] = e
 	w.place(now, e)
 }
@@ -232,14 +235,19 @@ func (w *work) hold(e *entry, state workState) {
 	e.state = state
 }
 
-// release takes back what was handed out and whose row is still there.
-func (w *work) release(now int64, key persistence.WorkKey) {
+// release takes back what was handed out and whose row is still there. It is not handed out again before a time.
+func (w *work) release(now int64, key persistence.WorkKey, notBefore int64) {
 	e := w.entries[key]
 	if e == nil || e.state == waiting {
 		return
 	}
 	w.hold(e, waiting)
-	w.place(now, e)
+	if notBefore <= now || w.dueAt(now, &e.item) >= notBefore {
+		w.place(now, e)
+		return
+	}
+	e.wake, e.home = notBefore, &w.later
+	w.later.push(e)
 }
 
 // wakeUp moves what may be handed out from now on.

@@ -110,8 +110,7 @@ func (w *work) hand(e *entry) Grant {
 	e.home = nil
 	e.ticket, e.since, e.route = 0, 0, nil // the ticket goes with the grant
 	w.hold(e, inHands)
-	w.inputBytes -= len(e.item.Input)
-	e.item.Input = nil // the holder has it; it is read again if the work comes back
+	w.forgetInput(e) // the holder has it
 	return g
 }
 

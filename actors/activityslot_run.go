@@ -1,0 +1,168 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// activityCall is one call of user code: what goes in and what came out. The runner's goroutine owns it until the end.
+type activityCall struct {
+	fn      ActivityFunc
+	ctx     context.Context
+	info    ActivityInfo
+	input   []byte
+	limits  *limits.Limits
+	outcome *activityOutcome
+}
+
+// run calls the code and encodes what it came to. A panic is a failure with the panic's text. Code that ends its
+// goroutine (runtime.Goexit, a test's FailNow) has failed too: the outcome is set before the code runs.
+func (c *activityCall) run() {
+	c.outcome = c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED,
+		"the activity ended its goroutine without returning"))
+	defer func() {
+		if text := recover(); text != nil {
+			c.outcome = c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED,
+				fmt.Sprintf("activity panicked: %v\n%s", text, cutText(debug.Stack(), panicStackBytesMax))))
+		}
+	}()
+	output, err := c.fn(c.ctx, c.info, c.input)
+	switch {
+	case err != nil:
+		c.outcome = c.fail(failure.FromError(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err))
+	default:
+		c.outcome = c.succeed(output)
+	}
+}
+
+// panicStackBytesMax bounds the stack in the text of a panic.
+const panicStackBytesMax = 4096
+
+func cutText(text []byte, most int) []byte { return text[:min(len(text), most)] }
+
+func (c *activityCall) succeed(output []byte) *activityOutcome {
+	if err := limits.Check("activity result bytes", len(output), c.limits.PayloadBytes); err != nil {
+		return c.fail(tooLarge(err))
+	}
+	return c.encode(&turnpb.Message{Kind: &turnpb.Message_ActivityResult{
+		ActivityResult: &turnpb.ActivityResult{Result: output},
+	}}, false)
+}
+
+func (c *activityCall) fail(f *turnpb.Failure) *activityOutcome {
+	return encodeFailure(&persistence.WorkKey{Execution: c.info.Execution, Event: c.info.Event}, f, c.limits)
+}
+
+func (c *activityCall) encode(m *turnpb.Message, failed bool) *activityOutcome {
+	m.Execution, m.Event = c.info.Execution, c.info.Event
+	encoded, err := proto.Marshal(m)
+	if err != nil { // bytes and numbers always encode; texts have been made valid
+		return c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, "encode the result: "+err.Error()))
+	}
+	return &activityOutcome{message: m, encoded: encoded, failed: failed}
+}
+
+// encodeFailure makes the message of a failed activity. One that is too large is replaced by one that says so.
+func encodeFailure(key *persistence.WorkKey, f *turnpb.Failure, l *limits.Limits) *activityOutcome {
+	m := &turnpb.Message{
+		Execution: key.Execution, Event: key.Event,
+		Kind: &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: f}},
+	}
+	if err := limits.Check("activity failure bytes", proto.Size(f), l.PayloadBytes); err != nil {
+		m.Kind = &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: tooLarge(err)}}
+	}
+	encoded, err := proto.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("actors: a failure cannot be encoded: %v", err)) // package failure promises that it can
+	}
+	return &activityOutcome{message: m, encoded: encoded, failed: true}
+}
+
+// tooLarge is the failure of an activity whose result is over a limit. Trying again would not make it smaller.
+func tooLarge(err error) *turnpb.Failure {
+	f := failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err.Error())
+	f.GetApplication().ErrorKind, f.GetApplication().NonRetryable = "Limit", true
+	return f
+}
+
+// readInput reads what the effect did not bring: after a restart, or when memory was short.
+func (a *activity) readInput() {
+	key, part := a.item.Key, a.item.Part
+	var head persistence.Head
+	var input []byte
+	var there bool
+	a.s.e.journal.Load(a.s.p.id, func(r persistence.Reader) (err error) {
+		head, there, err = r.Head(key.IID)
+		if err != nil || !there {
+			return err
+		}
+		input, err = scheduledInput(r, key, part)
+		return err
+	}, func(err error) {
+		a.s.post("input read", func() {
+			switch {
+			case a.phase != activityReading:
+			case errors.Is(err, persistence.ErrBusy):
+				a.retry(a.readInput)
+			case errors.Is(err, persistence.ErrStopped):
+				a.close()
+			case err != nil:
+				a.unreadable(err)
+			case !there: // its end is on its way
+				a.putBack(a.s.now() + retryPauseMaxMs)
+			default:
+				a.item.Input, a.item.Orchestration, a.item.Version = input, head.Name, head.Version
+				a.run()
+			}
+		})
+	})
+}
+
+// scheduledInput finds the input in the stored ActivityScheduled event.
+func scheduledInput(r persistence.Reader, key persistence.WorkKey, part uint64) (input []byte, err error) {
+	found := false
+	readErr := r.Parts(key.IID, key.Execution, part, func(stored persistence.StoredPart) bool {
+		var list turnpb.EventList
+		if err = proto.Unmarshal(stored.Events, &list); err != nil {
+			return false
+		}
+		for _, e := range list.GetEvents() {
+			if scheduled := e.GetActivityScheduled(); scheduled != nil && e.GetId() == key.Event {
+				input, found = scheduled.GetInput(), true
+			}
+		}
+		return false
+	})
+	switch {
+	case readErr != nil:
+		return nil, readErr
+	case err != nil:
+		return nil, fmt.Errorf("%w: part %d of activity %s: %w", persistence.ErrCorrupt, part, key, err)
+	case !found:
+		return nil, fmt.Errorf("%w: part %d has no scheduled event of activity %s", persistence.ErrCorrupt, part, key)
+	}
+	return input, nil
+}
+
+// unreadable gives back work whose input cannot be read: counted, so that it does not go on for ever.
+func (a *activity) unreadable(err error) {
+	s, item, token, attempts := a.s, a.item, a.token, a.attempts
+	s.e.cfg.Logger.Error("the input of an activity cannot be read; it is tried again later", "instance", item.ID,
+		"activity", item.Name, "event", item.Key.Event, "error", err)
+	a.close()
+	attempt := attempts
+	if token == "" {
+		attempt++
+	}
+	s.abandonWork(&persistence.AbandonWork{Key: item.Key, Token: token, Attempts: attempts, Counts: true,
+		DelayMs: s.backoffMs(attempt)}, 0)
+}

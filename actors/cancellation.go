@@ -1,0 +1,82 @@
+package actors
+
+import (
+	"errors"
+)
+
+// The cancellation supervisor of one partition: it tells an activity to stop the moment its row is deleted, its lease is
+// lost or its consumer leaves, waits for the grace period, and then gives it up. Go cannot stop a goroutine: the slot is
+// given back, the result is refused, and the leak is counted and logged.
+
+// Why an activity is told to stop; context.Cause of its context.
+var (
+	errActivityCancelled = errors.New("the activity was cancelled")
+	errActivityLeaseLost = errors.New("the activity's lease is lost")
+	errActivityShutdown  = errors.New("the worker is shutting down")
+)
+
+// rowDeleted says that the activity's row is gone: it was cancelled, or its result has been recorded.
+func (a *activity) rowDeleted() {
+	switch a.phase {
+	case activityRunning:
+		a.s.p.counts.cancelledActivities.Add(1)
+		a.tellToStop(errActivityCancelled, a.s.e.cfg.Grace.Milliseconds())
+	case activityStopping:
+		a.giveUp = errActivityCancelled // whatever it was told before, its result is void now
+	default:
+		a.close()
+	}
+}
+
+// loseLease says that somebody else has the activity, or may have it.
+func (a *activity) loseLease() {
+	switch a.phase {
+	case activityRunning:
+		a.tellToStop(errActivityLeaseLost, a.s.e.cfg.Grace.Milliseconds())
+	case activityStopping, activityOver:
+	case activityAnswering: // the journal decides about the result, and answers
+	default:
+		a.giveUp = errActivityLeaseLost
+		a.putBack(0)
+	}
+}
+
+// tellToStop ends the context of code that runs, and gives the code a time to end.
+func (a *activity) tellToStop(why error, graceMs int64) {
+	a.phase, a.giveUp = activityStopping, why
+	a.leaseAt.cancel()
+	a.cancel(why)
+	a.graceEnd = a.s.alarms.set(a.s.now()+graceMs, a.abandon)
+}
+
+// abandon gives up code that did not end in time.
+func (a *activity) abandon() {
+	if a.phase != activityStopping {
+		return
+	}
+	a.s.p.counts.leakedActivities.Add(1)
+	a.s.p.counts.abandonedActivities.Add(1)
+	a.s.e.cfg.Logger.Warn("an activity did not stop in time and is given up: its goroutine is leaked until it returns",
+		"instance", a.item.ID, "activity", a.item.Name, "event", a.item.Key.Event, "why", a.giveUp)
+	if a.giveUp == errActivityCancelled {
+		a.close()
+		return
+	}
+	a.putBack(0)
+}
+
+// stopActivities tells the activities of a consumer (nil: of all) to stop, because it leaves. Those that have not begun
+// are given back.
+func (s *serving) stopActivities(c *consumer) {
+	for _, a := range s.sortedActivities() {
+		if c != nil && a.c != c {
+			continue
+		}
+		switch a.phase {
+		case activityRunning:
+			a.tellToStop(errActivityShutdown, drainWait.Milliseconds())
+		case activityLeasing, activityReading:
+			a.putBack(0)
+		}
+	}
+}

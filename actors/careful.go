@@ -1,0 +1,157 @@
+package actors
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// carefulGate lets the suspects of the node start, turns and activities of all partitions alike; dispatch.Gate has the
+// rules. All methods are safe for concurrent use.
+type carefulGate struct {
+	clock clock.Clock
+	mu    struct {
+		sync.Mutex
+		gate    dispatch.Gate
+		last    uint64
+		waiting map[uint64]func() // what to call when a ticket is admitted
+		wakeAt  int64             // when the timer fires; 0: none is set
+		timer   clock.Timer
+	}
+}
+
+func newCarefulGate(c clock.Clock) *carefulGate {
+	g := &carefulGate{clock: c}
+	g.mu.waiting = map[uint64]func(){}
+	return g
+}
+
+// ask puts a suspect in line and returns its ticket, and true if it may start at once. Otherwise admitted is called when
+// it may, from any goroutine. attempts are those of its row, before it is leased for this attempt: whoever waits here
+// must not have been counted yet, or it would pay for the crashes of others.
+func (g *carefulGate) ask(attempts uint32, admitted func(ticket uint64)) (uint64, bool) {
+	g.mu.Lock()
+	g.mu.last++
+	ticket, mine := g.mu.last, false
+	g.mu.waiting[ticket] = func() { mine = true }
+	g.mu.gate.Ask(ticket, attempts)
+	calls := g.advance()
+	if _, still := g.mu.waiting[ticket]; still {
+		g.mu.waiting[ticket] = func() { admitted(ticket) }
+	} else {
+		mine = true
+	}
+	g.mu.Unlock()
+	for _, call := range calls {
+		call() // the one for this ticket only says what is known already
+	}
+	return ticket, mine
+}
+
+// done says that a suspect has ended, or will not start.
+func (g *carefulGate) done(ticket uint64) {
+	if ticket == 0 {
+		return
+	}
+	g.mu.Lock()
+	g.mu.gate.Done(ticket)
+	delete(g.mu.waiting, ticket)
+	calls := g.advance()
+	g.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
+}
+
+// freshAt is from when on what is not a suspect may start.
+func (g *carefulGate) freshAt() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.mu.gate.FreshAt()
+}
+
+// advance admits whoever may start, with g.mu held, and returns what to call once it is not.
+func (g *carefulGate) advance() []func() {
+	now := clock.Ms(g.clock)
+	var calls []func()
+	for _, ticket := range g.mu.gate.Advance(now) {
+		calls = append(calls, g.mu.waiting[ticket])
+		delete(g.mu.waiting, ticket)
+	}
+	wake := g.mu.gate.Wake()
+	if wake == dispatch.Never {
+		g.stopTimer()
+		return calls
+	}
+	if g.mu.wakeAt != wake {
+		g.stopTimer()
+		g.mu.wakeAt = wake
+		g.mu.timer = g.clock.AfterFunc(time.Duration(max(wake-now, 0))*time.Millisecond, g.tick)
+	}
+	return calls
+}
+
+func (g *carefulGate) stopTimer() {
+	if g.mu.timer != nil {
+		g.mu.timer.Stop()
+		g.mu.timer, g.mu.wakeAt = nil, 0
+	}
+}
+
+func (g *carefulGate) tick() {
+	g.mu.Lock()
+	g.mu.timer, g.mu.wakeAt = nil, 0
+	calls := g.advance()
+	g.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
+}
+
+// admitSuspect runs a suspect's turn when the gate lets it; attempts are those of the row before it is leased. run is
+// called once, perhaps at once, and calls release when the turn has ended or will not run.
+func (p *partition) admitSuspect(attempts uint32, run func(release func())) {
+	start := func(ticket uint64) { run(sync.OnceFunc(func() { p.gate.done(ticket) })) }
+	if ticket, now := p.gate.ask(attempts, start); now {
+		start(ticket)
+	}
+}
+
+// admission is the gate as one serving's dispatcher sees it. It remembers what it has asked for, so that nothing stays
+// behind when the serving ends.
+type admission struct {
+	s    *serving
+	open map[uint64]bool
+}
+
+// Ask implements dispatch.Admission.
+func (a *admission) Ask(key persistence.WorkKey, attempts uint32) (uint64, bool) {
+	ticket, now := a.s.p.gate.ask(attempts, func(ticket uint64) {
+		a.s.p.post("suspect admitted", func() {
+			if a.open[ticket] && a.s.live() {
+				a.s.d.Admitted(a.s.now(), key, ticket)
+			}
+		})
+	})
+	a.open[ticket] = true
+	return ticket, now
+}
+
+// Done implements dispatch.Admission.
+func (a *admission) Done(ticket uint64) {
+	delete(a.open, ticket)
+	a.s.p.gate.done(ticket)
+}
+
+// end gives back everything that was asked for.
+func (a *admission) end() {
+	for _, ticket := range slices.Sorted(maps.Keys(a.open)) {
+		a.s.p.gate.done(ticket)
+	}
+	a.open = map[uint64]bool{}
+}

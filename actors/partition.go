@@ -1,0 +1,257 @@
+package actors
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// partition opens a partition's epochs and serves it: it owns the dispatcher, the activities that run, and the parts
+// of the supervisors that concern this partition (leases, backoff, cancellation), because each of them acts on the rows
+// of one partition, at the times and in the order that its dispatcher sees.
+//
+// The struct outlives restarts of its actor. Fields above the line may be used from any goroutine; those below belong to
+// the actor.
+type partition struct {
+	e    *engine
+	id   persistence.Partition
+	gate *carefulGate // one for all partitions of the engine
+	pid  *actor.PID   // set before anything is posted
+
+	epoch   atomic.Uint64
+	careful atomic.Bool
+	turn    atomic.Uint64 // so that consumers with the same handlers take turns
+	list    struct {
+		sync.Mutex // of writers
+		consumers  atomic.Pointer[[]*consumer]
+	}
+	effects effectsBox
+	counts  activityCounters
+
+	// -- the actor's own
+
+	s       *serving // nil while no epoch is open
+	opening uint64   // counts attempts to open, so that an answer to an older one is known
+	opened  []func(error)
+	stopped bool
+}
+
+// newPartition makes the partition; start opens it.
+func newPartition(e *engine, id persistence.Partition) *partition {
+	p := &partition{e: e, id: id}
+	if id == 0 {
+		p.gate = newCarefulGate(e.cfg.Clock)
+	} else {
+		p.gate = e.parts[0].gate
+	}
+	p.list.consumers.Store(&[]*consumer{})
+	return p
+}
+
+// start spawns the actor, which opens an epoch. done is called once: when the epoch is durable and what the partition
+// holds has been handed to the dispatcher, or with the reason why not.
+func (p *partition) start(done func(error)) {
+	p.opened = append(p.opened, done)
+	p.pid = p.e.sys.spawn("partition", func() actor.Actor { return &partitionActor{p: p} })
+	p.e.journal.Attach(p.id, func(e *persistence.Effects) {
+		if p.effects.put(e) {
+			p.post("effects", func() {})
+		}
+	})
+	p.post("open", p.open)
+}
+
+// epochNow is the current epoch; 0 until BeginEpoch is durable, and after the end.
+func (p *partition) epochNow() uint64 { return p.epoch.Load() }
+
+// carefulNow reports whether every message must be accepted first and every turn leased.
+func (p *partition) carefulNow() bool { return p.careful.Load() }
+
+// findConsumer finds a consumer that can run an orchestration: it has the handler, may replay executions with this pin,
+// and has slots for turns. Those that are alike take turns.
+func (p *partition) findConsumer(name, version, pin string) (*consumer, string, replay.Func, bool) {
+	list := *p.list.consumers.Load()
+	if len(list) == 0 {
+		return nil, "", nil, false
+	}
+	first := p.turn.Add(1)
+	for i := range list {
+		c := list[(first+uint64(i))%uint64(len(list))]
+		if c.TurnSlots <= 0 || c.closed.Load() || !c.Handlers.Replays(pin) {
+			continue
+		}
+		if resolved, fn, ok := c.Handlers.Orchestration(name, version); ok {
+			return c, resolved, fn, true
+		}
+	}
+	return nil, "", nil, false
+}
+
+// attach makes a consumer known to the partition.
+func (p *partition) attach(c *consumer) {
+	p.list.Lock()
+	list := append([]*consumer{}, *p.list.consumers.Load()...)
+	list = append(list, c)
+	p.list.consumers.Store(&list)
+	p.list.Unlock()
+	p.post("attach", func() {
+		if p.s != nil {
+			p.s.attach(c)
+		}
+	})
+}
+
+// detach makes a consumer unknown again, after it was stopped.
+func (p *partition) detach(c *consumer) {
+	p.list.Lock()
+	var list []*consumer
+	for _, other := range *p.list.consumers.Load() {
+		if other != c {
+			list = append(list, other)
+		}
+	}
+	p.list.consumers.Store(&list)
+	p.list.Unlock()
+	p.post("detach", func() {
+		if p.s != nil {
+			p.s.detach(c)
+		}
+	})
+}
+
+// stop ends the epoch cleanly, once what runs has ended or been given up, and then the actor.
+func (p *partition) stop(done func(error)) {
+	p.post("stop", func() {
+		p.stopped = true
+		if p.s == nil {
+			p.end(done, nil)
+			return
+		}
+		p.s.stop(done)
+	})
+}
+
+// end stops the actor.
+func (p *partition) end(done func(error), err error) {
+	p.epoch.Store(0)
+	if p.s != nil {
+		p.s.close(errServingEnded)
+		p.s = nil
+	}
+	p.e.sys.send(p.pid, &partitionLeave{})
+	done(err)
+}
+
+// post has the actor run a step. It is how every answer comes back: from the journal, from slots, from the clock. What
+// names the step in traces.
+func (p *partition) post(what string, run func()) {
+	p.e.sys.send(p.pid, &partitionStep{what: what, run: run})
+}
+
+// after posts a step when d has passed.
+func (p *partition) after(d time.Duration, what string, run func()) clock.Timer {
+	return p.e.cfg.Clock.AfterFunc(d, func() { p.post(what, run) })
+}
+
+// partitionStep is the one message of the partition actor.
+type partitionStep struct {
+	what string
+	run  func()
+}
+
+// String names the step.
+func (m *partitionStep) String() string { return "partition step: " + m.what }
+
+// partitionLeave is the last message: the actor stops itself.
+type partitionLeave struct{}
+
+// partitionActor runs the partition's steps one at a time. A step that panics costs the epoch: what it has half done is
+// dropped, the supervisor starts the actor again, and a new epoch reads everything anew.
+type partitionActor struct{ p *partition }
+
+// Receive implements actor.Actor.
+func (a *partitionActor) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *partitionStep:
+		a.p.run(m)
+	case *partitionLeave:
+		ctx.Stop(ctx.Self())
+	case *actor.Restarting:
+		a.p.restart()
+	}
+}
+
+func (p *partition) run(m *partitionStep) {
+	if p.s == nil {
+		m.run()
+		if p.s == nil {
+			return
+		}
+	} else {
+		p.s.drain() // effects come before whatever was answered after them
+		m.run()
+	}
+	if p.s != nil {
+		p.s.pump()
+	}
+}
+
+// restart drops what the failed step left behind and opens a new epoch.
+func (p *partition) restart() {
+	p.e.cfg.Logger.Error("the partition's actor failed and starts a new epoch", "partition", p.id)
+	if p.s != nil {
+		p.s.close(errServingEnded)
+		p.s = nil
+	}
+	p.epoch.Store(0)
+	if !p.stopped {
+		p.post("open", p.open)
+	}
+}
+
+// answerOpened answers whoever waits for the open.
+func (p *partition) answerOpened(err error) {
+	waiting := p.opened
+	p.opened = nil
+	for _, done := range waiting {
+		done(err)
+	}
+}
+
+// effectsBox takes effects from the journal's goroutine to the actor: it never blocks, and one message brings all that
+// have come together.
+type effectsBox struct {
+	mu    sync.Mutex
+	items []*persistence.Effects
+	spare []*persistence.Effects
+}
+
+// put adds effects, and reports whether the actor must be told.
+func (b *effectsBox) put(e *persistence.Effects) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.items = append(b.items, e)
+	return len(b.items) == 1
+}
+
+// take returns what has come, in order. The slice is valid until the next call.
+func (b *effectsBox) take() []*persistence.Effects {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	items := b.items
+	clear(b.spare)
+	b.items, b.spare = b.spare[:0], items
+	return items
+}
+
+// partitionError says which partition could not do what.
+func (p *partition) error(what string, err error) error {
+	return fmt.Errorf("partition %d: %s: %w", p.id, what, err)
+}

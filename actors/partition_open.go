@@ -1,0 +1,81 @@
+package actors
+
+import (
+	"errors"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// openPause is how long an open waits after the journal was busy.
+const openPause = 50 * time.Millisecond
+
+// open begins a new epoch: it reads the present one and proposes the next. Somebody else may have been quicker; then it
+// reads again.
+func (p *partition) open() {
+	if p.stopped || p.s != nil {
+		return
+	}
+	p.opening++
+	attempt := p.opening
+	var state persistence.PartitionState
+	p.e.journal.Load(p.id, func(r persistence.Reader) (err error) {
+		state, err = r.Partition()
+		return err
+	}, func(err error) {
+		p.post("epoch read", func() {
+			switch {
+			case attempt != p.opening || p.stopped:
+			case errors.Is(err, persistence.ErrBusy):
+				p.after(openPause, "open again", p.open)
+			case err != nil:
+				p.answerOpened(p.error("read the epoch", err))
+			default:
+				p.begin(attempt, state.Epoch+1)
+			}
+		})
+	})
+}
+
+func (p *partition) begin(attempt, epoch uint64) {
+	cfg := &p.e.cfg
+	p.e.journal.Propose(p.id, persistence.Proposal{
+		TimeMs: clock.Ms(cfg.Clock), Epoch: epoch,
+		Command: persistence.BeginEpoch{Epoch: epoch, Node: cfg.Node, Process: cfg.Process},
+		Done: func(r persistence.Result) {
+			p.post("epoch begun", func() {
+				if attempt == p.opening && !p.stopped {
+					p.begun(epoch, r)
+				}
+			})
+		},
+	})
+}
+
+func (p *partition) begun(epoch uint64, r persistence.Result) {
+	switch {
+	case r.Err == nil:
+	case errors.Is(r.Err, persistence.ErrFenced), errors.Is(r.Err, persistence.ErrBusy):
+		p.after(openPause, "open again", p.open)
+		return
+	default:
+		p.answerOpened(p.error("begin an epoch", r.Err))
+		return
+	}
+	if !r.Clean {
+		p.e.cfg.Logger.Warn("the previous epoch did not end cleanly; what is found is run carefully", "partition", p.id,
+			"epoch", epoch, "previous", r.Previous)
+	}
+	for _, e := range p.effects.take() { // what came before is in the scans, but for those who wait for an end
+		for _, end := range e.Ended {
+			p.e.ended(end)
+		}
+	}
+	p.careful.Store(!r.Clean)
+	p.s = newServing(p, epoch, !r.Clean)
+	p.epoch.Store(epoch) // after careful: whoever sees the epoch sees that too
+	for _, c := range *p.list.consumers.Load() {
+		p.s.attach(c)
+	}
+}

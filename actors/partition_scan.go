@@ -1,0 +1,73 @@
+package actors
+
+import (
+	"errors"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// read makes a scan that the dispatcher asked for. It is a View: what it shows is durable when it comes back, and the
+// effects of everything before it have come before it.
+func (s *serving) read(a dispatch.Action) {
+	read, take := s.scan(a)
+	view := s.e.journal.View
+	if a.Kind == dispatch.ReadOutbox && s.d.OutboxOpened(a.To) {
+		view = s.e.journal.Load // rows that are known to be durable are asked for; the others are left
+	}
+	view(s.p.id, read, func(err error) {
+		s.post(a.Kind.String(), func() {
+			if err == nil {
+				take()
+				return
+			}
+			s.d.ReadFailed(s.now(), a)
+			if !errors.Is(err, persistence.ErrBusy) && !errors.Is(err, persistence.ErrStopped) {
+				s.e.cfg.Logger.Error("a scan failed", "partition", s.p.id, "scan", a.Kind.String(), "error", err)
+				s.p.answerOpened(s.p.error(a.Kind.String(), err))
+			}
+		})
+	})
+}
+
+// scan is what to read for an action, and how to give the answer to the dispatcher.
+func (s *serving) scan(a dispatch.Action) (read func(persistence.Reader) error, take func()) {
+	const rows = dispatch.PageRows
+	switch a.Kind {
+	case dispatch.ScanStarts:
+		return page(func(r persistence.Reader) ([]persistence.PendingStart, error) { return r.ScanStarts(a.After, rows) },
+			func(page []persistence.PendingStart) { s.d.StartsPage(s.now(), page) })
+	case dispatch.ScanInbox:
+		return page(func(r persistence.Reader) ([]persistence.InboxEffect, error) { return r.ScanInbox(a.After, rows) },
+			func(page []persistence.InboxEffect) { s.d.InboxPage(s.now(), page) })
+	case dispatch.ScanLeases:
+		return page(func(r persistence.Reader) ([]persistence.TurnLease, error) { return r.ScanLeases(a.After, rows) },
+			func(page []persistence.TurnLease) { s.d.LeasesPage(s.now(), page) })
+	case dispatch.ScanWork:
+		return page(func(r persistence.Reader) ([]persistence.WorkItem, error) { return r.ScanWork(a.AfterWork, rows) },
+			func(page []persistence.WorkItem) { s.d.WorkPage(s.now(), page) })
+	case dispatch.ScanTimers:
+		return page(func(r persistence.Reader) ([]persistence.TimerItem, error) { return r.ScanTimers(a.AfterTimer, rows) },
+			func(page []persistence.TimerItem) { s.d.TimersPage(s.now(), page) })
+	case dispatch.ScanRequests:
+		return page(func(r persistence.Reader) ([]persistence.RequestItem, error) {
+			return r.ScanRequests(a.AfterRequest, rows)
+		},
+			func(page []persistence.RequestItem) { s.d.RequestsPage(s.now(), page) })
+	case dispatch.ReadOutbox:
+		durable := !s.d.OutboxOpened(a.To)
+		return page(func(r persistence.Reader) ([]persistence.OutboxItem, error) {
+			return r.ScanOutbox(a.To, a.Through, rows)
+		},
+			func(page []persistence.OutboxItem) { s.d.OutboxPage(a.To, page, durable) })
+	}
+	panic("partition: no scan is called " + a.Kind.String())
+}
+
+func page[R any](scan func(persistence.Reader) ([]R, error), take func([]R)) (func(persistence.Reader) error, func()) {
+	var rows []R
+	return func(r persistence.Reader) (err error) {
+		rows, err = scan(r)
+		return err
+	}, func() { take(rows) }
+}

@@ -1,0 +1,257 @@
+package actors
+
+import (
+	"errors"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// serving is one epoch of a partition: the dispatcher, and everything that acts under the epoch. It belongs to the
+// partition's actor; a restart of the actor drops it whole.
+type serving struct {
+	p     *partition
+	e     *engine
+	epoch uint64
+	d     *dispatch.Dispatcher
+	gate  *admission
+
+	numbers    map[*consumer]int // of the consumers of activities, as the dispatcher knows them
+	consumers  []*consumer       // in the order in which they were attached
+	activities map[persistence.WorkKey]*activity
+	answering  answering
+	leases     leaseBook
+	alarms     alarms
+	unknown    unknownNames
+
+	timer    clock.Timer
+	timerAt  int64
+	again    bool        // a step has been posted because there is more to do at once
+	stopping func(error) // set while the epoch is being ended
+	ending   bool        // EndEpoch has been proposed
+	ended    bool
+}
+
+// errServingEnded is why an activity of an epoch that is over is told to stop.
+var errServingEnded = errors.New("the partition's epoch has ended")
+
+func newServing(p *partition, epoch uint64, careful bool) *serving {
+	cfg := &p.e.cfg
+	s := &serving{
+		p: p, e: p.e, epoch: epoch, numbers: map[*consumer]int{}, activities: map[persistence.WorkKey]*activity{},
+	}
+	s.gate = &admission{s: s, open: map[uint64]bool{}}
+	s.leases.init(s)
+	s.d = dispatch.New(dispatch.Config{
+		Partition: p.id, Partitions: len(p.e.parts), Node: cfg.Node, Process: cfg.Process,
+		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
+		MaxAttempts: cfg.MaxAttempts, CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate,
+	}, s.now(), careful)
+	return s
+}
+
+func (s *serving) now() int64 { return clock.Ms(s.e.cfg.Clock) }
+
+// live reports whether this is still the epoch that is served. An answer that comes later is for nobody.
+func (s *serving) live() bool { return s.p.s == s && !s.ended }
+
+// post brings an answer back to the actor, unless the epoch has ended meanwhile.
+func (s *serving) post(what string, run func()) {
+	s.p.post(what, func() {
+		if s.live() {
+			run()
+		}
+	})
+}
+
+// propose puts a command into the partition's log under this epoch; done runs in the actor. at is the proposal's time.
+func (s *serving) propose(what string, c persistence.Command, done func(r persistence.Result, at int64)) {
+	at := s.now()
+	s.e.journal.Propose(s.p.id, persistence.Proposal{TimeMs: at, Epoch: s.epoch, Command: c, Done: func(r persistence.Result) {
+		s.post(what, func() { done(r, at) })
+	}})
+}
+
+func (s *serving) attach(c *consumer) {
+	for _, other := range s.consumers {
+		if other == c {
+			return
+		}
+	}
+	if c.closed.Load() {
+		return
+	}
+	s.consumers = append(s.consumers, c)
+	if c.TurnSlots > 0 {
+		s.d.AttachTurns()
+	}
+	if c.ActivitySlots <= 0 {
+		return
+	}
+	n, ok := s.d.AttachActivities(s.now(), c.handles)
+	if !ok {
+		s.e.cfg.Logger.Error("too many consumers of activities are attached; this one gets none", "partition", s.p.id,
+			"consumer", c.ID, "max", dispatch.ConsumersMax)
+		return
+	}
+	s.numbers[c] = n
+}
+
+func (s *serving) detach(c *consumer) {
+	for i, other := range s.consumers {
+		if other != c {
+			continue
+		}
+		s.consumers = append(s.consumers[:i:i], s.consumers[i+1:]...)
+		if c.TurnSlots > 0 {
+			s.d.DetachTurns()
+		}
+	}
+	if n, ok := s.numbers[c]; ok {
+		delete(s.numbers, c)
+		s.d.DetachActivities(s.now(), n)
+	}
+	s.stopActivities(c)
+}
+
+// drain takes the effects that have come.
+func (s *serving) drain() {
+	for _, e := range s.p.effects.take() {
+		s.d.Effects(s.now(), e)
+		for _, key := range e.WorkDeleted {
+			if a := s.activities[key]; a != nil {
+				a.rowDeleted()
+			}
+		}
+		for _, end := range e.Ended {
+			s.e.ended(end)
+		}
+	}
+}
+
+// pump does what the dispatcher wants done, hands out work, and sets the timer for what comes next.
+func (s *serving) pump() {
+	s.drain()
+	now := s.now()
+	s.alarms.ring(now)
+	s.leases.renew(now)
+	if s.ended {
+		return
+	}
+	for range 2 { // what is done may lead to more; the rest comes with the next step
+		if s.stopping != nil {
+			break
+		}
+		s.d.Hush(s.p.gate.freshAt())
+		s.d.Tick(now)
+		for _, a := range s.d.Actions() {
+			s.do(now, a)
+		}
+		s.grant(now)
+	}
+	if s.p.careful.Load() && !s.d.Careful() {
+		s.p.careful.Store(false)
+	}
+	if len(s.p.opened) > 0 && s.d.Opened() {
+		s.p.answerOpened(nil)
+	}
+	s.arm(now)
+}
+
+// arm sets the timer for the earliest time at which something must be done.
+func (s *serving) arm(now int64) {
+	wake := min(s.d.Wake(now), s.alarms.wake(), s.leases.wake())
+	if s.stopping != nil {
+		wake = min(s.alarms.wake(), s.leases.wake())
+	}
+	if wake <= now {
+		if !s.again {
+			s.again = true
+			s.post("again", func() { s.again = false })
+		}
+		return
+	}
+	if wake == dispatch.Never || s.timer != nil && s.timerAt <= wake {
+		return
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timerAt = wake
+	s.timer = s.p.after(time.Duration(wake-now)*time.Millisecond, "tick", func() {
+		if s.live() && s.timerAt == wake {
+			s.timer = nil
+		}
+	})
+}
+
+// grant hands work to the consumers that have a free slot, one each in turn.
+func (s *serving) grant(now int64) {
+	for granted := true; granted; {
+		granted = false
+		for _, c := range s.consumers {
+			n, ok := s.numbers[c]
+			if !ok || c.closed.Load() || !s.d.Wants(now, n) || !c.slots.acquire(s.p, s.offer(c)) {
+				continue
+			}
+			if g, ok := s.d.Next(now, n); ok {
+				s.begin(c, g)
+				granted = true
+			} else {
+				c.slots.release()
+			}
+		}
+	}
+}
+
+// offer is called when a slot of the consumer has become free for this partition.
+func (s *serving) offer(c *consumer) func() {
+	return func() {
+		s.p.post("slot free", func() {
+			if n, ok := s.numbers[c]; ok && s.live() && s.stopping == nil {
+				if g, ok := s.d.Next(s.now(), n); ok {
+					s.begin(c, g)
+					return
+				}
+			}
+			c.slots.release()
+		})
+	}
+}
+
+// do does one thing that the dispatcher wants done.
+func (s *serving) do(now int64, a dispatch.Action) {
+	switch a.Kind {
+	case dispatch.TellStart:
+		s.tell(now, a, &pendingMsg{start: *a.Start})
+	case dispatch.TellNudge:
+		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq})
+	case dispatch.TellRetry:
+		s.tell(now, a, &retryMsg{iid: a.IID})
+	case dispatch.TimerDue:
+		s.tell(now, a, &timerMsg{key: a.Timer})
+	case dispatch.BackOff:
+		s.backOff(now, a)
+	case dispatch.Poison:
+		s.poison(*a.Work)
+	case dispatch.DeliverOutbox:
+		s.deliver(a)
+	case dispatch.AckOutbox:
+		s.acknowledge(a)
+	case dispatch.SweepRequests:
+		s.propose("swept", &persistence.Sweep{Requests: a.Requests}, func(persistence.Result, int64) {})
+	default:
+		s.read(a)
+	}
+}
+
+// tell brings something to an instance, or tells the dispatcher that the node is full.
+func (s *serving) tell(now int64, a dispatch.Action, msg any) {
+	if err := s.e.tell(a.ID, msg); err != nil {
+		s.d.Busy(now, a)
+		return
+	}
+	s.d.Told()
+}

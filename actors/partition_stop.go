@@ -1,0 +1,99 @@
+package actors
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// sortedActivities lists what is in slots, in the order of the keys, so that equal histories act alike.
+func (s *serving) sortedActivities() []*activity {
+	list := make([]*activity, 0, len(s.activities))
+	for _, a := range s.activities {
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b *activity) int {
+		return a.item.Key.Compare(b.item.Key)
+	})
+	return list
+}
+
+// stop ends the epoch: nothing new is handed out, what runs is told to stop and waited for, what is left is given
+// back, and the epoch is marked as cleanly ended.
+func (s *serving) stop(done func(error)) {
+	if s.stopping != nil {
+		done(errors.New("the partition is stopping already"))
+		return
+	}
+	s.stopping = done
+	s.stopActivities(nil)
+	deadline := s.now() + drainWait.Milliseconds()
+	s.alarms.set(deadline+1, func() { s.endEpoch() }) // after the last has been given up
+	s.endWhenIdle()
+}
+
+// endWhenIdle ends the epoch when nothing is in a slot any more, or else looks again soon.
+func (s *serving) endWhenIdle() {
+	if len(s.activities) == 0 {
+		s.endEpoch()
+		return
+	}
+	s.alarms.set(s.now()+retryPauseMs, s.endWhenIdle)
+}
+
+// endEpoch proposes the end, once.
+func (s *serving) endEpoch() {
+	done := s.stopping
+	if s.ending {
+		return
+	}
+	s.ending = true
+	var propose func()
+	propose = func() {
+		s.propose("epoch ended", persistence.EndEpoch{}, func(r persistence.Result, _ int64) {
+			if r.Err != nil && transient(r.Err) {
+				s.alarms.set(s.now()+retryPauseMs, propose)
+				return
+			}
+			if r.Err != nil {
+				r.Err = s.p.error("end the epoch", r.Err)
+			}
+			s.p.end(done, r.Err)
+		})
+	}
+	propose()
+}
+
+// close drops everything without writing anything: the epoch is over, or what it knew cannot be trusted.
+func (s *serving) close(why error) {
+	s.ended = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	for _, a := range s.sortedActivities() {
+		running := a.phase == activityRunning || a.phase == activityStopping
+		if running {
+			a.cancel(why)
+			s.p.counts.leakedActivities.Add(1) // until it ends
+		}
+		a.close()
+	}
+	s.gate.end()
+	for _, w := range s.leases.sortedWatches() {
+		if !w.stopped.Load() {
+			w.lost()
+		}
+	}
+}
+
+// sortedWatches lists the turn leases in the order of their tokens.
+func (b *leaseBook) sortedWatches() []*turnWatch {
+	list := make([]*turnWatch, 0, len(b.watches))
+	for _, w := range b.watches {
+		list = append(list, w)
+	}
+	slices.SortFunc(list, func(x, y *turnWatch) int { return cmp.Compare(x.token, y.token) })
+	return list
+}
