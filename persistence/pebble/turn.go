@@ -166,7 +166,7 @@ func (m *machine) announce(h *headRow, c *persistence.CommitTurn) {
 			continue
 		}
 		w := m.newWork(h, c, i)
-		w.Input = c.Work[i].Input
+		w.Input, w.Orchestration, w.Version = c.Work[i].Input, h.Name, h.Version
 		m.fx().Work = append(m.fx().Work, *w)
 	}
 	for _, ref := range c.Timers {
