@@ -327,3 +327,59 @@ func greet(c *replay.Context, _ []byte) ([]byte, error) {
 	s, err := text(activity(c, "Greet", "Alice"))
 	return []byte(s), err
 }
+
+type (
+	event       = turnpb.Event
+	childPolicy = turnpb.ChildPolicy
+)
+
+const (
+	policyCancel            = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
+	policyAbandon           = turnpb.ChildPolicy_CHILD_POLICY_ABANDON
+	policyWait              = turnpb.ChildPolicy_CHILD_POLICY_WAIT
+	kindOrchestrationFailed = turnpb.ApplicationKind_APPLICATION_KIND_ORCHESTRATION_FAILED
+	kindPanicked            = turnpb.ApplicationKind_APPLICATION_KIND_PANICKED
+	buffered                = turnpb.WaitMode_WAIT_MODE_BUFFERED
+)
+
+// wantReasons checks that every breadcrumb of the turn has this reason and that there is one.
+func wantReasons(t *testing.T, d replay.Decision, want string) {
+	t.Helper()
+	n := 0
+	for _, e := range d.Events {
+		var got string
+		switch k := e.GetKind().(type) {
+		case *turnpb.Event_ActivityCancelRequested:
+			got = k.ActivityCancelRequested.GetReason()
+		case *turnpb.Event_SubOrchestrationCancelRequested:
+			got = k.SubOrchestrationCancelRequested.GetReason()
+		case *turnpb.Event_ExternalSubscribedCancelled:
+			got = k.ExternalSubscribedCancelled.GetReason()
+		case *turnpb.Event_QueueSubscriptionCancelled:
+			got = k.QueueSubscriptionCancelled.GetReason()
+		default:
+			continue
+		}
+		n++
+		if got != want {
+			t.Errorf("breadcrumb %d has the reason %q, want %q", e.GetId(), got, want)
+		}
+	}
+	if n == 0 {
+		t.Error("no breadcrumb")
+	}
+}
+
+func wantRejected(t *testing.T, d replay.Decision, n int) {
+	t.Helper()
+	if len(d.Rejected) != n {
+		t.Errorf("rejected: %v, want %d", d.Rejected, n)
+	}
+}
+
+func wantIDs(t *testing.T, what string, got []uint64, want ...uint64) {
+	t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) && len(got)+len(want) > 0 {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
