@@ -10,7 +10,7 @@ type Dump struct {
 	State     PartitionState
 	Marks     []DumpMark     // by sending partition: how far its outbox was delivered here
 	Sent      []DumpMark     // by receiving partition: the last outbox seq that was ever given
-	Names     []DumpName     // by id
+	Names     []DumpName     // by id, the shorter first
 	Heads     []Head         // by incarnation
 	Starts    []PendingStart // by incarnation, execution
 	Parts     []DumpPart     // by incarnation, execution, first event
@@ -19,9 +19,9 @@ type Dump struct {
 	Work      []WorkItem     // by key
 	Timers    []TimerItem    // by fire time, incarnation, execution, event
 	Children  []DumpChild    // by incarnation, execution, event
-	Requests  []RequestItem
-	Outbox    []OutboxItem // by receiving partition, seq
-	Listing   []DumpListing
+	Requests  []RequestItem  // by id, then key, the shorter first
+	Outbox    []OutboxItem   // by receiving partition, seq
+	Listing   []DumpListing  // by status, time, incarnation
 }
 
 // DumpMark is a number of the stream of messages between this partition and a peer; those that are 0 are left out.

@@ -36,6 +36,7 @@ func (m *Model) writeLease(l persistence.TurnLease) {
 	}
 	m.effects.Leases = append(m.effects.Leases, persistence.LeaseEffect{
 		ID: l.ID, IID: l.IID, Token: l.Token, Attempts: l.Attempts, ExpiresAtMs: l.ExpiresAtMs, NotBeforeMs: l.NotBeforeMs,
+		Through: l.Through,
 	})
 }
 
@@ -76,23 +77,9 @@ func (m *Model) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
 	l.Token, l.Holder, l.ExpiresAtMs, l.NotBeforeMs = "", persistence.Holder{}, 0, 0
 	if c.DelayMs > 0 {
 		l.NotBeforeMs = m.now + c.DelayMs
-		m.hide(head, l.Through, l.NotBeforeMs)
 	}
-	l.Through = 0
 	m.writeLease(l)
 	return persistence.Result{}
-}
-
-// hide moves the items that could be seen now to a later time.
-func (m *Model) hide(head *persistence.Head, through uint64, untilMs int64) {
-	for i, item := range m.inbox[head.IID] {
-		if item.Seq <= through && item.NotBeforeMs <= m.now {
-			m.inbox[head.IID][i].NotBeforeMs = untilMs
-			m.effects.Inbox = append(m.effects.Inbox, persistence.InboxEffect{
-				ID: head.ID, IID: head.IID, Seq: item.Seq, NotBeforeMs: untilMs,
-			})
-		}
-	}
 }
 
 // afterAbandon: a lease has counted its attempt already, a grant has not.
@@ -147,12 +134,10 @@ func (m *Model) renewWork(c *persistence.RenewWork) persistence.Result {
 func (m *Model) workFence(w persistence.WorkItem, token persistence.Token, attempts uint32, epoch uint64) error {
 	held := m.live(w.Token, w.Holder, w.ExpiresAtMs)
 	switch {
-	case held && token != w.Token, !held && token != "":
+	case held && token != w.Token, !held && (token != "" || attempts != w.Attempts):
 		return &persistence.Refusal{Code: persistence.LeaseLost}
 	case !held && !m.granted(epoch):
 		return &persistence.Refusal{Code: persistence.Fenced}
-	case !held && attempts != w.Attempts:
-		return &persistence.Refusal{Code: persistence.LeaseLost}
 	}
 	return nil
 }

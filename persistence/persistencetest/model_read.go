@@ -2,6 +2,7 @@ package persistencetest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -149,7 +150,7 @@ func (m *Model) ScanOutbox(to persistence.Partition, after uint64, limit int) ([
 // ScanRequests implements [persistence.Reader].
 func (m *Model) ScanRequests(after persistence.RequestRef, limit int) ([]persistence.RequestItem, error) {
 	return page(m.sortedRequests(), limit, func(r persistence.RequestItem) bool {
-		return cmp.Or(cmp.Compare(r.ID, after.ID), cmp.Compare(r.Key, after.Key)) > 0
+		return cmp.Or(compareKeys(r.ID, after.ID), compareKeys(r.Key, after.Key)) > 0
 	}), nil
 }
 
@@ -163,7 +164,7 @@ func (m *Model) Dump() *persistence.Dump {
 		Heads: m.sortedHeads(), Starts: m.sortedStarts(), Leases: m.sortedLeases(), Work: m.sortedWork(),
 		Timers: m.sortedTimers(), Children: m.sortedChildren(), Requests: m.sortedRequests(),
 	}
-	for _, id := range sortedKeys(m.names) {
+	for _, id := range slices.SortedFunc(maps.Keys(m.names), compareKeys) {
 		d.Names = append(d.Names, persistence.DumpName{ID: id, IID: m.names[id]})
 	}
 	for _, h := range d.Heads {
@@ -241,7 +242,7 @@ func (m *Model) sortedRequests() (requests []persistence.RequestItem) {
 		requests = append(requests, r)
 	}
 	slices.SortFunc(requests, func(a, b persistence.RequestItem) int {
-		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(compareKeys(a.ID, b.ID), compareKeys(a.Key, b.Key))
 	})
 	return requests
 }
@@ -254,6 +255,9 @@ func marks(m map[persistence.Partition]uint64) (rows []persistence.DumpMark) {
 	}
 	return rows
 }
+
+// compareKeys orders strings as keys: the shorter first, so that none is a prefix of the next.
+func compareKeys(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 
 // page is the first few of the rows that are wanted.
 func page[R any](rows []R, limit int, wanted func(R) bool) (found []R) {

@@ -11,8 +11,11 @@ func (m *Model) send(from *persistence.Head, s persistence.Send) {
 	msg := persistence.OutboxMessage{
 		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,
 	}
-	if s.Kind == persistence.SendStartChild || s.Kind == persistence.SendCancel {
+	switch s.Kind {
+	case persistence.SendStartChild, persistence.SendCancel:
 		msg.Link.ID, msg.Link.IID = from.ID, from.IID
+	case persistence.SendStartDetached:
+		msg.Link = persistence.Link{}
 	}
 	m.post(msg)
 }
@@ -69,24 +72,26 @@ func (m *Model) putIf(head *persistence.Head, meant bool, item persistence.Inbox
 
 // deliver takes what is above the mark. Messages that start beyond the next one would leave a hole: refused.
 func (m *Model) deliver(c *persistence.Deliver) persistence.Result {
-	refused := refuse(persistence.Conflict)
-	refused.Mark = m.received[c.From]
 	if c.FirstSeq > m.received[c.From]+1 || c.From == m.partition || int(c.From) >= m.partitions {
-		return refused
+		return refuse(persistence.Conflict)
+	}
+	fresh := c.Messages // what came already is not looked at again
+	for i := range c.Messages {
+		if c.FirstSeq+uint64(i) <= m.received[c.From] {
+			fresh = c.Messages[i+1:]
+		}
 	}
 	var messages []persistence.OutboxMessage
-	for _, row := range c.Messages {
+	for _, row := range fresh {
 		msg, err := persistence.DecodeOutboxMessage(row)
 		if err != nil {
-			return refused
+			return refuse(persistence.Conflict)
 		}
 		messages = append(messages, msg)
 	}
-	for i, msg := range messages {
-		if seq := c.FirstSeq + uint64(i); seq > m.received[c.From] {
-			m.received[c.From] = seq
-			m.receive(msg)
-		}
+	for _, msg := range messages {
+		m.received[c.From]++
+		m.receive(msg)
 	}
 	return persistence.Result{Mark: m.received[c.From]}
 }

@@ -13,16 +13,16 @@ func (m *Model) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	if !wellFormed(c) || !m.inPlace(c, head) {
 		return refuse(persistence.Conflict)
 	}
-	if err := m.turnFence(m.leases[c.IID], c.Token); err != nil {
-		return persistence.Result{Err: err}
-	}
-	stale := m.staleEntries(c)
-	if fused && (len(stale) == 0 || stale[0].Part != persistence.PartStart) {
-		if iid, taken := m.names[c.AcceptedStart.ID]; taken {
+	if fused {
+		_, known := m.remembered(c.ID, c.AcceptedStart.RequestKey)
+		if iid, taken := m.names[c.ID]; taken && !known {
 			return persistence.Result{Err: &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}}
 		}
 	}
-	if len(stale) > 0 {
+	if err := m.turnFence(m.leases[c.IID], c.Token); err != nil {
+		return persistence.Result{Err: err}
+	}
+	if stale := m.staleEntries(c); len(stale) > 0 {
 		return persistence.Result{Err: &persistence.Refusal{Code: persistence.Stale, Stale: stale}}
 	}
 	if fused {
@@ -32,12 +32,13 @@ func (m *Model) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	}
 	m.consume(head, c)
 	m.appendSegment(head, c)
-	m.schedule(head, c)
 	delete(m.leases, head.IID)
 	if c.Turn == 0 {
 		head.Name, head.Version, head.Pin = c.Name, c.Version, c.Pin
 	}
+	m.schedule(head, c)
 	m.finish(head, c)
+	m.forgetDeleted()
 	for _, s := range c.Sends {
 		m.send(head, s)
 	}
@@ -79,7 +80,7 @@ func wellFormed(c *persistence.CommitTurn) bool {
 func (m *Model) inPlace(c *persistence.CommitTurn, head *persistence.Head) bool {
 	next := uint64(1)
 	switch {
-	case c.IID == 0 && (c.Execution != 1 || c.Turn != 0):
+	case c.IID == 0 && (c.Execution != 1 || c.Turn != 0 || c.AcceptedStart.ID != c.ID):
 		return false
 	case c.IID == 0:
 	case head == nil || head.ID != c.ID || head.Status.Terminal():
@@ -216,7 +217,7 @@ func (m *Model) schedule(head *persistence.Head, c *persistence.CommitTurn) {
 		}
 		head.Work++
 		announced := m.work[key]
-		announced.Input = w.Input
+		announced.Input, announced.Orchestration, announced.Version = w.Input, head.Name, head.Version
 		m.effects.Work = append(m.effects.Work, announced)
 	}
 	for _, ref := range c.Timers {
@@ -240,6 +241,15 @@ func (m *Model) schedule(head *persistence.Head, c *persistence.CommitTurn) {
 	for _, event := range c.ClosedChildren {
 		m.deleteChild(head, persistence.WorkKey{IID: head.IID, Execution: head.Execution, Event: event})
 	}
+}
+
+// forgetDeleted takes back the announcement of what the same command deleted.
+func (m *Model) forgetDeleted() {
+	e := m.effects
+	e.Work = slices.DeleteFunc(e.Work, func(w persistence.WorkItem) bool { return slices.Contains(e.WorkDeleted, w.Key) })
+	e.Timers = slices.DeleteFunc(e.Timers, func(t persistence.TimerItem) bool {
+		return slices.Contains(e.TimersDeleted, t.Key)
+	})
 }
 
 func (m *Model) deleteChild(head *persistence.Head, key persistence.WorkKey) {

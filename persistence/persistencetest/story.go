@@ -257,15 +257,22 @@ func (s *story) candidatesIn(p persistence.Partition, r persistence.Reader) ([]c
 	due := map[persistence.Incarnation][]persistence.TimerKey{}
 	starts, err1 := r.ScanStarts(0, 1000)
 	for _, w := range starts {
-		wanted[w.IID] = true
+		lease, _, err := r.TurnLease(w.IID)
+		if err != nil {
+			return nil, err
+		}
+		wanted[w.IID] = lease.NotBeforeMs <= s.nowMs
 	}
 	firsts, err2 := r.ScanInbox(0, 1000)
 	for _, f := range firsts {
 		items, err := r.Inbox(f.IID, 0, 1000)
-		if err != nil {
+		lease, _, err4 := r.TurnLease(f.IID)
+		if err := errors.Join(err, err4); err != nil {
 			return nil, err
 		}
-		wanted[f.IID] = wanted[f.IID] || slices.ContainsFunc(items, s.visible)
+		wanted[f.IID] = wanted[f.IID] || slices.ContainsFunc(items, func(item persistence.InboxItem) bool {
+			return s.visible(item) && (lease.NotBeforeMs <= s.nowMs || item.Seq > lease.Through)
+		})
 	}
 	timers, err3 := r.ScanTimers(persistence.TimerKey{}, 1000)
 	for _, t := range timers {
@@ -281,7 +288,7 @@ func (s *story) candidatesIn(p persistence.Partition, r persistence.Reader) ([]c
 		if err := errors.Join(err4, err5); err != nil {
 			return nil, err
 		}
-		if wanted[iid] && lease.ExpiresAtMs <= s.nowMs && lease.NotBeforeMs <= s.nowMs {
+		if wanted[iid] && lease.ExpiresAtMs <= s.nowMs {
 			found = append(found, candidate{head: head, due: due[iid], p: p})
 		}
 	}
