@@ -3,6 +3,7 @@ package pebble
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // Failure is the first failed write-side operation of a store's file system, or what else made the store stop.
@@ -25,6 +26,8 @@ type latch struct {
 	once    sync.Once
 	done    chan struct{}
 	failure *Failure // written once, before done is closed
+	// simulated: the failure was asked for above Pebble. The file system works, so Pebble may be closed.
+	simulated atomic.Bool
 }
 
 func newLatch(onFatal func(op, path string, err error)) *latch {
@@ -55,6 +58,9 @@ func (l *latch) stop(op, path string, err error) {
 	l.trip(op, path, err)
 	select {}
 }
+
+// parks reports whether what comes from Pebble now must never go on.
+func (l *latch) parks() bool { return !l.clear() && !l.simulated.Load() }
 
 // cause is the failure, or nil.
 func (l *latch) cause() error {

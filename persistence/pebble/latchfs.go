@@ -22,7 +22,7 @@ type latchFS struct {
 
 // do runs a write-side operation. An error never reaches the caller.
 func (f *latchFS) do(op, path string, run func() error) {
-	if !f.latch.clear() {
+	if f.latch.parks() {
 		select {}
 	}
 	if err := run(); err != nil {

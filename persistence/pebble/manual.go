@@ -119,6 +119,8 @@ func (m *manual) sync() bool {
 	err := m.failing
 	if err == nil {
 		err = s.db.LogData(nil, pdb.Sync)
+	} else {
+		s.latch.simulated.Store(true)
 	}
 	if err != nil {
 		s.latch.trip("sync", s.dbDir, err)

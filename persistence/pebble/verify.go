@@ -1,0 +1,263 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Report is what Verify found.
+type Report struct {
+	Info persistence.StoreInfo
+	// Rows counts what was read, by family.
+	Rows map[string]uint64
+	// Instances is how many histories were walked, Events how many events they have.
+	Instances, Events uint64
+	// Damages lists what is wrong, at most damagesMax; More is how many others there are.
+	Damages []Damage
+	More    uint64
+}
+
+// Damage is one thing that is wrong.
+type Damage struct {
+	Partition persistence.Partition
+	// Family is the kind of row, or "store" or "files" for what lies beneath the rows; Key names the row for people.
+	Family string
+	Key    string
+	What   string
+}
+
+// String is the damage as a line.
+func (d Damage) String() string {
+	return fmt.Sprintf("partition %d: %s %s: %s", d.Partition, d.Family, d.Key, d.What)
+}
+
+// damagesMax bounds a report of a store that is damaged all over.
+const damagesMax = 1000
+
+// Verify reads a store without changing it and reports all damage that it finds: it compares files with the witness,
+// checksums of all tables, the chain of every history, heads with segments, work and timers with open events, counters
+// with rows, the listing index, and the marks of partitions with each other. The error is of a store that cannot be
+// looked at at all, for example because it is in use; damage is never an error.
+func Verify(o Options) (Report, error) {
+	rep := Report{Rows: map[string]uint64{}}
+	o.ReadOnly = true
+	s, err := Open(o)
+	if err != nil {
+		if errors.Is(err, ErrBelowWitness) || errors.Is(err, persistence.ErrCorrupt) {
+			rep.add(Damage{Family: "store", Key: o.Dir, What: err.Error()})
+			return rep, nil
+		}
+		return rep, err
+	}
+	rep.Info = s.info
+	if err := s.db.CheckLevels(&pdb.CheckLevelsStats{}); err != nil {
+		rep.add(Damage{Family: "files", Key: s.dbDir, What: err.Error()})
+	}
+	states := make([]*partitionRow, s.info.Partitions)
+	for p := range states {
+		v := &verifier{p: persistence.Partition(p), s: s, rep: &rep}
+		v.r = &reader{p: v.p, partitions: s.info.Partitions, from: s.db, stats: &s.stats}
+		states[p] = v.run()
+	}
+	verifyMarks(states, &rep)
+	return rep, s.Close()
+}
+
+func (r *Report) add(d Damage) {
+	if len(r.Damages) >= damagesMax {
+		r.More++
+		return
+	}
+	r.Damages = append(r.Damages, d)
+}
+
+// verifier checks one partition. Memory is bounded by one instance's open events.
+type verifier struct {
+	p   persistence.Partition
+	s   *Store
+	r   *reader
+	rep *Report
+	// state is the P row; counts is what its counters should be.
+	state  *partitionRow
+	counts map[persistence.Status]uint64
+}
+
+func (v *verifier) damage(key []byte, format string, args ...any) {
+	_, f, _ := splitKey(key)
+	v.rep.add(Damage{Partition: v.p, Family: f.String(), Key: keyString(key), What: fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) run() *partitionRow {
+	state, err := v.r.partition()
+	if err != nil {
+		v.damage(appendPrefix(nil, v.p, famPartition), "%v", err)
+		return nil
+	}
+	v.state, v.r.state = state, state
+	v.counts = map[persistence.Status]uint64{}
+	if applied := v.s.durable.snapshot()[v.p]; state.Applied < applied {
+		v.damage(appendPrefix(nil, v.p, famPartition), "applied is %d, and %d was durable", state.Applied, applied)
+	}
+	v.decodeAll()
+	v.instances()
+	v.names()
+	v.timers()
+	v.index()
+	v.outbox()
+	for status, want := range map[persistence.Status]uint64{
+		persistence.StatusPending: state.Pending, persistence.StatusRunning: state.Running,
+		persistence.StatusCompleted: state.Completed, persistence.StatusFailed: state.Failed,
+	} {
+		if got := v.counts[status]; got != want {
+			v.damage(appendPrefix(nil, v.p, famPartition), "it counts %d instances as %v; there are %d", want, status, got)
+		}
+	}
+	return state
+}
+
+// decodeAll reads every row of the partition once, so that one which cannot be read is named whatever it belongs to.
+func (v *verifier) decodeAll() {
+	prefix := []byte{byte(v.p >> 8), byte(v.p)}
+	err := scanRows(v.r.from, prefix, prefix, v.r.stats, func(key, value []byte) (bool, error) {
+		_, f, k := splitKey(key)
+		v.rep.Rows[f.String()]++
+		var d persistence.Dump
+		err := dumpRow(&d, f, k, value)
+		if err == nil {
+			err = k.done()
+		}
+		if err != nil {
+			v.damage(key, "%v", err)
+		}
+		return true, nil
+	})
+	v.unreadable(prefix, err)
+}
+
+// unreadable notes that a scan ended early: what lies behind is not verified.
+func (v *verifier) unreadable(prefix []byte, err error) {
+	if err != nil {
+		v.rep.add(Damage{Partition: v.p, Family: "files", Key: fmt.Sprintf("%x", prefix), What: err.Error()})
+	}
+}
+
+// each calls row with every row of a family that can be decoded as a key; decodeAll has named the others.
+func (v *verifier) each(f family, row func(key []byte, k *keyReader, value []byte)) {
+	prefix := appendPrefix(nil, v.p, f)
+	v.unreadable(prefix, scanRows(v.r.from, prefix, prefix, v.r.stats, func(key, value []byte) (bool, error) {
+		_, _, k := splitKey(key)
+		row(key, k, value)
+		return true, nil
+	}))
+}
+
+// names compares N rows with heads; instances compares heads with N rows.
+func (v *verifier) names() {
+	v.each(famName, func(key []byte, k *keyReader, value []byte) {
+		id := k.string()
+		iid, err := decodeIID(value)
+		if err != nil {
+			return
+		}
+		head, ok, err := v.r.Head(iid)
+		switch {
+		case err != nil: // named by decodeAll
+		case !ok:
+			v.damage(key, "it names incarnation %d, which has no head", iid)
+		case head.ID != id:
+			v.damage(key, "it names incarnation %d, whose id is %q", iid, head.ID)
+		}
+		if home := v.s.PartitionOf(id); home != v.p {
+			v.damage(key, "the id belongs into partition %d", home)
+		}
+	})
+}
+
+// timers compares the two rows of each timer.
+func (v *verifier) timers() {
+	v.each(famTimer, func(key []byte, k *keyReader, value []byte) {
+		t := k.timerKey()
+		of := appendEvent(nil, v.p, famTimerOf, persistence.WorkKey{IID: t.IID, Execution: t.Execution, Event: t.Event})
+		var ms int64
+		ok, err := v.r.get(of, func(b []byte) (err error) { ms, err = decodeTime(b); return err })
+		switch {
+		case err != nil:
+		case !ok:
+			v.damage(key, "its instance does not list it")
+		case ms != t.FireAtMs:
+			v.damage(key, "its instance lists it for %d", ms)
+		}
+	})
+}
+
+// index compares X rows with heads; instances compares heads with X rows.
+func (v *verifier) index() {
+	v.each(famIndex, func(key []byte, k *keyReader, value []byte) {
+		status, ms, iid := k.status(), k.time(), k.iid()
+		head, ok, err := v.r.Head(iid)
+		switch {
+		case err != nil:
+		case !ok:
+			v.damage(key, "there is no such instance")
+		case head.Status != status || head.UpdatedAtMs != ms:
+			v.damage(key, "the head says %v since %d", head.Status, head.UpdatedAtMs)
+		}
+	})
+}
+
+// outbox checks that each stream's rows are those between the acknowledged and the last one, without a gap.
+func (v *verifier) outbox() {
+	next := make([]uint64, len(v.state.peers))
+	for i, p := range v.state.peers {
+		next[i] = p.acked + 1
+	}
+	v.each(famOutbox, func(key []byte, k *keyReader, value []byte) {
+		to, seq := persistence.Partition(k.u16()), k.u64()
+		if int(to) >= len(next) {
+			v.damage(key, "there is no such partition")
+			return
+		}
+		if seq != next[to] {
+			v.damage(key, "the next message to partition %d should be %d", to, next[to])
+		}
+		next[to] = seq + 1
+		o, err := decodeOutbox(to, seq, value)
+		if err == nil {
+			_, err = persistence.DecodeOutboxMessage(o.Message)
+		}
+		if err != nil {
+			v.damage(key, "%v", err)
+		}
+	})
+	for to, n := range next {
+		if n != v.state.peers[to].next+1 {
+			v.damage(appendOutbox(nil, v.p, persistence.Partition(to), n),
+				"messages %d to %d are missing", n, v.state.peers[to].next)
+		}
+	}
+}
+
+// verifyMarks compares what each partition sent with what the others took.
+func verifyMarks(states []*partitionRow, rep *Report) {
+	for from, sender := range states {
+		for to, receiver := range states {
+			if sender == nil || receiver == nil {
+				continue
+			}
+			sent, taken := sender.peers[to], receiver.peers[from]
+			key := fmt.Sprintf("from %d to %d", from, to)
+			if taken.in > sent.next {
+				rep.add(Damage{Partition: persistence.Partition(to), Family: "marks", Key: key,
+					What: fmt.Sprintf("%d messages were taken, and %d were sent", taken.in, sent.next)})
+			}
+			if sent.acked > taken.in {
+				rep.add(Damage{Partition: persistence.Partition(from), Family: "marks", Key: key,
+					What: fmt.Sprintf("%d messages are acknowledged, and %d were taken", sent.acked, taken.in)})
+			}
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package pebble
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// walk is the state of a walk through the parts of one instance.
+type walk struct {
+	execution uint64
+	turn      uint64
+	next      uint64
+	chain     persistence.Chain
+	lastPart  uint64
+	bytes     uint64
+	// bad is set at the execution's first damage: what follows is not blamed for it.
+	bad bool
+}
+
+// history walks all parts of the instance: chains, order, and for the current execution what it waits for.
+func (i *instanceCheck) history() {
+	w := &walk{}
+	prefix := appendInstance(nil, i.v.p, famSegment, i.h.IID)
+	i.v.unreadable(prefix, scanRows(i.v.r.from, prefix, prefix, i.v.r.stats, func(key, value []byte) (bool, error) {
+		_, _, k := splitKey(key)
+		k.take(8)
+		part, err := decodePart(k.u64(), k.u64(), k.u64(), value)
+		if err == nil {
+			i.part(w, key, &part)
+		}
+		return true, nil
+	}))
+	h := i.h
+	if h.Turn == 0 {
+		if w.execution >= h.Execution {
+			i.damage("it stands before the first turn of execution %d, and history has execution %d", h.Execution, w.execution)
+		} else if w.execution != h.Execution-1 && !w.bad {
+			i.damage("it stands at execution %d, and history ends in execution %d", h.Execution, w.execution)
+		}
+		return
+	}
+	switch {
+	case w.bad: // already named
+	case w.execution != h.Execution || w.turn != h.Turn || w.next != h.NextEvent:
+		i.damage("it stands at execution %d, turn %d, next event %d; history ends at %d, %d, %d",
+			h.Execution, h.Turn, h.NextEvent, w.execution, w.turn, w.next)
+	case w.chain != h.Chain:
+		i.damage("its chain is not that of its history")
+	case w.lastPart != h.LastPart || w.next-1 != h.HistoryEvents || w.bytes != h.HistoryBytes:
+		i.damage("it has last part %d, %d events, %d bytes; history has %d, %d, %d",
+			h.LastPart, h.HistoryEvents, h.HistoryBytes, w.lastPart, w.next-1, w.bytes)
+	}
+}
+
+// part takes the next stored part.
+func (i *instanceCheck) part(w *walk, key []byte, p *persistence.StoredPart) {
+	if p.Execution != w.execution {
+		if p.Execution != w.execution+1 {
+			i.v.damage(key, "it follows execution %d", w.execution)
+		}
+		*w = walk{execution: p.Execution, next: 1, chain: persistence.SeedChain(i.h.IID, p.Execution)}
+		i.open = newOpenEvents()
+	}
+	if w.bad {
+		return
+	}
+	first := p.Turn != w.turn
+	w.chain = w.chain.Next(p)
+	switch {
+	case p.FirstEvent != w.next:
+		i.v.damage(key, "the next event of history is %d", w.next)
+		w.bad = true
+	case first && p.Turn != w.turn+1:
+		i.v.damage(key, "it follows turn %d", w.turn)
+		w.bad = true
+	case p.Chain != w.chain:
+		i.v.damage(key, "its bytes do not fit its chain")
+		w.bad = true
+	default:
+		i.events(key, p, first)
+	}
+	w.turn, w.next, w.lastPart = p.Turn, p.FirstEvent+p.Count, p.FirstEvent
+	w.bytes += uint64(len(p.Header) + len(p.Events))
+}
+
+// events decodes a part and follows what it opens and closes.
+func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool) {
+	var header turnpb.SegmentHeader
+	if first {
+		if err := proto.Unmarshal(p.Header, &header); err != nil {
+			i.v.damage(key, "its header cannot be decoded: %v", err)
+		} else if header.Turn != p.Turn {
+			i.v.damage(key, "its header is that of turn %d", header.Turn)
+		}
+	}
+	var list turnpb.EventList
+	if err := proto.Unmarshal(p.Events, &list); err != nil {
+		i.v.damage(key, "its events cannot be decoded: %v", err)
+		return
+	}
+	if uint64(len(list.Events)) != p.Count {
+		i.v.damage(key, "it holds %d events and counts %d", len(list.Events), p.Count)
+	}
+	i.v.rep.Events += uint64(len(list.Events))
+	for n, e := range list.Events {
+		if e.Id != p.FirstEvent+uint64(n) {
+			i.v.damage(key, "event %d stands where %d belongs", e.Id, p.FirstEvent+uint64(n))
+		}
+		i.open.follow(e)
+	}
+}
+
+// follow opens what a schedule event asks for and closes what a completion answers.
+func (o *openEvents) follow(e *turnpb.Event) {
+	switch k := e.Kind.(type) {
+	case *turnpb.Event_ActivityScheduled:
+		o.activities[e.Id] = k.ActivityScheduled.Name
+	case *turnpb.Event_ActivityCompleted, *turnpb.Event_ActivityFailed, *turnpb.Event_ActivityCancelRequested:
+		delete(o.activities, e.Source)
+	case *turnpb.Event_TimerCreated:
+		o.timers[e.Id] = k.TimerCreated.FireAtMs
+	case *turnpb.Event_TimerFired:
+		delete(o.timers, e.Source)
+	case *turnpb.Event_SubOrchestrationScheduled:
+		o.children[e.Id] = true
+	case *turnpb.Event_SubOrchestrationCompleted, *turnpb.Event_SubOrchestrationFailed:
+		delete(o.children, e.Source)
+	}
+}
