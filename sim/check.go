@@ -1,0 +1,256 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+func decode(b []byte, into proto.Message) error { return proto.Unmarshal(b, into) }
+
+// inspect compares the whole store with what was acknowledged: after every start of the node, and at the end.
+func (w *World) inspect() []*persistence.Dump {
+	var dumps []*persistence.Dump
+	for n := range w.disk.store.Info().Partitions {
+		dump, err := w.disk.store.Dump(persistence.Partition(n))
+		if err != nil {
+			w.fail("disk", "partition %d cannot be read: %v", n, err)
+			return nil
+		}
+		dumps = append(dumps, dump)
+	}
+	w.disk.ledger.compare(dumps)
+	w.client.compare(dumps)
+	return dumps
+}
+
+// compare checks what the client was told.
+func (c *client) compare(dumps []*persistence.Dump) {
+	w := c.world
+	for _, s := range c.starts {
+		if (s.acked || s.taken && !s.uncertain) && !w.durable(s.id) {
+			w.fail("S1", "the start of %s was acknowledged and it is gone", s.id)
+		}
+	}
+	for _, dump := range dumps {
+		for i := range dump.Heads {
+			head := &dump.Heads[i]
+			shown, ok := c.seen[head.ID]
+			if !ok {
+				continue
+			}
+			if head.Execution < shown.execution || head.Execution == shown.execution && head.Turn < shown.turn {
+				w.fail("S6", "%s was shown at execution %d turn %d and is at execution %d turn %d",
+					head.ID, shown.execution, shown.turn, head.Execution, head.Turn)
+			}
+			if shown.status.Terminal() && head.Status != shown.status {
+				w.fail("S9", "%s was shown as %v and is %v", head.ID, shown.status, head.Status)
+			}
+		}
+	}
+	c.compareEvents(dumps)
+}
+
+// compareEvents looks for every event: it is in the history once, or waits in the inbox, or came to an instance that
+// has ended.
+func (c *client) compareEvents(dumps []*persistence.Dump) {
+	w := c.world
+	recorded, waiting := map[string]int{}, map[string]int{}
+	for _, key := range w.disk.ledger.keys() {
+		executions, err := w.disk.ledger.known[key].turns()
+		if err != nil {
+			w.fail("S3", "%v", err)
+			return
+		}
+		for _, e := range executions {
+			for _, t := range e.turns {
+				for _, event := range t.events {
+					if raised := event.GetExternalEvent(); raised != nil {
+						recorded[string(raised.GetData())]++
+					}
+				}
+			}
+		}
+	}
+	for _, dump := range dumps {
+		for _, row := range dump.Inbox {
+			message := &turnpb.Message{}
+			if row.Form == persistence.ItemMessage && decode(row.Message, message) == nil && message.GetEventRaised() != nil {
+				waiting[string(message.GetEventRaised().GetData())]++
+			}
+		}
+	}
+	for _, e := range c.events {
+		n := recorded[e.data] + waiting[e.data]
+		rec := w.disk.ledger.of(e.id)
+		switch {
+		case n > 1:
+			w.fail("S2", "%s for %s is recorded %d times and waits %d times", e.data, e.id, recorded[e.data], waiting[e.data])
+		case n == 0 && e.acked && (rec == nil || rec.terminal == 0):
+			w.fail("S1", "%s for %s was acknowledged and is gone", e.data, e.id)
+		}
+	}
+}
+
+// examine checks the histories that are left: form, answers, timers, children, and the oracle.
+func (w *World) examine(dumps []*persistence.Dump) {
+	heads := map[instanceKey]persistence.Head{}
+	for _, dump := range dumps {
+		for _, head := range dump.Heads {
+			heads[instanceKey{dump.Partition, head.IID}] = head
+		}
+	}
+	for _, key := range w.disk.ledger.keys() {
+		rec := w.disk.ledger.known[key]
+		executions, err := rec.turns()
+		if err != nil {
+			w.fail("S3", "%v", err)
+			continue
+		}
+		for i := range executions {
+			w.examineExecution(rec, heads[key], &executions[i])
+			w.oracle(rec, &executions[i])
+		}
+	}
+}
+
+// examineExecution checks one execution's events against what really happened.
+func (w *World) examineExecution(rec *record, head persistence.Head, e *execution) {
+	answered := map[uint64]bool{}
+	children := map[uint64]*turnpb.SubOrchestrationScheduled{}
+	fires := map[uint64]int64{}
+	for _, t := range e.turns {
+		for _, event := range t.events {
+			where := fmt.Sprintf("%s execution %d event %d", rec.id, e.number, event.GetId())
+			if answers(event) {
+				if answered[event.GetSource()] {
+					w.fail("S2", "%s answers event %d a second time", where, event.GetSource())
+				}
+				answered[event.GetSource()] = true
+			}
+			switch k := event.GetKind().(type) {
+			case *turnpb.Event_ActivityCompleted:
+				w.checkResult(activityKey{rec.id, e.number, event.GetSource()}, k.ActivityCompleted.GetResult(), where)
+			case *turnpb.Event_TimerCreated:
+				fires[event.GetId()] = k.TimerCreated.GetFireAtMs()
+			case *turnpb.Event_TimerFired:
+				w.checkTimer(fires[event.GetSource()], t.header.GetTimeMs(), where)
+			case *turnpb.Event_SubOrchestrationScheduled:
+				children[event.GetId()] = k.SubOrchestrationScheduled
+			case *turnpb.Event_SubOrchestrationCompleted:
+				w.checkChild(rec, e.number, event.GetSource(), children[event.GetSource()], k.SubOrchestrationCompleted.GetResult(), where)
+			case *turnpb.Event_ActivityFailed:
+				w.notePoison(k.ActivityFailed.GetFailure())
+			case *turnpb.Event_Failed:
+				w.notePoison(k.Failed.GetFailure())
+			}
+		}
+	}
+	_ = head
+}
+
+// answers says whether an event is the result of a schedule event.
+func answers(event *turnpb.Event) bool {
+	switch event.GetKind().(type) {
+	case *turnpb.Event_ActivityCompleted, *turnpb.Event_ActivityFailed, *turnpb.Event_TimerFired,
+		*turnpb.Event_SubOrchestrationCompleted, *turnpb.Event_SubOrchestrationFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *World) notePoison(f *turnpb.Failure) {
+	if f.GetPoison() != nil {
+		w.reach("poisoned killer")
+	}
+}
+
+// checkResult: a recorded result is one that the activity really gave, for this very event.
+func (w *World) checkResult(key activityKey, result []byte, where string) {
+	given, ours := w.given[key]
+	if ours && !slices.Contains(given, string(result)) || !ours && len(result) > 7 && string(result[:7]) == "result-" {
+		w.fail("S2", "%s records %q, the activity gave %v", where, result, given)
+	}
+}
+
+// checkTimer: no timer fires early, nor long after the world has healed.
+func (w *World) checkTimer(fireAt, turnAt int64, where string) {
+	if turnAt < fireAt {
+		w.fail("L2", "%s: a timer fired %d ms early", where, fireAt-turnAt)
+	}
+	healed := start.Add(w.healedAt).UnixMilli()
+	if late := turnAt - max(fireAt, healed); w.healing && w.crashes == w.crashesAtHeal && late > timerLateMs {
+		w.fail("L2", "%s: a timer fired %d ms late", where, late)
+	}
+}
+
+// timerLateMs is how late a timer may be when nothing goes wrong any more.
+const timerLateMs = 60_000
+
+// checkChild: what the parent recorded is what the child ended with.
+func (w *World) checkChild(parent *record, execution, source uint64, scheduled *turnpb.SubOrchestrationScheduled, result []byte, where string) {
+	if scheduled == nil {
+		w.fail("S7", "%s answers event %d, which scheduled no child", where, source)
+		return
+	}
+	id := scheduled.GetInstance()
+	if len(id) > 5 && id[:5] == "sub::" {
+		id = parent.id + "::" + id
+	}
+	child := w.disk.ledger.of(id)
+	if child == nil {
+		w.fail("S7", "%s has an answer of %s, which does not exist", where, id)
+		return
+	}
+	executions, err := child.turns()
+	if err != nil || len(executions) == 0 {
+		w.fail("S7", "%s has an answer of %s, which has no history: %v", where, id, err)
+		return
+	}
+	last := executions[len(executions)-1]
+	events := last.turns[len(last.turns)-1].events
+	ended := events[len(events)-1].GetCompleted()
+	if ended == nil || string(ended.GetOutput()) != string(result) {
+		w.fail("S7", "%s records %q of %s, which ended with %v", where, result, id, events[len(events)-1])
+	}
+	_ = execution
+}
+
+// oracle replays an execution with a fresh machine, turn by turn: it must decide the same bytes.
+func (w *World) oracle(rec *record, e *execution) {
+	started := e.turns[0].events
+	if len(started) == 0 || started[0].GetStarted() == nil {
+		return // it was ended before any code ran
+	}
+	program := &interpreter{}
+	segments := make([]replay.Segment, len(e.turns))
+	for i, t := range e.turns {
+		segments[i] = replay.Segment{Header: t.header, Events: t.events}
+	}
+	var err error
+	w.await(func() {
+		err = replay.Verify(replay.Config{
+			Instance: rec.id, Execution: e.number, Name: started[0].GetStarted().GetName(),
+			Version: started[0].GetStarted().GetVersion(), Func: program.orchestration, Unwind: w.unwind,
+		}, segments)
+	})
+	if err != nil {
+		w.fail("S4", "%v", err)
+	}
+}
+
+// unwind runs a function on a goroutine of its own and waits for it.
+func (w *World) unwind(f func()) {
+	ended := make(chan struct{})
+	w.code.Go(func() {
+		defer close(ended)
+		f()
+	})
+	<-ended
+}

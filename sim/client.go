@@ -1,0 +1,305 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// client is everybody outside who uses the node: it starts instances, raises events, cancels, reads and waits, repeats
+// what failed, and remembers what it was told.
+type client struct {
+	world  *World
+	random *random
+	open   []*request
+	starts []*startRecord
+	byID   map[string]*startRecord
+	events []*eventRecord
+	seen   map[string]observation
+	number int
+}
+
+// request is one call that has not been answered. If its process dies, the caller sees a broken connection.
+type request struct {
+	process *process
+	lost    func()
+	closed  bool
+}
+
+// startRecord is an instance that the client wants.
+type startRecord struct {
+	id        string
+	program   *Program
+	input     []byte
+	key       string
+	asked     bool
+	acked     bool // the start was acknowledged
+	taken     bool // the client was told that the id exists
+	uncertain bool // some try had no answer that says what happened
+	late      bool // its handler is registered later
+}
+
+// eventRecord is one event that the client raised. Its data is its own.
+type eventRecord struct {
+	id        string
+	name      string
+	data      string
+	key       string
+	acked     bool
+	uncertain bool
+	refused   bool
+}
+
+// observation is the newest state of an instance that the client was shown.
+type observation struct {
+	execution, turn uint64
+	status          persistence.Status
+}
+
+func newClient(w *World) *client {
+	return &client{
+		world: w, random: newRandom(w.seed, 4), byID: map[string]*startRecord{}, seen: map[string]observation{},
+	}
+}
+
+// plan puts everything that the client will do into the agenda.
+func (c *client) plan() {
+	w := c.world
+	programs := newGenerator(newRandom(w.seed, 5), w.faults.killers)
+	for n := range w.config.instances {
+		s := &startRecord{id: fmt.Sprint("i", n)}
+		s.program = programs.program(s.id)
+		s.input = s.program.encode()
+		s.late = c.random.chance(12)
+		if !c.random.chance(3) {
+			s.key = fmt.Sprint("start-", n)
+		}
+		c.starts = append(c.starts, s)
+		c.byID[s.id] = s
+		w.agenda.in(c.random.duration(0, w.config.busyFor), 0, "start", func() { c.start(s) })
+		for range c.random.below(6) {
+			c.later(s, func() { c.raise(s.id) })
+		}
+		if c.random.chance(5) {
+			c.later(s, func() { c.cancel(s.id) })
+		}
+		for range c.random.between(1, 4) {
+			c.later(s, func() { c.read(s.id) })
+		}
+		c.later(s, func() { c.wait(s.id) })
+	}
+	if w.config.flood {
+		target := c.starts[c.random.below(len(c.starts))]
+		c.later(target, func() { c.flood(target.id) })
+	}
+}
+
+func (c *client) later(s *startRecord, f func()) {
+	_ = s
+	c.world.agenda.in(c.random.duration(0, c.world.config.busyFor+5*time.Second), 0, "client", f)
+}
+
+// call makes a request to a process that takes them. send gets the request and must report to answered, once; lost is
+// called instead if the process dies first. False: there is no such process now.
+func (c *client) call(lost func()) (*request, *process) {
+	w := c.world
+	var open []*process
+	for _, p := range w.live {
+		if !p.dead {
+			open = append(open, p)
+		}
+	}
+	if len(open) == 0 {
+		return nil, nil
+	}
+	r := &request{process: open[c.random.below(len(open))], lost: lost}
+	c.open = append(c.open, r)
+	return r, r.process
+}
+
+// answered closes a request; false if it was closed before, which a process must never do.
+func (c *client) answered(r *request, what string) bool {
+	if r.closed {
+		c.world.fail("answers", "%s was answered twice", what)
+		return false
+	}
+	r.closed = true
+	for i, o := range c.open {
+		if o == r {
+			c.open = append(c.open[:i], c.open[i+1:]...)
+			break
+		}
+	}
+	return true
+}
+
+// lost breaks the connections to a process.
+func (c *client) lost(p *process) {
+	var mine []*request
+	kept := c.open[:0]
+	for _, r := range c.open {
+		if r.process == p {
+			mine = append(mine, r)
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	c.open = kept
+	for _, r := range mine {
+		r.closed = true
+		r.lost()
+	}
+}
+
+func (c *client) again(f func()) {
+	c.world.agenda.in(c.random.duration(time.Millisecond, 2*time.Second), 0, "client again", f)
+}
+
+// start asks for an instance until the answer says what is the case.
+func (c *client) start(s *startRecord) {
+	if s.acked || s.taken {
+		return
+	}
+	retry := func() { c.start(s) }
+	r, p := c.call(func() { s.uncertain = true; c.again(retry) })
+	if p == nil {
+		c.again(retry)
+		return
+	}
+	if s.uncertain && s.key != "" {
+		c.world.reach("uncertain proposal repeated")
+	}
+	s.asked = true
+	name := orchestrationName
+	if s.late {
+		name = lateOrchestration
+	}
+	c.world.trace.add('C', []uint64{text(s.id)}, func() string { return fmt.Sprintf("client starts %s: %s", s.id, s.input) })
+	p.engine.StartInstance(actors.StartRequest{ID: s.id, Name: name, Input: s.input, RequestKey: s.key},
+		func(reply actors.StartReply) {
+			if !c.answered(r, "the start of "+s.id) {
+				return
+			}
+			c.world.trace.add('c', []uint64{text(s.id), codeOf(reply.Err)}, func() string {
+				return fmt.Sprintf("start of %s: %v (repeated: %v)", s.id, reply.Err, reply.Repeated)
+			})
+			c.started(s, reply, retry)
+		})
+}
+
+func (c *client) started(s *startRecord, reply actors.StartReply, retry func()) {
+	switch {
+	case reply.Err == nil:
+		s.acked = true
+		if !reply.Repeated && !c.world.durable(s.id) {
+			c.world.fail("S6", "the start of %s was acknowledged before it was durable", s.id)
+		}
+	case errors.Is(reply.Err, persistence.ErrAlreadyExists):
+		s.taken = true
+		if s.key == "" || s.uncertain {
+			return
+		}
+		if !c.world.durable(s.id) {
+			c.world.fail("S6", "%s was said to exist and is not durable", s.id)
+		}
+	case errors.Is(reply.Err, persistence.ErrUncertain):
+		s.uncertain = true
+		c.world.reach("uncertain proposal")
+		c.again(retry)
+	case errors.Is(reply.Err, persistence.ErrBusy), errors.Is(reply.Err, persistence.ErrNotLeader),
+		errors.Is(reply.Err, persistence.ErrStopped):
+		c.again(retry)
+	default:
+		c.world.fail("answers", "the start of %s ended with an unknown error: %v", s.id, reply.Err)
+	}
+}
+
+// raise raises a new event for an instance.
+func (c *client) raise(id string) { c.raiseNamed(id, eventName(c.random.below(eventNames))) }
+
+func (c *client) raiseNamed(id, name string) {
+	c.number++
+	e := &eventRecord{id: id, name: name, data: fmt.Sprintf("data-%d", c.number)}
+	if c.random.chance(2) {
+		e.key = fmt.Sprint("event-", c.number)
+	}
+	c.events = append(c.events, e)
+	c.deliver(e, 0)
+}
+
+// deliver brings an event until the answer says what is the case. Without a request key it is never repeated after an
+// uncertain end: it might arrive twice.
+func (c *client) deliver(e *eventRecord, tries int) {
+	exists := c.world.durable(e.id)
+	retry := func() { c.deliver(e, tries+1) }
+	uncertain := func() {
+		e.uncertain = true
+		if e.key != "" {
+			c.again(retry)
+		}
+	}
+	r, p := c.call(uncertain)
+	if p == nil {
+		c.again(retry)
+		return
+	}
+	c.world.trace.add('C', []uint64{text(e.id), text(e.data)}, func() string {
+		return fmt.Sprintf("client raises %s %s for %s, key %q", e.name, e.data, e.id, e.key)
+	})
+	message := &turnpb.Message{Kind: &turnpb.Message_EventRaised{
+		EventRaised: &turnpb.EventRaised{Name: e.name, Data: []byte(e.data)},
+	}}
+	p.engine.Deliver(actors.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
+		if !c.answered(r, e.data) {
+			return
+		}
+		c.world.trace.add('c', []uint64{text(e.data), codeOf(err)}, func() string { return fmt.Sprintf("%s for %s: %v", e.data, e.id, err) })
+		switch {
+		case err == nil:
+			e.acked = true
+		case errors.Is(err, persistence.ErrNotFound):
+			e.refused = true
+			if exists {
+				c.world.fail("S1", "%s exists and an event was refused: %v", e.id, err)
+			}
+		case errors.Is(err, persistence.ErrUncertain):
+			uncertain()
+		case errors.Is(err, persistence.ErrBusy), errors.Is(err, persistence.ErrNotLeader), errors.Is(err, persistence.ErrStopped):
+			if tries < 100 {
+				c.again(retry)
+			}
+		case errors.Is(err, persistence.ErrLimit):
+			e.refused = true
+		default:
+			c.world.fail("answers", "%s ended with an unknown error: %v", e.data, err)
+		}
+	})
+}
+
+// flood raises more events at once than an instance buffers.
+func (c *client) flood(id string) {
+	for range 1100 {
+		c.raise(id)
+	}
+}
+
+// cancel asks an instance to stop.
+func (c *client) cancel(id string) {
+	retry := func() { c.cancel(id) }
+	r, p := c.call(func() { c.again(retry) })
+	if p == nil {
+		c.again(retry)
+		return
+	}
+	c.world.trace.add('C', []uint64{text(id)}, func() string { return "client cancels " + id })
+	message := &turnpb.Message{Kind: &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: "the client has seen enough"}}}
+	p.engine.Deliver(actors.Delivery{ID: id, Message: message}, func(err error) {
+		if c.answered(r, "cancel of "+id) && err != nil && !errors.Is(err, persistence.ErrNotFound) {
+			c.again(retry)
+		}
+	})
+}

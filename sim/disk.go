@@ -1,0 +1,209 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/pebble"
+)
+
+// storeDir is the store's directory on the simulated file system.
+const storeDir = "/store"
+
+// disk is the store on a file system that can be cut off, and what is known of it from outside.
+type disk struct {
+	world *World
+	files *vfs.MemFS
+	store *pebble.Store
+
+	sinks    [][]*sink // by partition
+	attached []bool
+
+	// applied says that a batch waits for its sync, which takes until syncAt.
+	applied bool
+	syncAt  time.Duration
+	failed  bool // a sync failed: the store stands still
+
+	ledger *ledger
+}
+
+// sink is where one process takes a partition's effects, from its own BeginEpoch on.
+type sink struct {
+	process *process
+	deliver effectSink
+	from    uint64 // index; 0: not yet
+}
+
+// newDisk makes an empty file system.
+func newDisk(w *World) *disk {
+	return &disk{world: w, files: vfs.NewCrashableMem(), ledger: newLedger(w)}
+}
+
+// open opens the store, which recovers it, and checks what the crash left.
+func (d *disk) open() error {
+	w := d.world
+	var files vfs.FS = d.files
+	if w.planted.files != nil {
+		files = w.planted.files(d.files)
+	}
+	store, err := pebble.Open(pebble.Options{
+		Dir: storeDir, FS: files, Partitions: w.config.partitions, Manual: true,
+		Clock: &processClock{w, 0}, IDs: &entropy{newRandom(w.seed, 77)},
+		OnFatal: func(op, path string, err error) {
+			if !d.failed && !d.expectsFailure() {
+				w.fail("disk", "the store stopped without a fault: %s %s: %v", op, path, err)
+			}
+			d.failed = true
+		},
+		Tuning: pebble.Tuning{QueueMax: 1 << 20, ViewsMax: 1 << 20, Readers: 1, HeadCache: 64, MemTableBytes: 64 << 20},
+	})
+	if err != nil {
+		return err
+	}
+	d.store, d.applied, d.failed = store, false, false
+	n := store.Info().Partitions
+	d.sinks, d.attached = make([][]*sink, n), make([]bool, n)
+	return nil
+}
+
+func (d *disk) expectsFailure() bool { return d.world.faults.syncFails }
+
+// attach adds a process's sink; the store itself is attached once.
+func (d *disk) attach(n persistence.Partition, p *process, deliver effectSink) {
+	d.sinks[n] = append(d.sinks[n], &sink{process: p, deliver: deliver})
+	if d.attached[n] {
+		return
+	}
+	d.attached[n] = true
+	d.store.Attach(n, func(e *persistence.Effects) {
+		if f := d.world.planted.effects; f != nil {
+			f(d.world, n, e)
+		}
+		for _, s := range d.sinks[n] {
+			if s.from != 0 && !s.process.dead {
+				s.deliver(e)
+			}
+		}
+	})
+}
+
+func (d *disk) detach(p *process) {
+	for n, sinks := range d.sinks {
+		kept := sinks[:0]
+		for _, s := range sinks {
+			if s.process != p {
+				kept = append(kept, s)
+			}
+		}
+		d.sinks[n] = kept
+	}
+}
+
+// masquerade lets a twin act under the epoch of the process that it doubles, as a second activation does: its own
+// BeginEpoch is refused by the journal and reported to it as a success. It also opens the process's sink, in index order.
+func (d *disk) masquerade(n persistence.Partition, p *process, proposal *persistence.Proposal) {
+	current := d.ledger.epoch[n]
+	begin, begins := proposal.Command.(persistence.BeginEpoch)
+	if begins {
+		twin, done := p.twinOf != nil, proposal.Done
+		if twin {
+			begin.Epoch, begin.Process = current, p.twinOf.name()
+			proposal.Command = begin
+		}
+		proposal.Done = func(r persistence.Result) {
+			if twin && errors.Is(r.Err, persistence.ErrFenced) {
+				r.Err, r.Previous, r.Clean = nil, current, true
+			}
+			if r.Err == nil {
+				d.admit(n, p, r.Index)
+			}
+			done(r)
+		}
+	}
+	if p.twinOf == nil || begins {
+		return
+	}
+	if proposal.Epoch == current+1 {
+		proposal.Epoch = current
+	}
+	if commit, ok := proposal.Command.(*persistence.CommitTurn); ok && len(commit.AcceptedResults) > 0 {
+		copied := *commit
+		copied.AcceptedResults = append([]persistence.AcceptedResult(nil), commit.AcceptedResults...)
+		for i := range copied.AcceptedResults {
+			if r := &copied.AcceptedResults[i]; r.Epoch == current+1 {
+				r.Epoch = current
+			}
+		}
+		proposal.Command = &copied
+	}
+}
+
+// admit lets a process take a partition's effects from the index of its epoch on.
+func (d *disk) admit(n persistence.Partition, p *process, index uint64) {
+	for _, s := range d.sinks[n] {
+		if s.process == p {
+			s.from = index
+		}
+	}
+}
+
+// duplicate draws whether a command comes twice. Only commands are drawn that a retry of a sender could repeat.
+func (d *disk) duplicate(c persistence.Command) bool {
+	w := d.world
+	if !w.faults.duplicates || w.healing {
+		return false
+	}
+	switch c.(type) {
+	case *persistence.Deliver:
+		return w.lives.chance(4)
+	case *persistence.CommitTurn, *persistence.CompleteWork, *persistence.OutboxAck:
+		return w.lives.chance(12)
+	default:
+		return false
+	}
+}
+
+// step takes a step of the store and notes it.
+func (d *disk) step(kind pebble.StepKind) {
+	w := d.world
+	w.trace.add('J', []uint64{uint64(kind)}, func() string { return fmt.Sprintf("the store takes step %d", kind) })
+	if kind == pebble.StepSync && w.faults.drawSyncError() {
+		d.store.FailSync(errPlantedSync)
+		w.reach("sync error")
+	}
+	d.store.Step(kind)
+	switch kind {
+	case pebble.StepApply:
+		if !d.applied {
+			d.applied = true
+			d.syncAt = w.agenda.now + w.lives.duration(20*time.Microsecond, w.config.slowestSync)
+			w.agenda.in(d.syncAt-w.agenda.now, 0, "disk", func() {})
+		}
+	case pebble.StepSync:
+		d.applied = false
+	}
+}
+
+var errPlantedSync = errors.New("the disk says no")
+
+// steps is what the store could do now. A sync takes its time.
+func (d *disk) steps() (steps []pebble.StepKind) {
+	for _, kind := range d.store.Steps() {
+		if kind == pebble.StepSync && d.world.agenda.now < d.syncAt {
+			continue
+		}
+		steps = append(steps, kind)
+	}
+	return steps
+}
+
+// cut takes the image of what is durable now, and leaves the old store as a crash does.
+func (d *disk) cut() {
+	image := d.files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0})
+	d.store.Drop()
+	d.files = image
+}

@@ -1,0 +1,91 @@
+package sim
+
+import "time"
+
+// config is the shape of a seed's world.
+type config struct {
+	partitions    int
+	instances     int
+	busyFor       time.Duration // how long the client starts new things
+	pace          int           // nanoseconds that a step takes at most
+	slowestSync   time.Duration
+	maxAttempts   uint32
+	residentBytes int64
+	instancesMax  int
+	turnSlots     int
+	activitySlots int
+	flood         bool
+}
+
+// faults says what may go wrong. Each kind is off in half of the seeds, so that none hides another for ever.
+type faults struct {
+	crashes        bool
+	cleanRestarts  bool
+	syncFails      bool
+	duplicates     bool
+	killers        bool
+	twins          bool // a second activation of everything, in the same epoch
+	takeovers      bool // a second process that opens newer epochs
+	slowTurns      bool
+	slowActivities bool
+	badActivities  bool
+
+	failNextSync bool
+}
+
+func drawConfig(r *random) (config, faults) {
+	c := config{
+		partitions:    pick(r, 1, 2, 3, 4),
+		instances:     pick(r, 3, 6, 6, 10, 16),
+		busyFor:       r.duration(2*time.Second, 40*time.Second),
+		pace:          pick(r, 2_000, 50_000, 50_000, 400_000),
+		slowestSync:   pick(r, 200*time.Microsecond, 2*time.Millisecond, 25*time.Millisecond),
+		maxAttempts:   uint32(r.between(3, 5)),
+		residentBytes: pick[int64](r, -1, 16<<10, 64<<10, 256<<20),
+		instancesMax:  pick(r, 4, 200_000, 200_000, 200_000),
+		turnSlots:     pick(r, 1, 2, 8),
+		activitySlots: pick(r, 1, 4, 16),
+	}
+	half := func() bool { return r.chance(2) }
+	f := faults{
+		crashes: half(), cleanRestarts: half(), syncFails: half(), duplicates: half(), killers: half(), twins: half(),
+		takeovers: half(), slowTurns: half(), slowActivities: half(), badActivities: half(),
+	}
+	// A flood needs messages that come faster than the 10 ms rule.
+	if c.flood = r.chance(12); c.flood {
+		c.pace, c.slowestSync, c.instancesMax = 2_000, 25*time.Millisecond, 200_000
+		c.residentBytes = 256 << 20
+	}
+	return c, f
+}
+
+// drawSyncError says whether the sync that is about to be taken fails.
+func (f *faults) drawSyncError() bool {
+	was := f.failNextSync
+	f.failNextSync = false
+	return was
+}
+
+// planFaults puts what will go wrong into the agenda.
+func (w *World) planFaults() {
+	span := w.config.busyFor + 10*time.Second
+	times := func(on bool, most int, what string, do func()) {
+		if !on {
+			return
+		}
+		for range w.lives.between(1, most) {
+			w.agenda.in(w.lives.duration(0, span), 0, what, do)
+		}
+	}
+	f := &w.faults
+	times(f.crashes, 4, "crash", func() { w.crash("the power fails") })
+	times(f.cleanRestarts, 2, "restart", w.restart)
+	times(f.syncFails, 2, "sync error", func() {
+		if !w.healing {
+			f.failNextSync = true
+		}
+	})
+	times(f.twins, 2, "second activation", w.twin)
+	times(f.takeovers, 1, "takeover", w.takeover)
+	w.agenda.in(w.lives.duration(0, span), 0, "late handlers", func() { w.lateRegistered = true })
+}

@@ -1,0 +1,97 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// handlers are one runtime's registry: the program that every process runs, so it survives their deaths.
+type handlers struct {
+	world      *World
+	version    string // the engine version that it pins
+	activities map[string]bool
+	late       map[string]bool // registered when the world says so
+	program    *interpreter
+}
+
+var _ actors.Handlers = (*handlers)(nil)
+
+// newHandlers makes the registries of the two consumers.
+func newHandlers(w *World) [2]*handlers {
+	program := &interpreter{kill: func(instance string) { w.die("turn of "+instance, 0) }}
+	return [2]*handlers{
+		{
+			world: w, version: "1.0.0", program: program, activities: map[string]bool{activityCommon: true, activityFirst: true},
+			late: map[string]bool{activityLate: true},
+		},
+		{
+			world: w, version: "1.1.0", program: program, activities: map[string]bool{activityCommon: true, activitySecond: true},
+			late: map[string]bool{lateOrchestration: true},
+		},
+	}
+}
+
+// Orchestration implements actors.Handlers.
+func (h *handlers) Orchestration(name, version string) (string, replay.Func, bool) {
+	if version != "" && version != "1.0.0" {
+		return "", nil, false
+	}
+	if name == orchestrationName || name == lateOrchestration && h.late[name] && h.world.lateRegistered {
+		return "1.0.0", h.program.orchestration, true
+	}
+	return "", nil, false
+}
+
+// Activity implements actors.Handlers.
+func (h *handlers) Activity(name string) (actors.ActivityFunc, bool) {
+	if h.activities[name] || h.late[name] && h.world.lateRegistered {
+		return h.world.activity, true
+	}
+	return nil, false
+}
+
+// Replays implements actors.Handlers: the first runtime does not know what the second one's engine writes.
+func (h *handlers) Replays(pin string) bool {
+	return pin == "" || pin == h.version || h.version == "1.1.0"
+}
+
+var errActivity = errors.New("the activity fails here")
+
+// activity is what every activity runs.
+func (w *World) activity(ctx context.Context, info actors.ActivityInfo, input []byte) ([]byte, error) {
+	var spec activitySpec
+	if err := json.Unmarshal(input, &spec); err != nil {
+		return nil, fmt.Errorf("activity input %q: %w", input, err)
+	}
+	key := activityKey{info.Instance, info.Execution, info.Event}
+	w.runs++
+	run := w.runs
+	w.trace.add('A', []uint64{text(info.Instance), info.Execution, info.Event, uint64(info.Attempt), run}, func() string {
+		return fmt.Sprintf("activity %s of %v attempt %d runs as number %d", info.Name, key, info.Attempt, run)
+	})
+	if !w.disk.ledger.scheduled[key] {
+		w.fail("S6", "activity %s of %v ran before it was durable that it was scheduled", info.Name, key)
+	}
+	if info.Attempt > w.config.maxAttempts {
+		w.fail("attempts", "activity %v ran at attempt %d, the most is %d", key, info.Attempt, w.config.maxAttempts)
+	}
+	switch {
+	case spec.Kills:
+		w.die(fmt.Sprintf("activity %v", key), info.Event)
+	case ctx.Err() != nil:
+		w.reach("cancelled activity saw it")
+		return nil, ctx.Err()
+	case spec.Fails > 0:
+		return nil, errActivity
+	case w.faults.badActivities && w.lives.chance(20):
+		panic("the activity panics here")
+	}
+	result := fmt.Appendf(nil, "result-%d", run)
+	w.given[key] = append(w.given[key], string(result))
+	return result, nil
+}

@@ -1,0 +1,125 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+const (
+	healTick = 2 * time.Second
+	// patience is how long after healing an instance may go on before it is cancelled, and hope is how long after that
+	// everything must be over.
+	patience = 5 * time.Minute
+	hope     = 5 * time.Minute
+)
+
+// heal ends the faults. From now on everything must come to its end.
+func (w *World) heal() {
+	w.healing, w.healedAt, w.crashesAtHeal = true, w.agenda.now, w.crashes
+	w.lateRegistered = true
+	w.faults.failNextSync = false
+	w.trace.add('H', nil, func() string { return "the faults end" })
+	for len(w.live) > 1 {
+		w.live[len(w.live)-1].kill()
+	}
+	if len(w.live) == 1 && (w.live[0].twinOf != nil || w.disk.failed) {
+		w.crash("a twin is left alone")
+	}
+	w.agenda.in(healTick, 0, "healing", w.tend)
+}
+
+// tend gives every instance what it may wait for, and ends the run when nothing is left.
+func (w *World) tend() {
+	if w.done() {
+		return
+	}
+	since := w.agenda.now - w.healedAt
+	open := w.unfinished()
+	switch {
+	case since > patience+hope:
+		for _, id := range open {
+			w.fail("L1", "%s has not ended %v after the faults did", id, since)
+		}
+		for _, s := range w.client.starts {
+			if !s.acked && !s.taken {
+				w.fail("L1", "the start of %s was never answered", s.id)
+			}
+		}
+		if len(open) == 0 {
+			w.fail("L3", "the queues do not drain: %s", w.leftovers(w.dumps()))
+		}
+		return
+	case w.newest() == nil:
+	case since > patience:
+		for _, id := range open {
+			w.client.cancel(id)
+		}
+	default:
+		for _, id := range open {
+			for n := range eventNames {
+				w.client.raiseNamed(id, eventName(n))
+			}
+		}
+	}
+	w.agenda.in(healTick, 0, "healing", w.tend)
+}
+
+// unfinished lists the instances that exist and have not ended, in order.
+func (w *World) unfinished() (ids []string) {
+	for _, key := range w.disk.ledger.keys() {
+		if rec := w.disk.ledger.known[key]; rec.terminal == 0 {
+			ids = append(ids, rec.id)
+		}
+	}
+	return ids
+}
+
+// done says whether everything has come to its end, and checks that nothing is left lying about.
+func (w *World) done() bool {
+	if w.newest() == nil || len(w.unfinished()) > 0 || len(w.client.open) > 0 {
+		return false
+	}
+	for _, s := range w.client.starts {
+		if !s.acked && !s.taken {
+			return false
+		}
+	}
+	if w.leftovers(w.dumps()) != "" {
+		return false
+	}
+	w.over = true
+	return true
+}
+
+func (w *World) dumps() (dumps []*persistence.Dump) {
+	for n := range w.disk.store.Info().Partitions {
+		dump, err := w.disk.store.Dump(persistence.Partition(n))
+		if err != nil {
+			w.fail("disk", "partition %d cannot be read: %v", n, err)
+			continue
+		}
+		dumps = append(dumps, dump)
+	}
+	return dumps
+}
+
+// leftovers says which queues still hold something.
+func (w *World) leftovers(dumps []*persistence.Dump) string {
+	var left string
+	for _, d := range dumps {
+		for _, queue := range []struct {
+			name string
+			rows int
+		}{
+			{"starts", len(d.Starts)}, {"inbox", len(d.Inbox)}, {"leases", len(d.Leases)}, {"work", len(d.Work)},
+			{"timers", len(d.Timers)}, {"children", len(d.Children)}, {"outbox", len(d.Outbox)},
+		} {
+			if queue.rows > 0 {
+				left += fmt.Sprintf("partition %d has %d rows of %s; ", d.Partition, queue.rows, queue.name)
+			}
+		}
+	}
+	return left
+}

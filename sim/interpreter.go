@@ -1,0 +1,269 @@
+package sim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// interpreter runs programs as an orchestration. It keeps a digest of everything that the code was given, in the order
+// in which it was given it, so that the output shows any difference between two runs.
+type interpreter struct {
+	kill func(instance string) // ends the process; nil when a history is only replayed
+}
+
+// orchestration is the handler.
+func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, error) {
+	p, err := decodeProgram(input)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{interpreter: i, digest: &strings.Builder{}}
+	if err := r.do(ctx, p); err != nil {
+		return nil, err
+	}
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(r.digest.String()))
+	return fmt.Appendf(nil, "%016x", sum.Sum64()), nil
+}
+
+// run is one execution of a program.
+type run struct {
+	*interpreter
+	digest *strings.Builder
+}
+
+var (
+	errPlanned = errors.New("the program fails here")
+	errStopped = errors.New("the program has asked to continue as new")
+)
+
+// note adds to the digest what code was told.
+func (r *run) note(what string, value any, err error) {
+	switch v := value.(type) {
+	case []byte:
+		fmt.Fprintf(r.digest, "%s=%s", what, v)
+	default:
+		fmt.Fprintf(r.digest, "%s=%v", what, v)
+	}
+	if err != nil {
+		fmt.Fprintf(r.digest, " (%v)", err)
+	}
+	r.digest.WriteByte('\n')
+}
+
+// do runs a node to its end. A failed operation is noted and passed over, as code with error handling does; what is
+// returned ends the orchestration unless a catch is around it.
+func (r *run) do(ctx *replay.Context, p *Program) error {
+	switch p.Op {
+	case "seq":
+		return r.each(ctx, p.Kids)
+	case "loop":
+		for range p.N {
+			if err := r.each(ctx, p.Kids); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "all", "race", "select":
+		return r.several(ctx, p)
+	case "go":
+		return r.coroutines(ctx, p)
+	case "scope":
+		return ctx.Scope(func(ctx *replay.Context) error {
+			ctx.Timer(time.Hour) // left behind: the scope cancels it
+			if p.Flag {
+				ctx.WaitEvent(eventName(0), turnpb.WaitMode_WAIT_MODE_BUFFERED)
+			}
+			return r.each(ctx, p.Kids)
+		})
+	case "catch":
+		if err := r.each(ctx, p.Kids); errors.Is(err, errStopped) {
+			return err
+		} else {
+			r.note("caught", nil, err)
+		}
+		return nil
+	case "retry":
+		return r.retry(ctx, p)
+	case "cancel", "linger":
+		return r.giveUp(ctx, p)
+	case "kill":
+		if r.kill != nil {
+			r.kill(ctx.Instance())
+		}
+		return nil
+	default:
+		return r.plain(ctx, p)
+	}
+}
+
+// plain runs the nodes that hold no others.
+func (r *run) plain(ctx *replay.Context, p *Program) error {
+	switch p.Op {
+	case "guid":
+		r.note("guid", ctx.NewGUID(), nil)
+	case "now":
+		r.note("now", ctx.UTCNow()-ctx.Now().UnixMilli(), nil)
+	case "random":
+		r.note("random", ctx.Random(), nil)
+	case "detached":
+		ctx.Detached(orchestrationName, p.Name, p.Kids[0].encode(), "")
+	case "fail":
+		return errPlanned
+	case "panic":
+		panic("the program panics here")
+	case "again":
+		if p.Flag { // something is left open, and events may be buffered
+			ctx.Timer(time.Hour)
+			ctx.Activity(activityCommon, activityInput(p, "left open"), replay.ActivityOptions{})
+		}
+		ctx.ContinueAsNew(p.Kids[0].encode(), "")
+		return errStopped
+	default:
+		value, err := r.begin(ctx, p).Await()
+		r.note(p.Op, value, err)
+	}
+	return nil
+}
+
+func (r *run) each(ctx *replay.Context, kids []*Program) error {
+	for _, kid := range kids {
+		if err := r.do(ctx, kid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin starts a node and gives its future: a durable operation, or a coroutine that runs the node.
+func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
+	switch p.Op {
+	case "activity":
+		return ctx.Activity(p.Name, activityInput(p, ""), replay.ActivityOptions{})
+	case "timer":
+		return ctx.Timer(time.Duration(p.N) * time.Millisecond)
+	case "wait":
+		mode := turnpb.WaitMode_WAIT_MODE_BUFFERED
+		if p.Flag {
+			mode = turnpb.WaitMode_WAIT_MODE_POSITIONAL
+		}
+		return ctx.WaitEvent(p.Name, mode)
+	case "child":
+		return ctx.Child(orchestrationName, p.Kids[0].encode(),
+			replay.ChildOptions{ID: p.Name, Policy: turnpb.ChildPolicy(p.N)})
+	default:
+		return ctx.Go(func(ctx *replay.Context) (any, error) { return nil, r.do(ctx, p) })
+	}
+}
+
+func (r *run) several(ctx *replay.Context, p *Program) error {
+	futures := make([]*replay.Future, len(p.Kids))
+	for i, kid := range p.Kids {
+		futures[i] = r.begin(ctx, kid)
+	}
+	switch p.Op {
+	case "all":
+		ctx.All(futures...)
+		for i, f := range futures {
+			value, err := f.Await()
+			r.note(fmt.Sprint("all ", i), value, err)
+			if errors.Is(err, errStopped) {
+				return err
+			}
+		}
+	case "race":
+		won := ctx.Race(futures...)
+		value, err := futures[won].Await()
+		r.note(fmt.Sprint("race won by ", won), value, err)
+	case "select":
+		first := ctx.Select(futures...)
+		value, err := futures[first].Await()
+		r.note(fmt.Sprint("selected ", first), value, err)
+		for i, f := range futures {
+			if i != first && p.Flag {
+				value, err := f.Await()
+				r.note(fmt.Sprint("then ", i), value, err)
+			}
+		}
+	}
+	return nil
+}
+
+// coroutines runs each node in a coroutine of its own; with the flag nobody waits for the last one.
+func (r *run) coroutines(ctx *replay.Context, p *Program) error {
+	var futures []*replay.Future
+	for _, kid := range p.Kids {
+		futures = append(futures, ctx.Go(func(ctx *replay.Context) (any, error) {
+			r.note("coroutine begins", nil, nil)
+			return kid.Op, r.do(ctx, kid)
+		}))
+	}
+	if p.Flag {
+		futures = futures[:len(futures)-1]
+	}
+	for _, f := range futures {
+		value, err := f.Await()
+		r.note("coroutine", value, err)
+		if errors.Is(err, errStopped) {
+			return err
+		}
+	}
+	return nil
+}
+
+// retry repeats an activity that fails, with a durable timer between the attempts.
+func (r *run) retry(ctx *replay.Context, p *Program) error {
+	for attempt := range p.N {
+		spec := *p.Kids[0]
+		spec.N -= attempt
+		value, err := r.begin(ctx, &spec).Await()
+		r.note(fmt.Sprint("attempt ", attempt), value, err)
+		if err == nil || failure.Aborts(failure.Of(err)) {
+			return nil
+		}
+		_, _ = ctx.Timer(time.Duration(10<<attempt) * time.Millisecond).Await()
+	}
+	return nil
+}
+
+// giveUp starts a node and cancels it: at once, or when a timer has fired. The result of work that is cancelled comes
+// too late.
+func (r *run) giveUp(ctx *replay.Context, p *Program) error {
+	f := r.begin(ctx, p.Kids[0])
+	if p.Op == "linger" {
+		if ctx.Select(f, ctx.Timer(time.Duration(p.N)*time.Millisecond)) == 0 {
+			value, err := f.Await()
+			r.note("in time", value, err)
+			return nil
+		}
+	} else if p.Flag {
+		_, _ = ctx.Timer(time.Millisecond).Await()
+	}
+	f.Cancel()
+	value, err := f.Await()
+	r.note("given up", value, err)
+	return nil
+}
+
+// activitySpec is the input of an activity.
+type activitySpec struct {
+	Fails int    `json:"fails,omitempty"`
+	Kills bool   `json:"kills,omitempty"`
+	Label string `json:"label,omitempty"`
+}
+
+func activityInput(p *Program, label string) []byte {
+	b, err := json.Marshal(activitySpec{Fails: max(p.N, 0), Kills: p.Flag && p.Op == "activity", Label: label})
+	if err != nil {
+		panic(fmt.Sprintf("encoding an activity's input: %v", err))
+	}
+	return b
+}

@@ -1,0 +1,106 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// planted is a fault that is put into the node on purpose, to prove that the simulator finds such faults. Those here
+// are put in between the engine and the journal, or under the journal.
+type planted struct {
+	// files wraps the file system.
+	files func(*vfs.MemFS) vfs.FS
+	// propose changes a command on its way to the journal.
+	propose func(w *World, n persistence.Partition, p *persistence.Proposal)
+	// effects changes effects on their way to the dispatchers.
+	effects func(w *World, n persistence.Partition, e *persistence.Effects)
+	// readUnsynced: reads do not wait until what they showed is durable.
+	readUnsynced bool
+}
+
+// plant finds a planted fault by name.
+func plant(name string) (*planted, error) {
+	if name == "" {
+		return &planted{}, nil
+	}
+	if make := plantable[name]; make != nil {
+		return make(), nil
+	}
+	return nil, fmt.Errorf("no fault is called %q; there are %v", name, PlantedNames())
+}
+
+// PlantedNames lists the faults that can be planted.
+func PlantedNames() []string { return slices.Sorted(maps.Keys(plantable)) }
+
+var plantable = map[string]func() *planted{
+	"acknowledge before sync": func() *planted {
+		return &planted{files: func(fs *vfs.MemFS) vfs.FS { return lyingFS{fs} }}
+	},
+	"read without waiting": func() *planted { return &planted{readUnsynced: true} },
+	"consume twice":        func() *planted { return &planted{propose: consumeTwice} },
+	"skip careful mode":    func() *planted { return &planted{propose: skipCareful} },
+	"lost timer":           func() *planted { return &planted{effects: loseTimer} },
+	"lost message":         func() *planted { return &planted{effects: loseOutbox} },
+	"early timer":          func() *planted { return &planted{effects: earlyTimer} },
+}
+
+// lyingFS is a disk that says that files are synced and keeps nothing.
+type lyingFS struct{ *vfs.MemFS }
+
+type lyingFile struct{ vfs.File }
+
+func (lyingFile) Sync() error                { return nil }
+func (lyingFile) SyncData() error            { return nil }
+func (lyingFile) SyncTo(int64) (bool, error) { return true, nil }
+
+func (fs lyingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := fs.MemFS.Create(name, category)
+	if err != nil || fs.PathBase(name) == "MANIFEST" || len(name) < 4 || name[len(name)-4:] != ".log" {
+		return f, err
+	}
+	return lyingFile{f}, nil
+}
+
+func consumeTwice(w *World, _ persistence.Partition, p *persistence.Proposal) {
+	commit, ok := p.Command.(*persistence.CommitTurn)
+	if !ok || len(commit.ConsumedInbox) == 0 || !w.lives.chance(3) {
+		return
+	}
+	copied := *commit
+	copied.ConsumedInbox = commit.ConsumedInbox[1:]
+	p.Command = &copied
+}
+
+func skipCareful(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	if _, ok := p.Command.(persistence.BeginEpoch); !ok {
+		return
+	}
+	done := p.Done
+	p.Done = func(r persistence.Result) {
+		r.Clean = true
+		done(r)
+	}
+}
+
+func loseTimer(w *World, _ persistence.Partition, e *persistence.Effects) {
+	if len(e.Timers) > 0 && w.lives.chance(4) {
+		e.Timers = e.Timers[1:]
+	}
+}
+
+func loseOutbox(w *World, _ persistence.Partition, e *persistence.Effects) {
+	if len(e.Outbox) > 0 && w.lives.chance(2) {
+		e.Outbox = nil
+	}
+}
+
+func earlyTimer(_ *World, _ persistence.Partition, e *persistence.Effects) {
+	for i := range e.Timers {
+		e.Timers[i].Key.FireAtMs -= 20
+	}
+}

@@ -1,0 +1,159 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+)
+
+// process is one run of a node: an engine on the shared store, with everything that dies with it.
+type process struct {
+	world    *World
+	number   uint64
+	executor *executor
+	engine   *actors.Engine
+	port     *port
+	ready    bool
+	dead     bool
+	twinOf   *process // shares the other's epoch, as a second activation would
+}
+
+// launch starts a process on the disk. The engine goes on by itself; ready is noted when it comes.
+func (w *World) launch(twinOf *process) *process {
+	w.processes++
+	p := &process{world: w, number: w.processes, twinOf: twinOf}
+	p.executor = &executor{world: w}
+	p.port = &port{process: p, disk: w.disk}
+	w.trace.add('L', []uint64{p.number}, func() string { return fmt.Sprintf("process %d starts (twin: %v)", p.number, twinOf != nil) })
+	w.live = append(w.live, p)
+	c := &w.config
+	p.engine = actors.Start(actors.Config{
+		Journal: p.port, Node: "node", Process: p.name(),
+		Clock: &processClock{w, p.number}, IDs: &entropy{newRandom(w.seed, 1000+p.number)}, Executor: p.executor,
+		Turns:       &runner{process: p, what: "turn", before: w.turnDelay, after: w.turnDelay},
+		Activities:  &runner{process: p, what: "activity", before: w.activityDelay, after: w.activityDelay},
+		Logger:      w.logger(),
+		Limits:      limits.Limits{},
+		MaxAttempts: c.maxAttempts, BackoffBase: time.Second, BackoffMax: 10 * time.Second,
+		ResidentBytes: c.residentBytes, InstancesMax: c.instancesMax,
+	}, func(err error) {
+		if p.dead {
+			return
+		}
+		if err != nil {
+			w.started(p, err)
+			return
+		}
+		p.ready = true
+		w.trace.add('L', []uint64{p.number, 1}, func() string { return fmt.Sprintf("process %d is ready", p.number) })
+	})
+	w.attachConsumers(p)
+	return p
+}
+
+// name is the process's name in leases. A twin has the name of the process that it doubles.
+func (p *process) name() string {
+	if p.twinOf != nil {
+		return p.twinOf.name()
+	}
+	return fmt.Sprint("process-", p.number)
+}
+
+// started takes the news that an engine could not open its epochs. A process whose store stopped, or who was fenced by
+// a later process, may; any other may not.
+func (w *World) started(p *process, err error) {
+	select {
+	case <-w.disk.store.Stopped():
+	default:
+		if p.twinOf == nil && w.newest() == p {
+			w.fail("L1", "process %d could not start: %v", p.number, err)
+		}
+	}
+}
+
+// attachConsumers attaches two runtimes with different handlers, one of them a little later.
+func (w *World) attachConsumers(p *process) {
+	first, second := w.handlers[0], w.handlers[1]
+	attach := func(id string, h *handlers) {
+		if p.dead {
+			return
+		}
+		if _, err := p.engine.Attach(actors.Consumer{
+			ID: id, Handlers: h, TurnSlots: w.config.turnSlots, ActivitySlots: w.config.activitySlots, EngineVersion: h.version,
+		}); err != nil && !p.dead {
+			w.fail("L1", "consumer %s could not be attached: %v", id, err)
+		}
+	}
+	attach("consumer-1", first)
+	w.agenda.in(w.lives.duration(0, 2*time.Second), p.number, "attach", func() { attach("consumer-2", second) })
+}
+
+// kill ends a process as kill -9 does: its memory is gone, its timers and code never come back, nobody hears from it.
+func (p *process) kill() {
+	p.count()
+	p.dead = true
+	p.executor.dead = true
+	p.executor.waiting = nil
+	p.world.disk.detach(p)
+	for i, q := range p.world.live {
+		if q == p {
+			p.world.live = append(p.world.live[:i], p.world.live[i+1:]...)
+			break
+		}
+	}
+	p.engine.Discard()
+	p.world.client.lost(p)
+}
+
+// newest is the process that was started last and lives, or nil.
+func (w *World) newest() *process {
+	if len(w.live) == 0 {
+		return nil
+	}
+	return w.live[len(w.live)-1]
+}
+
+func (w *World) logger() *slog.Logger {
+	if w.trace.story == nil {
+		return slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
+	}
+	return slog.New(slog.NewTextHandler(w.trace.story, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+// count notes which rare states the process has been through.
+func (p *process) count() {
+	c := p.engine.Counters()
+	for _, s := range []struct {
+		state string
+		times uint64
+	}{
+		{"10 ms accept", c.SlowAccepts}, {"buffer overflow to the inbox", c.Overflows}, {"careful turn", c.CarefulTurns},
+		{"abandoned turn", c.AbandonedTurns}, {"second activation's turn", c.SecondActivations},
+		{"unregistered handler", c.Unregistered}, {"busy", c.Refused}, {"passivation", c.Passivations},
+	} {
+		if s.times > 0 {
+			p.world.reached[s.state] += int(s.times)
+		}
+	}
+	if c.Evictions > 0 && c.ReplayedEvents > 0 {
+		p.world.reach("eviction and reload")
+	}
+	if c.Restarts > 0 {
+		p.world.fail("actors", "%d actors panicked", c.Restarts)
+	}
+	if c.SpoiledTurns > 0 || c.Unreadable > 0 {
+		p.world.fail("actors", "%d turns were spoiled, %d histories were unreadable", c.SpoiledTurns, c.Unreadable)
+	}
+}

@@ -1,0 +1,156 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+var (
+	seedFlag    = flag.Int64("seed", -1, "run only this seed, and tell its story with -v")
+	plantedFlag = flag.String("planted", "", "plant this fault into the run of -seed")
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// seeds is how many seeds a test runs: TURNSTONE_SIM_SEEDS, else 20 with -short and 1,000 without.
+func seeds(t testing.TB) int {
+	if v := os.Getenv("TURNSTONE_SIM_SEEDS"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			t.Fatalf("TURNSTONE_SIM_SEEDS is %q; it must be a number of seeds, at least 1", v)
+		}
+		return n
+	}
+	if testing.Short() {
+		return 20
+	}
+	return 1000
+}
+
+// rare are the states that a run of many seeds must reach, each at least once.
+var rare = []string{
+	"conflict", "stale accept", "second activation", "careful mode", "poisoned killer", "uncertain proposal",
+	"uncertain proposal repeated", "buffer overflow to the inbox", "10 ms accept", "eviction and reload",
+	"result after cancel", "duplicate delivery",
+}
+
+// rareFrom is how many seeds are enough to ask for every rare state.
+const rareFrom = 200
+
+func repeat(r Result, planted string) string {
+	command := fmt.Sprintf("go test ./sim -run 'TestSim$' -seed=%d -v", r.Seed)
+	if planted != "" {
+		command += fmt.Sprintf(" -planted=%q", planted)
+	}
+	return command
+}
+
+func TestSim(t *testing.T) {
+	if *seedFlag >= 0 {
+		one(t, uint64(*seedFlag))
+		return
+	}
+	n := seeds(t)
+	reached := map[string]int{}
+	var steps uint64
+	var crashes int
+	for seed := range uint64(n) {
+		r := Run(seed, Options{})
+		for state, times := range r.Reached {
+			reached[state] += times
+		}
+		steps += r.Steps
+		crashes += r.Crashes
+		if len(r.Failures) > 0 {
+			t.Errorf("seed %d: %v\nrepeat it with: %s", seed, r.Failures[0], repeat(r, ""))
+			if t.Failed() && seed > 20 {
+				break
+			}
+		}
+	}
+	t.Logf("%d seeds, %d steps, %d crashes", n, steps, crashes)
+	report(t, reached, n)
+}
+
+// report prints which rare states were reached, and fails if one was not though there were seeds enough.
+func report(t *testing.T, reached map[string]int, n int) {
+	for _, state := range slices.Sorted(keysOf(reached)) {
+		t.Logf("%8d x %s", reached[state], state)
+	}
+	for _, state := range rare {
+		if reached[state] == 0 && n >= rareFrom {
+			t.Errorf("the state %q was not reached in %d seeds: the simulator has lost sight of it", state, n)
+		}
+	}
+}
+
+func keysOf(m map[string]int) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// one runs a single seed and tells its story.
+func one(t *testing.T, seed uint64) {
+	var story strings.Builder
+	o := Options{Planted: *plantedFlag}
+	if testing.Verbose() {
+		o.Story = &story
+	}
+	r := Run(seed, o)
+	if testing.Verbose() {
+		fmt.Print(story.String())
+	}
+	for _, f := range r.Failures {
+		t.Error(f)
+	}
+	t.Logf("seed %d: %d steps, %v, %d crashes, trace %016x, reached %v", seed, r.Steps, r.Virtual, r.Crashes, r.Trace, r.Reached)
+}
+
+// The same seed gives the same trace, whatever GOMAXPROCS is.
+func TestSameSeedSameTrace(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	distinct := map[uint64]bool{}
+	const n = 24
+	for seed := range uint64(n) {
+		runtime.GOMAXPROCS(1)
+		first := Run(seed, Options{})
+		runtime.GOMAXPROCS(2)
+		second := Run(seed, Options{})
+		if first.Trace != second.Trace || first.Steps != second.Steps {
+			t.Errorf("seed %d: traces %016x in %d steps and %016x in %d", seed, first.Trace, first.Steps, second.Trace, second.Steps)
+		}
+		distinct[first.Trace] = true
+	}
+	if len(distinct) != n {
+		t.Errorf("%d distinct traces of %d seeds", len(distinct), n)
+	}
+}
+
+// Every planted fault is found within the gate's seeds.
+func TestPlantedFaultsAreFound(t *testing.T) {
+	for _, name := range PlantedNames() {
+		t.Run(name, func(t *testing.T) {
+			most := seeds(t)
+			for seed := range uint64(most) {
+				if r := Run(seed, Options{Planted: name}); len(r.Failures) > 0 {
+					t.Logf("found by seed %d: %v", seed, r.Failures[0])
+					return
+				}
+			}
+			t.Errorf("not found in %d seeds", most)
+		})
+	}
+}
