@@ -88,6 +88,9 @@ func (t *turn) addWork(c *persistence.CommitTurn) {
 func (t *turn) addOutcome(c *persistence.CommitTurn) error {
 	d := &t.decision
 	for _, child := range d.CancelledChildren {
+		if child.Unsent {
+			continue
+		}
 		cancel := &turnpb.Message{Kind: &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: child.Reason}}}
 		encoded, err := proto.Marshal(cancel)
 		if err != nil {

@@ -202,7 +202,7 @@ func (in *instance) expel(err error) {
 		answer = fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
 	}
 	in.unpark()
-	in.giveUp("", in.stopLease, in.releaseSuspect)
+	in.endCareful()
 	in.abandon, in.doomed = nil, nil
 	in.answerHeld(answer)
 	in.retreat()

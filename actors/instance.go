@@ -177,7 +177,7 @@ func (in *instance) arrived(msg any) {
 		in.view.timerDue(m.key)
 	case *startMsg, *deliverMsg, *resultMsg:
 		in.buffer.add(newArrival(m, in.e.now()))
-		if in.buffer.full() || in.accepting > 0 && len(in.buffer.items) > limits.BufferMessages/2 {
+		if in.buffer.full() {
 			in.overflow()
 		}
 	}
@@ -185,9 +185,7 @@ func (in *instance) arrived(msg any) {
 
 // overflow sends what is buffered to the inbox, in arrival order: the oldest first, so that nothing overtakes.
 func (in *instance) overflow() {
-	if !in.canAccept() {
-		return
-	}
+	in.acceptStartFirst()
 	for _, a := range in.buffer.items {
 		if a.state == arrivalHeld {
 			in.e.counts.overflows.Add(1)
@@ -196,32 +194,35 @@ func (in *instance) overflow() {
 	}
 }
 
-// ticked accepts what has been held for 10 ms: what waits, and what a turn that has not been proposed yet has taken.
+// ticked accepts what has been held for 10 ms: what a turn that has not been proposed yet has taken, and what waits.
 func (in *instance) ticked() {
 	now := in.e.now()
 	old := func(list []*arrival) {
 		for _, a := range list {
 			if a.state == arrivalHeld && now.Sub(a.since) >= limits.AcceptAfter {
 				in.e.counts.slowAccepts.Add(1)
-				in.accept(a)
+				in.acceptStartFirst()
+				if a.state == arrivalHeld {
+					in.accept(a)
+				}
 			}
 		}
 	}
 	if in.turn != nil && in.phase != phaseCommitting {
 		old(in.turn.arrivals)
 	}
-	if in.canAccept() {
-		old(in.buffer.items)
-	}
+	old(in.buffer.items)
 }
 
-// canAccept says whether what is buffered may be proposed on its own now. While a turn that has taken a start is not
-// committed the instance may not exist yet, so messages behind that start wait for it.
-func (in *instance) canAccept() bool {
-	if in.turn == nil || !in.turn.fusedStart() {
-		return true
+// acceptStartFirst proposes a start that a turn has taken and that is not on its way yet: what waits behind it is for
+// an instance that does not exist before it.
+func (in *instance) acceptStartFirst() {
+	if in.turn == nil || in.phase == phaseCommitting || !in.turn.fusedStart() {
+		return
 	}
-	return in.phase != phaseCommitting && in.turn.arrivals[0].state != arrivalHeld
+	if start := in.turn.arrivals[0]; start.state == arrivalHeld {
+		in.accept(start)
+	}
 }
 
 // acceptAll proposes everything that is buffered.

@@ -81,6 +81,8 @@ func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
 		in.outdated()
 	case in.view.known:
 		in.view.learn(r.Seq, a.message, a.size, taken)
+	default:
+		in.view.nudged = max(in.view.nudged, r.Seq)
 	}
 	a.seq = r.Seq
 	reply := *a

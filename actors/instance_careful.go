@@ -8,22 +8,48 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// suspectAttempts is from which attempt on an instance runs alone among the suspects of the node.
-const suspectAttempts = 3
-
 // leaseMsg brings the answer to LeaseTurn.
 type leaseMsg struct{ result persistence.Result }
 
 // admitMsg says that a suspect may run now; release lets the next one.
 type admitMsg struct{ release func() }
 
-// stepCareful makes everything durable first, then takes a lease, which counts the attempt before the code runs: code
-// that kills its process is counted although the good case writes no attempt.
+// stepCareful makes everything durable first, waits until a suspect may run, and then takes a lease, which counts the
+// attempt before the code runs: code that kills its process is counted although the good case writes no attempt.
+// Whoever waits has not been counted, so it does not pay for the crashes of others.
 func (in *instance) stepCareful() {
-	if len(in.buffer.items) > 0 {
+	switch {
+	case len(in.buffer.items) > 0:
 		in.acceptAll()
+	case in.releaseSuspect == nil:
+		in.askAdmission()
+	default:
+		in.lease()
+	}
+}
+
+func (in *instance) askAdmission() {
+	in.phase = phaseAdmitting
+	in.outstanding++
+	m := &admitMsg{}
+	in.awaiting = m
+	in.part.admitSuspect(in.view.attempts, func(release func()) {
+		m.release = release
+		in.send(m)
+	})
+}
+
+func (in *instance) admitted(m *admitMsg) {
+	if in.awaiting != m {
+		m.release()
 		return
 	}
+	in.awaiting = nil
+	in.phase = phaseReady
+	in.releaseSuspect = m.release
+}
+
+func (in *instance) lease() {
 	v := &in.view
 	in.phase = phaseLeasing
 	in.outstanding++
@@ -39,6 +65,7 @@ func (in *instance) stepCareful() {
 	})
 }
 
+// leaseDone runs the turn under its lease.
 func (in *instance) leaseDone(m *leaseMsg) {
 	if in.awaiting != m {
 		return
@@ -54,6 +81,7 @@ func (in *instance) leaseDone(m *leaseMsg) {
 	case errors.Is(r.Err, persistence.ErrConflict), errors.Is(r.Err, persistence.ErrNotFound):
 		in.countRefusal(r.Err)
 		in.unpark()
+		in.endCareful()
 		in.discard(false)
 		return
 	default:
@@ -65,54 +93,32 @@ func (in *instance) leaseDone(m *leaseMsg) {
 	in.view.due = r.Due
 	in.view.attempts = r.Attempts
 	if r.Attempts > in.e.cfg.MaxAttempts {
-		in.unpark()
 		in.doomed = in.poison(r.Attempts)
-		if in.machine != nil {
-			in.discard(false)
-		}
 		return
 	}
-	in.stopLease = in.part.watchTurnLease(r.Token, in.view.head.IID, func() {})
-	in.phase = phaseAdmitting
-	in.outstanding++
-	admit := &admitMsg{}
-	in.awaiting = admit
-	in.part.admitSuspect(r.Attempts, func(release func()) {
-		admit.release = release
-		in.send(admit)
-	})
-}
-
-// admitted runs the turn under its lease.
-func (in *instance) admitted(m *admitMsg) {
-	if in.awaiting != m {
-		m.release()
-		return
-	}
-	in.awaiting = nil
-	in.phase = phaseReady
-	in.releaseSuspect = m.release
+	in.stopLease = in.part.watchTurnLease(r.Token, in.view.head.IID, func() {}) // a lost lease is refused at the commit
 	in.unpark()
 	in.startTurn(nil)
-	if in.turn == nil { // nothing was left to run
-		in.giveUp(in.token, in.stopLease, in.releaseSuspect)
-	}
 }
 
-// giveUpLease gives a turn's lease back, uncounted: its code did not run.
-func (in *instance) giveUpLease(t *turn) { in.giveUp(t.token, t.stopLease, t.releaseSuspect) }
-
-func (in *instance) giveUp(token persistence.Token, stop, release func()) {
+// endCareful gives back what careful mode has given the instance, except a lease: that one ends by an abandon, or by
+// itself.
+func (in *instance) endCareful() {
+	if in.stopLease != nil {
+		in.stopLease()
+	}
+	if in.releaseSuspect != nil {
+		in.releaseSuspect()
+	}
 	in.token, in.stopLease, in.releaseSuspect = "", nil, nil
-	if stop != nil {
-		stop()
+}
+
+// giveUpLease gives a lease back, uncounted: no code ran under it.
+func (in *instance) giveUpLease() {
+	if in.token != "" {
+		in.abandon = &abandonPlan{token: in.token}
 	}
-	if release != nil {
-		release()
-	}
-	if token != "" {
-		in.abandon = &abandonPlan{token: token}
-	}
+	in.endCareful()
 }
 
 // abandonPlan is an AbandonTurn that is to be proposed as soon as the state is known.

@@ -53,7 +53,7 @@ func (in *instance) stepReady() {
 	case v.head.Status.Terminal():
 		in.abandon, in.doomed = nil, nil
 		in.acceptAll()
-	case in.accepting > 0:
+	case in.acceptStarts(), in.accepting > 0:
 		// None is fused ahead of an accept in flight.
 	case in.abandon != nil:
 		in.acceptAll()
@@ -61,12 +61,28 @@ func (in *instance) stepReady() {
 	case v.behind():
 		in.loadInbox()
 	case !in.pending():
+		in.giveUpLease()
+		if in.abandon != nil {
+			in.proposeAbandon()
+		}
 	case in.heldBack():
 		in.leaving = true
 		in.acceptAll()
+		in.giveUpLease()
 	default:
 		in.stepTurn()
 	}
+}
+
+// acceptStarts proposes starts of an id that is taken: the journal knows whether they repeat the first one.
+func (in *instance) acceptStarts() (any bool) {
+	for _, a := range in.buffer.items {
+		if a.start != nil && a.state == arrivalHeld {
+			in.accept(a)
+			any = true
+		}
+	}
+	return any
 }
 
 // pending says whether a turn would have something to consume.
@@ -120,7 +136,7 @@ func (in *instance) find(name, version, pin string) bool {
 // stepTurn starts a turn of an instance that exists and has something to do.
 func (in *instance) stepTurn() {
 	v := &in.view
-	if in.machine != nil && (in.consumer.turns.closed() || in.doomed != nil) {
+	if in.machine != nil && in.consumer.turns.closed() {
 		in.unpark()
 		in.discard(false)
 		return
@@ -156,6 +172,12 @@ func (in *instance) findForHead() bool {
 
 // doNow ends the instance without its code. What is held is accepted first, so that only durable messages are consumed.
 func (in *instance) doNow(d *doom) {
+	in.doomed = d
+	if in.machine != nil {
+		in.unpark()
+		in.discard(false)
+		return
+	}
 	if len(in.buffer.items) > 0 {
 		in.acceptAll()
 		return
@@ -165,7 +187,6 @@ func (in *instance) doNow(d *doom) {
 	} else {
 		in.version, in.fn = v.head.Version, nil
 	}
-	in.doomed = d
 	in.startTurn(d)
 }
 
@@ -186,7 +207,7 @@ func (in *instance) unregistered() {
 	in.e.cfg.Logger.Warn("no consumer of this node has the orchestration; it is tried again later", "instance", in.id,
 		"orchestration", name, "version", in.view.head.Version, "attempt", in.view.attempts+1)
 	in.abandon = &abandonPlan{token: in.token, counts: true}
-	in.token = ""
+	in.endCareful()
 	in.proposeAbandon()
 }
 
@@ -205,6 +226,7 @@ func (in *instance) rest() {
 		in.discard(false)
 		return
 	}
+	in.endCareful()
 	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() {
 		in.wakeLater()
 		return
@@ -288,6 +310,8 @@ func (in *instance) afterPanic(msg any) {
 			in.buffer.items = in.buffer.items[:last]
 		}
 		a.answer(err, false)
+	case *timerMsg:
+		in.view.timerDue(m.key)
 	case *acceptMsg:
 		m.arrival.answer(err, false)
 		in.buffer.settle()

@@ -216,7 +216,7 @@ func (in *instance) startTurn(d *doom) {
 		t.segments = v.segments
 		t.config = replay.Config{
 			Instance: in.id, Execution: max(t.head.Execution, 1), Name: t.name, Version: in.version, Func: in.fn,
-			Limits: in.e.replayLimits(),
+			Limits: in.e.replayLimits(), GoroutineID: in.e.cfg.GoroutineID,
 		}
 	}
 	v.segments = nil
@@ -285,7 +285,8 @@ func (in *instance) turnDone(m *turnMsg) {
 	case t.end == turnUnrun:
 		in.machine = t.machine
 		in.giveBack(t)
-		in.giveUpLease(t)
+		in.keepLease(t)
+		in.giveUpLease()
 		in.discard(false)
 	case t.spoiled != nil:
 		in.e.counts.spoiledTurns.Add(1)

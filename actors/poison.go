@@ -46,7 +46,7 @@ func (in *instance) stepUnreadable() {
 		in.e.cfg.Logger.Error("an instance's history cannot be read", "instance", in.id, "execution", v.head.Execution,
 			"attempt", v.attempts+1, "error", v.unreadable)
 		in.abandon = &abandonPlan{token: in.token, counts: true, delayMs: unreadableDelayMs}
-		in.token = ""
+		in.endCareful()
 		in.proposeAbandon()
 		return
 	}
@@ -62,7 +62,7 @@ func (in *instance) failUnreadable() {
 	}
 	t := &turn{in: in, head: v.head, name: v.head.Name, version: v.head.Version, doom: d, token: in.token}
 	t.head.ID = in.id
-	in.token = ""
+	in.endCareful()
 	next := max(v.head.NextEvent, 1)
 	t.input.TimeMs, t.input.Entropy = in.e.now().UnixMilli(), in.e.cfg.IDs.Entropy()
 	t.decision = replay.Decision{

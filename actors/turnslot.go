@@ -1,11 +1,6 @@
 package actors
 
-import (
-	"sync"
-	"time"
-
-	"github.com/turnstone-dev/turnstone/internal/clock"
-)
+import "sync"
 
 // turnSlots run the turns of one consumer, at most so many at once, in the order in which they were asked for. A slot
 // runs user code on a goroutine of the CodeRunner, so code that blocks can be given up: its slot is given to the next.
@@ -18,7 +13,6 @@ type turnSlots struct {
 		queue   []*turn
 		closed  bool
 		watched bool
-		timer   clock.Timer
 	}
 }
 
@@ -122,7 +116,7 @@ func (s *turnSlots) watch() {
 		return
 	}
 	s.mu.watched = true
-	s.mu.timer = s.e.cfg.Clock.AfterFunc(s.e.cfg.WatchdogWarn/4, s.inspect)
+	s.e.cfg.Clock.AfterFunc(s.e.cfg.WatchdogWarn/4, s.inspect)
 }
 
 // inspect reports turns that have run for too long, and gives up those that have run for far too long.
@@ -162,15 +156,6 @@ func (s *turnSlots) inspect() {
 	}
 }
 
-// stopWatching ends the watchdog's timer. Nothing may run any more, or be given up.
-func (s *turnSlots) stopWatching() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.mu.timer != nil {
-		s.mu.timer.Stop()
-	}
-}
-
 // turnMsg brings a turn back to its instance.
 type turnMsg struct {
 	turn *turn
@@ -186,6 +171,3 @@ const (
 	turnRan   turnEnd = iota
 	turnUnrun         // no code ran
 )
-
-// ranFor is how long a turn has had its slot.
-func (t *turn) ranFor(now time.Time) time.Duration { return now.Sub(t.began) }
