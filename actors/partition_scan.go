@@ -32,7 +32,7 @@ func (s *serving) read(a dispatch.Action) {
 
 // scan is what to read for an action, and how to give the answer to the dispatcher.
 func (s *serving) scan(a dispatch.Action) (read func(persistence.Reader) error, take func()) {
-	const rows = dispatch.PageRows
+	rows := a.Max
 	switch a.Kind {
 	case dispatch.ScanStarts:
 		return page(func(r persistence.Reader) ([]persistence.PendingStart, error) { return r.ScanStarts(a.After, rows) },

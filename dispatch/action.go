@@ -21,17 +21,17 @@ const (
 	// Poison: Work was attempted too often: record it as poison, do not run it. [Dispatcher.Release] if the recording is
 	// refused for another reason than that the row is gone.
 	Poison
-	// ScanStarts, ScanInbox, ScanLeases: read up to PageRows rows after After. [Dispatcher.StartsPage] and so on.
+	// ScanStarts, ScanInbox, ScanLeases: read up to Max rows after After. [Dispatcher.StartsPage] and so on.
 	ScanStarts
 	ScanInbox
 	ScanLeases
-	// ScanWork: read up to PageRows rows after AfterWork. [Dispatcher.WorkPage].
+	// ScanWork: read up to Max rows after AfterWork. [Dispatcher.WorkPage].
 	ScanWork
-	// ScanTimers: read up to PageRows rows after AfterTimer. [Dispatcher.TimersPage].
+	// ScanTimers: read up to Max rows after AfterTimer. [Dispatcher.TimersPage].
 	ScanTimers
-	// ScanRequests: read up to PageRows rows after AfterRequest. [Dispatcher.RequestsPage].
+	// ScanRequests: read up to Max rows after AfterRequest. [Dispatcher.RequestsPage].
 	ScanRequests
-	// ReadOutbox: read up to PageRows outbox rows for To after Through. [Dispatcher.OutboxPage].
+	// ReadOutbox: read up to Max outbox rows for To after Through. [Dispatcher.OutboxPage].
 	ReadOutbox
 	// DeliverOutbox: propose Rows, which start at Rows[0].Seq, at the partition To. [Dispatcher.Delivered].
 	DeliverOutbox
@@ -40,9 +40,6 @@ const (
 	// SweepRequests: propose the deletion of the expired Requests. No answer.
 	SweepRequests
 )
-
-// PageRows is how many rows a scan reads at most.
-const PageRows = 1000
 
 // String names the kind.
 func (k ActionKind) String() string {
@@ -67,6 +64,8 @@ type Action struct {
 	Work    *persistence.WorkItem
 	DelayMs int64
 
+	// Max is how many rows to read. A page with fewer is the last one.
+	Max          int
 	After        persistence.Incarnation
 	AfterWork    persistence.WorkKey
 	AfterTimer   persistence.TimerKey

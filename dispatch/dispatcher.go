@@ -30,6 +30,8 @@ type Config struct {
 	TimersMax     int
 	TellsMax      int
 	InputBytesMax int
+	// PageRows is how many rows one read of a scan asks for. Default 1,000.
+	PageRows int
 	// TimerWindowMs is how far ahead timers are held. Default 10 minutes.
 	TimerWindowMs int64
 }
@@ -50,6 +52,7 @@ func (c Config) withDefaults() Config {
 	c.WorkMax = cmp.Or(c.WorkMax, 100_000)
 	c.TimersMax = cmp.Or(c.TimersMax, 100_000)
 	c.TellsMax = cmp.Or(c.TellsMax, 100_000)
+	c.PageRows = cmp.Or(c.PageRows, 1000)
 	c.InputBytesMax = cmp.Or(c.InputBytesMax, 64<<20)
 	c.TimerWindowMs = cmp.Or(c.TimerWindowMs, 10*60*1000)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)
@@ -91,16 +94,16 @@ type Dispatcher struct {
 func New(cfg Config, now int64, careful bool) *Dispatcher {
 	cfg = cfg.withDefaults()
 	d := &Dispatcher{cfg: cfg}
-	d.tells = newTells(cfg.TellsMax)
+	d.tells = newTells(cfg.TellsMax, cfg.PageRows)
 	d.work = newWork(&d.cfg)
-	d.timers = newTimers(cfg.TimersMax, cfg.TimerWindowMs)
+	d.timers = newTimers(&d.cfg)
 	d.pumps = make([]*pump, cfg.Partitions)
 	for p := range d.pumps {
 		if persistence.Partition(p) != cfg.Partition {
-			d.pumps[p] = newPump(persistence.Partition(p))
+			d.pumps[p] = newPump(persistence.Partition(p), cfg.PageRows)
 		}
 	}
-	d.sweeper.nextAt = now + sweepPauseMs
+	d.sweeper = sweeper{rows: cfg.PageRows, nextAt: now + sweepPauseMs}
 	if careful {
 		d.carefulUntil = now + cfg.CarefulForMs
 		d.workCareful, d.turnsCareful = true, true
@@ -195,7 +198,7 @@ func (d *Dispatcher) Tick(now int64) {
 		d.tells.walkStep(now, d.emit)
 	}
 	if d.timers.scanAt(now) <= now {
-		d.emit(Action{Kind: ScanTimers, AfterTimer: d.timers.startScan()})
+		d.emit(Action{Kind: ScanTimers, Max: d.cfg.PageRows, AfterTimer: d.timers.startScan()})
 	}
 	d.work.walkStep(now, d.emit)
 	d.sweeper.step(now, d.emit)
@@ -334,7 +337,7 @@ func (d *Dispatcher) ReadFailed(now int64, a Action) {
 // LeasesPage, StartsPage, InboxPage, WorkPage, TimersPage and RequestsPage take the page that an action asked for.
 func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 	d.readPause = 0
-	d.tells.leases.page(len(rows))
+	d.tells.page(&d.tells.leases, len(rows))
 	for i := range rows {
 		r := &rows[i]
 		d.tells.leases.after = r.IID

@@ -5,7 +5,8 @@ import "github.com/turnstone-dev/turnstone/persistence"
 // pump moves the outbox rows for one receiving partition: read, deliver, and, later, delete. One delivery is under way
 // at a time, so order holds; the receiver's mark makes it exactly once.
 type pump struct {
-	to persistence.Partition
+	to   persistence.Partition
+	rows int // of a page
 	// mark <= written: rows up to mark are at the receiver; rows up to written are known to be durable here.
 	mark    uint64
 	written uint64
@@ -41,7 +42,9 @@ const (
 	deliverBytes = 1 << 20
 )
 
-func newPump(to persistence.Partition) *pump { return &pump{to: to, ackAt: Never} }
+func newPump(to persistence.Partition, rows int) *pump {
+	return &pump{to: to, rows: rows, ackAt: Never}
+}
 
 // wrote takes a new row.
 func (p *pump) wrote(seq uint64) { p.written = max(p.written, seq) }
@@ -53,7 +56,7 @@ func (p *pump) step(now int64, emit func(Action)) {
 	}
 	if p.state == pumpIdle && (!p.opened || p.written > p.mark) {
 		p.state, p.asked = pumpReading, p.written
-		emit(Action{Kind: ReadOutbox, To: p.to, Through: p.mark})
+		emit(Action{Kind: ReadOutbox, Max: p.rows, To: p.to, Through: p.mark})
 	}
 	if !p.ackGoing && p.mark > p.acked && (now >= p.ackAt || p.mark-p.acked >= ackRows) {
 		p.ackGoing = true
@@ -69,7 +72,7 @@ func (p *pump) page(rows []persistence.OutboxItem, durable bool, emit func(Actio
 		if n := len(rows); n > 0 {
 			p.written = max(p.written, rows[n-1].Seq)
 		}
-		if len(rows) == PageRows {
+		if len(rows) == p.rows {
 			p.opened = false // there are more
 		}
 	}

@@ -58,6 +58,7 @@ func (b *bounds) wake(now int64) int64 {
 type refill struct {
 	pageScan[persistence.WorkKey, persistence.WorkItem]
 	walking bool
+	perPage int
 	after   persistence.WorkKey
 	dueAt   func(*persistence.WorkItem) int64
 	ready   candidates
@@ -87,9 +88,9 @@ func newCandidates(limit int, worse func(a, b *candidate) bool) candidates {
 }
 
 // begin starts a walk that keeps at most so many rows of each kind. dueAt is 0 for a row that may be handed out.
-func (r *refill) begin(readyMax, laterMax int, dueAt func(*persistence.WorkItem) int64) {
+func (r *refill) begin(perPage, readyMax, laterMax int, dueAt func(*persistence.WorkItem) int64) {
 	*r = refill{
-		walking: true, dueAt: dueAt, horizon: noHorizon, laterAt: Never, keys: map[persistence.WorkKey]*candidate{},
+		walking: true, perPage: perPage, dueAt: dueAt, horizon: noHorizon, laterAt: Never, keys: map[persistence.WorkKey]*candidate{},
 		ready: newCandidates(readyMax, func(a, b *candidate) bool { return a.item.Order > b.item.Order }),
 		later: newCandidates(laterMax, func(a, b *candidate) bool {
 			if a.due != b.due {
@@ -159,7 +160,7 @@ func (r *refill) keep(item persistence.WorkItem) {
 
 // page takes a page. True: the walk has ended.
 func (r *refill) page(page []persistence.WorkItem, known func(persistence.WorkKey) bool) bool {
-	ended := len(page) < PageRows
+	ended := len(page) < r.perPage
 	if !ended {
 		r.after = page[len(page)-1].Key
 	}

@@ -5,6 +5,7 @@ import "github.com/turnstone-dev/turnstone/persistence"
 // sweeper walks the remembered request keys, a page at a time and with long pauses, and has the expired ones deleted.
 type sweeper struct {
 	after   persistence.RequestRef
+	rows    int // of a page
 	nextAt  int64
 	running bool
 }
@@ -18,7 +19,7 @@ func (s *sweeper) step(now int64, emit func(Action)) {
 	}
 	s.running = true
 	s.nextAt = now + sweepPauseMs
-	emit(Action{Kind: ScanRequests, AfterRequest: s.after})
+	emit(Action{Kind: ScanRequests, Max: s.rows, AfterRequest: s.after})
 }
 
 func (s *sweeper) page(now int64, rows []persistence.RequestItem, emit func(Action)) {
@@ -27,7 +28,7 @@ func (s *sweeper) page(now int64, rows []persistence.RequestItem, emit func(Acti
 	var expired []persistence.RequestRef
 	for i := range rows {
 		ref := persistence.RequestRef{ID: rows[i].ID, Key: rows[i].Key}
-		if len(rows) == PageRows {
+		if len(rows) == s.rows {
 			s.after = ref
 		}
 		if rows[i].ExpiresAtMs <= now {

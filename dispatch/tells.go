@@ -7,6 +7,7 @@ import "github.com/turnstone-dev/turnstone/persistence"
 // is also how an open begins.
 type tells struct {
 	max   int
+	rows  int // of a page
 	ready ring[*tell]
 	inRdy map[persistence.Incarnation]*tell // those in the ring
 	later heap[*tell]
@@ -48,17 +49,15 @@ type walk struct {
 	done    bool
 }
 
-func (w *walk) page(rows int) { w.running, w.done = false, rows < PageRows }
-
 // The pause after an instance could not be told, because the node is full. Doubled each time up to the most.
 const (
 	busyPauseMs    = 20
 	busyPauseMaxMs = 1000
 )
 
-func newTells(max int) *tells {
+func newTells(max, rows int) *tells {
 	return &tells{
-		max: max, rewalkAt: Never,
+		max: max, rows: rows, rewalkAt: Never,
 		inRdy: map[persistence.Incarnation]*tell{}, inLtr: map[laterKey]*tell{},
 		later: heap[*tell]{
 			less: func(a, b *tell) bool {
@@ -169,7 +168,7 @@ func (t *tells) calm() { t.pause = 0 }
 
 // wantsWalk reports whether a page should be read now. Pages are read one at a time, and only while there is room.
 func (t *tells) wantsWalk(now int64) bool {
-	if t.leases.running || t.starts.running || t.inbox.running || t.len()+PageRows > t.max && t.len() > 0 {
+	if t.leases.running || t.starts.running || t.inbox.running || t.len()+t.rows > t.max && t.len() > 0 {
 		return false
 	}
 	return t.dropped || now >= t.rewalkAt || !t.leases.done || !t.starts.done || !t.inbox.done
@@ -190,13 +189,13 @@ func (t *tells) walkStep(now int64, emit func(Action)) {
 	switch {
 	case !t.leases.done:
 		t.leases.running = true
-		emit(Action{Kind: ScanLeases, After: t.leases.after})
+		emit(Action{Kind: ScanLeases, Max: t.rows, After: t.leases.after})
 	case !t.starts.done:
 		t.starts.running = true
-		emit(Action{Kind: ScanStarts, After: t.starts.after})
+		emit(Action{Kind: ScanStarts, Max: t.rows, After: t.starts.after})
 	default:
 		t.inbox.running = true
-		emit(Action{Kind: ScanInbox, After: t.inbox.after})
+		emit(Action{Kind: ScanInbox, Max: t.rows, After: t.inbox.after})
 	}
 }
 
@@ -205,8 +204,10 @@ func (t *tells) walked() bool {
 	return t.leases.done && t.starts.done && t.inbox.done && !t.dropped && t.ready.len() == 0
 }
 
+func (t *tells) page(w *walk, rows int) { w.running, w.done = false, rows < t.rows }
+
 func (t *tells) startsPage(now int64, rows []persistence.PendingStart) {
-	t.starts.page(len(rows))
+	t.page(&t.starts, len(rows))
 	for i := range rows {
 		r := &rows[i]
 		t.starts.after = r.IID
@@ -217,7 +218,7 @@ func (t *tells) startsPage(now int64, rows []persistence.PendingStart) {
 }
 
 func (t *tells) inboxPage(now int64, rows []persistence.InboxEffect) {
-	t.inbox.page(len(rows))
+	t.page(&t.inbox, len(rows))
 	for _, r := range rows {
 		t.inbox.after = r.IID
 		t.put(now, tell{id: r.ID, iid: r.IID, seq: r.Seq, dueAt: r.NotBeforeMs})

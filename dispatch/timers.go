@@ -10,6 +10,7 @@ import (
 // by a scan when the time comes near.
 type timers struct {
 	max      int
+	rows     int // of a page
 	windowMs int64
 
 	// through: every row with a key at or below it is in the table (unless its row is gone). Rows above it are not,
@@ -40,8 +41,8 @@ const (
 	timerRepeatMaxMs = 3_600_000
 )
 
-func newTimers(max int, windowMs int64) *timers {
-	t := &timers{max: max, windowMs: windowMs, table: map[persistence.TimerKey]*timer{}}
+func newTimers(cfg *Config) *timers {
+	t := &timers{max: cfg.TimersMax, rows: cfg.PageRows, windowMs: cfg.TimerWindowMs, table: map[persistence.TimerKey]*timer{}}
 	place := func(x *timer, at int) { x.at = at }
 	t.pending = heap[*timer]{place: place, less: func(a, b *timer) bool { return a.item.Key.Compare(b.item.Key) < 0 }}
 	t.told = heap[*timer]{place: place, less: func(a, b *timer) bool {
@@ -174,7 +175,7 @@ func timerKeyOf(r *persistence.TimerItem) persistence.TimerKey { return r.Key }
 // page takes the page that was asked for. Rows beyond the window are left for a later scan, unless they end the family.
 func (t *timers) page(now int64, page []persistence.TimerItem) {
 	horizon := persistence.TimerKey{FireAtMs: now + t.windowMs, IID: ^persistence.Incarnation(0)}
-	covered, isAll := horizon, len(page) < PageRows
+	covered, isAll := horizon, len(page) < t.rows
 	if !isAll {
 		if last := page[len(page)-1].Key; last.Compare(horizon) < 0 {
 			covered = last

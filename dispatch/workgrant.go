@@ -124,12 +124,12 @@ func (w *work) walkStep(now int64, emit func(Action)) {
 		}
 		room := max(w.bounds.max-held, 0)
 		later := min(max(w.bounds.max/2-w.later.len(), 0), room/2)
-		r.begin(room-later, later, func(i *persistence.WorkItem) int64 { return w.dueAt(now, i) })
+		r.begin(w.cfg.PageRows, room-later, later, func(i *persistence.WorkItem) int64 { return w.dueAt(now, i) })
 		w.bounds.laterAt = Never
 	}
 	if !r.running {
 		r.start()
-		emit(Action{Kind: ScanWork, AfterWork: r.after})
+		emit(Action{Kind: ScanWork, Max: w.cfg.PageRows, AfterWork: r.after})
 	}
 }
 

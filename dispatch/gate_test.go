@@ -1,0 +1,127 @@
+package dispatch
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// admitted advances a gate and checks who may start.
+func admitted(t *testing.T, g *Gate, now int64, want ...uint64) {
+	t.Helper()
+	if got := g.Advance(now); !slices.Equal(got, want) {
+		t.Fatalf("at %d ms admitted %v, want %v", now, got, want)
+	}
+}
+
+func TestLightSuspectsRunTogether(t *testing.T) {
+	var g Gate
+	g.Ask(1, 0)
+	g.Ask(2, 2)
+	admitted(t, &g, 0, 1, 2)
+	g.Ask(3, HeavyAttempts-1)
+	admitted(t, &g, 10, 3)
+}
+
+func TestAHeavySuspectRunsAlone(t *testing.T) {
+	var g Gate
+	g.Ask(1, 0)
+	admitted(t, &g, 0, 1)
+	g.Ask(2, HeavyAttempts)
+	g.Ask(3, 0) // asked later, so it does not overtake
+	admitted(t, &g, 10)
+	g.Done(1)
+	admitted(t, &g, 20, 2)
+	if g.FreshAt() != 20+HushMs {
+		t.Errorf("others start from %d on, want %d", g.FreshAt(), 20+HushMs)
+	}
+	admitted(t, &g, 20+AloneMs-1)
+	g.Done(2)
+	admitted(t, &g, 20+AloneMs-1, 3)
+}
+
+func TestAHeavySuspectKeepsOthersWaitingForFiveSeconds(t *testing.T) {
+	var g Gate
+	g.Ask(1, 9)
+	admitted(t, &g, 100, 1)
+	g.Ask(2, 9)
+	g.Ask(3, 0)
+	if g.Wake() != 100+AloneMs {
+		t.Fatalf("wakes at %d, want %d", g.Wake(), 100+AloneMs)
+	}
+	admitted(t, &g, 100+AloneMs, 2)
+	admitted(t, &g, 100+2*AloneMs, 3)
+	if g.Wake() != Never {
+		t.Errorf("wakes at %d with nobody waiting", g.Wake())
+	}
+}
+
+func TestOneThatGoesAwayIsNotWaitedFor(t *testing.T) {
+	var g Gate
+	g.Ask(1, 0)
+	admitted(t, &g, 0, 1)
+	g.Ask(2, 9)
+	g.Ask(3, 0)
+	admitted(t, &g, 1)
+	g.Done(2)
+	admitted(t, &g, 2, 3)
+}
+
+// TestGateRules: whatever happens, a heavy suspect starts only when every other that runs has run for five seconds, no
+// light one starts within five seconds of a heavy one, order holds, and everybody gets in.
+func TestGateRules(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var g Gate
+		now, next := int64(0), uint64(1)
+		heavy := map[uint64]bool{}
+		started := map[uint64]int64{} // those that run
+		var line []uint64
+		check := func() {
+			for _, ticket := range g.Advance(now) {
+				if ticket != line[0] {
+					t.Fatalf("%d starts before %d", ticket, line[0])
+				}
+				line = line[1:]
+				for other, since := range started {
+					if now-since < AloneMs && (heavy[ticket] || heavy[other]) {
+						t.Fatalf("%d starts %d ms after %d", ticket, now-since, other)
+					}
+				}
+				started[ticket] = now
+			}
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0, 1:
+				attempts := rapid.Uint32Range(0, 5).Draw(t, "attempts")
+				heavy[next] = attempts >= HeavyAttempts
+				g.Ask(next, attempts)
+				line = append(line, next)
+				next++
+			case 2:
+				now += rapid.Int64Range(0, 3000).Draw(t, "ms")
+			default:
+				if len(started) > 0 {
+					running := make([]uint64, 0, len(started))
+					for ticket := range started {
+						running = append(running, ticket)
+					}
+					slices.Sort(running)
+					ticket := rapid.SampledFrom(running).Draw(t, "ended")
+					g.Done(ticket)
+					delete(started, ticket)
+				}
+			}
+			check()
+		}
+		for len(line) > 0 {
+			wake := g.Wake()
+			if wake == Never || wake <= now {
+				t.Fatalf("%d wait, and the gate wakes at %d (now %d)", len(line), wake, now)
+			}
+			now = wake
+			check()
+		}
+	})
+}
