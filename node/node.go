@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
@@ -150,26 +151,72 @@ func (n *Node) Shutdown(ctx context.Context) error {
 }
 
 func (n *Node) shutdown(ctx context.Context) error {
-	drain, cancel := context.WithTimeout(ctx, n.cfg.Drain)
-	defer cancel()
+	if n.cfg.Drain == 0 {
+		return n.abort()
+	}
+	stopped := n.stopEngine()
+	limit := time.NewTimer(n.cfg.Drain + drainSlack)
+	defer limit.Stop()
+	select {
+	case err := <-stopped:
+		return errors.Join(err, n.store.Close())
+	case <-n.store.Stopped():
+	case <-ctx.Done():
+	case <-limit.C:
+	}
+	err := n.store.Close() // what runs on can record nothing any more
+	return errors.Join(err, n.await(stopped))
+}
+
+// drainSlack is what a shutdown may take beyond its drain before it goes on without waiting: what was decided is made
+// durable in it, and the epochs are ended.
+const drainSlack = 5 * time.Second
+
+func (n *Node) stopEngine() <-chan error {
 	stopped := make(chan error, 1)
-	n.engine.Stop(drain, func(err error) { stopped <- err })
-	return errors.Join(<-stopped, n.store.Close())
+	n.engine.Stop(func(err error) { stopped <- err })
+	return stopped
+}
+
+// abort closes the store under the engine.
+func (n *Node) abort() error {
+	err := n.store.Close()
+	if n.engine == nil {
+		return err
+	}
+	return errors.Join(err, n.await(n.stopEngine()))
+}
+
+// await waits for the engine after the store was closed. Its own errors say only that.
+func (n *Node) await(stopped <-chan error) error {
+	limit := time.NewTimer(drainSlack)
+	defer limit.Stop()
+	select {
+	case <-stopped:
+		return nil
+	case <-limit.C:
+		return fmt.Errorf("node: code is still running %v after the store was closed; its goroutines are leaked", drainSlack)
+	}
 }
 
 // Kill ends the node as a crash would: nothing is drained and no epoch is ended, so the next start is careful with
 // whatever it finds. It is for tests of recovery.
 func (n *Node) Kill() {
 	n.end.Do(func() {
+		_ = n.abort()
 		n.err = errors.New("node: it was killed")
-		_ = n.store.Close()
-		if n.engine == nil {
-			return
-		}
-		none, cancel := context.WithCancel(context.Background())
-		cancel()
-		stopped := make(chan error, 1)
-		n.engine.Stop(none, func(err error) { stopped <- err })
-		<-stopped
 	})
+}
+
+// Metrics are what a node has done since it was opened.
+type Metrics struct {
+	actors.Counters
+	// Commands that the journal took, the batches that they were written in, and the syncs that made these durable.
+	Commands, Batches, Syncs uint64
+}
+
+// Metrics is a snapshot; it may be taken at any time.
+func (n *Node) Metrics() Metrics {
+	m := n.store.Metrics()
+	return Metrics{Counters: n.engine.Counters(), Commands: m.Commands, Batches: m.Batches, Syncs: m.Syncs}
 }

@@ -157,4 +157,3 @@ func TestTimersAcrossRestarts(t *testing.T) {
 		}
 	})
 }
-
