@@ -139,6 +139,9 @@ func (b *leaseBook) workLost(token persistence.Token) {
 
 // transient errors may pass: the proposal is not in the log.
 func transient(err error) bool {
+	if errors.Is(err, persistence.ErrStopped) { // a closed journal says both: that it is not the leader, and why
+		return false
+	}
 	return errors.Is(err, persistence.ErrBusy) || errors.Is(err, persistence.ErrNotLeader)
 }
 
