@@ -41,7 +41,6 @@ type activatorShard struct {
 type activation struct {
 	pid  *actor.PID
 	sent uint64
-	cell *cell
 }
 
 // leaveMsg tells an instance that it is no longer in the table: it stops itself and does nothing else.
@@ -87,7 +86,7 @@ func (a *activator) tell(id string, msg any) error {
 // start spawns the actor of an identity.
 func (a *activator) start(id string) *activation {
 	c := new(cell)
-	return &activation{pid: a.system.spawn("instance", func() actor.Actor { return a.make(id, c) }), cell: c}
+	return &activation{pid: a.system.spawn("instance", func() actor.Actor { return a.make(id, c) })}
 }
 
 // tellActive is tell for an identity that has an actor; otherwise it does nothing and returns false.
@@ -137,19 +136,4 @@ func (a *activator) identities() []string {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-// cells lists what the active identities hold, in the order of the identities. Only for an engine that runs no more:
-// a cell belongs to its actor.
-func (a *activator) cells() []*cell {
-	var cells []*cell
-	for _, id := range a.identities() {
-		s := a.shard(id)
-		s.mu.Lock()
-		if e := s.entries[id]; e != nil {
-			cells = append(cells, e.cell)
-		}
-		s.mu.Unlock()
-	}
-	return cells
 }
