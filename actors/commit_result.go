@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/internal/failpoint"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -53,6 +54,10 @@ func (in *instance) proposeCommit(t *turn) {
 	}
 	c.ConsumedInbox = consumed
 	c.ConsumesStart = c.Turn == 0 && c.AcceptedStart == nil
+	if c.AcceptedStart != nil {
+		failpoint.Hit("start.beforeCommit")
+	}
+	failpoint.Hit("turn.beforeCommit")
 	in.phase = phaseCommitting
 	in.outstanding++
 	in.e.propose(in.p, c, func(r persistence.Result) { in.send(&commitMsg{t, r}) })
@@ -108,6 +113,7 @@ func (in *instance) commitDone(m *commitMsg) {
 
 // committed lets the answers out and moves the view on.
 func (in *instance) committed(t *turn, r persistence.Result) {
+	failpoint.Hit("turn.afterSync")
 	e := in.e
 	e.counts.commits.Add(1)
 	if len(t.decision.Events) == 0 {
