@@ -12,6 +12,7 @@ import (
 // entry is one proposal on its way through the log.
 type entry struct {
 	p        persistence.Partition
+	size     int
 	proposal persistence.Proposal
 	applied  persistence.Applied
 }
@@ -20,16 +21,19 @@ type entry struct {
 type flight struct {
 	// entries are appended under Store.mu, by the driver only.
 	entries []entry
-	batch   *pdb.Batch
+	// size is the sum of the entries' sizes.
+	size  int
+	batch *pdb.Batch
 	// reached is the last index of each partition that the flight moved; 0 for the others.
 	reached []uint64
 }
 
 // Propose implements persistence.Journal.
 func (s *Store) Propose(p persistence.Partition, proposal persistence.Proposal) {
+	size := sizeOf(proposal.Command)
 	s.mu.Lock()
 	err := s.mu.closed
-	if err == nil && len(s.mu.queue) >= s.o.Tuning.QueueMax {
+	if err == nil && (len(s.mu.queue) >= s.o.Tuning.QueueMax || s.mu.queued > s.o.Tuning.QueueBytes) {
 		err = persistence.ErrBusy
 	}
 	if err != nil {
@@ -37,7 +41,8 @@ func (s *Store) Propose(p persistence.Partition, proposal persistence.Proposal) 
 		proposal.Done(persistence.Result{Err: err})
 		return
 	}
-	s.mu.queue = append(s.mu.queue, entry{p: p, proposal: proposal})
+	s.mu.queue = append(s.mu.queue, entry{p: p, size: size, proposal: proposal})
+	s.mu.queued += size
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -45,12 +50,16 @@ func (s *Store) Propose(p persistence.Partition, proposal persistence.Proposal) 
 	}
 }
 
-// take moves waiting proposals into a flight and returns how many. It opens the flight to failAll first, so that each
-// proposal is always in the queue or in a known flight.
-func (s *Store) take(f *flight, max int) int {
+// take moves waiting proposals into a flight, up to the batch's bounds, and returns how many. It opens the flight to
+// failAll first, so that each proposal is always in the queue or in a known flight.
+func (s *Store) take(f *flight) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := min(len(s.mu.queue), max)
+	n := 0
+	for most := s.o.Tuning.BatchCommands - len(f.entries); n < min(len(s.mu.queue), most) && f.size < s.o.Tuning.BatchBytes; n++ {
+		f.size += s.mu.queue[n].size
+		s.mu.queued -= s.mu.queue[n].size
+	}
 	if n == 0 || s.mu.failed {
 		return 0
 	}
@@ -121,7 +130,7 @@ func (s *Store) waitSlot(f *flight) bool {
 
 // full says whether a batch has reached its bounds.
 func (s *Store) full(f *flight) bool {
-	return f.batch.Len() >= s.o.Tuning.BatchBytes || len(f.entries) >= s.o.Tuning.BatchCommands
+	return f.size >= s.o.Tuning.BatchBytes || len(f.entries) >= s.o.Tuning.BatchCommands
 }
 
 // fill takes what waits, up to the batch's bounds, and applies it. It returns how many it took.
@@ -130,7 +139,7 @@ func (s *Store) fill(f *flight) int {
 		return 0
 	}
 	from := len(f.entries)
-	n := s.take(f, s.o.Tuning.BatchCommands-from)
+	n := s.take(f)
 	for i := from; i < from+n; i++ {
 		s.apply(f, &f.entries[i])
 	}

@@ -59,7 +59,7 @@ func dumpPartition(r *reader) (*persistence.Dump, error) {
 			d.Sent = append(d.Sent, persistence.DumpMark{Peer: persistence.Partition(i), Seq: peer.next})
 		}
 	}
-	err := scanRows(r.from, []byte{byte(r.p >> 8), byte(r.p)}, nil, r.stats, func(key, value []byte) (bool, error) {
+	err := r.scanRows([]byte{byte(r.p >> 8), byte(r.p)}, nil, func(key, value []byte) (bool, error) {
 		_, f, k := splitKey(key)
 		err := dumpRow(d, f, k, value)
 		if err == nil {

@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 )
 
@@ -23,7 +22,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 // latch remembers the first failure. Once it is closed nothing is written and nothing is acknowledged any more.
 type latch struct {
 	onFatal func(op, path string, err error)
-	once    sync.Once
+	tripped atomic.Bool
 	done    chan struct{}
 	failure *Failure // written once, before done is closed
 	// simulated: the failure was asked for above Pebble. The file system works, so Pebble may be closed.
@@ -44,13 +43,14 @@ func (l *latch) clear() bool {
 	}
 }
 
-// trip records a failure, if it is the first, and hands it on. It returns if onFatal does.
+// trip records a failure, if it is the first, and hands it on. It returns if onFatal does; later failures return at
+// once.
 func (l *latch) trip(op, path string, err error) {
-	l.once.Do(func() {
+	if l.tripped.CompareAndSwap(false, true) {
 		l.failure = &Failure{Op: op, Path: path, Err: err}
 		close(l.done)
 		l.onFatal(op, path, err)
-	})
+	}
 }
 
 // stop is trip for callers that must not go on: Pebble's own goroutines, which would do harm with the error.

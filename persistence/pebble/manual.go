@@ -40,6 +40,7 @@ type manual struct {
 	failing error
 	// unwitnessed says that something became durable since the last witness.
 	unwitnessed bool
+	dropped     bool
 }
 
 // Steps lists the kinds of steps that have something to do now. Only for a store opened with Options.Manual, on the
@@ -153,18 +154,19 @@ var errDropped = errors.New("dropped, as by a crash")
 // Take the crash image of the file system before it, and do not use the old file system after it.
 func (s *Store) Drop() error {
 	s.mu.Lock()
-	dropped := s.mu.failed && s.db == nil
+	if s.manual.dropped {
+		s.mu.Unlock()
+		return nil
+	}
+	s.manual.dropped = true
 	if !s.mu.failed {
 		s.mu.failed = true
 		s.mu.closed = fmt.Errorf("%w: %w: %w", persistence.ErrNotLeader, persistence.ErrStopped, errDropped)
 		s.mu.cause = fmt.Errorf("%w: %w", persistence.ErrStopped, errDropped)
-		s.mu.flights, s.mu.queue = nil, nil
+		s.mu.flights, s.mu.queue, s.mu.queued = nil, nil, 0
 		close(s.stopped)
 	}
 	s.mu.Unlock()
-	if dropped {
-		return nil
-	}
 	s.views.forget()
 	s.durable.forget()
 	s.logs.setOnGone(nil)

@@ -44,8 +44,10 @@ type Options struct {
 
 // Tuning bounds the store's use of memory and goroutines; the zero value of each field means its default.
 type Tuning struct {
-	// QueueMax is how many proposals may wait before Propose answers ErrBusy. Default 16,384.
-	QueueMax int
+	// QueueMax and QueueBytes are how many proposals, and about how many bytes of them, may wait before Propose answers
+	// ErrBusy. Defaults 16,384 and 256 MiB.
+	QueueMax   int
+	QueueBytes int
 	// ViewsMax is how many reads may wait before View answers ErrBusy. Default 16,384.
 	ViewsMax int
 	// Readers is the number of goroutines that serve reads. Default 4.
@@ -100,7 +102,7 @@ func (t Tuning) withDefaults() Tuning {
 		field *int
 		value int
 	}{
-		{&t.QueueMax, 16_384}, {&t.ViewsMax, 16_384}, {&t.Readers, 4}, {&t.BatchBytes, 4 << 20},
+		{&t.QueueMax, 16_384}, {&t.QueueBytes, 256 << 20}, {&t.ViewsMax, 16_384}, {&t.Readers, 4}, {&t.BatchBytes, 4 << 20},
 		{&t.BatchCommands, 4096}, {&t.Pipeline, 2}, {&t.HeadCache, 65_536},
 	} {
 		if *f.field == 0 {

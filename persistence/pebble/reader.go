@@ -24,6 +24,16 @@ type reader struct {
 	stats      *counters
 	state      *partitionRow
 	key        []byte
+	// failed is called with an error of the disk, which is not the damage of one row; nil if nobody needs to know.
+	failed func(error)
+}
+
+// broken reports an error of the disk, or of Pebble's own checksums, while it read a row.
+func (r *reader) broken(key []byte, err error) error {
+	if r.failed != nil {
+		r.failed(err)
+	}
+	return corruptRow(key, err)
 }
 
 var _ persistence.Reader = (*reader)(nil)
@@ -36,11 +46,11 @@ func (r *reader) get(key []byte, decode func(row []byte) error) (ok bool, err er
 		return false, nil
 	}
 	if err != nil {
-		return false, corruptRow(key, err)
+		return false, r.broken(key, err)
 	}
 	err = decode(row)
-	if cerr := closer.Close(); err == nil {
-		err = cerr
+	if cerr := closer.Close(); cerr != nil {
+		return false, r.broken(key, cerr)
 	}
 	if err != nil {
 		return false, corruptRow(key, err)
@@ -145,7 +155,7 @@ func (r *reader) Mark(from persistence.Partition) (uint64, error) {
 
 // scan calls row with the rows under prefix from the first key at or after start, until it returns false.
 func (r *reader) scan(prefix, start []byte, row func(k *keyReader, value []byte) (more bool, err error)) error {
-	return scanRows(r.from, prefix, start, r.stats, func(key, value []byte) (bool, error) {
+	return r.scanRows(prefix, start, func(key, value []byte) (bool, error) {
 		_, _, k := splitKey(key)
 		more, err := row(k, value)
 		if err == nil {
@@ -156,20 +166,19 @@ func (r *reader) scan(prefix, start []byte, row func(k *keyReader, value []byte)
 }
 
 // scanRows reads rows in key order. An error of row is damage, and names the row.
-func scanRows(
-	from iterable, prefix, start []byte, stats *counters, row func(key, value []byte) (more bool, err error),
-) error {
-	it, err := openIter(from, prefix, stats)
+func (r *reader) scanRows(prefix, start []byte, row func(key, value []byte) (more bool, err error)) error {
+	it, err := openIter(r.from, prefix, r.stats)
 	if err != nil {
-		return corruptRow(prefix, err)
+		return r.broken(prefix, err)
 	}
 	for ok := it.seek(start); ok; ok = it.next() {
 		var more bool
 		value, verr := it.value()
-		if verr == nil {
-			more, verr = row(it.key(), value)
-		}
 		if verr != nil {
+			err = r.broken(slices.Clone(it.key()), verr)
+			break
+		}
+		if more, verr = row(it.key(), value); verr != nil {
 			err = corruptRow(slices.Clone(it.key()), verr)
 			break
 		}
@@ -178,7 +187,7 @@ func scanRows(
 		}
 	}
 	if cerr := it.close(); err == nil && cerr != nil {
-		err = corruptRow(prefix, cerr)
+		err = r.broken(prefix, cerr)
 	}
 	return err
 }

@@ -79,7 +79,7 @@ func (r *reader) listStatus(
 	prefix := append(appendPrefix(nil, r.p, famIndex), byte(status))
 	it, err := openIter(r.from, prefix, r.stats)
 	if err != nil {
-		return nil, corruptRow(prefix, err)
+		return nil, r.broken(prefix, err)
 	}
 	var ok bool
 	if after == (persistence.ListCursor{}) {
@@ -97,7 +97,7 @@ func (r *reader) listStatus(
 		}
 	}
 	if err := it.close(); err != nil {
-		return nil, corruptRow(prefix, err)
+		return nil, r.broken(prefix, err)
 	}
 	return found, nil
 }
@@ -134,7 +134,7 @@ func (r *reader) ScanInbox(
 	prefix := appendPrefix(nil, r.p, famInbox)
 	it, err := openIter(r.from, prefix, r.stats)
 	if err != nil {
-		return nil, corruptRow(prefix, err)
+		return nil, r.broken(prefix, err)
 	}
 	// Incarnations count from 1 and never reach the highest number.
 	for ok := it.seek(appendInstance(nil, r.p, famInbox, afterIID+1)); ok && len(found) < limit; {
@@ -156,7 +156,7 @@ func (r *reader) ScanInbox(
 		ok = it.seek(after(appendInstance(nil, r.p, famInbox, iid)))
 	}
 	if cerr := it.close(); err == nil && cerr != nil {
-		err = corruptRow(prefix, cerr)
+		err = r.broken(prefix, cerr)
 	}
 	if err != nil {
 		return nil, err

@@ -54,6 +54,7 @@ type Store struct {
 	mu struct {
 		sync.Mutex
 		queue   []entry
+		queued  int       // the sum of the queue's sizes
 		flights []*flight // taken and not released, oldest first
 		failed  bool
 		// closed is what new proposals end with; nil while the store serves.

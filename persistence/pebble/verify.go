@@ -122,7 +122,7 @@ func (v *verifier) run() *partitionRow {
 // decodeAll reads every row of the partition once, so that one which cannot be read is named whatever it belongs to.
 func (v *verifier) decodeAll() {
 	prefix := []byte{byte(v.p >> 8), byte(v.p)}
-	err := scanRows(v.r.from, prefix, prefix, v.r.stats, func(key, value []byte) (bool, error) {
+	err := v.r.scanRows(prefix, prefix, func(key, value []byte) (bool, error) {
 		_, f, k := splitKey(key)
 		v.rep.Rows[f.String()]++
 		var d persistence.Dump
@@ -148,7 +148,7 @@ func (v *verifier) unreadable(prefix []byte, err error) {
 // each calls row with every row of a family that can be decoded as a key; decodeAll has named the others.
 func (v *verifier) each(f family, row func(key []byte, k *keyReader, value []byte)) {
 	prefix := appendPrefix(nil, v.p, f)
-	v.unreadable(prefix, scanRows(v.r.from, prefix, prefix, v.r.stats, func(key, value []byte) (bool, error) {
+	v.unreadable(prefix, v.r.scanRows(prefix, prefix, func(key, value []byte) (bool, error) {
 		_, _, k := splitKey(key)
 		row(key, k, value)
 		return true, nil

@@ -23,7 +23,7 @@ type walk struct {
 func (i *instanceCheck) history() {
 	w := &walk{}
 	prefix := appendInstance(nil, i.v.p, famSegment, i.h.IID)
-	i.v.unreadable(prefix, scanRows(i.v.r.from, prefix, prefix, i.v.r.stats, func(key, value []byte) (bool, error) {
+	i.v.unreadable(prefix, i.v.r.scanRows(prefix, prefix, func(key, value []byte) (bool, error) {
 		_, _, k := splitKey(key)
 		k.take(8)
 		part, err := decodePart(k.u64(), k.u64(), k.u64(), value)

@@ -36,7 +36,7 @@ func (v *verifier) orphans(after, before persistence.Incarnation) {
 	for _, f := range []family{famStart, famSegment, famInbox, famLease, famWork, famTimerOf, famChild} {
 		prefix := appendPrefix(nil, v.p, f)
 		end := appendInstance(nil, v.p, f, before)
-		v.unreadable(prefix, scanRows(v.r.from, prefix, appendInstance(nil, v.p, f, after+1), v.r.stats,
+		v.unreadable(prefix, v.r.scanRows(prefix, appendInstance(nil, v.p, f, after+1),
 			func(key, _ []byte) (bool, error) {
 				if slices.Compare(key, end) >= 0 {
 					return false, nil
@@ -111,7 +111,7 @@ func (i *instanceCheck) run() {
 func (i *instanceCheck) rows(f family, counter uint64, row func(key []byte, k *keyReader, value []byte)) {
 	prefix := appendInstance(nil, i.v.p, f, i.h.IID)
 	var n uint64
-	i.v.unreadable(prefix, scanRows(i.v.r.from, prefix, prefix, i.v.r.stats, func(key, value []byte) (bool, error) {
+	i.v.unreadable(prefix, i.v.r.scanRows(prefix, prefix, func(key, value []byte) (bool, error) {
 		n++
 		_, _, k := splitKey(key)
 		row(key, k, value)

@@ -149,6 +149,9 @@ func (s *Store) serveOne(v *view) {
 	s.durable.when(v.p, applied, func(err error) { s.views.finish(v, err) })
 }
 
+// readFailed stops the store: what it acknowledged cannot be read back.
+func (s *Store) readFailed(err error) { s.latch.trip("read", s.dbDir, err) }
+
 // read runs a function on a snapshot and returns the index that the snapshot holds.
 func (s *Store) read(p persistence.Partition, read func(persistence.Reader) error) (applied uint64, err error) {
 	if int(p) >= len(s.machines) {
@@ -160,7 +163,7 @@ func (s *Store) read(p persistence.Partition, read func(persistence.Reader) erro
 			err = cerr
 		}
 	}()
-	r := &reader{p: p, partitions: len(s.machines), from: snapshot, stats: &s.stats}
+	r := &reader{p: p, partitions: len(s.machines), from: snapshot, stats: &s.stats, failed: s.readFailed}
 	row, err := r.partition()
 	if err != nil {
 		return 0, err
