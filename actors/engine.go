@@ -30,6 +30,7 @@ type Engine struct {
 	holds     *holdQueue
 	door      door
 	counts    counters
+	machines  machines
 	turnsRun  CodeRunner
 	workRun   CodeRunner
 	owned     []func() // closes what Start made, in order

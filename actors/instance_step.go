@@ -294,7 +294,7 @@ func (e *Engine) unwind(m *replay.Machine, done func()) {
 			e.cfg.Logger.Error("a coroutine was not unwound in time: a deferred function of an orchestration blocks")
 		})
 	})
-	e.turnsRun.Run(m.Close, func() { once.call(func() { timer.Stop() }) })
+	e.turnsRun.Run(func() { e.closeMachine(m) }, func() { once.call(func() { timer.Stop() }) })
 }
 
 // afterPanic goes on after a restart. msg is the message whose handling panicked; what it reports has happened, and

@@ -251,6 +251,7 @@ func (t *turn) execute() {
 	t.input.TimeMs, t.input.Entropy = clock.Ms(e.cfg.Clock), e.cfg.IDs.Entropy()
 	if t.fresh {
 		t.machine = replay.New(t.config)
+		e.machines.add(t.machine)
 		t.machine.Load(t.segments)
 		t.segments = nil
 	}
@@ -267,7 +268,7 @@ func (t *turn) execute() {
 	}
 	t.buildCommit()
 	if t.machine.Ended() {
-		t.machine.Close()
+		e.closeMachine(t.machine)
 	}
 }
 

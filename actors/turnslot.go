@@ -55,7 +55,7 @@ func (s *turnSlots) finished(t *turn) {
 	s.mu.Lock()
 	if !s.release(t) {
 		s.mu.Unlock()
-		t.machine.Close()
+		s.e.closeMachine(t.machine)
 		return
 	}
 	next := s.next()
