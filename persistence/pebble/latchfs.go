@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
-	"sync/atomic"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -17,7 +17,10 @@ type latchFS struct {
 	logs  *logTable
 	// archive, while it is set, is the directory to which files are moved that Pebble wants to remove: what a wrong open
 	// would delete is kept until the open has been checked.
-	archive atomic.Pointer[string]
+	archive struct {
+		sync.RWMutex // held for reading while a file is moved, so that none arrives after the archive has ended
+		dir          string
+	}
 }
 
 // do runs a write-side operation. An error never reaches the caller.
@@ -72,14 +75,24 @@ func (f *latchFS) OpenDir(name string) (vfs.File, error) {
 	return &latchFile{File: dir, fs: f, name: name, dir: true}, nil
 }
 
+// archiveTo moves files that are removed from now on into dir; "" removes them for good. A move that has begun is over
+// when it returns.
+func (f *latchFS) archiveTo(dir string) {
+	f.archive.Lock()
+	f.archive.dir = dir
+	f.archive.Unlock()
+}
+
 // Remove implements vfs.FS. A file that is not there is the caller's business.
 func (f *latchFS) Remove(name string) error {
 	var missing error
 	f.logs.gone(f.PathBase(name))
 	f.do("remove", name, func() error {
 		var err error
-		if archive := f.archive.Load(); archive != nil {
-			err = f.FS.Rename(name, f.PathJoin(*archive, f.PathBase(name)))
+		f.archive.RLock()
+		defer f.archive.RUnlock()
+		if f.archive.dir != "" {
+			err = f.FS.Rename(name, f.PathJoin(f.archive.dir, f.PathBase(name)))
 		} else {
 			err = f.FS.Remove(name)
 		}

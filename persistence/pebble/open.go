@@ -254,7 +254,7 @@ func (s *Store) openForWriting(w *witness, seen *found) error {
 	if err := s.fs.MkdirAll(archive, 0o755); err != nil {
 		return err
 	}
-	f.archive.Store(&archive)
+	f.archiveTo(archive)
 	for _, l := range w.logs {
 		s.logs.keep(l.name, l.synced)
 	}
@@ -281,6 +281,6 @@ func (s *Store) openForWriting(w *witness, seen *found) error {
 	}
 	s.attachDB(db)
 	s.keeper.setDurable(s.durable.snapshot)
-	f.archive.Store(nil)
+	f.archiveTo("")
 	return s.fs.RemoveAll(archive)
 }
