@@ -41,6 +41,7 @@ var bans = []*ban{
 			{"internal/clock", "it is the seam"},
 			{"internal/failpoint", "delays are one of its actions, in test builds only"},
 			{"bench", "it measures real time"},
+			{"node", "the deadlines of opening and shutting down are real"},
 		},
 	},
 	{
@@ -102,7 +103,7 @@ var directions = map[string][]string{
 	".":                  {"proto", "replay", "internal/failure", "internal/limits"},
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
-	"internal/catalogue": {"."},
+	"internal/catalogue": {".", "internal/failpoint"},
 	"internal/story":     {"proto", "persistence", "internal/failure"},
 
 	"persistence":                 {"persistence/rowcode", "proto", "internal/limits"},
