@@ -258,10 +258,13 @@ func TestFutures(t *testing.T) {
 				return "B:" + v, err
 			}
 		})
-		// Nothing runs turns until both events are durable: B came first and wins.
-		w.cfg.TurnSlots = -1
 		w.open(o)
 		begin(w, o, "i", "")
+		w.untilHistory("i", 2, "ExternalSubscribed")
+		// Nothing runs turns until both events are durable: B came first and wins.
+		w.crash()
+		w.cfg.TurnSlots = -1
+		w.start()
 		w.raise("i", "B", "vb")
 		w.raise("i", "A", "va")
 		w.cfg.TurnSlots = 8

@@ -129,6 +129,9 @@ func (w *world) finish() {
 		return
 	}
 	w.verifyHistories()
+	if !w.verified {
+		w.t.Error("no history was verified")
+	}
 	if replayed := w.node.Engine().Counters().ReplayedEvents; w.resident && !w.reopened && replayed != 0 {
 		w.t.Errorf("a resident run replayed %d events", replayed)
 	}
@@ -149,6 +152,10 @@ func (w *world) finish() {
 
 func (w *world) verifyHistories() {
 	w.t.Helper()
+	oracle := turnstone.NewRegistry(turnstone.WithLogger(slog.New(slog.DiscardHandler)))
+	if err := oracle.Merge(w.registry); err != nil {
+		w.t.Fatal(err)
+	}
 	for _, d := range w.all() {
 		for n := uint64(1); n <= d.Execution; n++ {
 			turns := w.turns(d.ID, n)
@@ -156,7 +163,7 @@ func (w *world) verifyHistories() {
 				continue
 			}
 			started := turns[0].Events[0].GetStarted()
-			_, fn, ok := w.registry.Orchestration(started.GetName(), started.GetVersion())
+			_, fn, ok := oracle.Orchestration(started.GetName(), started.GetVersion())
 			if !ok {
 				continue // it waits for a handler that this node never had
 			}

@@ -157,3 +157,5 @@ func TestTimersAcrossRestarts(t *testing.T) {
 		}
 	})
 }
+
+func msOf(n int) time.Duration { return time.Duration(n) * ms }
