@@ -2,14 +2,18 @@ package actors
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// leaseMsg brings the answer to LeaseTurn.
-type leaseMsg struct{ result persistence.Result }
+// leaseMsg brings the answer to LeaseTurn, which asked for these timers.
+type leaseMsg struct {
+	asked  []persistence.TimerKey
+	result persistence.Result
+}
 
 // admitMsg says that a suspect may run now; release lets the next one.
 type admitMsg struct{ release func() }
@@ -53,12 +57,12 @@ func (in *instance) lease() {
 	v := &in.view
 	in.phase = phaseLeasing
 	in.outstanding++
-	m := &leaseMsg{}
+	m := &leaseMsg{asked: slices.Clone(v.due)}
 	in.awaiting = m
 	in.e.propose(in.p, &persistence.LeaseTurn{
 		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, TTLMs: in.e.cfg.TurnLease.Milliseconds(),
 		Holder: persistence.Holder{Node: in.e.cfg.Node, Process: in.e.cfg.Process, Consumer: in.consumer.ID},
-		Nonce:  ids.Uint64(in.e.cfg.IDs), Due: v.due,
+		Nonce:  ids.Uint64(in.e.cfg.IDs), Due: m.asked,
 	}, func(r persistence.Result) {
 		m.result = r
 		in.send(m)
@@ -90,7 +94,10 @@ func (in *instance) leaseDone(m *leaseMsg) {
 	}
 	in.e.counts.carefulTurns.Add(1)
 	in.token = r.Token
-	in.view.due = r.Due
+	// Timers that came due meanwhile were not asked for: they stay.
+	in.view.due = append(r.Due, slices.DeleteFunc(in.view.due, func(key persistence.TimerKey) bool {
+		return slices.Contains(m.asked, key)
+	})...)
 	in.view.attempts = r.Attempts
 	if r.Attempts > in.e.cfg.MaxAttempts {
 		in.doomed = in.poison(r.Attempts)
