@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/internal/failpoint"
 )
 
 // Names as they stand in histories.
@@ -108,6 +109,7 @@ func New(t *Tracker) *Program {
 		if err != nil {
 			return File{}, err
 		}
+		failpoint.Hit("catalogue.measure")
 		return Measure(dir, r.Path)
 	})
 	p.batch = turnstone.NewOrchestration(NameBatch, p.runBatch)

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Line is one workload's figures. Fields that a workload does not have are 0.
+type Line struct {
+	Engine    string  `json:"engine"`
+	Workload  string  `json:"workload"`
+	N         int     `json:"n"`
+	InFlight  int     `json:"in_flight"`
+	Seconds   float64 `json:"seconds"`
+	PerSec    float64 `json:"per_sec"`
+	P50Ms     float64 `json:"p50_ms,omitempty"`
+	P99Ms     float64 `json:"p99_ms,omitempty"`
+	RSSMB     float64 `json:"rss_mb"`
+	DiskBytes int64   `json:"disk_bytes"`
+	Syncs     int64   `json:"fsyncs"`
+	Commits   int64   `json:"commits"`
+	CPUMicros float64 `json:"cpu_us_each"`
+
+	// w5: time per step at 1,000 steps and at the end, and their ratio.
+	StepUs1000 float64 `json:"step_us_1000,omitempty"`
+	StepUsLast float64 `json:"step_us_last,omitempty"`
+	StepRatio  float64 `json:"step_ratio,omitempty"`
+	// w6: until all were started and waited, and from the first raised event to the last end.
+	WaitingS float64 `json:"waiting_s,omitempty"`
+	FinishS  float64 `json:"finish_s,omitempty"`
+
+	// The limit of the same run: orchestrations per second of bare commits (w1), or the median of one bare sync (w4).
+	LimitPerSec float64 `json:"limit_per_sec,omitempty"`
+	LimitRatio  float64 `json:"limit_ratio,omitempty"`
+	SyncMs      float64 `json:"bare_sync_ms,omitempty"`
+	SyncRatio   float64 `json:"p50_over_two_syncs,omitempty"`
+}
+
+// String is the line for people.
+func (l Line) String() string {
+	s := fmt.Sprintf("%-4s n=%-7d c=%-5d %8.2f s %10.0f/s", l.Workload, l.N, l.InFlight, l.Seconds, l.PerSec)
+	if l.P50Ms > 0 {
+		s += fmt.Sprintf("  p50 %.2f ms p99 %.2f ms", l.P50Ms, l.P99Ms)
+	}
+	s += fmt.Sprintf("  rss %.0f MB  cpu %.0f us each  %d commits %d syncs", l.RSSMB, l.CPUMicros, l.Commits, l.Syncs)
+	if l.StepRatio > 0 {
+		s += fmt.Sprintf("  step %.0f us at 1,000, %.0f us at the end: x%.2f", l.StepUs1000, l.StepUsLast, l.StepRatio)
+	}
+	if l.WaitingS > 0 {
+		s += fmt.Sprintf("  all waiting after %.2f s, finished in %.2f s", l.WaitingS, l.FinishS)
+	}
+	if l.LimitRatio > 0 {
+		s += fmt.Sprintf("  limit %.0f/s: %.0f %%", l.LimitPerSec, 100*l.LimitRatio)
+	}
+	if l.SyncRatio > 0 {
+		s += fmt.Sprintf("  bare sync %.3f ms: p50 is %.2f x two", l.SyncMs, l.SyncRatio)
+	}
+	return s
+}
+
+func percentile(sorted []float64, p float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
+}
+
+func (l *Line) latencies(ms []float64) {
+	sort.Float64s(ms)
+	l.P50Ms, l.P99Ms = percentile(ms, .50), percentile(ms, .99)
+}
+
+// rssMB is what this process holds in memory now.
+func rssMB() float64 {
+	raw, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for _, line := range strings.Split(string(raw), "\n") {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			if err != nil {
+				return 0
+			}
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+// cpuSeconds is the processor time of this process.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
+}
+
+func diskBytes(dir string) int64 {
+	var sum int64
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			if info, err := e.Info(); err == nil {
+				sum += info.Size()
+			}
+		}
+		return nil
+	})
+	return sum
+}

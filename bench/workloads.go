@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/bench/limit"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/node"
+)
+
+// workload is one line's work. n is the default number.
+type workload struct {
+	n        int
+	inFlight int // 0: the -c option
+	run      func(ctx context.Context, b *bench) error
+}
+
+var workloads = map[string]workload{
+	"w1":  {n: 20_000, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.one, 1) }},
+	"w1k": {n: 50_000, inFlight: 1024, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.one, 1) }},
+	"w2":  {n: 3_000, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.seq, 10) }},
+	"w3":  {n: 500, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.fan, 50) }},
+	"w4":  {n: 1_000, inFlight: 1, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.one, 1) }},
+	"w5":  {n: 20_000, inFlight: 1, run: runSteps},
+	"w6":  {n: 100_000, run: runWaiting},
+}
+
+// bench is one workload on one new store.
+type bench struct {
+	client   *client.Client
+	programs *programs
+	line     Line
+}
+
+func measure(ctx context.Context, o options, name string, w workload) (Line, error) {
+	b := &bench{line: Line{Engine: "turnstone", Workload: name, N: o.n, InFlight: w.inFlight}}
+	if b.line.N == 0 {
+		b.line.N = w.n
+	}
+	if b.line.InFlight == 0 {
+		b.line.InFlight = o.inFlight
+	}
+	dir, err := os.MkdirTemp(o.dir, "bench")
+	if err != nil {
+		return b.line, err
+	}
+	defer os.RemoveAll(dir)
+	if o.limit && name == "w4" {
+		if b.line.SyncMs, err = limit.BareSync(dir, 300); err != nil {
+			return b.line, err
+		}
+	}
+	if err := b.measureOn(ctx, o, dir, w); err != nil {
+		return b.line, err
+	}
+	switch {
+	case o.limit && (name == "w1" || name == "w1k"):
+		r, err := limit.Run(o.dir, b.line.N, b.line.InFlight, limit.DefaultRows)
+		if err != nil {
+			return b.line, err
+		}
+		b.line.LimitPerSec, b.line.LimitRatio = r.PerSec, b.line.PerSec/r.PerSec
+	case o.limit && name == "w4":
+		b.line.SyncRatio = b.line.P50Ms / (2 * b.line.SyncMs)
+	}
+	return b.line, nil
+}
+
+func (b *bench) measureOn(ctx context.Context, o options, dir string, w workload) error {
+	watched := 0
+	if b.line.Workload == "w5" {
+		watched = b.line.N
+	}
+	b.programs = newPrograms(watched)
+	registry, err := b.programs.registry()
+	if err != nil {
+		return err
+	}
+	// Workloads of tens of thousands of steps in one execution need more history than the default.
+	n, err := node.Open(ctx, node.Config{
+		Dir: dir, Registry: registry, TurnSlots: o.turns, ActivitySlots: o.slots,
+		Limits: limits.Limits{HistoryEvents: 1 << 20, HistoryBytes: 1 << 30},
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	b.client = n.Client()
+	before, cpu, start := n.Store().Metrics(), cpuSeconds(), time.Now()
+	err = w.run(ctx, b)
+	l := &b.line
+	l.Seconds = time.Since(start).Seconds()
+	l.PerSec = float64(l.N) / l.Seconds
+	l.CPUMicros = (cpuSeconds() - cpu) / float64(l.N) * 1e6
+	after := n.Store().Metrics()
+	l.Commits, l.Syncs = int64(after.Commands-before.Commands), int64(after.Syncs-before.Syncs)
+	if l.RSSMB == 0 {
+		l.RSSMB = rssMB()
+	}
+	l.DiskBytes = diskBytes(dir)
+	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if down := n.Shutdown(shutdown); err == nil {
+		err = down
+	}
+	return err
+}
+
+// each starts n instances, in flight at a time, and waits for each.
+func (b *bench) each(ctx context.Context, o *turnstone.Orchestration[int, string], input int) error {
+	ms := make([]float64, b.line.N)
+	err := parallel(b.line.N, b.line.InFlight, func(i int) error {
+		start := time.Now()
+		run, err := client.Start(ctx, b.client, o, fmt.Sprintf("%s-%d", b.line.Workload, i), input)
+		if err != nil {
+			return err
+		}
+		if _, err := run.Wait(ctx); err != nil {
+			return err
+		}
+		ms[i] = float64(time.Since(start)) / 1e6
+		return nil
+	})
+	b.line.latencies(ms)
+	return err
+}
+
+// runSteps is one instance of n steps in a row. It compares the first thousand with the last.
+func runSteps(ctx context.Context, b *bench) error {
+	run, err := client.Start(ctx, b.client, b.programs.seq, "w5", b.line.N)
+	if err != nil {
+		return err
+	}
+	if _, err := run.Wait(ctx); err != nil {
+		return err
+	}
+	const window = 1000
+	if at := b.programs.stepTimes; len(at) > 2*window {
+		l := &b.line
+		l.StepUs1000 = float64(at[window].Sub(at[0]).Microseconds()) / window
+		l.StepUsLast = float64(at[len(at)-1].Sub(at[len(at)-1-window]).Microseconds()) / window
+		l.StepRatio = l.StepUsLast / l.StepUs1000
+	}
+	return nil
+}
+
+// runWaiting starts n instances that wait for an event, then raises all, then waits for all.
+func runWaiting(ctx context.Context, b *bench) error {
+	start := time.Now()
+	id := func(i int) string { return fmt.Sprintf("w6-%d", i) }
+	err := parallel(b.line.N, b.line.InFlight, func(i int) error {
+		_, err := client.Start(ctx, b.client, b.programs.wait, id(i), 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for b.programs.waiting.Load() < int64(b.line.N) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d wait: %w", b.programs.waiting.Load(), b.line.N, ctx.Err())
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	b.line.WaitingS, b.line.RSSMB = time.Since(start).Seconds(), rssMB()
+	start = time.Now()
+	err = parallel(b.line.N, b.line.InFlight, func(i int) error {
+		if err := client.Raise(ctx, b.client, id(i), "go", "now"); err != nil {
+			return err
+		}
+		_, err := client.Attach[string](b.client, id(i)).Wait(ctx)
+		return err
+	})
+	b.line.FinishS = time.Since(start).Seconds()
+	return err
+}
+
+// parallel calls f(0) to f(n-1), inFlight at a time, and returns the first error.
+func parallel(n, inFlight int, f func(i int) error) error {
+	var next atomic.Int64
+	var first atomic.Pointer[error]
+	var wg sync.WaitGroup
+	for range inFlight {
+		wg.Go(func() {
+			for first.Load() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				if err := f(i); err != nil {
+					first.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := first.Load(); err != nil {
+		return *err
+	}
+	return nil
+}

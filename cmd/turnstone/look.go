@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/story"
+	"github.com/turnstone-dev/turnstone/node"
+)
+
+func listCommand() *cobra.Command {
+	var states []string
+	var limit int
+	c := &cobra.Command{
+		Use:   "list DIR",
+		Short: "list the instances in a store, the most recently updated first",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return reading(args[0], func(r *client.Reader) error { return list(c, r, states, limit) })
+		},
+	}
+	c.Flags().StringSliceVar(&states, "state", nil, "only these: Pending, Running, Completed, Failed")
+	c.Flags().IntVar(&limit, "limit", 1000, "how many at most; 0 means all")
+	return c
+}
+
+func list(c *cobra.Command, r *client.Reader, states []string, limit int) error {
+	request := client.ListRequest{Max: 1000}
+	for _, s := range states {
+		request.States = append(request.States, client.State(s))
+	}
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "INSTANCE\tNAME\tVERSION\tSTATE\tEXECUTION\tTURN\tEVENTS\tUPDATED")
+	shown := 0
+	for {
+		page, err := r.List(c.Context(), request)
+		if err != nil {
+			return err
+		}
+		for _, i := range page.Instances {
+			if limit > 0 && shown == limit {
+				fmt.Fprintf(w, "(more; --limit 0 shows all)\n")
+				return w.Flush()
+			}
+			shown++
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", i.ID, i.Name, i.Version, i.State, i.Execution, i.Turn,
+				i.HistoryEvents, i.Updated.UTC().Format(time.RFC3339))
+		}
+		if page.Next == "" {
+			return w.Flush()
+		}
+		request.Cursor = page.Next
+	}
+}
+
+func inspectCommand() *cobra.Command {
+	var execution uint64
+	c := &cobra.Command{
+		Use:   "inspect DIR INSTANCE",
+		Short: "print an instance's history as a story",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return reading(args[0], func(r *client.Reader) error { return inspect(c, r, args[1], execution) })
+		},
+	}
+	c.Flags().Uint64Var(&execution, "execution", 0, "which execution; 0 means all of them")
+	return c
+}
+
+func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) error {
+	ctx, out := c.Context(), c.OutOrStdout()
+	d, err := r.Describe(ctx, id)
+	if errors.Is(err, turnstone.ErrInstanceNotFound) {
+		return fmt.Errorf("there is no instance %q in this store; turnstone list shows those that are", id)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "instance %s: %s %s, %s, execution %d, turn %d\n", d.ID, d.Name, d.Version, d.State, d.Execution, d.Turn)
+	if open := d.OpenActivities + d.OpenTimers + d.OpenChildren + d.Inbox; open > 0 {
+		fmt.Fprintf(out, "open: %d activities, %d timers, %d children; %d messages wait for it\n",
+			d.OpenActivities, d.OpenTimers, d.OpenChildren, d.Inbox)
+	}
+	first, last := execution, execution
+	if execution == 0 {
+		first, last = 1, d.Execution
+	}
+	for n := first; n <= last; n++ {
+		turns, err := r.History(ctx, id, n)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\nexecution %d\n", n)
+		told := make([]story.Turn, len(turns))
+		for i, t := range turns {
+			told[i] = story.Turn{Header: t.Header, Events: t.Events}
+		}
+		if err := story.Write(out, told); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify DIR",
+		Short: "check everything that a store holds, and name what is damaged",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			report, err := node.Verify(args[0])
+			if err != nil {
+				return err
+			}
+			out := c.OutOrStdout()
+			for _, d := range report.Damages {
+				fmt.Fprintln(out, "DAMAGED", d)
+			}
+			fmt.Fprintln(out, report.Summary)
+			if n := len(report.Damages); n > 0 {
+				return fmt.Errorf("%d places in %s are damaged: restore it from a copy, or ask for help before opening it", n, args[0])
+			}
+			return nil
+		},
+	}
+}
+
+// reading opens a store for reading only and closes it afterwards.
+func reading(dir string, f func(*client.Reader) error) error {
+	n, err := node.OpenReadOnly(context.Background(), dir)
+	if err != nil {
+		return err
+	}
+	err = f(n.Reader())
+	return errors.Join(err, n.Close())
+}

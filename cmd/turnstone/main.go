@@ -1,0 +1,47 @@
+// Command turnstone is the command line of Turnstone: it runs the demo, and reads stores.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitFailed      = 1
+	exitInterrupted = 130
+)
+
+// errInterrupted ends a command that a signal stopped; what it did is kept.
+var errInterrupted = errors.New("interrupted")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	switch {
+	case err == nil:
+	case errors.Is(err, errInterrupted):
+		os.Exit(exitInterrupted)
+	default:
+		fmt.Fprintln(os.Stderr, "turnstone:", err)
+		os.Exit(exitFailed)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "turnstone",
+		Short:         "durable execution: the demo, and a look into stores",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(demoCommand(), listCommand(), inspectCommand(), verifyCommand())
+	return root
+}
