@@ -9,9 +9,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -39,12 +41,29 @@ func main() {
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up a workload after this time")
 	flag.IntVar(&o.turns, "turns", 8, "turn slots")
 	flag.IntVar(&o.slots, "slots", 64, "activity slots")
+	profile := flag.String("cpuprofile", "", "write a profile of the processor time to this file")
 	flag.Parse()
 	o.workloads = strings.Split(*names, ",")
-	if err := run(o); err != nil {
+	if err := profiled(*profile, func() error { return run(o) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+func profiled(name string, f func() error) error {
+	if name == "" {
+		return f()
+	}
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return err
+	}
+	err = f()
+	pprof.StopCPUProfile()
+	return errors.Join(err, out.Close())
 }
 
 func run(o options) error {

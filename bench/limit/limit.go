@@ -32,8 +32,8 @@ type Rows struct {
 
 // DefaultRows are the engine's.
 var DefaultRows = Rows{
-	NameKey: 28, NameValue: 9, HeadKey: 11, HeadValue: 190, FirstPart: 210, LastPart: 160, PartKey: 27, WorkKey: 27,
-	WorkValue: 60, IndexKey: 20, PartitionKey: 3, Partition: 120, Partitions: 8, BatchMaximum: 512,
+	NameKey: 13, NameValue: 2, HeadKey: 11, HeadValue: 82, FirstPart: 150, LastPart: 95, PartKey: 35, WorkKey: 27,
+	WorkValue: 26, IndexKey: 20, PartitionKey: 3, Partition: 77, Partitions: 8, BatchMaximum: 512,
 }
 
 // Result is one run.
