@@ -1,7 +1,9 @@
 package pebble
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -14,6 +16,7 @@ type view struct {
 	read    func(persistence.Reader) error
 	done    func(error)
 	durable bool // wait until what was read is durable
+	number  uint64
 	fired   atomic.Bool
 }
 
@@ -32,6 +35,7 @@ type viewQueue struct {
 	// waiting are served in order; running are with a reader or wait for durability.
 	waiting []*view
 	running map[*view]struct{}
+	added   uint64
 	failed  error
 }
 
@@ -52,6 +56,8 @@ func (q *viewQueue) add(v *view) {
 		v.end(err)
 		return
 	}
+	q.added++
+	v.number = q.added
 	q.waiting = append(q.waiting, v)
 	q.mu.Unlock()
 	q.cond.Signal()
@@ -95,6 +101,7 @@ func (q *viewQueue) fail(err error) {
 	q.waiting, q.running = nil, map[*view]struct{}{}
 	q.mu.Unlock()
 	q.cond.Broadcast()
+	slices.SortFunc(all, func(a, b *view) int { return cmp.Compare(a.number, b.number) })
 	for _, v := range all {
 		v.end(err)
 	}
