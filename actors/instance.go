@@ -76,6 +76,7 @@ type instance struct {
 	doomed         *doom        // how the next turn ends the instance
 	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
 	leaving bool
+	woken   bool // a counted message has come since leaving was last decided
 	failed  int // panics in a row
 }
 
@@ -165,9 +166,7 @@ func (in *instance) send(msg any) { in.e.sys.send(in.pid, msg) }
 
 // arrived takes a counted message.
 func (in *instance) arrived(msg any) {
-	if in.phase == phaseReady || in.phase == phaseUnknown {
-		in.leaving = false
-	}
+	in.woken = true
 	switch m := msg.(type) {
 	case *nudgeMsg:
 		if !in.view.known || in.view.head.IID == m.iid {

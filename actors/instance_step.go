@@ -10,6 +10,9 @@ import (
 
 // step does the next thing, if none is being done, and leaves if there is none.
 func (in *instance) step() {
+	if in.woken && (in.phase == phaseUnknown || in.phase == phaseReady) {
+		in.woken, in.leaving = false, false
+	}
 	for range 8 { // each round but the last ends a phase at once, which happens at most a few times in a row
 		before := in.phase
 		switch in.phase {
