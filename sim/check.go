@@ -73,6 +73,9 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 					if raised := event.GetExternalEvent(); raised != nil {
 						recorded[string(raised.GetData())]++
 					}
+					for _, carried := range event.GetStarted().GetCarried() {
+						recorded[string(carried.GetData())]-- // it is recorded again in this execution
+					}
 				}
 			}
 		}

@@ -58,6 +58,12 @@ func (d *disk) open() error {
 				w.fail("disk", "the store stopped without a fault: %s %s: %v", op, path, err)
 			}
 			d.failed = true
+			// The process goes on for a moment, as it may until it has noticed, and answers what it still can.
+			w.agenda.in(w.lives.duration(0, 20*time.Millisecond), 0, "end", func() {
+				if d.failed {
+					w.crash("the store has stopped")
+				}
+			})
 		},
 		Tuning: pebble.Tuning{QueueMax: 1 << 20, ViewsMax: 1 << 20, Readers: 1, HeadCache: 64, MemTableBytes: 64 << 20},
 	})
@@ -82,6 +88,9 @@ func (d *disk) attach(n persistence.Partition, p *process, deliver effectSink) {
 	d.store.Attach(n, func(e *persistence.Effects) {
 		if f := d.world.planted.effects; f != nil {
 			f(d.world, n, e)
+		}
+		for _, start := range e.Starts {
+			d.ledger.instance(instanceKey{n, start.IID}, start.ID)
 		}
 		for _, s := range d.sinks[n] {
 			if s.from != 0 && !s.process.dead {

@@ -41,7 +41,7 @@ func (w *World) down(leave func()) {
 // twin starts a second process in the epoch of the first, for a while: every instance may be active twice.
 func (w *World) twin() {
 	first := w.newest()
-	if w.healing || first == nil || len(w.live) > 1 || !first.ready {
+	if w.healing || first == nil || len(w.live) > 1 || !first.ready || first.stopping {
 		return
 	}
 	w.reach("second activation")
@@ -59,7 +59,7 @@ func (w *World) twin() {
 // takeover starts a process that opens newer epochs while the old one goes on: it must be fenced.
 func (w *World) takeover() {
 	first := w.newest()
-	if w.healing || first == nil || len(w.live) > 1 || !first.ready {
+	if w.healing || first == nil || len(w.live) > 1 || !first.ready || first.stopping {
 		return
 	}
 	w.reach("takeover")
@@ -75,9 +75,10 @@ func (w *World) takeover() {
 // restart shuts the node down as a person would, and starts it again.
 func (w *World) restart() {
 	p := w.newest()
-	if w.healing || p == nil || len(w.live) > 1 || !p.ready {
+	if w.healing || p == nil || len(w.live) > 1 || !p.ready || p.stopping {
 		return
 	}
+	p.stopping = true
 	w.trace.add('X', nil, func() string { return "clean shutdown begins" })
 	p.engine.Stop(func(err error) {
 		w.claim(func() {

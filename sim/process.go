@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
 )
 
 // process is one run of a node: an engine on the shared store, with everything that dies with it.
@@ -19,6 +21,7 @@ type process struct {
 	port     *port
 	ready    bool
 	dead     bool
+	stopping bool
 	twinOf   *process // shares the other's epoch, as a second activation would
 }
 
@@ -84,7 +87,7 @@ func (w *World) attachConsumers(p *process) {
 		}
 		if _, err := p.engine.Attach(actors.Consumer{
 			ID: id, Handlers: h, TurnSlots: w.config.turnSlots, ActivitySlots: w.config.activitySlots, EngineVersion: h.version,
-		}); err != nil && !p.dead {
+		}); err != nil && !p.dead && !errors.Is(err, persistence.ErrStopped) {
 			w.fail("L1", "consumer %s could not be attached: %v", id, err)
 		}
 	}

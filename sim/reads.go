@@ -35,7 +35,7 @@ func (c *client) read(id string) {
 		c.world.trace.add('c', []uint64{text(id), head.Execution, head.Turn, uint64(head.Status)}, func() string {
 			return fmt.Sprintf("client sees %s: %v, execution %d, turn %d", id, head.Status, head.Execution, head.Turn)
 		})
-		c.saw(id, before, observation{head.Execution, head.Turn, head.Status})
+		c.world.claim(func() { c.saw(id, before, observation{head.Execution, head.Turn, head.Status}) })
 	})
 }
 

@@ -52,9 +52,6 @@ func Run(seed uint64, o Options) Result {
 		if !w.step() {
 			w.fail("L1", "nothing is left to happen and the work is not done")
 		}
-		if w.disk.failed && w.disk.store != nil {
-			w.crash("the store has stopped")
-		}
 		if w.steps > most {
 			w.fail("L1", "the run has not ended after %d steps", w.steps)
 		}

@@ -68,6 +68,9 @@ func TestSim(t *testing.T) {
 			reached[state] += times
 		}
 		steps += r.Steps
+		if r.Steps > 100_000 {
+			t.Logf("seed %d took %d steps", seed, r.Steps)
+		}
 		crashes += r.Crashes
 		if len(r.Failures) > 0 {
 			t.Errorf("seed %d: %v\nrepeat it with: %s", seed, r.Failures[0], repeat(r, ""))
