@@ -1,0 +1,192 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a journal in memory, and an engine that only writes starts and deliveries into it: turns are committed by
+// the test.
+type world struct {
+	t       *testing.T
+	journal *persistencetest.Memory
+	c       *client.Client
+	nowMs   int64
+	epochs  bool
+
+	mu       sync.Mutex
+	watchers map[string][]func()
+	started  int
+	delivers []*turnpb.Message
+	hold     bool // starts are not answered
+}
+
+func newWorld(t *testing.T, partitions int, o client.Options) *world {
+	w := &world{
+		t: t, journal: persistencetest.OpenMemory(persistencetest.NewDisk(partitions), persistencetest.Faults{}),
+		nowMs: 1_700_000_000_000, watchers: map[string][]func(){},
+	}
+	for p := range partitions {
+		w.propose(persistence.Partition(p), persistence.BeginEpoch{Epoch: 1, Node: "n", Process: "p"})
+	}
+	w.c = client.New(w, w.journal, o)
+	return w
+}
+
+func (w *world) propose(p persistence.Partition, c persistence.Command) persistence.Result {
+	w.t.Helper()
+	w.nowMs++
+	var result persistence.Result
+	w.journal.Propose(p, persistence.Proposal{TimeMs: w.nowMs, Epoch: 1, Command: c, Done: func(r persistence.Result) { result = r }})
+	w.journal.Settle()
+	return result
+}
+
+// StartInstance implements client.Engine.
+func (w *world) StartInstance(r client.StartRequest, reply func(bool, error)) {
+	w.started++
+	if w.hold {
+		return
+	}
+	result := w.propose(w.journal.PartitionOf(r.ID), &persistence.StartInstance{
+		ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, RequestKey: r.RequestKey,
+	})
+	reply(result.Repeated, result.Err)
+}
+
+// Deliver implements client.Engine.
+func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
+	w.delivers = append(w.delivers, m)
+	data, err := proto.Marshal(m)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	reply(w.propose(w.journal.PartitionOf(id), &persistence.Enqueue{ID: id, Message: data, RequestKey: requestKey, InboxMax: 2}).Err)
+}
+
+// WatchEnd implements client.Engine.
+func (w *world) WatchEnd(id string, ended func()) (cancel func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watchers[id] = append(w.watchers[id], ended)
+	i := len(w.watchers[id]) - 1
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if i < len(w.watchers[id]) {
+			w.watchers[id][i] = func() {}
+		}
+	}
+}
+
+// announce tells all who watch an instance.
+func (w *world) announce(id string) {
+	w.mu.Lock()
+	all := w.watchers[id]
+	w.watchers[id] = nil
+	w.mu.Unlock()
+	for _, f := range all {
+		f()
+	}
+}
+
+// watched waits until somebody watches an instance.
+func (w *world) watched(id string) {
+	w.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		w.mu.Lock()
+		n := len(w.watchers[id])
+		w.mu.Unlock()
+		if n > 0 {
+			return
+		}
+		select {
+		case <-deadline:
+			w.t.Fatalf("nobody watches %s", id)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// turn commits the next turn of an instance.
+func (w *world) turn(id string, outcome persistence.TurnOutcome, events ...*turnpb.Event) {
+	w.t.Helper()
+	p := w.journal.PartitionOf(id)
+	var head persistence.Head
+	w.journal.View(p, func(r persistence.Reader) error {
+		iid, ok, err := r.Resolve(id)
+		if err != nil || !ok {
+			return fmt.Errorf("resolve %s: %v, %w", id, ok, err)
+		}
+		head, _, err = r.Head(iid)
+		return err
+	}, func(err error) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	})
+	first := max(head.NextEvent, 1)
+	for i, e := range events {
+		e.Id = first + uint64(i)
+	}
+	header, err := proto.Marshal(&turnpb.SegmentHeader{Turn: head.Turn + 1, TimeMs: w.nowMs, Entropy: make([]byte, 16)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	list, err := proto.Marshal(&turnpb.EventList{Events: events})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := &persistence.CommitTurn{
+		ID: id, IID: head.IID, Execution: head.Execution, Turn: head.Turn, ConsumesStart: head.Turn == 0, Outcome: outcome,
+		Segment: persistence.SegmentDraft{Header: header, Parts: []persistence.SegmentPart{
+			{FirstEvent: first, Count: uint64(len(events)), Events: list},
+		}},
+		Name: head.Name, Version: "1.0.0", Pin: "0.1.0",
+	}
+	if outcome == persistence.OutcomeContinued {
+		c.Next = &persistence.NextStart{Name: head.Name, Start: []byte{}}
+	}
+	if r := w.propose(p, c); r.Err != nil {
+		w.t.Fatalf("commit a turn of %s: %v", id, r.Err)
+	}
+}
+
+func started() *turnpb.Event {
+	return &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{Name: "O", Version: "1.0.0"}}}
+}
+
+func completed(output string) *turnpb.Event {
+	return &turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{Output: []byte(output)}}}
+}
+
+func failed(message string) *turnpb.Event {
+	f := failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ORCHESTRATION_FAILED, message)
+	return &turnpb.Event{Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: f}}}
+}
+
+func continued() *turnpb.Event {
+	return &turnpb.Event{Kind: &turnpb.Event_ContinuedAsNew{ContinuedAsNew: &turnpb.OrchestrationContinuedAsNew{}}}
+}
+
+func (w *world) start(id string) {
+	w.t.Helper()
+	if err := w.c.StartByName(context.Background(), id, "O", nil); err != nil {
+		w.t.Fatal(err)
+	}
+}
