@@ -46,6 +46,17 @@ func (t *Trace) FinalDump(p persistence.Partition) string { return t.final[p] }
 // Length is how many commands the trace has for a partition.
 func (t *Trace) Length(p persistence.Partition) uint64 { return uint64(len(t.dumps[p]) - 1) }
 
+// After lists up to n steps of a partition that follow an index. A store that holds exactly that index must answer them
+// as the trace says.
+func (t *Trace) After(p persistence.Partition, index uint64, n int) (steps []Step) {
+	for _, s := range t.Steps {
+		if s.Partition == p && s.Index > index && len(steps) < n {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}
+
 // CheckDump says whether a dump is that of the model at the index that it claims, and whether that index is at least
 // this one: everything up to it was acknowledged or shown. Nil if both hold.
 func (t *Trace) CheckDump(d *persistence.Dump, atLeast uint64) error {
