@@ -48,6 +48,10 @@ type Config struct {
 	WorkLeaseBuffer time.Duration
 	// Grace is how long a cancelled activity may go on before its slot is given to another. 0 means 10 s.
 	Grace time.Duration
+	// WatchdogWarn and WatchdogAbandon: when a turn whose code blocks outside Turnstone is reported with its stack, and
+	// when it is given up and run again. 0 means 1 s and 5 s.
+	WatchdogWarn    time.Duration
+	WatchdogAbandon time.Duration
 	// Drain is how long a shutdown waits for what runs. 0 means 1 s; negative means not at all.
 	Drain time.Duration
 	// ResidentBytes bounds the memory of instances that stay in memory between their turns. 0 means 256 MiB; negative
@@ -77,7 +81,7 @@ func (c Config) Validate() error {
 	}{
 		{"BackoffBase", c.BackoffBase}, {"BackoffMax", c.BackoffMax}, {"TurnLease", c.TurnLease},
 		{"TurnLeaseBuffer", c.TurnLeaseBuffer}, {"WorkLease", c.WorkLease}, {"WorkLeaseBuffer", c.WorkLeaseBuffer},
-		{"Grace", c.Grace},
+		{"Grace", c.Grace}, {"WatchdogWarn", c.WatchdogWarn}, {"WatchdogAbandon", c.WatchdogAbandon},
 	} {
 		if d.value < 0 {
 			return fmt.Errorf("node: Config.%s is %v; it cannot be negative", d.name, d.value)

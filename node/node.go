@@ -97,6 +97,7 @@ func (n *Node) engineConfig() actors.Config {
 		MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax,
 		TurnLease: c.TurnLease, TurnLeaseBuffer: c.TurnLeaseBuffer,
 		WorkLease: c.WorkLease, WorkLeaseBuffer: c.WorkLeaseBuffer,
+		WatchdogWarn: c.WatchdogWarn, WatchdogAbandon: c.WatchdogAbandon,
 		Grace: c.Grace, ResidentBytes: c.ResidentBytes, InstancesMax: c.InstancesMax,
 	}
 }
