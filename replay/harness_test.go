@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,7 +13,19 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		checks := "1500"
+		if testing.Short() {
+			checks = "300"
+		}
+		if err := flag.Set("rapid.checks", checks); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // The events of a history, in the notation of the conformance list.
 

@@ -1,0 +1,311 @@
+package replay_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// carriedOf runs code to its continue-as-new and lists what it carries over.
+func carriedOf(t *testing.T, fn func(*replay.Context), messages ...*turnpb.Message) string {
+	t.Helper()
+	m := replay.New(config(func(c *replay.Context, _ []byte) ([]byte, error) {
+		fn(c)
+		_, err := c.ContinueAsNew(nil, "").Await()
+		return nil, err
+	}))
+	defer m.Close()
+	d := m.Advance(input(append([]*turnpb.Message{msgStart()}, messages...)...))
+	if d.Outcome != replay.ContinuedAsNew {
+		t.Fatalf("outcome %d", d.Outcome)
+	}
+	var out []string
+	for _, c := range d.Next.GetCarried() {
+		kind := "q"
+		if c.GetKind() == turnpb.ArrivalKind_ARRIVAL_KIND_EVENT {
+			kind = "e"
+		}
+		out = append(out, kind+":"+c.GetName()+"="+string(c.GetData()))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestCarryForward(t *testing.T) {
+	nothing := func(*replay.Context) {}
+	take := func(queues ...string) func(*replay.Context) {
+		return func(c *replay.Context) {
+			for _, q := range queues {
+				c.Dequeue(q)
+			}
+			c.NewGUID()
+		}
+	}
+	giveUp := func(queue string, then ...string) func(*replay.Context) {
+		return func(c *replay.Context) {
+			c.Dequeue(queue).Cancel()
+			take(then...)(c)
+		}
+	}
+	cases := []struct {
+		id   string
+		code func(*replay.Context)
+		in   []*turnpb.Message
+		want string
+	}{
+		{"INT_001", nothing, nil, ""},
+		{"INT_002", nothing, []*turnpb.Message{msgQ("x", "1"), msgQ("y", "2"), msgQ("x", "3")}, "q:x=1 q:y=2 q:x=3"},
+		{"INT_003", take("x"), []*turnpb.Message{msgQ("x", "1"), msgQ("x", "2")}, "q:x=2"},
+		{"INT_004", giveUp("x"), []*turnpb.Message{msgQ("x", "1")}, "q:x=1"},
+		{"INT_005", take("x"), []*turnpb.Message{msgQ("y", "1")}, "q:y=1"},
+		{"INT_006", take("x"), []*turnpb.Message{msgQ("z", "1"), msgQ("x", "2"), msgQ("y", "3"), msgQ("z", "4")}, "q:z=1 q:y=3 q:z=4"},
+		{"INT_007", take("x", "x"), []*turnpb.Message{msgQ("x", "1"), msgQ("x", "2"), msgQ("x", "3"), msgQ("x", "4")}, "q:x=3 q:x=4"},
+		{"INT_008", func(c *replay.Context) { c.Timer(time.Second); activity(c, "x", ""); c.NewGUID() }, []*turnpb.Message{msgQ("x", "1")}, "q:x=1"},
+		{"INT_009", take("x", "x", "x"), []*turnpb.Message{msgQ("x", "1")}, ""},
+		{"INT_010", giveUp("x", "y"), []*turnpb.Message{msgQ("x", "1"), msgQ("y", "2")}, "q:x=1"},
+		{"INT_013", func(c *replay.Context) { activity(c, "A", "") }, nil, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.id, func(t *testing.T) {
+			if got := carriedOf(t, c.code, c.in...); got != c.want {
+				t.Errorf("carried %q, want %q", got, c.want)
+			}
+		})
+	}
+	t.Run("INT_011", func(t *testing.T) {
+		var in []*turnpb.Message
+		for i := range 25 {
+			in = append(in, msgQ("x", fmt.Sprint(i)))
+		}
+		if n := len(strings.Fields(carriedOf(t, nothing, in...))); n != 25 {
+			t.Errorf("carried %d", n)
+		}
+	})
+	t.Run("INT_012", func(t *testing.T) {
+		// Ours: nothing is dropped. 1,000 and 4 MiB are carried; more fails the instance and says so (SPEC §11).
+		for n, fails := range map[int]bool{1_000: false, 1_001: true} {
+			wantCarryLimit(t, fails, "1001 unconsumed events and messages, the limit is 1000", n, 1)
+		}
+		for size, fails := range map[int]bool{4<<20 - 1: false, 4 << 20: true} {
+			wantCarryLimit(t, fails, "the limit is 4194304 bytes", 1, size)
+		}
+	})
+	t.Run("INT_014", func(t *testing.T) {
+		d := after(t, returns("ok"), events(evS(1), &event{Id: 2, Source: 77, Kind: &turnpb.Event_QueueSubscriptionCancelled{
+			QueueSubscriptionCancelled: &turnpb.QueueSubscriptionCancelled{Reason: replay.ReasonDropped}}}))
+		wantCompleted(t, d, "ok")
+	})
+	t.Run("events that a buffered wait may still take are carried with the queues, in order", func(t *testing.T) {
+		if got := carriedOf(t, nothing, msgXE("a", "1"), msgQ("a", "2"), msgXE("a", "3")); got != "e:a=1 q:a=2 e:a=3" {
+			t.Errorf("carried %q", got)
+		}
+	})
+	t.Run("what is carried comes first in the next execution, as real arrivals", func(t *testing.T) {
+		start := msgStart()
+		start.GetStart().Carried = []*turnpb.Carried{
+			{Kind: turnpb.ArrivalKind_ARRIVAL_KIND_QUEUE, Name: "x", Data: []byte("old")},
+			{Kind: turnpb.ArrivalKind_ARRIVAL_KIND_EVENT, Name: "e", Data: []byte("kept")}}
+		m := replay.New(config(func(c *replay.Context, _ []byte) ([]byte, error) {
+			a, _ := text(c.Dequeue("x"))
+			b, _ := text(c.Dequeue("x"))
+			e, _ := text(c.WaitEvent("e", buffered))
+			return []byte(a + b + e), nil
+		}))
+		defer m.Close()
+		d := m.Advance(input(msgQ("x", "new"), start))
+		wantCompleted(t, d, "oldnewkept")
+		wantKinds(t, d, "S QE XE QE QS QS XS")
+		if d.Converted != 4 {
+			t.Errorf("converted %d", d.Converted)
+		}
+	})
+}
+
+func wantCarryLimit(t *testing.T, fails bool, says string, messages, size int) {
+	t.Helper()
+	m := replay.New(config(func(c *replay.Context, _ []byte) ([]byte, error) {
+		_, err := c.ContinueAsNew(nil, "").Await()
+		return nil, err
+	}))
+	defer m.Close()
+	in := input(msgStart())
+	for range messages {
+		in.Messages = append(in.Messages, msgQ("q", strings.Repeat("x", size)))
+	}
+	d := m.Advance(in)
+	switch {
+	case fails:
+		wantFailed(t, d, "application", says)
+		if d.Origin != turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT {
+			t.Errorf("origin %v", d.Origin)
+		}
+	case d.Outcome != replay.ContinuedAsNew || len(d.Next.GetCarried()) != messages:
+		t.Errorf("outcome %d with %d messages of %d bytes", d.Outcome, messages, size)
+	}
+}
+
+func TestWaits(t *testing.T) {
+	t.Run("a positional wait does not see what came before it", func(t *testing.T) {
+		m, d := fresh(t, waits("E"))
+		_ = m
+		wantRunning(t, d)
+		d = after(t, waits("E"), events(evS(1), evXE(2, "E", "early")))
+		wantRunning(t, d)
+		wantKinds(t, d, "XS")
+	})
+	t.Run("a buffered wait does, oldest first", func(t *testing.T) {
+		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			a, _ := text(c.WaitEvent("E", buffered))
+			b, _ := text(c.WaitEvent("E", buffered))
+			return []byte(a + b), nil
+		}, events(evS(1), evXE(2, "E", "1"), evXE(3, "E", "2")))
+		wantCompleted(t, d, "12")
+	})
+	t.Run("a wait that was given up takes no place", func(t *testing.T) {
+		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.WaitEvent("E", positional).Cancel()
+			c.WaitEvent("E", positional).Cancel()
+			s, _ := text(c.WaitEvent("E", positional))
+			return []byte(s), nil
+		}, events(evS(1)))
+		wantRunning(t, d)
+		h := append(events(evS(1)), d.Events...)
+		d = after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.WaitEvent("E", positional).Cancel()
+			c.WaitEvent("E", positional).Cancel()
+			s, _ := text(c.WaitEvent("E", positional))
+			return []byte(s), nil
+		}, h, msgXE("E", "x"))
+		wantCompleted(t, d, "x")
+	})
+	t.Run("two equal events satisfy two waits, in the order of the waits", func(t *testing.T) {
+		_, d := fresh(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			a, b := c.WaitEvent("E", positional), c.WaitEvent("E", positional)
+			c.All(b, a)
+			return []byte("both"), nil
+		})
+		wantRunning(t, d)
+	})
+	t.Run("a queue and an event of the same name are apart", func(t *testing.T) {
+		m, _ := fresh(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			if c.Select(c.Dequeue("n"), c.WaitEvent("n", buffered)) == 1 {
+				return []byte("event"), nil
+			}
+			return []byte("queue"), nil
+		})
+		wantCompleted(t, m.Advance(input(msgXE("n", "x"), msgQ("n", "y"))), "event")
+	})
+	t.Run("a mailbox that is filled is read in one turn", func(t *testing.T) {
+		in := input(msgStart())
+		for range 1_000 {
+			in.Messages = append(in.Messages, msgQ("q", "x"))
+		}
+		m := replay.New(config(func(c *replay.Context, _ []byte) ([]byte, error) {
+			for range 1_000 {
+				c.Dequeue("q").Await()
+			}
+			return []byte("read"), nil
+		}))
+		defer m.Close()
+		wantCompleted(t, m.Advance(in), "read")
+	})
+	t.Run("the order in which code polls does not matter, the order of subscriptions does", func(t *testing.T) {
+		code := func(c *replay.Context, _ []byte) ([]byte, error) {
+			x := c.Dequeue("q1")
+			y := c.Dequeue("q2")
+			return []byte(fmt.Sprint(c.Race(y, x))), nil
+		}
+		in := input(msgStart(), msgQ("q1", "a"), msgQ("q2", "b"))
+		m := replay.New(config(code))
+		defer m.Close()
+		d := m.Advance(in)
+		// x is bound first and takes its message in that step; then code runs, and y is given up before it is bound.
+		wantCompleted(t, d, "1")
+		if err := replay.Verify(config(code), []replay.Segment{d.Segment(1, in, "test")}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestOutstanding(t *testing.T) {
+	open := func(fn replay.Func, h []*event, messages ...*turnpb.Message) replay.OpenCounts {
+		m := replay.New(config(fn))
+		defer m.Close()
+		m.Load(flat(h...))
+		m.Advance(input(messages...))
+		return m.Open()
+	}
+	mixed := func(c *replay.Context, _ []byte) ([]byte, error) {
+		activity(c, "A", "").Await()
+		activity(c, "B", "")
+		activity(c, "C", "").Cancel()
+		c.WaitEvent("E", positional)
+		c.Dequeue("q")
+		child(c, "D", "")
+		c.Timer(time.Minute).Await()
+		return nil, nil
+	}
+	t.Run("INT_015", func(t *testing.T) {
+		if got := open(waits("E"), events(evS(1), evXS(2, "E"))); got.Activities+got.Children+got.Queues != 0 || got.Waits != 1 {
+			t.Errorf("open: %+v", got)
+		}
+	})
+	t.Run("INT_016", func(t *testing.T) {
+		d := after(t, greet, events(evS(1), evAS(2, "Greet", "Alice")), msgAC(2, "r"))
+		if kinds(d) != "AC(2)" || len(d.CancelledActivities) != 0 {
+			t.Errorf("something was left open: %s", kinds(d))
+		}
+	})
+	t.Run("INT_017", func(t *testing.T) {
+		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			activity(c, "A", "").Cancel()
+			_, err := c.ContinueAsNew(nil, "").Await()
+			return nil, err
+		}, events(evS(1), evAS(2, "A", "")))
+		wantKinds(t, d, "ACancel(2)")
+		wantReasons(t, d, replay.ReasonDropped)
+	})
+	t.Run("INT_018", func(t *testing.T) {
+		got := open(mixed, events(evS(1), evAS(2, "A", "")), msgAC(2, "r"))
+		if want := (replay.OpenCounts{Activities: 1, Timers: 1, Waits: 1, Queues: 1, Children: 1}); got != want {
+			t.Errorf("open: %+v", got)
+		}
+		d := after(t, mixed, events(evS(1), evAS(2, "A", "")), msgAC(2, "r"), msgCancel("now"))
+		wantKinds(t, d, "AC(2) Cancel AS AS XS QS SS TC ACancel(5) ACancel(6) XCancel(7) QCancel(8)")
+	})
+	queues := func(first bool) replay.Func {
+		return func(c *replay.Context, _ []byte) ([]byte, error) {
+			a, b := c.Dequeue("q"), c.Dequeue("q")
+			if !first {
+				a.Cancel()
+			}
+			c.All(a, b)
+			c.ContinueAsNew(nil, "").Await()
+			return nil, nil
+		}
+	}
+	t.Run("INT_019", func(t *testing.T) {
+		m, _ := fresh(t, queues(true))
+		m.Advance(input(msgQ("q", "x")))
+		d := m.Advance(input(msgCancel("now")))
+		wantKinds(t, d, "Cancel QCancel(3)")
+		wantReasons(t, d, replay.ReasonTerminal)
+	})
+	t.Run("INT_020", func(t *testing.T) {
+		m, _ := fresh(t, queues(false))
+		d := m.Advance(input(msgQ("q", "x")))
+		if d.Outcome != replay.ContinuedAsNew || kinds(d) != "QE" {
+			t.Errorf("outcome %d, events %s", d.Outcome, kinds(d))
+		}
+	})
+	t.Run("INT_021", func(t *testing.T) {
+		m, _ := fresh(t, queues(true))
+		d := m.Advance(input(msgQ("q", "1"), msgQ("q", "2"), msgQ("q", "3")))
+		if d.Outcome != replay.ContinuedAsNew || kinds(d) != "QE QE QE" || len(d.Next.GetCarried()) != 1 {
+			t.Errorf("outcome %d, events %s, next %v", d.Outcome, kinds(d), d.Next)
+		}
+	})
+}

@@ -1,0 +1,237 @@
+package replay_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// world is what surrounds an instance in the property test: what it has scheduled and nobody has answered.
+type world struct {
+	activities, timers, children []uint64
+}
+
+func (w *world) apply(d replay.Decision) {
+	for _, a := range d.Activities {
+		w.activities = append(w.activities, a.Event)
+	}
+	for _, x := range d.Timers {
+		w.timers = append(w.timers, x.Event)
+	}
+	for _, c := range d.Children {
+		w.children = append(w.children, c.Event)
+	}
+	for _, x := range d.CancelledTimers {
+		w.timers = without(w.timers, x.Event)
+	}
+}
+
+func without(ids []uint64, id uint64) []uint64 {
+	var out []uint64
+	for _, x := range ids {
+		if x != id {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// messages draws what a turn brings. Cancelled activities and children may still answer; duplicates and strangers
+// occur; a message that answers nothing at all is rare, since it ends the execution.
+func (w *world) messages(t *rapid.T, execution uint64) []*turnpb.Message {
+	n := rapid.IntRange(1, 4).Draw(t, "messages")
+	var out []*turnpb.Message
+	for range n {
+		out = append(out, w.message(t, execution))
+	}
+	return out
+}
+
+func (w *world) message(t *rapid.T, execution uint64) *turnpb.Message {
+	take := func(ids *[]uint64) uint64 {
+		i := rapid.IntRange(0, len(*ids)-1).Draw(t, "which")
+		id := (*ids)[i]
+		if rapid.IntRange(0, 9).Draw(t, "again") > 0 {
+			*ids = without(*ids, id)
+		}
+		return id
+	}
+	kind := rapid.IntRange(0, 99).Draw(t, "kind")
+	data := fmt.Sprint("data-", rapid.IntRange(0, 99).Draw(t, "data"))
+	name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name")
+	switch {
+	case kind < 40 && len(w.activities) > 0:
+		if id := take(&w.activities); kind < 32 {
+			return inExecution(msgAC(id, data), execution)
+		} else if kind < 39 {
+			return inExecution(msgAF(id, activityFailed(data)), execution)
+		} else {
+			return inExecution(msgAF(id, failure.Infrastructure("op", data, false)), execution)
+		}
+	case kind < 60 && len(w.timers) > 0:
+		return inExecution(msgTF(take(&w.timers)), execution)
+	case kind < 75 && len(w.children) > 0:
+		if id := take(&w.children); kind < 70 {
+			return inExecution(msgSC(id, data), execution)
+		} else {
+			return inExecution(msgSF(id, failure.Cancelled(data)), execution)
+		}
+	case kind < 87:
+		return msgXE("event-"+name, data)
+	case kind < 96:
+		return msgQ("queue-"+name, data)
+	case kind < 97:
+		return msgCancel(data)
+	case kind < 98:
+		return inExecution(msgAC(2, data), execution+1)
+	case kind < 99:
+		return msgStart()
+	default:
+		if rapid.IntRange(0, 3).Draw(t, "really") > 0 {
+			return msgQ("queue-"+name, data)
+		}
+		return inExecution(msgTF(uint64(rapid.IntRange(2, 40).Draw(t, "orphan"))), execution)
+	}
+}
+
+// TestResidentAndRebuiltDecideAlike is the heart of the package's promise: a random program is run by a machine that
+// stays, and again, at every turn, by one that was rebuilt from the segments. Both must decide the same, byte for
+// byte; and the oracle must accept the history that is left.
+func TestResidentAndRebuiltDecideAlike(t *testing.T) {
+	outcomes := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		block := genBlock(t, 3, "p")
+		cfg := config(program(block))
+		start := msgStart()
+		for execution := uint64(1); execution <= 3; execution++ {
+			cfg.Execution = execution
+			start, cfg.KV = execute(t, cfg, start, outcomes)
+			if start == nil {
+				return
+			}
+		}
+	})
+	t.Logf("outcomes: %v", outcomes)
+}
+
+// execute runs one execution and gives the start of the next one, if it continued as new, and the keys it left.
+func execute(t *rapid.T, cfg replay.Config, start *turnpb.Message, outcomes map[string]int) (*turnpb.Message, map[string]replay.KVEntry) {
+	kv := maps.Clone(cfg.KV)
+	if kv == nil {
+		kv = map[string]replay.KVEntry{}
+	}
+	resident := replay.New(cfg)
+	defer resident.Close()
+	var history []replay.Segment
+	var w world
+	var next *turnpb.StartOrchestration
+	messages := []*turnpb.Message{start}
+	if rapid.Bool().Draw(t, "early") {
+		messages = append(messages, w.messages(t, cfg.Execution)...)
+	}
+	for turn := uint64(1); turn <= 20; turn++ {
+		in := replay.Input{TimeMs: int64(rapid.IntRange(1_000, 100_000).Draw(t, "time")), Messages: messages}
+		copy(in.Entropy[:], fmt.Sprint("entropy-", turn, "-", in.TimeMs))
+		d := resident.Advance(in)
+		sameAsRebuilt(t, cfg, history, in, d, resident.Open())
+		history = append(history, copyOf(d.Segment(turn, in, "test")))
+		w.apply(d)
+		for _, c := range d.KV {
+			switch c.Op {
+			case replay.KVSet:
+				kv[c.Key] = replay.KVEntry{Value: c.Value, UpdatedMs: c.UpdatedMs}
+			case replay.KVClear:
+				delete(kv, c.Key)
+			case replay.KVClearAll:
+				clear(kv)
+			}
+		}
+		outcomes[fmt.Sprint("outcome ", d.Outcome)]++
+		if turn == 5 {
+			outcomes["turn 5"]++
+		}
+		if d.Outcome != replay.Running {
+			next = d.Next
+			if failure.IsNondeterminism(d.Failure) {
+				outcomes["nondeterminism"]++
+			}
+			break
+		}
+		messages = w.messages(t, cfg.Execution)
+	}
+	if n := resident.Replayed(); n != 0 {
+		t.Fatalf("a resident machine replayed %d events", n)
+	}
+	if err := replay.Verify(cfg, history); err != nil {
+		t.Fatalf("the oracle: %v", err)
+	}
+	if next == nil {
+		return nil, nil
+	}
+	return &turnpb.Message{Kind: &turnpb.Message_Start{Start: next}}, kv
+}
+
+// copyOf is a segment as it comes back from storage.
+func copyOf(s replay.Segment) replay.Segment {
+	out := replay.Segment{Header: proto.Clone(s.Header).(*turnpb.SegmentHeader)}
+	for _, e := range s.Events {
+		out.Events = append(out.Events, proto.Clone(e).(*turnpb.Event))
+	}
+	return out
+}
+
+func sameAsRebuilt(t *rapid.T, cfg replay.Config, history []replay.Segment, in replay.Input, want replay.Decision, open replay.OpenCounts) {
+	m := replay.New(cfg)
+	defer m.Close()
+	loaded := make([]replay.Segment, 0, len(history))
+	for _, s := range history {
+		loaded = append(loaded, copyOf(s))
+	}
+	m.Load(loaded)
+	got := m.Advance(in)
+	if a, b := render(want), render(got); !bytes.Equal(a, b) {
+		t.Fatalf("turn %d: resident decided\n%s\nrebuilt decided\n%s", len(history)+1, a, b)
+	}
+	if m.Open() != open && want.Outcome == replay.Running {
+		t.Fatalf("turn %d: resident has open %+v, rebuilt %+v", len(history)+1, open, m.Open())
+	}
+}
+
+// render shows everything in a decision but call sites.
+func render(d replay.Decision) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "outcome %d converted %d spoiled %v origin %v progress %v\n", d.Outcome, d.Converted, d.Spoiled, d.Origin, d.Progress)
+	for _, e := range d.Events {
+		raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
+		fmt.Fprintf(&b, "  %d %s %d %q %v\n", e.GetId(), replay.KindName(e), e.GetSource(), raw, err)
+	}
+	for _, r := range d.Rejected {
+		fmt.Fprintf(&b, "  rejected %d %d %x\n", r.GetKind(), r.GetSource(), r.GetHash())
+	}
+	for _, a := range d.Activities {
+		fmt.Fprintf(&b, "  activity %d %s %s\n", a.Event, a.Name, a.Input)
+	}
+	fmt.Fprintf(&b, "  timers %+v\n  children %+v\n  detached %+v\n  cancelled %+v %+v %+v\n  closed %v\n",
+		d.Timers, d.Children, d.Detached, d.CancelledActivities, d.CancelledTimers, d.CancelledChildren, d.ClosedChildren)
+	if d.Status != nil {
+		text := "cleared"
+		if d.Status.Value != nil {
+			text = *d.Status.Value
+		}
+		fmt.Fprintf(&b, "  status %s\n", text)
+	}
+	fmt.Fprintf(&b, "  kv %+v\n  output %q\n  failure %q\n", d.KV, d.Output, failure.Display(d.Failure))
+	if d.Next != nil {
+		raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(d.Next)
+		fmt.Fprintf(&b, "  next %q\n", raw)
+	}
+	return b.Bytes()
+}
