@@ -65,11 +65,16 @@ func (a *activity) answered(err error) {
 		a.retry(a.answer)
 	case errors.Is(err, persistence.ErrUncertain), errors.Is(err, persistence.ErrStopped):
 		a.close() // the journal has stopped; after a restart the row says what became of it
-	default: // LeaseLost, Fenced: somebody else has it; what the row says decides
-		a.s.p.counts.voidResults.Add(1)
-		a.giveUp = errActivityLeaseLost
-		a.putBack(a.s.now() + refusedPauseMs)
+	default: // LeaseLost, Fenced
+		a.void()
 	}
+}
+
+// void drops a result: somebody else has the activity, or may have it. What the row says decides.
+func (a *activity) void() {
+	a.s.p.counts.voidResults.Add(1)
+	a.giveUp = errActivityLeaseLost
+	a.putBack(a.s.now() + refusedPauseMs)
 }
 
 // poisonFailure says what was attempted too often.

@@ -181,6 +181,8 @@ func (a *activity) leased(r persistence.Result, at int64) {
 		// The journal has stopped: nothing more leaves this process.
 	case a.phase == activityLeasing:
 		a.putBack(a.s.now() + refusedPauseMs)
+	case a.phase == activityAnswering:
+		a.void()
 	default:
 		a.loseLease()
 	}

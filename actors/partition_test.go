@@ -1,0 +1,353 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// once runs f in one world; what it shows does not depend on residency.
+func once(t *testing.T, cfg Config, f func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, disk: persistencetest.NewDisk(4), cfg: cfg}
+		w.open()
+		f(w)
+		w.close()
+	})
+}
+
+// reopen ends the process in the given way and starts another on the same disk.
+func (w *world) reopen(end func()) {
+	w.t.Helper()
+	end()
+	w.open()
+}
+
+// dump is the state of all partitions.
+func (w *world) dump() (all []*persistence.Dump) {
+	w.t.Helper()
+	for p := range w.journal.Info().Partitions {
+		d, err := w.journal.Dump(persistence.Partition(p))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// rows is all work rows.
+func (w *world) rows() (work []persistence.WorkItem) {
+	for _, d := range w.dump() {
+		work = append(work, d.Work...)
+	}
+	return work
+}
+
+// call is an orchestration of one activity of the name that its input says.
+func call(c *replay.Context, input []byte) ([]byte, error) {
+	v, err := c.Activity(string(input), input, replay.ActivityOptions{}).Await()
+	if err != nil {
+		return nil, err
+	}
+	return v.([]byte), nil
+}
+
+// worker is an activity that tells when it runs, and ends when it is let, or is told to stop.
+type worker struct {
+	mu       sync.Mutex
+	starts   []time.Time
+	infos    []ActivityInfo
+	running  int
+	most     int
+	gate     chan struct{} // closed or sent to: one call may end
+	deaf     bool          // do not listen to the context
+	whys     []error       // why calls were told to stop
+	failWith error
+}
+
+func newWorker() *worker { return &worker{gate: make(chan struct{})} }
+
+func (k *worker) run(ctx context.Context, info ActivityInfo, input []byte) ([]byte, error) {
+	k.mu.Lock()
+	k.starts, k.infos = append(k.starts, time.Now()), append(k.infos, info)
+	k.running++
+	k.most = max(k.most, k.running)
+	k.mu.Unlock()
+	defer func() {
+		k.mu.Lock()
+		k.running--
+		k.mu.Unlock()
+	}()
+	told := ctx.Done()
+	if k.deaf {
+		told = nil
+	}
+	select {
+	case <-k.gate:
+		return input, k.failWith
+	case <-told:
+		k.mu.Lock()
+		k.whys = append(k.whys, context.Cause(ctx))
+		k.mu.Unlock()
+		return nil, ctx.Err()
+	}
+}
+
+// state is how often it ran, how many run now, and how many ran at once.
+func (k *worker) state() (calls, running, most int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.starts), k.running, k.most
+}
+
+func (k *worker) wantCalls(t *testing.T, calls, running int) {
+	t.Helper()
+	synctest.Wait()
+	if c, r, _ := k.state(); c != calls || r != running {
+		t.Fatalf("it was called %d times and runs %d times now, want %d and %d", c, r, calls, running)
+	}
+}
+
+// take keeps proposals of one kind from the journal and answers them with answer, or lets them through if it returns
+// false.
+func (w *world) take(answer func(p persistence.Partition, proposal persistence.Proposal) bool) {
+	w.journal.on(answer)
+}
+
+// busyFor refuses the first n proposals of a command's kind with ErrBusy.
+func busyFor[C persistence.Command](n int) func(persistence.Partition, persistence.Proposal) bool {
+	var mu sync.Mutex
+	return func(_ persistence.Partition, p persistence.Proposal) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, is := p.Command.(C); !is || n == 0 {
+			return false
+		}
+		n--
+		p.Done(persistence.Result{Err: persistence.ErrBusy})
+		return true
+	}
+}
+
+// TestEpochsRise by one with each process, and their end is noted.
+func TestEpochsRise(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		for i := range 3 {
+			for _, d := range w.dump() {
+				if d.State.Epoch != uint64(i+1) || d.State.Clean {
+					t.Errorf("process %d: epoch %d, clean %v", i+1, d.State.Epoch, d.State.Clean)
+				}
+			}
+			if w.e.parts[0].carefulNow() {
+				t.Error("careful after a clean end")
+			}
+			w.reopen(w.close)
+		}
+	})
+}
+
+// TestAnEpochThatSomebodyElseTookIsReadAgain, and a busy journal is asked again.
+func TestAnEpochThatSomebodyElseTookIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, disk: persistencetest.NewDisk(1)}
+		w.journal = newTape(w.disk)
+		tries := 0
+		w.take(func(_ persistence.Partition, p persistence.Proposal) bool {
+			if _, is := p.Command.(persistence.BeginEpoch); !is || tries == 2 {
+				return false
+			}
+			tries++
+			err := []error{&persistence.Refusal{Code: persistence.Fenced}, persistence.ErrBusy}[tries-1]
+			p.Done(persistence.Result{Err: err})
+			return true
+		})
+		opened := make(chan error, 1)
+		w.e = Start(Config{Journal: w.journal, Node: "n", Process: "p", Logger: silent(), GoroutineID: replay.GoroutineID},
+			func(err error) { opened <- err })
+		if err := <-opened; err != nil || tries != 2 {
+			t.Errorf("opened after %d refusals: %v", tries, err)
+		}
+		w.close()
+	})
+}
+
+// TestAnOpenThatCannotReadSaysWhy.
+func TestAnOpenThatCannotReadSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, disk: persistencetest.NewDisk(1)}
+		w.journal = newTape(w.disk)
+		w.journal.Stop(errors.New("the disk is on fire"))
+		opened := make(chan error, 1)
+		w.e = Start(Config{Journal: w.journal, Node: "n", Process: "p", Logger: silent(), GoroutineID: replay.GoroutineID},
+			func(err error) { opened <- err })
+		if err := <-opened; !errors.Is(err, persistence.ErrStopped) {
+			t.Errorf("opened with %v", err)
+		}
+		w.close()
+	})
+}
+
+// TestREL_003_WhatWaitsIsFoundAtTheOpen: starts, messages, activities and timers, more of them than a page holds.
+func TestREL_003_WhatWaitsIsFoundAtTheOpen(t *testing.T) {
+	for _, end := range []string{"clean", "crash"} {
+		t.Run(end, func(t *testing.T) {
+			once(t, Config{}, func(w *world) {
+				const n = 600 // on 4 partitions, with their children rows a few hundred each
+				w.take(nil)
+				w.attach(basics().orchestration("sleep", func(c *replay.Context, _ []byte) ([]byte, error) {
+					_, err := c.Timer(time.Hour).Await()
+					return []byte("slept"), err
+				}).orchestration("call", call).activity("held", func(ctx context.Context, _ ActivityInfo, _ []byte) ([]byte, error) {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}))
+				for i := range n {
+					w.start(fmt.Sprint("sleep", i), "sleep", "")
+					w.start(fmt.Sprint("call", i), "call", "held")
+				}
+				if end == "clean" {
+					w.reopen(w.close)
+				} else {
+					w.reopen(w.crash)
+				}
+				for i := range n { // nobody is attached: these stay pending
+					w.start(fmt.Sprint("new", i), "echo", "hi")
+				}
+				w.attach(basics().orchestration("sleep", func(c *replay.Context, _ []byte) ([]byte, error) {
+					_, err := c.Timer(time.Hour).Await()
+					return []byte("slept"), err
+				}).orchestration("call", call).activity("held", echoActivity))
+				pass(2 * time.Hour)
+				for i := range n {
+					w.completed(fmt.Sprint("sleep", i), "slept")
+					w.completed(fmt.Sprint("call", i), "held")
+					w.completed(fmt.Sprint("new", i), "hi")
+				}
+				for _, s := range w.partitionSizes() {
+					if s != 0 {
+						t.Errorf("a dispatcher still holds %d rows", s)
+					}
+				}
+			})
+		})
+	}
+}
+
+// partitionSizes is how much each dispatcher holds.
+func (w *world) partitionSizes() []int {
+	sizes := make([]int, len(w.e.parts))
+	var wait sync.WaitGroup
+	for i, p := range w.e.parts {
+		wait.Add(1)
+		p.post("sizes", func() {
+			s := p.s.d.Sizes()
+			sizes[i] = s.Work + s.Timers + s.Tells + len(p.s.activities)
+			wait.Done()
+		})
+	}
+	wait.Wait()
+	return sizes
+}
+
+// TestAStepThatPanicsCostsTheEpochOnly: the actor is started again, reads everything anew, and work goes on.
+func TestAStepThatPanicsCostsTheEpochOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, disk: persistencetest.NewDisk(1)}
+		w.open()
+		k := newWorker()
+		w.attach(basics().orchestration("call", call).activity("work", k.run))
+		w.start("a", "call", "work")
+		w.start("b", "wait", "")
+		k.wantCalls(t, 1, 1)
+		w.e.parts[0].post("panic", func() { panic("a bug") })
+		synctest.Wait()
+		if got := w.e.parts[0].epochNow(); got != 2 {
+			t.Errorf("epoch %d, want 2", got)
+		}
+		if !w.e.parts[0].carefulNow() {
+			t.Error("not careful, although the epoch did not end cleanly")
+		}
+		k.wantCalls(t, 2, 1) // the first was told to stop; the second runs under the new epoch
+		close(k.gate)
+		synctest.Wait()
+		w.completed("a", "work")
+		if err := w.raise("b", "go", "on").wait(); err != nil {
+			t.Error(err)
+		}
+		w.completed("b", "on")
+		if c := w.e.Counters(); c.Restarts != 1 {
+			t.Errorf("%d restarts", c.Restarts)
+		}
+		if c := w.e.ActivityCounters(); c.Leaked != 0 {
+			t.Errorf("%d leaked", c.Leaked)
+		}
+		done := make(chan error, 1)
+		w.e.Stop(func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = w.journal.Close()
+		w.journal.end()
+	})
+}
+
+// TestConsumersWithTheSameHandlersTakeTurns, and one without slots for turns gets none.
+func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		w.attachAs("one", basics())
+		w.attachAs("two", basics())
+		if _, err := w.e.Attach(Consumer{ID: "three", Handlers: basics(), ActivitySlots: 1}); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for range 6 {
+			c, version, fn, ok := w.e.parts[1].findConsumer("echo", "", "")
+			if !ok || version != "1.0.0" || fn == nil {
+				t.Fatal("nobody was found")
+			}
+			got = append(got, c.ID)
+		}
+		slices.Sort(got)
+		if counts := slices.Compact(slices.Clone(got)); len(counts) != 2 || slices.Contains(got, "three") {
+			t.Errorf("turns went to %v", got)
+		}
+		if _, _, _, ok := w.e.parts[1].findConsumer("nothing", "", ""); ok {
+			t.Error("a consumer was found for a name that nobody has")
+		}
+	})
+}
+
+// TestRequestKeysAreSweptWhenTheyHaveExpired, and not before.
+func TestRequestKeysAreSweptWhenTheyHaveExpired(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		w.attach(basics())
+		if err := w.ask(StartRequest{ID: "a", Name: "wait", RequestKey: "k"}).wait(); err != nil {
+			t.Fatal(err)
+		}
+		count := func() (n int) {
+			for _, d := range w.dump() {
+				n += len(d.Requests)
+			}
+			return n
+		}
+		pass(23 * time.Hour)
+		if n := count(); n != 1 {
+			t.Fatalf("%d request keys are remembered after 23 hours, want 1", n)
+		}
+		pass(70 * time.Minute)
+		if n := count(); n != 0 {
+			t.Errorf("%d request keys are remembered after 24 hours, want none", n)
+		}
+	})
+}
