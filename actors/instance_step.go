@@ -95,9 +95,10 @@ func (in *instance) pending() bool {
 		len(v.inbox) > 0 && v.visible(in.e.now().UnixMilli())
 }
 
-// heldBack says that no turn may start now, whatever waits.
+// heldBack says that no turn may start now, whatever waits. Before the epoch is durable nobody knows whether the one
+// before it ended cleanly, so no code may run; the dispatcher's scan tells the instance again.
 func (in *instance) heldBack() bool {
-	return in.leaving || in.e.draining.Load() || in.view.notBeforeMs > in.e.now().UnixMilli()
+	return in.leaving || in.e.draining.Load() || in.part.epochNow() == 0 || in.view.notBeforeMs > in.e.now().UnixMilli()
 }
 
 // stepAbsent serves an id that no instance has: a start makes one, all else is not found.
@@ -119,7 +120,7 @@ func (in *instance) stepAbsent() {
 	}
 	start := b.items[0]
 	req := &start.start.req
-	if in.heldBack() || in.part.epochNow() == 0 || in.part.carefulNow() || !in.find(req.Name, req.Version, "") {
+	if in.heldBack() || in.part.carefulNow() || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
 	}
