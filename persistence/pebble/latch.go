@@ -27,10 +27,12 @@ type latch struct {
 	failure *Failure // written once, before done is closed
 	// simulated: the failure was asked for above Pebble. The file system works, so Pebble may be closed.
 	simulated atomic.Bool
+	// left is closed when the store is dropped, and its file system with it: what waits at the gate may go on.
+	left chan struct{}
 }
 
 func newLatch(onFatal func(op, path string, err error)) *latch {
-	return &latch{onFatal: onFatal, done: make(chan struct{})}
+	return &latch{onFatal: onFatal, done: make(chan struct{}), left: make(chan struct{})}
 }
 
 // clear reports whether nothing has failed.

@@ -26,7 +26,7 @@ type latchFS struct {
 // do runs a write-side operation. An error never reaches the caller.
 func (f *latchFS) do(op, path string, run func() error) {
 	if f.latch.parks() {
-		select {}
+		<-f.latch.left
 	}
 	if err := run(); err != nil {
 		f.latch.stop(op, path, err)

@@ -170,6 +170,7 @@ func (s *Store) Drop() error {
 	s.views.forget()
 	s.durable.forget()
 	s.logs.setOnGone(nil)
+	close(s.latch.left)
 	err := s.db.Close()
 	return errors.Join(err, s.lock.Close())
 }
