@@ -69,7 +69,7 @@ func checkImports(t *tree) []Finding {
 		allowed := directions[row]
 		found = append(found, badImports(p, p.Imports, allowed, false)...)
 		tests := slices.Concat(p.TestImports, p.XTestImports)
-		found = append(found, badImports(p, tests, append(slices.Clone(allowed), forTests...), true)...)
+		found = append(found, badImports(p, tests, slices.Concat(allowed, forTests, testDirections[row]), true)...)
 	}
 	return found
 }

@@ -147,6 +147,11 @@ var forTests = []string{
 	"persistence/persistencetest", "internal/clock", "internal/ids", "internal/limits", "internal/failure", "proto",
 }
 
+// testDirections is what the tests of a row may import beside that.
+var testDirections = map[string][]string{
+	"bench/limit": {".", "client", "node"}, // they count the rows of a real store
+}
+
 // library is one dependency. users are the only packages that may import it; nil means all.
 type library struct {
 	path      string

@@ -87,7 +87,10 @@ func TestEveryRuleRejectsItsFixture(t *testing.T) {
 		{"another package's error of that name tested", map[string]string{"replay/a.go": pkg + "// ErrA is.\nvar ErrA = 1\n",
 			"dispatch/a_test.go": "package d\nimport r \"" + Module + "/persistence\"\nvar a = r.ErrA\n"}, []string{"replay/a.go:4: error-untested"}},
 		{"untested limit", map[string]string{"internal/limits/a.go": pkg + "// Limits are.\ntype Limits struct {\n\tOne, Two int\n}\n",
-			"internal/limits/a_test.go": "package p\nvar a = Limits{Two: 1}\n", "node/a_test.go": "package p\nvar a = Limits{One: 1}\n"}, []string{"internal/limits/a.go:5: limit-untested"}},
+			"node/a.go": pkg + "var a = l.One + l.Two\n", "node/a_test.go": "package p\nvar b = Limits{One: 1}\n",
+			"internal/limits/a_test.go": "package p\nvar a = Limits{Two: 1}\n"}, []string{"internal/limits/a.go:5: limit-untested"}},
+		{"limit that nothing enforces", map[string]string{"internal/limits/a.go": pkg + "// Limits are.\ntype Limits struct {\n\tOne int\n}\n",
+			"node/a.go": pkg, "node/a_test.go": "package p\nvar b = Limits{One: 1}\n"}, []string{"internal/limits/a.go:5: limit-unused"}},
 
 		{"path of a machine", map[string]string{"docs/a.md": "one\nsee /" + "work/main\n"}, []string{"docs/a.md:2: leak"}},
 		{"path inside a word", map[string]string{"docs/a.md": "a net" + "work/client, an ./" + "work/x\n"}, nil},

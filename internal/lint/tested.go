@@ -3,16 +3,17 @@ package lint
 import (
 	"go/ast"
 	"go/token"
-	"slices"
 	"strings"
 )
 
-// mentions are the names that test code uses, by package: "import/path.Name", and for plain identifiers and selectors
-// of unknown type ".Name". Tests in the directories left out do not count.
-func (t *tree) mentions(leftOut ...string) map[string]bool {
+func isTestCode(s *source) bool { return s.isTest() || isKit(s) }
+
+// mentions are the names that some files use, by package: "import/path.Name", and for plain identifiers and selectors
+// of unknown type ".Name".
+func (t *tree) mentions(counts func(*source) bool) map[string]bool {
 	used := map[string]bool{}
 	for _, s := range t.sources {
-		if s.file == nil || s.nested || !s.isTest() && !isKit(s) || slices.Contains(leftOut, s.dir()) {
+		if s.file == nil || s.nested || !counts(s) {
 			continue
 		}
 		names := importNames(s.file)
@@ -36,7 +37,7 @@ func (t *tree) mentions(leftOut ...string) map[string]bool {
 
 // checkErrorsTested wants every exported error that a caller can branch on in some test.
 func checkErrorsTested(t *tree) []Finding {
-	used := t.mentions()
+	used := t.mentions(isTestCode)
 	var found []Finding
 	for _, s := range t.sources {
 		if !s.production() || s.file.Name.Name == "main" {
@@ -66,13 +67,15 @@ func eachValue(f *ast.File, do func(*ast.Ident)) {
 	}
 }
 
-// checkLimitsTested wants every limit in a test of the package that enforces it: the tests of internal/limits itself
-// do not count.
+// checkLimitsTested wants every limit in code that enforces it, and in a test of that code: internal/limits itself does
+// not count.
 func checkLimitsTested(t *tree) []Finding {
-	used := t.mentions("internal/limits")
+	const home = "internal/limits"
+	tested := t.mentions(func(s *source) bool { return isTestCode(s) && s.dir() != home })
+	enforced := t.mentions(func(s *source) bool { return s.production() && s.dir() != home })
 	var found []Finding
 	for _, s := range t.sources {
-		if !s.production() || s.dir() != "internal/limits" {
+		if !s.production() || s.dir() != home {
 			continue
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {
@@ -86,7 +89,10 @@ func checkLimitsTested(t *tree) []Finding {
 			}
 			for _, field := range fields.Fields.List {
 				for _, name := range field.Names {
-					if !used["."+name.Name] {
+					if !enforced["."+name.Name] {
+						found = append(found, t.at(s, name.Pos(), "limit-unused", "nothing enforces the limit %s", name.Name))
+					}
+					if !tested["."+name.Name] {
 						found = append(found, t.at(s, name.Pos(), "limit-untested",
 							"no test mentions the limit %s: test it at one below, at, and one above", name.Name))
 					}
