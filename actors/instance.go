@@ -77,7 +77,7 @@ type instance struct {
 	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
 	leaving bool
 	woken   bool // a counted message has come since leaving was last decided
-	failed  int // panics in a row
+	failed  int  // panics in a row
 }
 
 // newInstanceActor builds the actor of an identity, now or after a restart.

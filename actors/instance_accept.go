@@ -56,6 +56,9 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 		in.countRefusal(r.Err)
 		a.answer(in.refusal(a, r.Err), false)
 		in.refuseTaken(taken)
+		if a.start != nil {
+			in.abandon, in.doomed = nil, nil // of a turn whose instance never was
+		}
 	}
 	in.buffer.settle()
 	if in.phase == phaseSettling {

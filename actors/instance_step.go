@@ -106,7 +106,6 @@ func (in *instance) stepAbsent() {
 	if in.accepting > 0 {
 		return
 	}
-	in.abandon, in.doomed = nil, nil
 	b := &in.buffer
 	for _, a := range b.items {
 		if a.start != nil {
@@ -116,11 +115,13 @@ func (in *instance) stepAbsent() {
 	}
 	b.settle()
 	if len(b.items) == 0 {
+		in.abandon, in.doomed = nil, nil
 		return
 	}
 	start := b.items[0]
 	req := &start.start.req
-	if in.heldBack() || in.part.carefulNow() || !in.find(req.Name, req.Version, "") {
+	struck := in.abandon != nil || in.doomed != nil // its code has run already, and an attempt can be counted only of what exists
+	if struck || in.heldBack() || in.part.carefulNow() || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
 	}

@@ -1,0 +1,217 @@
+package actors
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// TestCarefulMode: after a crash everything is accepted first and leased before its code runs, and still done once.
+func TestCarefulMode(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.attach(basics())
+		w.start("a", "wait", "")
+		w.crash()
+		w.open()
+		w.attach(basics())
+		if !w.e.partitionOf("a").carefulNow() {
+			t.Fatal("not careful after a crash")
+		}
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		w.start("b", "echo", "y")
+		pass(time.Second)
+		w.completed("a", "x")
+		w.completed("b", "y")
+		for command, want := range map[persistence.Command]int{
+			&persistence.StartInstance{}: 1, &persistence.Enqueue{}: 1, &persistence.LeaseTurn{}: 3,
+		} {
+			if n := w.journal.count(command); n != want {
+				t.Errorf("%d %T, want %d", n, command, want)
+			}
+		}
+		pass(time.Minute)
+		if w.e.partitionOf("a").carefulNow() {
+			t.Error("still careful after a minute")
+		}
+	})
+}
+
+// TestACleanEndIsNotCareful.
+func TestACleanEndIsNotCareful(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.attach(basics())
+		w.start("a", "wait", "")
+		w.close()
+		w.open()
+		w.attach(basics())
+		if w.e.partitionOf("a").carefulNow() {
+			t.Fatal("careful after a clean end")
+		}
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		w.completed("a", "x")
+		if n := w.journal.count(&persistence.LeaseTurn{}); n != 0 {
+			t.Errorf("%d LeaseTurn", n)
+		}
+	})
+}
+
+// TestAKillerIsPoisoned: code that ends its process is counted, and not run for ever.
+func TestAKillerIsPoisoned(t *testing.T) {
+	inWorldWith(t, Config{MaxAttempts: 3}, func(w *world) {
+		var runs atomic.Int64
+		registry := basics().orchestration("kill", func(c *replay.Context, _ []byte) ([]byte, error) {
+			runs.Add(1)
+			w.journal.Stop(errKilled)
+			return nil, nil
+		})
+		w.attach(registry)
+		w.ask(StartRequest{ID: "a", Name: "kill"}).wait()
+		w.ask(StartRequest{ID: "b", Name: "wait"}).wait()
+		for range 10 {
+			pass(20 * time.Millisecond)
+			if w.journal.Cause() == nil {
+				break
+			}
+			w.crash()
+			w.open()
+			w.attach(registry)
+			if runs.Load() == 1 { // the first start was never durable
+				w.ask(StartRequest{ID: "a", Name: "kill"}).wait()
+			}
+			pass(10 * time.Second)
+		}
+		why := w.failed("a")
+		if why.GetPoison().GetTarget() != turnpb.PoisonTarget_POISON_TARGET_ORCHESTRATION || why.GetPoison().GetAttemptsMax() != 3 {
+			t.Errorf("failed with %v", why)
+		}
+		if n := runs.Load(); n > 5 {
+			t.Errorf("the code ran %d times with 3 attempts", n)
+		}
+		if got := w.story("a", 1); len(got) != 2 || got[0] != "OrchestrationStarted" || got[1] != "OrchestrationFailed" {
+			t.Errorf("history %v", got)
+		}
+		if got := w.history("a", 1)[0].Header.GetOrigin(); got != turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON {
+			t.Errorf("origin %v", got)
+		}
+		if c := w.e.Counters(); c.Poisoned != 1 {
+			t.Errorf("%d poisoned", c.Poisoned)
+		}
+	})
+}
+
+// TestUnregisteredIsRetriedWithBackoffAndThenPoisoned, and its parent is told.
+func TestUnregisteredIsRetriedWithBackoffAndThenPoisoned(t *testing.T) {
+	inWorldWith(t, Config{MaxAttempts: 4}, func(w *world) {
+		w.attach(basics().orchestration("parent", func(c *replay.Context, _ []byte) ([]byte, error) {
+			_, err := c.Child("nowhere", nil, replay.ChildOptions{ID: "c"}).Await()
+			return nil, err
+		}))
+		w.start("a", "nowhere", "")
+		w.start("p", "parent", "")
+		pass(14 * time.Second) // 1 + 2 + 4 s, and still waiting for the fourth: 8 s
+		if got := w.head("a").Status; got != persistence.StatusPending {
+			t.Fatalf("%v after 14 s", got)
+		}
+		pass(2 * time.Second)
+		for _, id := range []string{"a", "c"} {
+			if why := w.failed(id); why.GetPoison() == nil {
+				t.Errorf("%s failed with %v", id, why)
+			}
+		}
+		if why := w.failed("p"); why.GetPoison().GetInstance() != "c" {
+			t.Errorf("the parent failed with %v", why)
+		}
+	})
+}
+
+// TestAHandlerThatComesLaterIsFound.
+func TestAHandlerThatComesLaterIsFound(t *testing.T) {
+	inWorld(t, func(w *world) {
+		registry := basics()
+		w.attach(registry)
+		w.start("a", "late", "in")
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		registry.orchestration("late", waiter)
+		pass(1500 * time.Millisecond)
+		w.completed("a", "x")
+	})
+}
+
+// TestWithoutConsumersNothingIsCounted: what is started waits for the first consumer.
+func TestWithoutConsumersNothingIsCounted(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.start("a", "echo", "x")
+		pass(time.Hour)
+		detach := w.attach(basics())
+		synctest.Wait()
+		w.completed("a", "x")
+		w.start("b", "wait", "")
+		detach()
+		if err := w.raise("b", "go", "y").wait(); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Hour)
+		w.attach(basics())
+		synctest.Wait()
+		w.completed("b", "y")
+		if n := w.journal.count(&persistence.AbandonTurn{}); n != 0 {
+			t.Errorf("%d AbandonTurn", n)
+		}
+	})
+}
+
+// TestTwoConsumersWithDifferentHandlers on one journal: each runs what it can.
+func TestTwoConsumersWithDifferentHandlers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		first := newRegistry().orchestration("one", echo)
+		second := newRegistry().orchestration("two", echo).activity("echo", echoActivity)
+		w.attachAs("first", first)
+		detach := w.attachAs("second", second)
+		for _, id := range []string{"a", "b", "c"} {
+			w.start(id+"1", "one", id)
+			w.start(id+"2", "two", id)
+		}
+		synctest.Wait()
+		for _, id := range []string{"a", "b", "c"} {
+			w.completed(id+"1", id)
+			w.completed(id+"2", id)
+		}
+		detach()
+		w.start("d", "one", "d") // nobody has its activity now
+		pass(2 * time.Second)
+		if got := w.head("d").Status; got != persistence.StatusRunning {
+			t.Fatalf("d is %v", got)
+		}
+		w.attachAs("third", second)
+		pass(time.Minute)
+		w.completed("d", "d")
+	})
+}
+
+// TestAResidentInstanceMovesToAnotherConsumer when its own goes.
+func TestAResidentInstanceMovesToAnotherConsumer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		detach := w.attachAs("first", basics())
+		w.start("a", "wait", "")
+		w.attachAs("second", basics())
+		detach()
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.completed("a", "x")
+	})
+}
+
+var errKilled = &crash{value: "killed"}

@@ -1,0 +1,158 @@
+package actors
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// lockedBuffer is a log that a test reads while the engine writes it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// blockHere blocks outside Turnstone; its name must be in the report.
+func blockHere(gate chan struct{}) { <-gate }
+
+// TestWatchdog: a turn that blocks is reported after a second with its stack, given up after five, counted as an
+// attempt, and run again; no clock writes history.
+func TestWatchdog(t *testing.T) {
+	inWorld(t, func(w *world) {
+		log := &lockedBuffer{}
+		w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		gate := make(chan struct{})
+		blocks := 1
+		w.attach(basics().orchestration("block", func(c *replay.Context, _ []byte) ([]byte, error) {
+			if blocks > 0 {
+				blocks--
+				blockHere(gate)
+			}
+			return waiter(c, nil)
+		}))
+		w.ask(StartRequest{ID: "a", Name: "block"}).wait()
+		pass(900 * time.Millisecond)
+		if n := w.e.Counters().ReportedTurns; n != 0 {
+			t.Fatalf("%d reported before a second", n)
+		}
+		pass(500 * time.Millisecond)
+		if n := w.e.Counters().ReportedTurns; n != 1 {
+			t.Fatalf("%d reported after a second", n)
+		}
+		if text := log.String(); !strings.Contains(text, "blockHere") || !strings.Contains(text, "instance=a") {
+			t.Errorf("the report does not show where it blocks: %s", text)
+		}
+		pass(4 * time.Second)
+		if c := w.e.Counters(); c.AbandonedTurns != 1 || c.LeakedCoroutines != 1 {
+			t.Fatalf("%d abandoned, %d leaked after 5 s", c.AbandonedTurns, c.LeakedCoroutines)
+		}
+		var lease persistence.TurnLease
+		w.read("a", func(r persistence.Reader, iid persistence.Incarnation) (err error) {
+			lease, _, err = r.TurnLease(iid)
+			return err
+		})
+		if lease.Attempts != 1 {
+			t.Errorf("%d attempts", lease.Attempts)
+		}
+		pass(2 * time.Second)
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		w.completed("a", "x")
+		close(gate)
+		synctest.Wait()
+		if got := len(w.story("a", 1)); got != 4 {
+			t.Errorf("%d events, want 4: %v", got, w.story("a", 1))
+		}
+	})
+}
+
+// TestABlockedTurnDoesNotHoldUpOthers: its slot is given to the next.
+func TestABlockedTurnDoesNotHoldUpOthers(t *testing.T) {
+	inWorld(t, func(w *world) {
+		gate := make(chan struct{})
+		registry := basics().orchestration("block", func(*replay.Context, []byte) ([]byte, error) {
+			<-gate
+			return nil, nil
+		})
+		detach, err := w.e.Attach(Consumer{ID: "one", Handlers: registry, TurnSlots: 1, ActivitySlots: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.ask(StartRequest{ID: "a", Name: "block"})
+		other := w.ask(StartRequest{ID: "b", Name: "echo", Input: []byte("y")})
+		pass(11 * time.Millisecond)
+		if err := other.wait(); err != nil {
+			t.Fatalf("the start behind it was not accepted after 10 ms: %v", err)
+		}
+		pass(5500 * time.Millisecond)
+		w.completed("b", "y")
+		close(gate)
+		pass(time.Minute)
+		w.completed("a", "")
+		detach()
+	})
+}
+
+// TestATurnThatSpoilsItsContextIsNeverCommitted: a goroutine of the author's calls the context.
+func TestATurnThatSpoilsItsContextIsNeverCommitted(t *testing.T) {
+	inWorldWith(t, Config{MaxAttempts: 2}, func(w *world) {
+		w.attach(basics().orchestration("foreign", func(c *replay.Context, _ []byte) ([]byte, error) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				c.Now()
+			}()
+			<-done
+			return []byte("never"), nil
+		}))
+		w.ask(StartRequest{ID: "a", Name: "foreign"}).wait()
+		pass(time.Minute)
+		if why := w.failed("a"); why.GetPoison() == nil {
+			t.Errorf("failed with %v", why)
+		}
+		if n := w.e.Counters().SpoiledTurns; n != 2 {
+			t.Errorf("%d spoiled turns, want 2", n)
+		}
+	})
+}
+
+// TestACoroutineThatCannotBeUnwoundIsCounted: a deferred function blocks at an eviction.
+func TestACoroutineThatCannotBeUnwoundIsCounted(t *testing.T) {
+	inWorld(t, func(w *world) {
+		gate := make(chan struct{})
+		w.attach(basics().orchestration("defer", func(c *replay.Context, _ []byte) ([]byte, error) {
+			defer func() { <-gate }()
+			return waiter(c, nil)
+		}))
+		w.start("a", "defer", "")
+		pass(2 * time.Minute) // evicted at the latest after one
+		if c := w.e.Counters(); c.LeakedCoroutines == 0 || c.Active != 0 {
+			t.Errorf("%d leaked, %d active", c.LeakedCoroutines, c.Active)
+		}
+		close(gate)
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		w.completed("a", "x")
+	})
+}
