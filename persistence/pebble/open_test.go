@@ -1,0 +1,365 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/rowcode"
+)
+
+// closedStore is a closed store with content, on a memory file system.
+func closedStore(t *testing.T) *vfs.MemFS {
+	t.Helper()
+	fs := vfs.NewMem()
+	s, err := Open(Options{Dir: "store", FS: fs, Partitions: 2, Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		id := fmt.Sprint("instance ", i)
+		s.Propose(s.PartitionOf(id), persistence.Proposal{TimeMs: 1, Command: &persistence.StartInstance{ID: id, Name: "o"},
+			Done: func(r persistence.Result) {
+				if r.Err != nil {
+					t.Error(r.Err)
+				}
+			}})
+		s.Step(StepApply)
+		s.Step(StepSync)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return fs
+}
+
+func readFile(t *testing.T, fs vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := fs.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func writeFile(t *testing.T, fs vfs.FS, name string, b []byte) {
+	t.Helper()
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newestLog is the log that holds the last commands.
+func newestLog(t *testing.T, fs vfs.FS) string {
+	t.Helper()
+	names, err := fs.List("store/db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := ""
+	for _, name := range names {
+		if isLog(name) && name > newest {
+			newest = name
+		}
+	}
+	if newest == "" {
+		t.Fatal("there is no log")
+	}
+	return "store/db/" + newest
+}
+
+// listing is every file with its size.
+func listing(t *testing.T, fs vfs.FS) string {
+	t.Helper()
+	var b strings.Builder
+	for _, dir := range []string{"store", "store/db"} {
+		names, err := fs.List(dir)
+		if err != nil {
+			return err.Error()
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			if info, err := fs.Stat(dir + "/" + name); err == nil && !info.IsDir() && name != "LOCK" {
+				fmt.Fprintf(&b, "%s/%s %d\n", dir, name, info.Size())
+			}
+		}
+	}
+	return b.String()
+}
+
+// TestDamagedStoreIsRefused damages a store in ways that Pebble itself opens without an error, and in others. Each is
+// refused with a sentence, and nothing is deleted.
+func TestDamagedStoreIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		damage func(t *testing.T, fs *vfs.MemFS)
+		want   error
+		text   string
+	}{
+		"log deleted": {func(t *testing.T, fs *vfs.MemFS) { remove(t, fs, newestLog(t, fs)) }, ErrBelowWitness, "is missing"},
+		"log cut": {func(t *testing.T, fs *vfs.MemFS) {
+			b := readFile(t, fs, newestLog(t, fs))
+			writeFile(t, fs, newestLog(t, fs), b[:len(b)/2])
+		}, ErrBelowWitness, "were synced"},
+		"log zeroed": {func(t *testing.T, fs *vfs.MemFS) {
+			writeFile(t, fs, newestLog(t, fs), make([]byte, len(readFile(t, fs, newestLog(t, fs)))))
+		}, ErrBelowWitness, "was durable"},
+		"witness deleted": {func(t *testing.T, fs *vfs.MemFS) { remove(t, fs, "store/witness") }, ErrBelowWitness, "store/witness is missing"},
+		"witness flipped": {func(t *testing.T, fs *vfs.MemFS) {
+			b := readFile(t, fs, "store/witness")
+			b[len(b)/2] ^= 4
+			writeFile(t, fs, "store/witness", b)
+		}, ErrBelowWitness, "checksum"},
+		"witness of another store": {func(t *testing.T, fs *vfs.MemFS) {
+			other := closedStore(t)
+			w, err := decodeWitness(readFile(t, other, "store/witness"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.logs = nil
+			writeFile(t, fs, "store/witness", w.encode())
+		}, ErrBelowWitness, "the witness that of store"},
+		"witness ahead": {func(t *testing.T, fs *vfs.MemFS) {
+			w, err := decodeWitness(readFile(t, fs, "store/witness"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.durable[1]++
+			writeFile(t, fs, "store/witness", w.encode())
+		}, ErrBelowWitness, "partition 1 ends at index"},
+		"database deleted": {func(t *testing.T, fs *vfs.MemFS) {
+			if err := fs.RemoveAll("store/db"); err != nil {
+				t.Fatal(err)
+			}
+		}, ErrBelowWitness, "store/db is missing"},
+		"database emptied": {func(t *testing.T, fs *vfs.MemFS) {
+			if err := errors.Join(fs.RemoveAll("store/db"), fs.MkdirAll("store/db", 0o755)); err != nil {
+				t.Fatal(err)
+			}
+		}, ErrBelowWitness, "log"},
+		"foreign directory": {func(t *testing.T, fs *vfs.MemFS) {
+			if err := errors.Join(fs.RemoveAll("store"), fs.MkdirAll("store", 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, fs, "store/000004.log", []byte("mine"))
+		}, ErrNotStore, "000004.log"},
+		"other format": {func(t *testing.T, fs *vfs.MemFS) { setFormat(t, fs, "0.7") }, ErrFormat, "format 0.7, and this program reads 0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := closedStore(t)
+			c.damage(t, fs)
+			before := listing(t, fs)
+			s, err := Open(Options{Dir: "store", FS: fs, Manual: true})
+			if err == nil {
+				_ = s.Close()
+				t.Fatal("it was opened")
+			}
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
+				t.Fatalf("got %v\nwant %v with %q", err, c.want, c.text)
+			}
+			if after := listing(t, fs); after != before {
+				t.Fatalf("the refused open changed the files:\n%s\nbefore:\n%s", after, before)
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, fs vfs.FS, name string) {
+	t.Helper()
+	if err := fs.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// setFormat rewrites the store row as a version of another format would have.
+func setFormat(t *testing.T, fs vfs.FS, format string) {
+	t.Helper()
+	withDB(t, fs, func(db *pdb.DB) {
+		var e rowcode.Enc
+		e.S(format)
+		e.S("whatever another format holds")
+		if err := db.Set(storeKey, e, pdb.Sync); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// withDB changes the rows of a closed store behind its back.
+func withDB(t *testing.T, fs vfs.FS, change func(db *pdb.DB)) {
+	t.Helper()
+	o, err := Options{Dir: "store", FS: fs, Manual: true}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := pdb.Open("store/db", pebbleOptions(&o, fs, newLatch(o.OnFatal)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(db)
+	if err := errors.Join(db.Flush(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	// Opening has replaced the logs that the witness names; what it says of indexes stays.
+	w, err := decodeWitness(readFile(t, fs, "store/witness"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.logs = nil
+	writeFile(t, fs, "store/witness", w.encode())
+}
+
+// TestCreationIsWholeOrNothing creates a store where an earlier attempt left something half made.
+func TestCreationIsWholeOrNothing(t *testing.T) {
+	fs := vfs.NewMem()
+	if err := fs.MkdirAll("store.creating/db", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, fs, "store.creating/db/CURRENT", []byte("half made"))
+	if err := fs.MkdirAll("store", 0o755); err != nil { // an empty directory is as good as none
+		t.Fatal(err)
+	}
+	s, err := Open(Options{Dir: "store", FS: fs, Manual: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Info().Partitions != persistence.DefaultPartitions || s.Info().Format != Format || len(s.Info().ID) != 32 {
+		t.Fatalf("%+v", s.Info())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.Stat("store.creating"); err == nil {
+		t.Fatal("the leftover is still there")
+	}
+}
+
+func TestReadOnlyOpenWritesNothing(t *testing.T) {
+	fs := closedStore(t)
+	before := listing(t, fs)
+	s, err := Open(Options{Dir: "store", FS: fs, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := await(s, 0, persistence.Proposal{Command: persistence.EndEpoch{}})
+	if !errors.Is(r.Err, persistence.ErrNotLeader) {
+		t.Fatal(r.Err)
+	}
+	var pending uint64
+	for p := range 2 {
+		done := make(chan error, 1)
+		s.View(persistence.Partition(p), func(rd persistence.Reader) error {
+			state, err := rd.Partition()
+			pending += state.Pending
+			return err
+		}, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after := listing(t, fs); after != before || pending != 40 {
+		t.Fatalf("%d pending; after:\n%s\nbefore:\n%s", pending, after, before)
+	}
+}
+
+func TestBadOptionsAreRefused(t *testing.T) {
+	for _, o := range []Options{{}, {Dir: "x", Partitions: -1}, {Dir: "x", Partitions: persistence.Slots + 1}} {
+		o.FS = vfs.NewMem()
+		if _, err := Open(o); err == nil {
+			t.Errorf("%+v was accepted", o)
+		}
+	}
+}
+
+const exitVar = "TURNSTONE_EXIT_TEST_DIR"
+
+// brokenFS fails the writes of logs once it is armed.
+type brokenFS struct {
+	vfs.FS
+	armed *bool
+}
+
+type brokenFile struct {
+	vfs.File
+	armed *bool
+}
+
+func (f brokenFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	file, err := f.FS.Create(name, c)
+	if err == nil && isLog(name) {
+		file = brokenFile{file, f.armed}
+	}
+	return file, err
+}
+
+func (f brokenFile) SyncData() error {
+	if *f.armed {
+		return errors.New("the platter has melted")
+	}
+	return f.File.SyncData()
+}
+
+// TestFailedSyncEndsTheProcess runs a store in a child process whose disk fails: it exits with ExitStatus and one line
+// that names operation and path, and acknowledges nothing.
+func TestFailedSyncEndsTheProcess(t *testing.T) {
+	if dir := os.Getenv(exitVar); dir != "" {
+		armed := false
+		s, err := Open(Options{Dir: dir, FS: brokenFS{vfs.Default, &armed}})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		armed = true
+		r := await(s, 0, persistence.Proposal{Command: &persistence.StartInstance{ID: "i", Name: "o"}})
+		fmt.Println("answered", r.Err)
+		os.Exit(0)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "store")
+	cmd := exec.Command(exe, "-test.run=^TestFailedSyncEndsTheProcess$")
+	cmd.Env = append(os.Environ(), exitVar+"="+dir)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != ExitStatus {
+		t.Fatalf("exit %v, stdout %q, stderr %q", err, stdout, stderr.String())
+	}
+	line := strings.TrimSpace(stderr.String())
+	if strings.Count(line, "\n") != 0 || !strings.Contains(line, "sync "+dir+"/db/") || !strings.Contains(line, "the platter has melted") {
+		t.Fatalf("stderr: %q", line)
+	}
+	if strings.Contains(string(stdout), "answered <nil>") {
+		t.Fatal("it acknowledged what it could not sync")
+	}
+	s, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
