@@ -161,13 +161,17 @@ func inWorldWith(t *testing.T, cfg Config, f func(w *world)) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg := cfg
 				cfg.ResidentBytes = mode.resident
-				w := &world{t: t, disk: persistencetest.NewDisk(4), cfg: cfg}
+				w := newWorld(t, cfg)
 				w.open()
 				f(w)
 				w.close()
 			})
 		})
 	}
+}
+
+func newWorld(t *testing.T, cfg Config) *world {
+	return &world{t: t, disk: persistencetest.NewDisk(4), cfg: cfg}
 }
 
 // open starts an engine in a new process on what the disk holds.
