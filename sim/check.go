@@ -6,12 +6,21 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
 func decode(b []byte, into proto.Message) error { return proto.Unmarshal(b, into) }
+
+func encode(m proto.Message) []byte {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("encoding a message: %v", err)) // plain data: it cannot fail
+	}
+	return b
+}
 
 // inspect compares the whole store with what was acknowledged: after every start of the node, and at the end.
 func (w *World) inspect() []*persistence.Dump {
@@ -148,9 +157,11 @@ func (w *World) examineExecution(rec *record, head persistence.Head, e *executio
 			case *turnpb.Event_SubOrchestrationCompleted:
 				w.checkChild(rec, e.number, event.GetSource(), children[event.GetSource()], k.SubOrchestrationCompleted.GetResult(), where)
 			case *turnpb.Event_ActivityFailed:
-				w.notePoison(k.ActivityFailed.GetFailure())
+				w.checkFailure(k.ActivityFailed.GetFailure(), where)
+			case *turnpb.Event_SubOrchestrationFailed:
+				w.checkFailure(k.SubOrchestrationFailed.GetFailure(), where)
 			case *turnpb.Event_Failed:
-				w.notePoison(k.Failed.GetFailure())
+				w.checkFailure(k.Failed.GetFailure(), where)
 			}
 		}
 	}
@@ -168,10 +179,24 @@ func answers(event *turnpb.Event) bool {
 	}
 }
 
-func (w *World) notePoison(f *turnpb.Failure) {
-	if f.GetPoison() != nil {
+// checkFailure: programs fail for reasons of their own, or because they kill. The engine never fails one.
+func (w *World) checkFailure(f *turnpb.Failure, where string) {
+	switch {
+	case f.GetPoison() != nil:
 		w.reach("poisoned killer")
+		// Without its handler, and in crashes and takeovers, an attempt is counted too.
+		if !w.faults.killers && !w.faults.slowTurns && w.crashes < 2 && !w.faults.twins && !w.faults.takeovers && !w.isLate(f.GetPoison()) {
+			w.fail("attempts", "%s is poisoned and nothing killed its process: %s", where, failure.Display(f))
+		}
+	case f.GetApplication() == nil:
+		w.fail("S4", "%s is a failure of the engine's: %s", where, failure.Display(f))
 	}
+}
+
+// isLate says whether what is poisoned waited for a handler.
+func (w *World) isLate(p *turnpb.PoisonFailure) bool {
+	s := w.client.byID[p.GetInstance()]
+	return p.GetActivityName() == activityLate || s != nil && s.late
 }
 
 // checkResult: a recorded result is one that the activity really gave, for this very event.
@@ -194,7 +219,7 @@ func (w *World) checkTimer(fireAt, turnAt int64, where string) {
 }
 
 // timerLateMs is how late a timer may be when nothing goes wrong any more.
-const timerLateMs = 60_000
+const timerLateMs = 15_000
 
 // checkChild: what the parent recorded is what the child ended with.
 func (w *World) checkChild(parent *record, execution, source uint64, scheduled *turnpb.SubOrchestrationScheduled, result []byte, where string) {

@@ -52,7 +52,7 @@ func newLedger(w *World) *ledger {
 }
 
 // observe notes a released result and checks what it says.
-func (d *disk) observe(n persistence.Partition, p *process, c persistence.Command, r *persistence.Result) {
+func (d *disk) observe(n persistence.Partition, p *process, epoch uint64, c persistence.Command, r *persistence.Result) {
 	w, l := d.world, d.ledger
 	if r.Err != nil {
 		d.observeRefusal(p, c, r)
@@ -73,6 +73,9 @@ func (d *disk) observe(n persistence.Partition, p *process, c persistence.Comman
 	case *persistence.StartInstance:
 		l.instance(instanceKey{n, r.IID}, c.ID)
 	case *persistence.CommitTurn:
+		if c.Token == "" && epoch != l.epoch[n] {
+			w.fail("S5", "turn %d of %s was committed under a grant of epoch %d, the current one is %d", r.Turn, c.ID, epoch, l.epoch[n])
+		}
 		l.committed(n, c, r)
 	}
 }

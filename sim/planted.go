@@ -1,13 +1,16 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // planted is a fault that is put into the node on purpose, to prove that the simulator finds such faults. Those here
@@ -44,9 +47,12 @@ var plantable = map[string]func() *planted{
 	"read without waiting": func() *planted { return &planted{readUnsynced: true} },
 	"consume twice":        func() *planted { return &planted{propose: consumeTwice} },
 	"skip careful mode":    func() *planted { return &planted{propose: skipCareful} },
-	"lost timer":           func() *planted { return &planted{effects: loseTimer} },
+	"drop the fence":       func() *planted { return &planted{propose: dropFence} },
+	"lost timer":           func() *planted { return &planted{propose: loseTimer} },
+	"early timer":          func() *planted { return &planted{propose: earlyTimer} },
+	"wrong execution":      func() *planted { return &planted{propose: wrongExecution} },
 	"lost message":         func() *planted { return &planted{effects: loseOutbox} },
-	"early timer":          func() *planted { return &planted{effects: earlyTimer} },
+	"lost work":            func() *planted { return &planted{effects: loseWork} },
 }
 
 // lyingFS is a disk that says that files are synced and keeps nothing.
@@ -60,7 +66,7 @@ func (lyingFile) SyncTo(int64) (bool, error) { return true, nil }
 
 func (fs lyingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := fs.MemFS.Create(name, category)
-	if err != nil || fs.PathBase(name) == "MANIFEST" || len(name) < 4 || name[len(name)-4:] != ".log" {
+	if err != nil || !strings.HasSuffix(name, ".log") && !strings.Contains(name, "witness") {
 		return f, err
 	}
 	return lyingFile{f}, nil
@@ -87,9 +93,58 @@ func skipCareful(_ *World, _ persistence.Partition, p *persistence.Proposal) {
 	}
 }
 
-func loseTimer(w *World, _ persistence.Partition, e *persistence.Effects) {
-	if len(e.Timers) > 0 && w.lives.chance(4) {
-		e.Timers = e.Timers[1:]
+// dropFence lets grants of old epochs act.
+func dropFence(w *World, n persistence.Partition, p *persistence.Proposal) {
+	commit, ok := p.Command.(*persistence.CommitTurn)
+	if !ok || commit.Token != "" {
+		return
+	}
+	p.Epoch = w.disk.ledger.epoch[n]
+}
+
+// loseTimer forgets to write a timer's row.
+func loseTimer(w *World, _ persistence.Partition, p *persistence.Proposal) {
+	commit, ok := p.Command.(*persistence.CommitTurn)
+	if !ok || len(commit.Timers) == 0 || !w.lives.chance(4) {
+		return
+	}
+	copied := *commit
+	copied.Timers = commit.Timers[1:]
+	p.Command = &copied
+}
+
+// earlyTimer writes a time that is too early.
+func earlyTimer(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	commit, ok := p.Command.(*persistence.CommitTurn)
+	if !ok || len(commit.Timers) == 0 {
+		return
+	}
+	copied := *commit
+	copied.Timers = append([]persistence.TimerRef(nil), commit.Timers...)
+	for i := range copied.Timers {
+		copied.Timers[i].FireAtMs -= 20
+	}
+	p.Command = &copied
+}
+
+// wrongExecution hands a result that comes too late to the execution after the one that asked for it.
+func wrongExecution(w *World, n persistence.Partition, p *persistence.Proposal) {
+	complete, ok := p.Command.(*persistence.CompleteWork)
+	if !ok || complete.Message == nil {
+		return
+	}
+	done, at := p.Done, p.TimeMs
+	p.Done = func(r persistence.Result) {
+		done(r)
+		rec := w.disk.ledger.known[instanceKey{n, complete.Key.IID}]
+		message := &turnpb.Message{}
+		if !errors.Is(r.Err, persistence.ErrNotFound) || rec == nil || decode(complete.Message, message) != nil {
+			return
+		}
+		message.Execution++
+		w.disk.store.Propose(n, persistence.Proposal{
+			TimeMs: at, Command: &persistence.Enqueue{ID: rec.id, Message: encode(message)}, Done: func(persistence.Result) {},
+		})
 	}
 }
 
@@ -99,8 +154,8 @@ func loseOutbox(w *World, _ persistence.Partition, e *persistence.Effects) {
 	}
 }
 
-func earlyTimer(_ *World, _ persistence.Partition, e *persistence.Effects) {
-	for i := range e.Timers {
-		e.Timers[i].Key.FireAtMs -= 20
+func loseWork(w *World, _ persistence.Partition, e *persistence.Effects) {
+	if len(e.Work) > 0 && w.lives.chance(8) {
+		e.Work = e.Work[1:]
 	}
 }

@@ -32,6 +32,7 @@ type effectSink = func(*persistence.Effects)
 func (p *port) Propose(n persistence.Partition, proposal persistence.Proposal) {
 	w := p.disk.world
 	p.disk.masquerade(n, p.process, &proposal)
+	epoch := proposal.Epoch
 	if f := w.planted.propose; f != nil {
 		f(w, n, &proposal)
 	}
@@ -45,7 +46,7 @@ func (p *port) Propose(n persistence.Partition, proposal persistence.Proposal) {
 		w.trace.add('D', []uint64{r.Index, codeOf(r.Err), uint64(r.IID), r.Seq, r.Turn}, func() string {
 			return fmt.Sprintf("result %d of %s: %s", r.Index, commandText(command), resultText(r))
 		})
-		p.disk.observe(n, p.process, command, &r)
+		p.disk.observe(n, p.process, epoch, command, &r)
 		if !p.process.dead {
 			done(r)
 		}
