@@ -129,7 +129,13 @@ func (e *Engine) withDefaults(cfg Config) Config {
 
 // tell sends a message to an instance through the activator, which starts it if it is not active. The error wraps
 // persistence.ErrBusy; nothing was sent then, and the caller keeps what it wanted to say.
-func (e *Engine) tell(id string, msg any) error { return e.act.tell(id, msg) }
+func (e *Engine) tell(id string, msg any) error {
+	err := e.act.tell(id, msg)
+	if err != nil {
+		e.residents.yield() // the next try finds a place, if anybody is idle
+	}
+	return err
+}
 
 // partitionOf is the partition that an instance id lives in.
 func (e *Engine) partitionOf(id string) *partition { return e.parts[e.journal.PartitionOf(id)] }

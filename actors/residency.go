@@ -143,6 +143,17 @@ func (r *residency) evictAll() {
 	r.tell(evicted)
 }
 
+// yield makes the least recently used idle instance leave, because another needs its place among the active ones.
+func (r *residency) yield() {
+	r.mu.Lock()
+	var evicted []*instance
+	if front := r.mu.order.Front(); front != nil {
+		evicted = append(evicted, r.drop(front))
+	}
+	r.mu.Unlock()
+	r.tell(evicted)
+}
+
 func (r *residency) totals() (count, bytes uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
