@@ -185,7 +185,7 @@ func (w *World) checkFailure(f *turnpb.Failure, where string) {
 	case f.GetPoison() != nil:
 		w.reach("poisoned killer")
 		// Without its handler, and in crashes and takeovers, an attempt is counted too.
-		if !w.faults.killers && !w.faults.slowTurns && w.crashes < 2 && !w.faults.twins && !w.faults.takeovers && !w.isLate(f.GetPoison()) {
+		if !w.faults.killers && !w.faults.slowTurns && w.crashes+w.cleanRestarts == 0 && !w.faults.twins && !w.faults.takeovers && !w.isLate(f.GetPoison()) {
 			w.fail("attempts", "%s is poisoned and nothing killed its process: %s", where, failure.Display(f))
 		}
 	case f.GetApplication() == nil:
