@@ -96,8 +96,9 @@ func (in *instance) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
 		in.pid = c.Self()
-		if failed := in.cell.takeFailed(); failed != nil {
+		if failed := in.cell.handling; failed != nil {
 			in.afterPanic(failed)
+			in.cell.handled()
 		}
 	case *leaveMsg:
 		in.e.counts.passivations.Add(1)

@@ -303,31 +303,24 @@ func (e *Engine) unwind(m *replay.Machine, done func()) {
 }
 
 // afterPanic goes on after a restart. msg is the message whose handling panicked; what it reports has happened, and
-// is taken note of as simply as can be. The state in memory may be half changed, so it is loaded again.
+// is taken note of as simply as can be. The state in memory may be half changed, so it is loaded again. It may panic
+// itself: then it is called again.
 func (in *instance) afterPanic(msg any) {
 	in.failed++
 	err := fmt.Errorf("%w: the instance's actor failed; see the log", persistence.ErrUncertain)
 	in.unpark()
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg:
-		a := newArrival(m, in.e.now())
-		if last := len(in.buffer.items) - 1; last >= 0 && in.buffer.items[last].sameAs(a) {
-			in.buffer.items = in.buffer.items[:last]
+		if a := newArrival(m, in.e.now()); !in.holds(a) {
+			in.buffer.add(a)
 		}
-		a.answer(err, false)
 	case *timerMsg:
 		in.view.timerDue(m.key)
 	case *acceptMsg:
 		m.arrival.answer(err, false)
 		in.buffer.settle()
 	case *turnMsg, *commitMsg, *againMsg:
-		if t := in.turn; t != nil {
-			for _, a := range t.arrivals {
-				a.answer(err, false)
-			}
-			t.endCareful()
-			in.turn, in.machine = nil, nil
-		}
+		in.dropTurn(err)
 	}
 	if in.turn == nil {
 		in.discard(false)
@@ -338,6 +331,39 @@ func (in *instance) afterPanic(msg any) {
 		in.leaving = true
 	}
 	in.step()
+}
+
+// dropTurn gives up a turn whose result was lost to a panic: it may or may not have been committed.
+func (in *instance) dropTurn(err error) {
+	t := in.turn
+	if t == nil {
+		return
+	}
+	for _, a := range t.arrivals {
+		a.answer(err, false)
+	}
+	t.endCareful()
+	in.turn, in.machine = nil, nil
+	if t.machine != nil && !t.machine.Ended() {
+		in.machine = t.machine
+	}
+}
+
+// holds says whether a message is held already, or was taken by the turn in flight.
+func (in *instance) holds(a *arrival) bool {
+	for _, b := range in.buffer.items {
+		if a.sameAs(b) {
+			return true
+		}
+	}
+	if in.turn != nil {
+		for _, b := range in.turn.arrivals {
+			if a.sameAs(b) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // panicsMax is how often in a row an actor may fail before it answers what it holds and leaves.

@@ -65,6 +65,7 @@ type tape struct {
 	mu        sync.Mutex
 	counts    map[string]int
 	intercept func(p persistence.Partition, proposal persistence.Proposal) (taken bool)
+	damaged   string // reads of this instance's history fail
 	held      atomic.Bool
 	kick      chan struct{}
 	done      chan struct{}
@@ -103,6 +104,34 @@ func (j *tape) View(p persistence.Partition, read func(persistence.Reader) error
 	j.poke()
 }
 
+// Load implements persistence.Journal.
+func (j *tape) Load(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+	j.mu.Lock()
+	damaged := j.damaged
+	j.mu.Unlock()
+	j.Memory.Load(p, func(r persistence.Reader) error { return read(damagedReader{r, damaged}) }, done)
+}
+
+// damage makes the history of an instance unreadable; the empty id heals.
+func (j *tape) damage(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.damaged = id
+}
+
+// damagedReader finds one instance's history damaged.
+type damagedReader struct {
+	persistence.Reader
+	id string
+}
+
+func (r damagedReader) Parts(iid persistence.Incarnation, execution, from uint64, yield func(persistence.StoredPart) bool) error {
+	if own, ok, _ := r.Resolve(r.id); ok && own == iid {
+		return fmt.Errorf("%w: a part of incarnation %d", persistence.ErrCorrupt, iid)
+	}
+	return r.Reader.Parts(iid, execution, from, yield)
+}
+
 func (j *tape) poke() {
 	select {
 	case j.kick <- struct{}{}:
@@ -137,12 +166,13 @@ func (j *tape) end() {
 
 // world is an engine on a journal in memory, in a bubble of virtual time.
 type world struct {
-	t       *testing.T
-	disk    *persistencetest.Disk
-	journal *tape
-	e       *Engine
-	cfg     Config
-	process int
+	t              *testing.T
+	disk           *persistencetest.Disk
+	journal        *tape
+	e              *Engine
+	cfg            Config
+	process        int
+	panicsExpected bool
 }
 
 // inWorld runs f in virtual time with a running engine, resident and not: nothing but speed may depend on that.
@@ -202,7 +232,7 @@ func (w *world) close() {
 	w.journal.end()
 	synctest.Wait()
 	c := w.e.Counters()
-	if c.Active != 0 || c.DeadLetters != 0 || c.Restarts != 0 {
+	if c.Active != 0 || c.DeadLetters != 0 || c.Restarts != 0 && !w.panicsExpected {
 		w.t.Errorf("after the stop: %d active, %d dead letters, %d restarts", c.Active, c.DeadLetters, c.Restarts)
 	}
 }
