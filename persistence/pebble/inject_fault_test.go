@@ -2,14 +2,11 @@ package pebble
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -23,12 +20,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 )
 
-// A store whose latch has closed is left as it is: its goroutines stay parked in the middle of Pebble. So the cases run
-// in child processes, a batch in each, which report in one line and exit.
-
 var faultWorkloads = flag.Int("faults", 3, "workloads of which every operation is failed")
-
-const faultBatchVar = "TURNSTONE_FAULT_BATCH"
 
 // faultBatch is what a child is to do: fail each of these operations in a run of its own.
 type faultBatch struct {
@@ -55,8 +47,9 @@ var faultErrors = map[string]error{"input/output error": syscall.EIO, "no space"
 // store must stop and name operation and path, or its opening must fail so; nothing is acknowledged that the disk does
 // not hold; every call is answered; and what is left opens with all that was acknowledged.
 func TestFaults(t *testing.T) {
-	if spec := os.Getenv(faultBatchVar); spec != "" {
-		runFaultBatch(spec)
+	var batch faultBatch
+	if isChild(t, &batch) {
+		report(faultChild(batch))
 	}
 	step, workloads := 1, *faultWorkloads
 	if testing.Short() {
@@ -68,7 +61,7 @@ func TestFaults(t *testing.T) {
 		for name := range faultErrors {
 			batch := faultBatch{Seed: 3 + seed, Error: name, Step: step, Cases: 150}
 			for r := (faultReport{}); !r.Finished && !t.Failed(); batch.From += batch.Step * batch.Cases {
-				r = runFaultChild(t, batch)
+				runChild(t, batch, &r)
 				total.add(r)
 				for _, f := range r.Failures {
 					t.Errorf("workload %d: %s", batch.Seed, f)
@@ -102,62 +95,32 @@ func (r *faultReport) add(o faultReport) {
 	}
 }
 
-func runFaultChild(t *testing.T, batch faultBatch) (r faultReport) {
-	t.Helper()
-	spec, err := json.Marshal(batch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestFaults$", "-test.timeout=5m")
-	cmd.Env = append(os.Environ(), faultBatchVar+"="+string(spec))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("the child with batch %s: %v\n%s", spec, err, out)
-	}
-	line := out[bytes.LastIndex(bytes.TrimSpace(out), []byte("\n"))+1:]
-	if err := json.Unmarshal(line, &r); err != nil {
-		t.Fatalf("the child's report: %v\n%s", err, out)
-	}
-	return r
-}
-
-// runFaultBatch is the child. It does not return.
-func runFaultBatch(spec string) {
-	var b faultBatch
-	if err := json.Unmarshal([]byte(spec), &b); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
+func faultChild(b faultBatch) faultReport {
 	trace := persistencetest.Generate(b.Seed, 2, 110, 8)
 	r := faultReport{Ops: map[string]int{}}
 	for i := range b.Cases {
 		c := newFaultCase(trace, b.From+i*b.Step, faultErrors[b.Error])
 		c.try()
-		if c.injected == nil {
+		injected, fatal, problem := c.result()
+		if injected == nil {
 			r.Finished = true
-			if c.problem != "" {
-				r.Failures = append(r.Failures, c.problem)
+			if problem != "" {
+				r.Failures = append(r.Failures, problem)
 			}
 			break
 		}
 		r.Cases++
-		r.Ops[c.injected.op+fileKind(c.injected.path, c.injected.op)]++
-		if c.fatal != nil {
+		r.Ops[injected.op+fileKind(injected.path, injected.op)]++
+		if fatal != nil {
 			r.Stopped++
 		} else {
 			r.Refused++
 		}
-		if c.problem != "" {
-			r.Failures = append(r.Failures, fmt.Sprintf("%v fails with %s: %s", *c.injected, b.Error, c.problem))
+		if problem != "" {
+			r.Failures = append(r.Failures, fmt.Sprintf("%v fails with %s: %s", *injected, b.Error, problem))
 		}
 	}
-	line, err := json.Marshal(r)
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	fmt.Println(string(line))
-	os.Exit(0)
+	return r
 }
 
 // fileKind names what kind of file a path is, for the count of operations.
@@ -268,9 +231,7 @@ func (c *faultCase) try() {
 		c.fail("hangs in phase %q:\n%s", now.name, stacks[max(0, bytes.LastIndex(stacks, []byte("faultCase).work"))-3000):])
 		return
 	}
-	c.mu.Lock()
-	injected, fatal := c.injected, c.fatal
-	c.mu.Unlock()
+	injected, fatal, _ := c.result()
 	switch {
 	case injected == nil && err != nil:
 		c.fail("the workload without a fault ended as %v", err)
@@ -285,6 +246,13 @@ func (c *faultCase) try() {
 	if err := checkImage(c.mem.CrashClone(vfs.CrashCloneCfg{}), c.trace, c.atLeast()); err != nil {
 		c.fail("what is left: %v", err)
 	}
+}
+
+// result is what has become of the case so far.
+func (c *faultCase) result() (injected, fatal *operation, problem string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.injected, c.fatal, c.problem
 }
 
 // await waits until the workload has returned, or the latch has closed and the workload is where it may be held.

@@ -45,7 +45,7 @@ func (f *latchFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File,
 
 func (f *latchFS) wrap(name string, file vfs.File) vfs.File {
 	w := &latchFile{File: file, fs: f, name: name}
-	if isLog(f.PathBase(name)) {
+	if isWitnessed(f.PathBase(name)) {
 		w.log = f.logs.create(f.PathBase(name))
 	}
 	return w

@@ -10,12 +10,13 @@ import (
 // isLog says whether a file of Pebble's directory is a write-ahead log.
 func isLog(base string) bool { return strings.HasSuffix(base, ".log") }
 
-// logTable knows Pebble's write-ahead logs that exist and how much of each is synced.
+// logTable knows Pebble's write-ahead logs and manifests that exist and how much of each is synced.
 type logTable struct {
 	mu    sync.Mutex
 	files map[string]*logFile
-	// onGone is called before a log that has synced bytes goes away, without the lock: the witness must not name it
-	// any more. Nil while there is no witness to keep.
+	// onGone is called, without the lock, before a log that has synced bytes goes away: the witness must not name it any
+	// more. It is called, too, before anything is written to a new log: Pebble has synced the one before by then, and
+	// from now on a loss of that would be a hole, which no index shows. Nil while there is no witness to keep.
 	onGone func()
 }
 
@@ -28,10 +29,14 @@ type logFile struct {
 func newLogTable() *logTable { return &logTable{files: map[string]*logFile{}} }
 
 func (t *logTable) create(base string) *logFile {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	f := &logFile{}
+	t.mu.Lock()
 	t.files[base] = f
+	onGone := t.onGone
+	t.mu.Unlock()
+	if onGone != nil {
+		onGone()
+	}
 	return f
 }
 
@@ -42,7 +47,7 @@ func (t *logTable) keep(base string, synced int64) {
 
 // gone forgets a log that is about to be removed, renamed or reused.
 func (t *logTable) gone(base string) {
-	if !isLog(base) {
+	if !isWitnessed(base) {
 		return
 	}
 	t.mu.Lock()

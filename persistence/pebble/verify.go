@@ -57,6 +57,7 @@ func Verify(o Options) (Report, error) {
 	if err := s.db.CheckLevels(&pdb.CheckLevelsStats{}); err != nil {
 		rep.add(Damage{Family: "files", Key: s.dbDir, What: err.Error()})
 	}
+	s.verifyTables(&rep)
 	states := make([]*partitionRow, s.info.Partitions)
 	for p := range states {
 		v := &verifier{p: persistence.Partition(p), s: s, rep: &rep}

@@ -35,7 +35,7 @@ type witness struct {
 	logs    []witnessLog
 }
 
-// witnessLog is a log that is not obsolete and the length that is synced.
+// witnessLog is a log or manifest that is not obsolete and the length that is synced.
 type witnessLog struct {
 	name   string
 	synced int64
@@ -116,7 +116,8 @@ func writeWitness(f vfs.FS, dir string, w *witness) error {
 	return err
 }
 
-// checkLogs finds the first log of the witness that is missing or shorter than what was synced of it.
+// checkLogs finds the first log of the witness that is missing or shorter than what was synced of it, or a manifest that
+// is damaged within that.
 func (w *witness) checkLogs(f vfs.FS, dbDir string) error {
 	for _, l := range w.logs {
 		path := f.PathJoin(dbDir, l.name)
@@ -128,6 +129,10 @@ func (w *witness) checkLogs(f vfs.FS, dbDir string) error {
 			return fmt.Errorf("log %s cannot be read: %w", path, err)
 		case info.Size() < l.synced:
 			return fmt.Errorf("log %s has %d bytes; %d were synced", path, info.Size(), l.synced)
+		case isManifest(l.name):
+			if err := checkManifest(f, path, l.synced); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

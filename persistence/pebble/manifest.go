@@ -1,0 +1,43 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/record"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// isManifest says whether a file of Pebble's directory is a manifest: the log of which tables and logs it uses.
+func isManifest(base string) bool { return strings.HasPrefix(base, "MANIFEST-") }
+
+// isWitnessed says whether the witness must know how much of a file is synced. A manifest that has lost its end names an
+// old set of tables, and the logs that held the difference are gone: Pebble opens it, with a hole in the middle.
+func isWitnessed(base string) bool { return isLog(base) || isManifest(base) }
+
+// checkManifest reads a manifest as Pebble does, which takes the first damaged record for the file's end, and finds
+// that end before what was synced.
+func checkManifest(f vfs.FS, path string, synced int64) (err error) {
+	file, err := f.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	r := record.NewReader(file, 0)
+	end := int64(0)
+	for {
+		rec, err := r.Next()
+		if err == nil {
+			_, err = io.Copy(io.Discard, rec)
+		}
+		if err != nil {
+			if end < synced {
+				return fmt.Errorf("manifest %s is damaged behind byte %d; %d bytes of it were synced: %w", path, end, synced, err)
+			}
+			return nil
+		}
+		end = r.Offset()
+	}
+}
