@@ -211,7 +211,9 @@ func keyString(k []byte) string {
 	var s string
 	switch f {
 	case famPartition:
-		s = ""
+		if p != storePartition {
+			s = fmt.Sprint(p)
+		}
 	case famName:
 		s = fmt.Sprintf("%q", r.string())
 	case famHead, famLease:
@@ -240,5 +242,8 @@ func keyString(k []byte) string {
 	if p == storePartition {
 		return "store"
 	}
-	return fmt.Sprintf("%v %s", f, s)
+	if f == famPartition {
+		return fmt.Sprintf("%v %s", f, s)
+	}
+	return fmt.Sprintf("%v %s of partition %d", f, s, p)
 }

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 )
 
@@ -21,8 +22,11 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // latch remembers the first failure. Once it is closed nothing is written and nothing is acknowledged any more.
 type latch struct {
+	// exit, if it is set, ends the process before anybody can hear of the failure; else onFatal is told.
+	exit    func(f *Failure)
 	onFatal func(op, path string, err error)
 	tripped atomic.Bool
+	// done is closed when the failure is known; it wakes who waits.
 	done    chan struct{}
 	failure *Failure // written once, before done is closed
 	// simulated: the failure was asked for above Pebble. The file system works, so Pebble may be closed.
@@ -31,27 +35,34 @@ type latch struct {
 	left chan struct{}
 }
 
-func newLatch(onFatal func(op, path string, err error)) *latch {
-	return &latch{onFatal: onFatal, done: make(chan struct{}), left: make(chan struct{})}
+// newLatch is the latch of a store that is opened with these options.
+func newLatch(o *Options) *latch {
+	l := &latch{onFatal: o.OnFatal, done: make(chan struct{}), left: make(chan struct{})}
+	if o.OnFatal == nil {
+		dir := o.Dir
+		l.exit = func(f *Failure) {
+			fmt.Fprintf(os.Stderr, "turnstone: store %s stops: %v\n", dir, f)
+			os.Exit(ExitStatus)
+		}
+	}
+	return l
 }
 
 // clear reports whether nothing has failed.
-func (l *latch) clear() bool {
-	select {
-	case <-l.done:
-		return false
-	default:
-		return true
-	}
-}
+func (l *latch) clear() bool { return !l.tripped.Load() }
 
 // trip records a failure, if it is the first, and hands it on. It returns if onFatal does; later failures return at
 // once.
 func (l *latch) trip(op, path string, err error) {
 	if l.tripped.CompareAndSwap(false, true) {
 		l.failure = &Failure{Op: op, Path: path, Err: err}
+		if l.exit != nil {
+			l.exit(l.failure)
+		}
 		close(l.done)
-		l.onFatal(op, path, err)
+		if l.onFatal != nil {
+			l.onFatal(op, path, err)
+		}
 	}
 }
 
@@ -69,5 +80,6 @@ func (l *latch) cause() error {
 	if l.clear() {
 		return nil
 	}
+	<-l.done
 	return l.failure
 }

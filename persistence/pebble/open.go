@@ -42,7 +42,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := newLatch(o.OnFatal)
+	l := newLatch(&o)
 	logs := newLogTable()
 	f := &latchFS{FS: o.FS, latch: l, logs: logs}
 	if err := prepare(&o, f); err != nil {
@@ -161,7 +161,7 @@ func look(o *Options, lock *pdb.Lock, dbDir string, w *witness) (_ *found, _ *pd
 	if err := w.checkLogs(o.FS, dbDir); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w; restore the store from a copy", ErrBelowWitness, err)
 	}
-	p := pebbleOptions(o, o.FS, newLatch(o.OnFatal))
+	p := pebbleOptions(o, o.FS, newLatch(o))
 	p.EventListener.DataCorruption = func(i pdb.DataCorruptionInfo) { o.Log("pebble: damage: %v", i) }
 	p.ReadOnly = true
 	p.Lock = lock

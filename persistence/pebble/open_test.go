@@ -209,7 +209,7 @@ func withDB(t *testing.T, fs vfs.FS, change func(db *pdb.DB)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := pdb.Open("store/db", pebbleOptions(&o, fs, newLatch(o.OnFatal)))
+	db, err := pdb.Open("store/db", pebbleOptions(&o, fs, newLatch(&o)))
 	if err != nil {
 		t.Fatal(err)
 	}

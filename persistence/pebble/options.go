@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"fmt"
-	"os"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -27,7 +26,7 @@ type Options struct {
 	// ReadOnly opens for reading only: Propose ends with persistence.ErrNotLeader. Nothing is created.
 	ReadOnly bool
 	// OnFatal is called once, at the first failed write, sync or unreadable row, on the goroutine that saw it and
-	// before anything else can act on it. Nil prints one line with operation and path to standard error and exits the
+	// before Pebble can act on it. Nil prints one line with operation and path to standard error and exits the
 	// process with ExitStatus. If it returns, that goroutine never goes on: tests release the rest by other means.
 	OnFatal func(op, path string, err error)
 	// Manual runs no goroutine of the store's own: the caller drives it with Store.Step. For simulation.
@@ -85,13 +84,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
-	}
-	if o.OnFatal == nil {
-		dir := o.Dir
-		o.OnFatal = func(op, path string, err error) {
-			fmt.Fprintf(os.Stderr, "turnstone: store %s stops: %s %s: %v\n", dir, op, path, err)
-			os.Exit(ExitStatus)
-		}
 	}
 	o.Tuning = o.Tuning.withDefaults()
 	return o, nil

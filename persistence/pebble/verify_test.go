@@ -1,0 +1,256 @@
+package pebble
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/rowcode"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// segment encodes real events, numbered from first.
+func segment(t testing.TB, turn, first uint64, events ...*turnpb.Event) persistence.SegmentDraft {
+	t.Helper()
+	for i, e := range events {
+		e.Id = first + uint64(i)
+	}
+	header, err := proto.Marshal(&turnpb.SegmentHeader{Turn: turn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := proto.Marshal(&turnpb.EventList{Events: events})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return persistence.SegmentDraft{Header: header, Parts: []persistence.SegmentPart{
+		{FirstEvent: first, Count: uint64(len(events)), Events: list},
+	}}
+}
+
+func scheduled(name string) *turnpb.Event {
+	return &turnpb.Event{Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: name}}}
+}
+
+// idIn is an id that lives in partition p of two.
+func idIn(name string, p persistence.Partition) string {
+	table := persistence.DefaultSlotTable(2)
+	for i := 0; ; i++ {
+		if id := fmt.Sprintf("%s%d", name, i); table[persistence.Slot(id)] == p {
+			return id
+		}
+	}
+}
+
+// verifiable is a closed store with one of each row: incarnation 1 of partition 0 waits for an activity, a timer and a
+// child and has a message, is leased; 2 is pending; 3 has ended; and partition 1 owes partition 0 a message.
+func verifiable(t *testing.T) *vfs.MemFS {
+	t.Helper()
+	r := newRig(t, Options{Partitions: 2, FS: vfs.NewMem()})
+	fs := r.s.o.FS.(*vfs.MemFS)
+	r.begin()
+	start := fusedStart(idIn("waits", 0))
+	start.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}},
+		scheduled("a"), &turnpb.Event{Kind: &turnpb.Event_TimerCreated{TimerCreated: &turnpb.TimerCreated{FireAtMs: 9000}}},
+		&turnpb.Event{Kind: &turnpb.Event_SubOrchestrationScheduled{SubOrchestrationScheduled: &turnpb.SubOrchestrationScheduled{}}},
+		scheduled("answered"))
+	start.Work = append(start.Work, persistence.NewWork{Event: 5, Name: "answered"})
+	start.Timers = []persistence.TimerRef{{FireAtMs: 9000, Event: 3}}
+	start.Children = []persistence.NewChild{{Event: 4, ID: "c"}}
+	r.ok(0, start)
+	message, err := proto.Marshal(&turnpb.Message{Execution: 1, Event: 5, Kind: &turnpb.Message_ActivityResult{ActivityResult: &turnpb.ActivityResult{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ok(0, &persistence.CompleteWork{Key: persistence.WorkKey{IID: 1, Execution: 1, Event: 5}, Message: message})
+	r.ok(0, &persistence.LeaseTurn{IID: 1, Execution: 1, Turn: 1, TTLMs: 5, Holder: persistence.Holder{Node: "x"}})
+	r.ok(0, &persistence.StartInstance{ID: idIn("pending", 0), Name: "o", RequestKey: "k"})
+	ends := fusedStart(idIn("ends", 0))
+	ends.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}})
+	ends.Work, ends.Outcome = nil, persistence.OutcomeCompleted
+	r.ok(0, ends)
+	sends := fusedStart(idIn("sends", 1))
+	sends.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}}, scheduled("a"))
+	sends.Sends = []persistence.Send{{Kind: persistence.SendStartDetached, To: idIn("elsewhere", 0), Name: "o"}}
+	r.ok(1, sends)
+	if err := r.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return fs
+}
+
+func verified(t *testing.T, fs vfs.FS) Report {
+	t.Helper()
+	rep, err := Verify(Options{Dir: "store", FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func TestVerifyFindsNothingInAGoodStore(t *testing.T) {
+	rep := verified(t, verifiable(t))
+	if len(rep.Damages) != 0 {
+		t.Fatalf("%v", rep.Damages)
+	}
+	if rep.Instances != 4 || rep.Events != 8 || rep.Info.Partitions != 2 {
+		t.Fatalf("%+v", rep)
+	}
+	for _, f := range []family{
+		famPartition, famName, famHead, famStart, famSegment, famInbox, famLease, famWork, famTimer, famTimerOf, famChild,
+		famRequest, famOutbox, famIndex,
+	} {
+		if rep.Rows[f.String()] == 0 {
+			t.Errorf("the store has no row of %v, so it proves nothing about it", f)
+		}
+	}
+}
+
+// TestVerifyNamesDamage changes one row behind the journal's back and expects the damage to be named.
+func TestVerifyNamesDamage(t *testing.T) {
+	row := func(encode func(*rowcode.Enc)) []byte {
+		var e rowcode.Enc
+		encode(&e)
+		return e
+	}
+	set := func(key, value []byte) func(*testing.T, *pdb.DB) {
+		return func(t *testing.T, db *pdb.DB) {
+			if err := db.Set(key, value, pdb.Sync); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	del := func(key []byte) func(*testing.T, *pdb.DB) {
+		return func(t *testing.T, db *pdb.DB) {
+			if err := db.Delete(key, pdb.Sync); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	head := func(iid persistence.Incarnation, change func(h *headRow)) func(*testing.T, *pdb.DB) {
+		return func(t *testing.T, db *pdb.DB) {
+			key := appendInstance(nil, 0, famHead, iid)
+			value, closer, err := db.Get(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := decodeHead(iid, value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(h)
+			if err := closer.Close(); err != nil {
+				t.Fatal(err)
+			}
+			set(key, row(func(e *rowcode.Enc) { encodeHead(e, h) }))(t, db)
+		}
+	}
+	flip := func(key []byte) func(*testing.T, *pdb.DB) {
+		return func(t *testing.T, db *pdb.DB) {
+			value, closer, err := db.Get(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := append([]byte(nil), value...)
+			if err := closer.Close(); err != nil {
+				t.Fatal(err)
+			}
+			changed[len(changed)-1] ^= 1
+			set(key, changed)(t, db)
+		}
+	}
+	work := persistence.WorkKey{IID: 1, Execution: 1, Event: 2}
+	timer := persistence.TimerKey{FireAtMs: 9000, IID: 1, Execution: 1, Event: 3}
+	for name, c := range map[string]struct {
+		change func(*testing.T, *pdb.DB)
+		want   string // a part of one damage's line
+	}{
+		"partition row gone":      {del(appendPrefix(nil, 1, famPartition)), "partition 1: it is missing"},
+		"partition row cut":       {set(appendPrefix(nil, 1, famPartition), []byte{rowVersion}), "partition"},
+		"name gone":               {del(appendName(nil, 0, idIn("waits", 0))), "head 1"},
+		"name of nobody":          {set(appendName(nil, 0, "x"), row(func(e *rowcode.Enc) { encodeIID(e, 77) })), "incarnation 77"},
+		"head cut":                {set(appendInstance(nil, 0, famHead, 1), []byte{rowVersion, 3, 'a'}), "head 1 of partition 0: malformed"},
+		"head gone":               {del(appendInstance(nil, 0, famHead, 1)), "has no head"},
+		"head of another format":  {set(appendInstance(nil, 0, famHead, 1), []byte{9}), "format version 9"},
+		"turn too high":           {head(1, func(h *headRow) { h.Turn++ }), "history ends at 1, 1, 6"},
+		"other chain":             {head(1, func(h *headRow) { h.Chain[3]++ }), "its chain is not that of its history"},
+		"counts too much work":    {head(1, func(h *headRow) { h.Work++ }), "counts 2 rows of work; there are 1"},
+		"counts too few messages": {head(1, func(h *headRow) { h.Inbox = 0 }), "counts 0 rows of inbox; there are 1"},
+		"other bytes count":       {head(1, func(h *headRow) { h.HistoryBytes-- }), "bytes; history has"},
+		"seq given twice":         {head(1, func(h *headRow) { h.NextSeq = 1 }), "the next seq to be given out is 1"},
+		"not leased":              {head(1, func(h *headRow) { h.leased = false }), "a turn lease: true"},
+		"ended and counts":        {head(3, func(h *headRow) { h.Work = 1 }), "it has ended and still counts"},
+		"start gone":              {del(appendExecution(nil, 0, famStart, 2, 1)), "it is Pending, and a start"},
+		"history's bytes flipped": {flip(appendSegment(nil, 0, 1, 1, 1, 1)), "its bytes do not fit its chain"},
+		"history gone":            {del(appendSegment(nil, 0, 3, 1, 1, 1)), "history ends at 0, 0, 0"},
+		"history too long": {set(appendSegment(nil, 0, 3, 1, 2, 2), row(func(e *rowcode.Enc) {
+			encodePart(e, &persistence.StoredPart{Count: 1})
+		})), "its bytes do not fit its chain"},
+		"message gone":         {del(appendInbox(nil, 0, 1, 1)), "counts 1 rows of inbox; there are 0"},
+		"lease gone":           {del(appendInstance(nil, 0, famLease, 1)), "a turn lease: false"},
+		"work gone":            {del(appendEvent(nil, 0, famWork, work)), "history waits for activity \"a\""},
+		"work of another name": {set(appendEvent(nil, 0, famWork, work), row(func(e *rowcode.Enc) { encodeWork(e, &persistence.WorkItem{ID: idIn("waits", 0), Name: "b"}) })), `it is "b"`},
+		"work of no event":     {set(appendEvent(nil, 0, famWork, persistence.WorkKey{IID: 1, Execution: 1, Event: 9}), row(func(e *rowcode.Enc) { encodeWork(e, &persistence.WorkItem{}) })), "no open activity"},
+		"timer gone":           {del(appendTimer(nil, 0, timer)), "there is no timer at 9000"},
+		"timer unlisted":       {del(appendEvent(nil, 0, famTimerOf, persistence.WorkKey{IID: 1, Execution: 1, Event: 3})), "its instance does not list it"},
+		"timer moved": {set(appendEvent(nil, 0, famTimerOf, persistence.WorkKey{IID: 1, Execution: 1, Event: 3}),
+			row(func(e *rowcode.Enc) { encodeTime(e, 8000) })), "it is for 8000; history has 9000"},
+		"child gone":        {del(appendEvent(nil, 0, famChild, persistence.WorkKey{IID: 1, Execution: 1, Event: 4})), "counts 1 rows of child"},
+		"index gone":        {del(appendIndex(nil, 0, persistence.StatusCompleted, 1000, 3)), "it is missing from the listing index"},
+		"index of nobody":   {set(appendIndex(nil, 0, persistence.StatusFailed, 1000, 99), []byte{rowVersion}), "there is no such instance"},
+		"index stale":       {set(appendIndex(nil, 0, persistence.StatusRunning, 1000, 3), []byte{rowVersion}), "the head says Completed"},
+		"outbox gone":       {del(appendOutbox(nil, 1, 0, 1)), "messages 1 to 1 are missing"},
+		"outbox unreadable": {set(appendOutbox(nil, 1, 0, 1), row(func(e *rowcode.Enc) { encodeOutbox(e, []byte("junk")) })), "outbox message"},
+		"request cut":       {set(appendRequest(nil, 0, idIn("pending", 0), "k"), []byte{rowVersion}), "request"},
+		"unknown family":    {set(appendPrefix(nil, 0, 'Q'), []byte{rowVersion}), "there is no family"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := verifiable(t)
+			withDB(t, fs, func(db *pdb.DB) { c.change(t, db) })
+			rep := verified(t, fs)
+			for _, d := range rep.Damages {
+				if strings.Contains(d.String(), c.want) {
+					return
+				}
+			}
+			t.Fatalf("no damage with %q in %v", c.want, rep.Damages)
+		})
+	}
+}
+
+func TestVerifyOfAStoreInUseIsAnError(t *testing.T) {
+	r := newRig(t, Options{Partitions: 1})
+	if _, err := Verify(Options{Dir: "store", FS: r.fs}); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Fatal(err)
+	}
+}
+
+func TestVerifyComparesMarks(t *testing.T) {
+	states := []*partitionRow{newPartitionRow(2), newPartitionRow(2)}
+	states[0].peers[1] = peer{next: 3, acked: 2}
+	states[1].peers[0] = peer{in: 1}
+	states[1].peers[1] = peer{}
+	var rep Report
+	verifyMarks(states, &rep)
+	if len(rep.Damages) != 1 || !strings.Contains(rep.Damages[0].What, "2 messages are acknowledged, and 1 were taken") {
+		t.Fatal(rep.Damages)
+	}
+	states[1].peers[0].in = 4
+	rep = Report{}
+	verifyMarks(states, &rep)
+	if len(rep.Damages) != 1 || !strings.Contains(rep.Damages[0].What, "4 messages were taken, and 3 were sent") {
+		t.Fatal(rep.Damages)
+	}
+}
+
+func TestDumpOfAClosedStore(t *testing.T) {
+	dumps, err := Dump(Options{Dir: "store", FS: verifiable(t)})
+	if err != nil || len(dumps) != 2 || len(dumps[0].Heads) != 3 || len(dumps[1].Outbox) != 1 {
+		t.Fatal(err, dumps)
+	}
+}
