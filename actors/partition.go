@@ -94,18 +94,14 @@ func (p *partition) findConsumer(name, version, pin string) (*consumer, string, 
 	return nil, "", nil, false
 }
 
-// attach makes a consumer known to the partition.
+// attach makes a consumer known to the partition: whatever comes to the actor afterwards sees it.
 func (p *partition) attach(c *consumer) {
 	p.list.Lock()
 	list := append([]*consumer{}, *p.list.consumers.Load()...)
 	list = append(list, c)
 	p.list.consumers.Store(&list)
 	p.list.Unlock()
-	p.post("attach", func() {
-		if p.s != nil {
-			p.s.attach(c)
-		}
-	})
+	p.post("attach", func() {})
 }
 
 // detach makes a consumer unknown again, after it was stopped.
@@ -119,11 +115,7 @@ func (p *partition) detach(c *consumer) {
 	}
 	p.list.consumers.Store(&list)
 	p.list.Unlock()
-	p.post("detach", func() {
-		if p.s != nil {
-			p.s.detach(c)
-		}
-	})
+	p.post("detach", func() {})
 }
 
 // stop ends the epoch cleanly, once what runs has ended or been given up, and then the actor.
@@ -195,7 +187,8 @@ func (p *partition) run(m *partitionStep) {
 			return
 		}
 	} else {
-		p.s.drain() // effects come before whatever was answered after them
+		p.s.attachAll() // who was attached before an effect is known when it comes
+		p.s.drain()     // and effects come before whatever was answered after them
 		m.run()
 	}
 	if p.s != nil {

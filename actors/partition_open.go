@@ -75,7 +75,5 @@ func (p *partition) begun(epoch uint64, r persistence.Result) {
 	p.careful.Store(!r.Clean)
 	p.s = newServing(p, epoch, !r.Clean)
 	p.epoch.Store(epoch) // after careful: whoever sees the epoch sees that too
-	for _, c := range *p.list.consumers.Load() {
-		p.s.attach(c)
-	}
+	p.s.attachAll()
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
@@ -20,6 +21,7 @@ type serving struct {
 
 	numbers    map[*consumer]int // of the consumers of activities, as the dispatcher knows them
 	consumers  []*consumer       // in the order in which they were attached
+	seen       *[]*consumer      // the partition's list that consumers reflects
 	activities map[persistence.WorkKey]*activity
 	answering  answering
 	leases     leaseBook
@@ -74,15 +76,26 @@ func (s *serving) propose(what string, c persistence.Command, done func(r persis
 	}})
 }
 
-func (s *serving) attach(c *consumer) {
-	for _, other := range s.consumers {
-		if other == c {
-			return
-		}
-	}
-	if c.closed.Load() {
+// attachAll brings the dispatcher's consumers into line with those that are attached.
+func (s *serving) attachAll() {
+	list := s.p.list.consumers.Load()
+	if list == s.seen {
 		return
 	}
+	s.seen = list
+	for _, c := range slices.Clone(s.consumers) {
+		if !slices.Contains(*list, c) {
+			s.detach(c)
+		}
+	}
+	for _, c := range *list {
+		if !slices.Contains(s.consumers, c) {
+			s.attach(c)
+		}
+	}
+}
+
+func (s *serving) attach(c *consumer) {
 	s.consumers = append(s.consumers, c)
 	if c.TurnSlots > 0 {
 		s.d.AttachTurns()
@@ -100,14 +113,9 @@ func (s *serving) attach(c *consumer) {
 }
 
 func (s *serving) detach(c *consumer) {
-	for i, other := range s.consumers {
-		if other != c {
-			continue
-		}
-		s.consumers = append(s.consumers[:i:i], s.consumers[i+1:]...)
-		if c.TurnSlots > 0 {
-			s.d.DetachTurns()
-		}
+	s.consumers = slices.DeleteFunc(s.consumers, func(other *consumer) bool { return other == c })
+	if c.TurnSlots > 0 {
+		s.d.DetachTurns()
 	}
 	if n, ok := s.numbers[c]; ok {
 		delete(s.numbers, c)

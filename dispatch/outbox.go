@@ -66,7 +66,6 @@ func (p *pump) step(now int64, emit func(Action)) {
 
 // page takes the rows after the mark. Rows that are not known to be durable are left; durable says that all are.
 func (p *pump) page(rows []persistence.OutboxItem, durable bool, emit func(Action)) {
-	p.pause = 0
 	if durable {
 		p.opened = true
 		if n := len(rows); n > 0 {
@@ -85,7 +84,7 @@ func (p *pump) page(rows []persistence.OutboxItem, durable bool, emit func(Actio
 		}
 	}
 	if len(rows) == 0 {
-		p.state = pumpIdle
+		p.state, p.pause = pumpIdle, 0
 		if p.asked > p.mark { // all that was written then has been delivered and deleted already
 			p.mark, p.acked = p.asked, p.asked
 		}

@@ -1,0 +1,245 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/clock"
+)
+
+// TestPOI_008_AKillerIsCountedAndPoisoned: an activity that ends its process whenever it starts is counted by the leases
+// of careful mode, and is poison after the most attempts. What stands beside it in its crashes is counted too, until it
+// runs alone: then it ends well.
+func TestPOI_008_AKillerIsCountedAndPoisoned(t *testing.T) {
+	once(t, Config{MaxAttempts: 5}, func(w *world) {
+		killer := newWorker()
+		var mu sync.Mutex
+		bystanders := 0
+		register := func() *registry {
+			return newRegistry().orchestration("call", call).activity("killer", killer.run).
+				activity("bystander", func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+					mu.Lock()
+					bystanders++
+					mu.Unlock()
+					select {
+					case <-time.After(time.Second):
+						return in, nil
+					case <-ctx.Done():
+						return nil, ctx.Err()
+					}
+				})
+		}
+		w.attach(register())
+		for i := range 3 {
+			w.start(fmt.Sprint("b", i), "call", "bystander")
+		}
+		w.start("k", "call", "killer")
+		for range 200 {
+			if _, running, _ := killer.state(); running > 0 {
+				w.reopen(w.crash)
+				w.attach(register())
+				synctest.Wait()
+				continue
+			}
+			pass(100 * time.Millisecond)
+		}
+		if p := w.failed("k").GetPoison(); p.GetAttempts() != 6 || p.GetActivityName() != "killer" {
+			t.Errorf("failed with %v", w.failed("k"))
+		}
+		// Once under a grant, which leaves no trace, and then MaxAttempts times under a lease.
+		if calls, running, _ := killer.state(); calls != 6 || running != 0 {
+			t.Errorf("the killer ran %d times, want 6, and runs %d times now", calls, running)
+		}
+		for i := range 3 {
+			w.completed(fmt.Sprint("b", i), "bystander")
+		}
+		if bystanders <= 3 {
+			t.Errorf("the bystanders ran %d times: none stood beside a crash", bystanders)
+		}
+	})
+}
+
+// TestCarefulModeLeasesFirst: what is found, and what is new for 30 s. After that, and after a clean end, a grant does.
+func TestCarefulModeLeasesFirst(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		k := newWorker()
+		register := func() *registry {
+			return basics().orchestration("call", call).activity("work", k.run)
+		}
+		w.attach(register())
+		w.start("found", "call", "work")
+		k.wantCalls(t, 1, 1)
+		w.reopen(w.crash)
+		w.attach(register())
+		k.wantCalls(t, 2, 1)
+		if rows := w.rows(); len(rows) != 1 || rows[0].Token == "" || rows[0].Attempts != 1 {
+			t.Fatalf("what was found runs with the row %+v", rows)
+		}
+		leased := func() int { taken, _ := w.leases(); return taken }
+		pass(29 * time.Second)
+		w.start("new", "echo", "x")
+		synctest.Wait()
+		w.completed("new", "x")
+		if n := leased(); n != 2 {
+			t.Errorf("%d leases, want 2: for what was found and for what is new", n)
+		}
+		pass(time.Second)
+		w.start("late", "echo", "x")
+		synctest.Wait()
+		w.completed("late", "x")
+		if n := leased(); n != 2 {
+			t.Errorf("%d leases after careful mode has ended, want still 2", n)
+		}
+		close(k.gate)
+		synctest.Wait()
+		w.completed("found", "work")
+		w.reopen(w.close)
+		w.attach(register())
+		w.start("clean", "echo", "x")
+		synctest.Wait()
+		w.completed("clean", "x")
+		if n := leased(); n != 0 {
+			t.Errorf("%d leases after a clean end", n)
+		}
+	})
+}
+
+// crashUntilHeavy crashes until every row has so many attempts that it runs alone.
+func (w *world) crashUntilHeavy(register func() *registry) {
+	w.t.Helper()
+	for range 20 {
+		light := false
+		for _, row := range w.rows() {
+			light = light || row.Attempts < dispatch.HeavyAttempts
+		}
+		w.reopen(w.crash)
+		if !light {
+			return // nobody is attached
+		}
+		w.attach(register())
+		pass(20 * time.Second)
+	}
+	w.t.Fatal("some row does not get its attempts")
+}
+
+// TestAHeavySuspectRunsAlone among the suspects of the node, whatever their partitions; the next starts when it has
+// ended, or after five seconds.
+func TestAHeavySuspectRunsAlone(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		k := newWorker()
+		register := func() *registry { return newRegistry().orchestration("call", call).activity("work", k.run) }
+		w.attach(register())
+		for i := range 4 {
+			w.start(fmt.Sprint("i", i), "call", "work")
+		}
+		k.wantCalls(t, 4, 4)
+		w.crashUntilHeavy(register)
+		k.mu.Lock()
+		k.starts = nil
+		k.mu.Unlock()
+		begun := time.Now()
+		w.attach(register())
+		k.wantCalls(t, 1, 1)
+		pass(2 * time.Second)
+		k.gate <- struct{}{} // the first ends after 2 s
+		k.wantCalls(t, 2, 1)
+		pass(20 * time.Second) // the others do not end
+		k.wantCalls(t, 4, 3)
+		var at []time.Duration
+		for _, s := range k.starts {
+			at = append(at, s.Sub(begun))
+		}
+		if want := []time.Duration{0, 2 * time.Second, 7 * time.Second, 12 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("they started after %v, want %v", at, want)
+		}
+		close(k.gate)
+		synctest.Wait()
+		for i := range 4 {
+			w.completed(fmt.Sprint("i", i), "work")
+		}
+	})
+}
+
+// TestNothingNewStartsInTheFirstSecondOfAHeavySuspect; then what is not suspect goes on.
+func TestNothingNewStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		k, fresh := newWorker(), newWorker()
+		register := func() *registry {
+			return newRegistry().orchestration("call", call).activity("work", k.run).activity("fresh", fresh.run)
+		}
+		w.attach(register())
+		w.start("a", "call", "work")
+		k.wantCalls(t, 1, 1)
+		w.crashUntilHeavy(register)
+		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: register(), TurnSlots: 2, EngineVersion: "0.1.0"}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute) // careful mode is over for what is new
+		before, _, _ := k.state()
+		w.attachAs("worker", register())
+		k.wantCalls(t, before+1, 1)
+		w.start("b", "call", "fresh")
+		fresh.wantCalls(t, 0, 0)
+		pass(999 * time.Millisecond)
+		fresh.wantCalls(t, 0, 0)
+		pass(time.Millisecond)
+		fresh.wantCalls(t, 1, 1)
+		close(fresh.gate)
+		close(k.gate)
+		synctest.Wait()
+		w.completed("a", "work")
+		w.completed("b", "fresh")
+	})
+}
+
+// TestTheGateIsOneForTheNode: turns and activities pass it in the order in which they asked.
+func TestTheGateIsOneForTheNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newCarefulGate(clock.Real)
+		p, q := &partition{gate: g}, &partition{gate: g}
+		var mu sync.Mutex
+		var order []string
+		releases := map[string]func(){}
+		admit := func(p *partition, name string, attempts uint32) {
+			p.admitSuspect(attempts, func(release func()) {
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, name)
+				releases[name] = release
+			})
+		}
+		want := func(names ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(order, names) {
+				t.Fatalf("admitted %v, want %v", order, names)
+			}
+		}
+		admit(p, "light", 0)
+		admit(q, "heavy", 7)
+		admit(p, "second", 0)
+		want("light")
+		ticket, now := g.ask(0, func(uint64) { t.Error("a withdrawn one is admitted") })
+		if now {
+			t.Error("it overtakes")
+		}
+		g.done(ticket)
+		releases["light"]()
+		releases["light"]() // twice is once
+		want("light", "heavy")
+		pass(dispatch.AloneMs*time.Millisecond - time.Millisecond)
+		want("light", "heavy")
+		pass(time.Millisecond)
+		want("light", "heavy", "second")
+		releases["heavy"]()
+		releases["second"]()
+	})
+}
