@@ -172,7 +172,11 @@ func TestEvents(t *testing.T) {
 func TestContinueAsNew(t *testing.T) {
 	loop := turnstone.NewOrchestration("Loop", func(ctx *turnstone.Context, n int) (string, error) {
 		if n < 3 {
-			return "", turnstone.ContinueAsNew(ctx, n+1)
+			err := turnstone.ContinueAsNew(ctx, n+1)
+			if !errors.Is(err, turnstone.ErrContinued) {
+				panic(err)
+			}
+			return "", err
 		}
 		return fmt.Sprintf("final:%d in %d", n, ctx.Execution()), nil
 	})
@@ -234,7 +238,8 @@ func TestIdentityAndTime(t *testing.T) {
 		before := ctx.Now()
 		guid, at := ctx.NewGUID(), ctx.UTCNow()
 		same := at.Equal(ctx.Now()) && before.Equal(at)
-		other := ctx.NewGUID() != guid && ctx.Random() != ctx.Random()
+		a, b := ctx.Random(), ctx.Random()
+		other := ctx.NewGUID() != guid && a != b
 		return []any{ctx.Instance(), ctx.Execution(), ctx.Name(), ctx.Version(), len(guid), same, other}, nil
 	}, turnstone.WithVersion("2.1.0")))
 	d.run("Who", "me", 0).completes(t, []any{"me", 1, "Who", "2.1.0", 36, true, true})

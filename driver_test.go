@@ -3,6 +3,7 @@ package turnstone_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -98,7 +99,12 @@ func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestra
 	}
 	d.early = nil
 	e.machine = replay.New(e.cfg)
-	defer func() { e.machine.Close() }()
+	defer func() {
+		e.machine.Close()
+		if err := replay.Verify(e.cfg, e.segments); err != nil && !errors.Is(err, replay.ErrMisuse) {
+			panic(err) // the oracle: what the author's forms decide must be the same again
+		}
+	}()
 	for range turnsMax {
 		dec := e.turn()
 		if dec.Spoiled != nil {

@@ -79,11 +79,18 @@ func TestRetryTimeout(t *testing.T) {
 	t.Run("RTY_030", func(t *testing.T) {
 		both(t, func(t *testing.T, cold bool) {
 			a := flaky(1)
-			d := newDriver(t, a, retrying(a, turnstone.NewRetryPolicy(3).WithTimeout(100*ms)))
+			var seen error
+			d := newDriver(t, a, orchestration(func(ctx *turnstone.Context) (_ string, err error) {
+				_, seen = a.Call(ctx, "x", turnstone.WithRetry(turnstone.NewRetryPolicy(3).WithTimeout(100*ms)))
+				return "", seen
+			}))
 			d.cold, d.silent = cold, map[string]bool{"Flaky": true}
 			out := d.run("O", "i", struct{}{})
 			f := out.fails(t, "timeout: activity timed out")
 			var e *turnstone.Error
+			if !errors.Is(seen, turnstone.ErrActivityTimeout) {
+				t.Errorf("the orchestration saw %v", seen)
+			}
 			if !errors.As(f, &e) || e.Kind != "Timeout" {
 				t.Errorf("%#v", f)
 			}

@@ -211,6 +211,10 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 // An engine that never answers does not hold a caller longer than its context.
 func TestStartEndsWithItsContext(t *testing.T) {
 	w := newWorld(t, 1, client.Options{})
+	w.busy = true
+	if err := w.c.StartByName(context.Background(), "i", "O", nil); !errors.Is(err, turnstone.ErrBusy) || errors.Is(err, turnstone.ErrUncertain) {
+		t.Errorf("an engine at its limits: %v", err)
+	}
 	w.hold = true
 	short, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()

@@ -26,13 +26,13 @@ type world struct {
 	journal *persistencetest.Memory
 	c       *client.Client
 	nowMs   int64
-	epochs  bool
 
 	mu       sync.Mutex
 	watchers map[string][]func()
 	started  int
 	delivers []*turnpb.Message
 	hold     bool // starts are not answered
+	busy     bool // starts are refused
 }
 
 func newWorld(t *testing.T, partitions int, o client.Options) *world {
@@ -60,6 +60,10 @@ func (w *world) propose(p persistence.Partition, c persistence.Command) persiste
 func (w *world) StartInstance(r client.StartRequest, reply func(bool, error)) {
 	w.started++
 	if w.hold {
+		return
+	}
+	if w.busy {
+		reply(false, fmt.Errorf("%w: too much to do", persistence.ErrBusy))
 		return
 	}
 	result := w.propose(w.journal.PartitionOf(r.ID), &persistence.StartInstance{

@@ -173,6 +173,9 @@ func (n *Node) shutdown(ctx context.Context) error {
 // durable in it, and the epochs are ended.
 const drainSlack = 5 * time.Second
 
+// closeSlack is how long code may still run after the store was closed before it counts as leaked.
+const closeSlack = time.Second
+
 func (n *Node) stopEngine() <-chan error {
 	stopped := make(chan error, 1)
 	n.engine.Stop(func(err error) { stopped <- err })
@@ -190,13 +193,13 @@ func (n *Node) abort() error {
 
 // await waits for the engine after the store was closed. Its own errors say only that.
 func (n *Node) await(stopped <-chan error) error {
-	limit := time.NewTimer(drainSlack)
+	limit := time.NewTimer(closeSlack)
 	defer limit.Stop()
 	select {
 	case <-stopped:
 		return nil
 	case <-limit.C:
-		return fmt.Errorf("node: code is still running %v after the store was closed; its goroutines are leaked", drainSlack)
+		return fmt.Errorf("node: code is still running %v after the store was closed; its goroutines are leaked", closeSlack)
 	}
 }
 

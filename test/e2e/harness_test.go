@@ -60,6 +60,17 @@ func scenario(t *testing.T, id string, run func(w *world)) {
 	})
 }
 
+// resident runs a case only with instances that stay in memory.
+func resident(t *testing.T, id string, run func(w *world)) {
+	t.Helper()
+	t.Run(id, func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, true)
+		run(w)
+		w.finish()
+	})
+}
+
 func newWorld(t *testing.T, resident bool) *world {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	t.Cleanup(cancel)
