@@ -64,14 +64,13 @@ func BenchmarkReplaySteps(b *testing.B) {
 	m := replay.New(cfg)
 	in := input(msgStart())
 	d := m.Advance(in)
-	last := input()
 	for n := 0; n < steps-1; n++ {
 		history = append(history, d.Segment(uint64(n+1), in, "test"))
 		in = input(msgAC(d.Activities[0].Event, "r"))
 		d = m.Advance(in)
 	}
 	history = append(history, d.Segment(steps, in, "test"))
-	last = input(msgAC(d.Activities[0].Event, "r"))
+	last := input(msgAC(d.Activities[0].Event, "r"))
 	m.Close()
 	n := 0
 	b.ReportAllocs()

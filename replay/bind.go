@@ -2,9 +2,11 @@ package replay
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -24,10 +26,10 @@ func isInline(name string) bool { return name == SystemNewGUID || name == System
 // record makes the event of an emitted action and binds the action to it. An inline system activity gets its
 // completion in the same step.
 func (m *Machine) record(f *Future) {
-	id := m.takeID()
-	if f.kind == opChild {
-		f.instance = m.childInstance(f.instance, id)
+	if f.kind == opChild && !m.nameChild(f) {
+		return
 	}
+	id := m.takeID()
 	e := newScheduled(id, f)
 	m.d.Events = append(m.d.Events, e)
 	if f.site != nil {
@@ -137,6 +139,17 @@ func (m *Machine) childInstance(given string, event uint64) string {
 		return "sub::" + strconv.FormatUint(event, 10)
 	}
 	return "sub::" + strconv.FormatUint(m.cfg.Execution, 10) + "." + strconv.FormatUint(event, 10)
+}
+
+// nameChild gives a sub-orchestration its id. It fails the turn if that is longer than allowed.
+func (m *Machine) nameChild(f *Future) bool {
+	f.instance = m.childInstance(f.instance, m.nextID)
+	if n := len(m.fullInstance(f.instance)); n > m.cfg.Limits.ChildIDBytes {
+		m.failLimit(failure.Limit(fmt.Sprintf("the id of sub-orchestration %s is %d bytes, the limit is %d bytes",
+			brief(f.name), n, m.cfg.Limits.ChildIDBytes)))
+		return false
+	}
+	return true
 }
 
 // fullInstance is a child's real id.

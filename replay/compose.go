@@ -47,6 +47,7 @@ func (c *Context) Select(fs ...*Future) int {
 	if len(fs) == 0 {
 		return -1
 	}
+	m.own(fs)
 	for {
 		for i, f := range fs {
 			if f.state != pending {
@@ -84,12 +85,22 @@ func (c *Context) Race(fs ...*Future) int {
 func (c *Context) All(fs ...*Future) {
 	m := c.m
 	m.enter(c.co)
+	m.own(fs)
 	for _, f := range fs {
 		for f.state == pending {
 			f.wait(c.co)
 			c.co.waitsFor = f
 			c.co.block()
 			c.co.waitsFor = nil
+		}
+	}
+}
+
+// own panics, as for any programming error, on a future of another instance.
+func (m *Machine) own(fs []*Future) {
+	for _, f := range fs {
+		if f.m != m {
+			panic("a future of another instance, or of another run of this one, was waited for")
 		}
 	}
 }

@@ -79,7 +79,7 @@ func (c *Context) Activity(name string, input []byte, o ActivityOptions) *Future
 	}
 	if o.Tag != nil {
 		checkText("tag", *o.Tag)
-		m.checkLimit("tag", len(*o.Tag), m.lim.TagBytes)
+		m.checkLimit("tag", len(*o.Tag), m.cfg.Limits.TagBytes)
 	}
 	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: o.Session, tag: o.Tag}
 	f.inline = isInline(name)
@@ -131,7 +131,7 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 	m.enter(c.co)
 	m.checkName("orchestration name", name)
 	m.checkPayload("sub-orchestration input", input)
-	checkText("sub-orchestration id", o.ID)
+	m.checkName("sub-orchestration id", o.ID)
 	checkText("version", o.Version)
 	f := &Future{kind: opChild, name: name, input: bytes.Clone(input), version: o.Version, policy: o.Policy}
 	if f.policy == turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
@@ -206,11 +206,11 @@ func (m *Machine) emit(co *coroutine, f *Future) *Future {
 
 // checkPending ends the turn if code has more operations unresolved than an instance may have.
 func (m *Machine) checkPending(co *coroutine) {
-	if !m.fresh || max(m.pending, len(m.queue)-m.head) <= m.lim.Pending {
+	if !m.fresh || max(m.pending, len(m.queue)-m.head) <= m.cfg.Limits.Pending {
 		return
 	}
 	m.failLimit(failure.Limit(fmt.Sprintf("the instance has more than %d operations pending:"+
-		" wait for some before asking for more, or raise the limit on pending operations", m.lim.Pending)))
+		" wait for some before asking for more, or raise the limit on pending operations", m.cfg.Limits.Pending)))
 	co.exit()
 }
 
@@ -226,11 +226,11 @@ func (m *Machine) checkLimit(what string, size, limit int) {
 
 func (m *Machine) checkName(what, name string) {
 	checkText(what, name)
-	m.checkLimit(what, len(name), m.lim.NameBytes)
+	m.checkLimit(what, len(name), m.cfg.Limits.NameBytes)
 }
 
 func (m *Machine) checkPayload(what string, b []byte) {
-	m.checkLimit(what, len(b), m.lim.PayloadBytes)
+	m.checkLimit(what, len(b), m.cfg.Limits.PayloadBytes)
 }
 
 // checkText panics, as for any programming error, on a text that could not be recorded.
@@ -243,7 +243,7 @@ func checkText(what, s string) {
 // overrun ends a turn whose code never comes to rest.
 func (m *Machine) overrun(co *coroutine) {
 	m.failLimit(failure.Infrastructure("quiescence_loop", fmt.Sprintf(
-		"the code made more than %d calls of its context without waiting for anything", m.lim.Calls), false))
+		"the code made more than %d calls of its context without waiting for anything", m.cfg.Limits.Calls), false))
 	co.exit()
 }
 

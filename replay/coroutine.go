@@ -134,6 +134,11 @@ func (m *Machine) poll() {
 	m.calls = 0
 	for m.code == codeRunning {
 		co := m.heap.pop()
+		if plantedOrder && m.fresh && co != nil && len(m.heap) > 0 {
+			later := m.heap.pop()
+			m.ready(co)
+			co = later
+		}
 		if co == nil {
 			return
 		}
@@ -266,7 +271,7 @@ func (m *Machine) enterAny() *coroutine {
 
 func (m *Machine) count(co *coroutine) {
 	m.calls++
-	if m.calls > m.lim.Calls {
+	if m.calls > m.cfg.Limits.Calls && (m.fresh || m.calls > callsDefault) {
 		m.overrun(co)
 	}
 }

@@ -201,24 +201,25 @@ func TestEndings(t *testing.T) {
 
 func TestEndWithoutCode(t *testing.T) {
 	why := failure.PoisonOrchestration("inst", 1, 11, 10, "")
+	const poisoned = turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON
 	ran := false
 	cfg := config(func(c *replay.Context, in []byte) ([]byte, error) { ran = true; return greet(c, in) })
 	t.Run("what is open is given up, messages are recorded, code does not run", func(t *testing.T) {
 		m := replay.New(cfg)
 		defer m.Close()
 		m.Load(flat(evS(1), evAS(2, "Other", ""), evTC(3), evXS(4, "E"), evSS(5, "C", "sub::5", "")))
-		d := m.End(input(msgXE("F", "x")), why)
+		d := m.End(input(msgXE("F", "x")), why, poisoned)
 		wantFailed(t, d, "poison", "poison: orchestration inst exceeded 11 attempts (max 10)")
 		wantKinds(t, d, "XE ACancel(2) XCancel(4)")
 		wantReasons2(t, d)
-		if ran || len(d.CancelledTimers) != 1 || len(d.CancelledChildren) != 1 || !m.Ended() {
+		if ran || d.Origin != poisoned || len(d.CancelledTimers) != 1 || len(d.CancelledChildren) != 1 || !m.Ended() {
 			t.Errorf("ran %v, decision %+v", ran, d)
 		}
 	})
 	t.Run("an instance that never had a turn gets its started event", func(t *testing.T) {
 		m := replay.New(cfg)
 		defer m.Close()
-		d := m.End(input(msgXE("F", "x"), msgStart()), why)
+		d := m.End(input(msgXE("F", "x"), msgStart()), why, poisoned)
 		wantFailed(t, d, "poison", "poison")
 		wantKinds(t, d, "S XE")
 		if ran || m.Started().GetName() != "Test" {

@@ -45,7 +45,7 @@ func (c *Context) KVSet(key string, value []byte) {
 	m := c.m
 	m.enter(c.co)
 	m.checkName("key", key)
-	m.checkLimit(fmt.Sprintf("value of key %q", key), len(value), m.lim.KVValueBytes)
+	m.checkLimit(fmt.Sprintf("value of key %q", key), len(value), m.cfg.Limits.KVValueBytes)
 	f := &Future{kind: opKVSet, name: key, input: bytes.Clone(value), fireAtMs: m.nowMs}
 	m.store()[key] = kvValue{KVEntry{Value: f.input, UpdatedMs: m.nowMs}, f}
 	m.emit(c.co, f)
@@ -140,13 +140,13 @@ func (m *Machine) checkState() {
 	if m.fatal != nil {
 		return
 	}
-	if s := m.d.Status; s != nil && s.Value != nil && len(*s.Value) > m.lim.StatusBytes {
+	if s := m.d.Status; s != nil && s.Value != nil && len(*s.Value) > m.cfg.Limits.StatusBytes {
 		m.failLimit(failure.Limit(fmt.Sprintf("custom status is %d bytes, the limit is %d bytes",
-			len(*s.Value), m.lim.StatusBytes)))
+			len(*s.Value), m.cfg.Limits.StatusBytes)))
 		return
 	}
-	if len(m.d.KV) > 0 && len(m.kv) > m.lim.KVKeys {
+	if len(m.d.KV) > 0 && len(m.kv) > m.cfg.Limits.KVKeys {
 		m.failLimit(failure.Limit(fmt.Sprintf("the key-value store has %d keys, the limit is %d keys",
-			len(m.kv), m.lim.KVKeys)))
+			len(m.kv), m.cfg.Limits.KVKeys)))
 	}
 }

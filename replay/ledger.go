@@ -67,8 +67,6 @@ type openEntry struct {
 	f     *Future
 }
 
-func (s *openSet) len() int { return len(s.all) - s.gone }
-
 func (s *openSet) add(f *Future) {
 	if n := len(s.all); n == 0 || s.all[n-1].event < f.event {
 		s.all = append(s.all, openEntry{f.event, f})

@@ -20,6 +20,8 @@ type Limits struct {
 	CarriedBytes int
 	// NameBytes bounds names and ids that code gives. Default: no limit.
 	NameBytes int
+	// ChildIDBytes bounds the id that a sub-orchestration gets, with its parent's in front. Default 1,024.
+	ChildIDBytes int
 	// PayloadBytes bounds each input and output that code gives. Default: no limit.
 	PayloadBytes int
 	// TagBytes bounds an activity's tag. Default 256.
@@ -31,6 +33,9 @@ type Limits struct {
 	KVValueBytes int
 	KVKeys       int
 }
+
+// callsDefault also holds for what is replayed, so that code which loops there ends, whatever the limit was then.
+const callsDefault = 20_000_000
 
 const noLimit = int(^uint(0) >> 1)
 
@@ -44,11 +49,12 @@ func (l Limits) resolved() Limits {
 		}
 	}
 	set(&l.Resumptions, 10_000)
-	set(&l.Calls, 20_000_000)
+	set(&l.Calls, callsDefault)
 	set(&l.Pending, 10_000)
 	set(&l.Carried, 1_000)
 	set(&l.CarriedBytes, 4<<20)
 	set(&l.NameBytes, noLimit)
+	set(&l.ChildIDBytes, 1_024)
 	set(&l.PayloadBytes, noLimit)
 	set(&l.TagBytes, 256)
 	set(&l.StatusBytes, 262_144)

@@ -20,8 +20,7 @@ const (
 // Machine runs one execution of one instance. It is not safe for concurrent use, but any goroutine may use it if one
 // does at a time. Close must be called when it is no longer needed.
 type Machine struct {
-	cfg Config
-	lim Limits
+	cfg Config // with its limits resolved
 
 	started *turnpb.OrchestrationStarted
 	nextID  uint64
@@ -83,7 +82,7 @@ type Machine struct {
 	replaying   bool
 	calls       int // since the last event
 	resumptions int // of this turn, by what it did itself
-	sitesUsed   map[uint32]struct{}
+	sitesUsed   []uint32
 }
 
 // New makes a machine. Nothing runs before the first Advance.
@@ -91,7 +90,8 @@ func New(cfg Config) *Machine {
 	if cfg.Unwind == nil {
 		cfg.Unwind = defaultUnwind
 	}
-	return &Machine{cfg: cfg, lim: cfg.Limits.resolved(), nextID: 1}
+	cfg.Limits = cfg.Limits.resolved()
+	return &Machine{cfg: cfg, nextID: 1}
 }
 
 // Load gives the machine the committed turns of its execution, oldest first, before the first Advance. It runs
@@ -116,17 +116,22 @@ func (m *Machine) Load(history []Segment) {
 // Advance takes one turn: it replays what was loaded, if this is the first, then consumes the messages, runs code
 // until it waits, and returns what must be committed before anything else happens. A machine whose decision was not
 // committed must be dropped.
-func (m *Machine) Advance(in Input) Decision { return m.turn(in, nil) }
+func (m *Machine) Advance(in Input) Decision {
+	return m.turn(in, nil, turnpb.SegmentOrigin_SEGMENT_ORIGIN_CODE)
+}
 
 // End takes a turn that ends the execution with a failure and without running code, for an instance whose code or
-// history cannot be used. The messages are recorded as in Advance. Wait children are cancelled like others.
-func (m *Machine) End(in Input, why *turnpb.Failure) Decision { return m.turn(in, why) }
+// history cannot be used, or that is over a limit of the host. The messages are recorded as in Advance, and what is
+// open is given up; children whose policy is wait are cancelled like others. origin says who decided it.
+func (m *Machine) End(in Input, why *turnpb.Failure, origin turnpb.SegmentOrigin) Decision {
+	return m.turn(in, why, origin)
+}
 
-func (m *Machine) turn(in Input, why *turnpb.Failure) Decision {
+func (m *Machine) turn(in Input, why *turnpb.Failure, origin turnpb.SegmentOrigin) Decision {
 	if err := m.spoiled.Load(); err != nil {
 		return Decision{Spoiled: *err}
 	}
-	d := Decision{Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_CODE}
+	d := Decision{Origin: origin}
 	m.d = &d
 	if m.terminal {
 		m.loaded = nil
@@ -193,8 +198,8 @@ func (m *Machine) drain() {
 			continue
 		}
 		m.resumptions++
-		if m.resumptions > m.lim.Resumptions {
-			m.failLimit(failureQuiescence(m.lim.Resumptions))
+		if m.resumptions > m.cfg.Limits.Resumptions {
+			m.failLimit(failureQuiescence(m.cfg.Limits.Resumptions))
 			return
 		}
 		m.poll()
@@ -255,8 +260,8 @@ func (m *Machine) finish(co *coroutine) {
 	f := co.future
 	if f == nil {
 		m.code = codeReturned
-		if m.failed == nil && len(m.output) > m.lim.PayloadBytes && m.fresh {
-			m.failLimit(failureOutput(len(m.output), m.lim.PayloadBytes))
+		if m.failed == nil && len(m.output) > m.cfg.Limits.PayloadBytes && m.fresh {
+			m.failLimit(failureOutput(len(m.output), m.cfg.Limits.PayloadBytes))
 			return
 		}
 		m.cancelFrom(co, 0, true)

@@ -145,6 +145,7 @@ func (m *Machine) giveUpDropped() {
 		}
 		m.giveUp(f, k, ReasonDropped, childDropped, end)
 	}
+	clear(m.dropped)
 	m.dropped = m.dropped[:0]
 }
 
@@ -307,11 +308,11 @@ func (m *Machine) checkCarried() {
 		}
 	}
 	switch {
-	case n > m.lim.Carried:
+	case n > m.cfg.Limits.Carried:
 		m.failLimit(failure.Limit(fmt.Sprintf("continue-as-new would carry over %d unconsumed events and messages, the limit is %d:"+
-			" consume them before continuing as new", n, m.lim.Carried)))
-	case size > m.lim.CarriedBytes:
+			" consume them before continuing as new", n, m.cfg.Limits.Carried)))
+	case size > m.cfg.Limits.CarriedBytes:
 		m.failLimit(failure.Limit(fmt.Sprintf("continue-as-new would carry over %d bytes of unconsumed events and messages, the limit is %d bytes:"+
-			" consume them before continuing as new", size, m.lim.CarriedBytes)))
+			" consume them before continuing as new", size, m.cfg.Limits.CarriedBytes)))
 	}
 }
