@@ -257,7 +257,7 @@ func (t *turn) execute() {
 	}
 	replayed := t.machine.Replayed()
 	if t.doom != nil {
-		t.decision = t.machine.End(t.input, t.doom.why)
+		t.decision = t.machine.End(t.input, t.doom.why, t.doom.origin)
 	} else {
 		t.decision = t.machine.Advance(t.input)
 	}
