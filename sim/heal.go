@@ -65,7 +65,8 @@ func (w *World) giveUp(open []string, since time.Duration) {
 		w.fail("answers", "%d requests were never answered", len(w.client.open))
 	}
 	if len(open) == 0 && len(w.live) > 0 {
-		w.fail("L3", "the queues do not drain: %s", w.leftovers(w.dumps()))
+		w.fail("L3", "the queues do not drain: %s; %d instances are active",
+			w.leftovers(w.dumps()), w.newest().engine.Counters().Active)
 	}
 }
 
@@ -89,7 +90,7 @@ func (w *World) done() bool {
 			return false
 		}
 	}
-	if w.leftovers(w.dumps()) != "" {
+	if w.leftovers(w.dumps()) != "" || w.newest().engine.Counters().Active > 0 {
 		return false
 	}
 	w.over = true

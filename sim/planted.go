@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -16,8 +13,10 @@ import (
 // planted is a fault that is put into the node on purpose, to prove that the simulator finds such faults. Those here
 // are put in between the engine and the journal, or under the journal.
 type planted struct {
-	// files wraps the file system.
-	files func(*vfs.MemFS) vfs.FS
+	// lateSync: what was acknowledged by the last sync before a crash is not on the disk.
+	lateSync bool
+	// inside switches a fault inside another package; only in builds that have it.
+	inside func(on bool)
 	// propose changes a command on its way to the journal.
 	propose func(w *World, n persistence.Partition, p *persistence.Proposal)
 	// effects changes effects on their way to the dispatchers.
@@ -41,35 +40,16 @@ func plant(name string) (*planted, error) {
 func PlantedNames() []string { return slices.Sorted(maps.Keys(plantable)) }
 
 var plantable = map[string]func() *planted{
-	"acknowledge before sync": func() *planted {
-		return &planted{files: func(fs *vfs.MemFS) vfs.FS { return lyingFS{fs} }}
-	},
-	"read without waiting": func() *planted { return &planted{readUnsynced: true} },
-	"consume twice":        func() *planted { return &planted{propose: consumeTwice} },
-	"skip careful mode":    func() *planted { return &planted{propose: skipCareful} },
-	"drop the fence":       func() *planted { return &planted{propose: dropFence} },
-	"lost timer":           func() *planted { return &planted{propose: loseTimer} },
-	"early timer":          func() *planted { return &planted{propose: earlyTimer} },
-	"wrong execution":      func() *planted { return &planted{propose: wrongExecution} },
-	"lost message":         func() *planted { return &planted{effects: loseOutbox} },
-	"lost work":            func() *planted { return &planted{effects: loseWork} },
-}
-
-// lyingFS is a disk that says that files are synced and keeps nothing.
-type lyingFS struct{ *vfs.MemFS }
-
-type lyingFile struct{ vfs.File }
-
-func (lyingFile) Sync() error                { return nil }
-func (lyingFile) SyncData() error            { return nil }
-func (lyingFile) SyncTo(int64) (bool, error) { return true, nil }
-
-func (fs lyingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	f, err := fs.MemFS.Create(name, category)
-	if err != nil || !strings.HasSuffix(name, ".log") && !strings.Contains(name, "witness") {
-		return f, err
-	}
-	return lyingFile{f}, nil
+	"acknowledge before sync": func() *planted { return &planted{lateSync: true} },
+	"read without waiting":    func() *planted { return &planted{readUnsynced: true} },
+	"consume twice":           func() *planted { return &planted{propose: consumeTwice} },
+	"skip careful mode":       func() *planted { return &planted{propose: skipCareful} },
+	"drop the fence":          func() *planted { return &planted{propose: dropFence} },
+	"lost timer":              func() *planted { return &planted{propose: loseTimer} },
+	"early timer":             func() *planted { return &planted{propose: earlyTimer} },
+	"wrong execution":         func() *planted { return &planted{propose: wrongExecution} },
+	"lost message":            func() *planted { return &planted{effects: loseOutbox} },
+	"lost work":               func() *planted { return &planted{effects: loseWork} },
 }
 
 func consumeTwice(w *World, _ persistence.Partition, p *persistence.Proposal) {

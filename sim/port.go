@@ -53,7 +53,11 @@ func (p *port) Propose(n persistence.Partition, proposal persistence.Proposal) {
 	}
 	p.disk.store.Propose(n, proposal)
 	if again {
-		w.reach("duplicate delivery")
+		if _, ok := command.(*persistence.Deliver); ok {
+			w.reach("duplicate delivery across partitions")
+		} else {
+			w.reach("duplicate command")
+		}
 		proposal.Done = func(r persistence.Result) { p.disk.observeDuplicate(n, command, &r) }
 		p.disk.store.Propose(n, proposal)
 	}

@@ -37,6 +37,10 @@ func Run(seed uint64, o Options) Result {
 	if err != nil {
 		return Result{Seed: seed, Failures: []Failure{{Invariant: "options", What: err.Error()}}}
 	}
+	if p.inside != nil {
+		p.inside(true)
+		defer p.inside(false)
+	}
 	w := newWorld(seed, p, o.Story)
 	defer w.close()
 	w.trace.add('S', []uint64{seed}, func() string { return fmt.Sprintf("seed %d: %+v %+v", seed, w.config, w.faults) })
@@ -78,7 +82,7 @@ func (w *World) close() {
 		w.live[0].kill()
 	}
 	if w.disk.store != nil {
-		w.disk.store.Drop()
+		_ = w.disk.store.Drop() // what is left of it is of no interest any more
 	}
 	w.code.Close()
 }

@@ -52,6 +52,9 @@ func (m *machine) position(c *persistence.CommitTurn) (*headRow, error) {
 		return nil, m.fusedPosition(c)
 	}
 	h := m.head(c.IID)
+	if plantedPosition && h != nil && h.Execution == c.Execution && !h.Status.Terminal() {
+		return h, nil
+	}
 	if h == nil || h.ID != c.ID || h.Status.Terminal() || h.Execution != c.Execution || h.Turn != c.Turn ||
 		!startsAt(&c.Segment, h.NextEvent) || c.ConsumesStart != (c.Turn == 0) {
 		return nil, &persistence.Refusal{Code: persistence.Conflict}

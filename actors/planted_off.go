@@ -1,0 +1,7 @@
+//go:build !planted
+
+package actors
+
+// plantedLeave is a fault that the simulator plants, to prove that it would be found: instances leave while messages
+// are on their way to them. This build does not have it.
+const plantedLeave = false

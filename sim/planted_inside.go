@@ -1,0 +1,16 @@
+//go:build planted
+
+package sim
+
+import (
+	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/persistence/pebble"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// These faults lie inside other packages, in builds with the tag planted only.
+func init() {
+	plantable["wrong coroutine order"] = func() *planted { return &planted{inside: replay.PlantOrder} }
+	plantable["drop the turn's position"] = func() *planted { return &planted{inside: pebble.PlantPosition} }
+	plantable["leave without counting"] = func() *planted { return &planted{inside: actors.PlantLeave} }
+}
