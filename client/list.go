@@ -57,8 +57,9 @@ func (c *reads) List(q ListRequest, done func(Page, error)) {
 			return err
 		}, func(err error) {
 			mu.Lock()
-			l.heads[p] = heads
-			if err != nil && first == nil {
+			if err == nil { // else the read may still run
+				l.heads[p] = heads
+			} else if first == nil {
 				first = clientError(err)
 			}
 			left--

@@ -97,70 +97,74 @@ type reads struct {
 	codec   turnstone.Codec
 }
 
-// view asks about one instance.
-func (c *reads) view(id string, read func(persistence.Reader) error, done func(error)) {
-	c.journal.View(c.journal.PartitionOf(id), read, func(err error) { done(about(id, err)) })
+// view asks about one instance. A journal that stops answers with an error while read may still run, so what read made
+// is looked at only after it has succeeded.
+func view[T any](c *reads, id string, read func(persistence.Reader) (T, error), done func(T, error)) {
+	var value T
+	c.journal.View(c.journal.PartitionOf(id), func(r persistence.Reader) (err error) {
+		value, err = read(r)
+		return err
+	}, func(err error) {
+		if err != nil {
+			var zero T
+			done(zero, about(id, err))
+			return
+		}
+		done(value, nil)
+	})
 }
 
 // Status tells where an instance is. An unknown id is no error: its state is NotFound.
 func (c *reads) Status(id string, done func(Status, error)) {
-	status := Status{State: StateNotFound}
-	c.view(id, func(r persistence.Reader) error {
+	view(c, id, func(r persistence.Reader) (Status, error) {
 		head, ok, err := headOf(r, id)
 		if err != nil || !ok {
-			return err
+			return Status{State: StateNotFound}, err
 		}
-		status.State = StateRunning
 		if !head.Status.Terminal() {
-			return nil
+			return Status{State: StateRunning}, nil
 		}
 		end, err := endOf(r, head, c.codec)
-		status.State, status.Output, status.Failure = end.State, end.Output, end.Failure
-		return err
-	}, func(err error) { done(status, err) })
+		return Status{State: end.State, Output: end.Output, Failure: end.Failure}, err
+	}, done)
 }
 
 // Describe tells all about an instance but its history. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *reads) Describe(id string, done func(Description, error)) {
-	var d Description
-	c.view(id, func(r persistence.Reader) error {
-		head, ok, err := headOf(r, id)
+	view(c, id, func(r persistence.Reader) (Description, error) {
+		head, err := mustHead(r, id)
 		if err != nil {
-			return err
+			return Description{}, err
 		}
-		if !ok {
-			return persistence.ErrNotFound
+		d := describe(head)
+		if head.Status.Terminal() {
+			var end End
+			end, err = endOf(r, head, c.codec)
+			d.Output, d.Failure = end.Output, end.Failure
 		}
-		d = describe(head)
-		if !head.Status.Terminal() {
-			return nil
-		}
-		end, err := endOf(r, head, c.codec)
-		d.Output, d.Failure = end.Output, end.Failure
-		return err
-	}, func(err error) { done(d, err) })
+		return d, err
+	}, done)
 }
 
 // History gives the recorded turns of an execution, in order; execution 0 means the current one. An unknown id:
 // turnstone.ErrInstanceNotFound. An execution that has no turn yet, or does not exist, has none.
 func (c *reads) History(id string, execution uint64, done func([]Turn, error)) {
-	var parts []persistence.StoredPart
-	c.view(id, func(r persistence.Reader) error {
-		head, ok, err := headOf(r, id)
+	view(c, id, func(r persistence.Reader) ([]persistence.StoredPart, error) {
+		head, err := mustHead(r, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if !ok {
-			return persistence.ErrNotFound
+		n := execution
+		if n == 0 {
+			n = head.Execution
 		}
-		if execution == 0 {
-			execution = head.Execution
-		}
-		return r.Parts(head.IID, execution, 1, func(p persistence.StoredPart) bool {
+		var parts []persistence.StoredPart
+		err = r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
 			parts = append(parts, p)
 			return true
 		})
-	}, func(err error) {
+		return parts, err
+	}, func(parts []persistence.StoredPart, err error) {
 		if err != nil {
 			done(nil, err)
 			return
@@ -170,41 +174,44 @@ func (c *reads) History(id string, execution uint64, done func([]Turn, error)) {
 	})
 }
 
-// Executions lists the executions of an instance, ascending.
+// Executions lists the executions of an instance, ascending. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *reads) Executions(id string, done func([]Execution, error)) {
-	var all []Execution
-	c.view(id, func(r persistence.Reader) error {
-		head, ok, err := headOf(r, id)
+	view(c, id, func(r persistence.Reader) ([]Execution, error) {
+		head, err := mustHead(r, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if !ok {
-			return persistence.ErrNotFound
-		}
+		var all []Execution
 		for n := uint64(1); n <= head.Execution; n++ {
-			e := Execution{Number: n, State: StateContinuedAsNew}
-			if n == head.Execution {
-				e.State = State(head.Status.String())
-			}
-			var header []byte
-			err := r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
-				header = p.Header
-				return false
-			})
+			e, err := executionOf(r, head, n)
 			if err != nil {
-				return err
-			}
-			if header != nil {
-				var h turnpb.SegmentHeader
-				if err := proto.Unmarshal(header, &h); err != nil {
-					return fmt.Errorf("%w: segment header of execution %d: %w", persistence.ErrCorrupt, n, err)
-				}
-				e.Started = time.UnixMilli(h.GetTimeMs()).UTC()
+				return nil, err
 			}
 			all = append(all, e)
 		}
-		return nil
-	}, func(err error) { done(all, err) })
+		return all, nil
+	}, done)
+}
+
+func executionOf(r persistence.Reader, head persistence.Head, n uint64) (Execution, error) {
+	e := Execution{Number: n, State: StateContinuedAsNew}
+	if n == head.Execution {
+		e.State = State(head.Status.String())
+	}
+	var header []byte
+	err := r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
+		header = p.Header
+		return false
+	})
+	if err != nil || header == nil {
+		return e, err
+	}
+	var h turnpb.SegmentHeader
+	if err := proto.Unmarshal(header, &h); err != nil {
+		return e, fmt.Errorf("%w: segment header of execution %d: %w", persistence.ErrCorrupt, n, err)
+	}
+	e.Started = time.UnixMilli(h.GetTimeMs()).UTC()
+	return e, nil
 }
 
 // Decode reads the stored parts of one execution.
@@ -245,6 +252,14 @@ func headOf(r persistence.Reader, id string) (head persistence.Head, ok bool, er
 		return persistence.Head{}, false, err
 	}
 	return r.Head(iid)
+}
+
+func mustHead(r persistence.Reader, id string) (persistence.Head, error) {
+	head, ok, err := headOf(r, id)
+	if err == nil && !ok {
+		err = persistence.ErrNotFound
+	}
+	return head, err
 }
 
 // endOf reads the terminal event of an instance that has ended: the last event of its last part.

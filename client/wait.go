@@ -59,29 +59,28 @@ func (w *waiter) start() {
 		unwatch()
 		return
 	}
-	var end End
-	var over bool
-	w.core.journal.View(w.core.journal.PartitionOf(w.id), func(r persistence.Reader) error {
-		var err error
-		end, over, err = readEnd(r, w.id, w.core.codec)
-		return err
-	}, func(err error) { w.was(end, over, err) })
+	view(&w.core.reads, w.id, func(r persistence.Reader) (*End, error) {
+		return readEnd(r, w.id, w.core.codec)
+	}, w.was)
 }
 
-// was takes a read's answer.
-func (w *waiter) was(end End, over bool, err error) {
+// was takes a read's answer: nil if the instance has not ended.
+func (w *waiter) was(end *End, err error) {
 	w.mu.Lock()
 	w.reading = false
 	if w.finished {
 		w.mu.Unlock()
 		return
 	}
-	if over || err != nil {
+	if end != nil || err != nil {
 		w.finished = true
 		unwatch := w.unwatch
 		w.mu.Unlock()
 		unwatch()
-		w.done(end, about(w.id, err))
+		if end == nil {
+			end = &End{}
+		}
+		w.done(*end, err)
 		return
 	}
 	told := w.told
@@ -113,12 +112,15 @@ func (w *waiter) cancel() {
 	}
 }
 
-// readEnd reads how the current incarnation of an id ended; over is false if it has not, or does not exist.
-func readEnd(r persistence.Reader, id string, codec turnstone.Codec) (end End, over bool, err error) {
+// readEnd reads how the current incarnation of an id ended; nil if it has not, or does not exist.
+func readEnd(r persistence.Reader, id string, codec turnstone.Codec) (*End, error) {
 	head, ok, err := headOf(r, id)
 	if err != nil || !ok || !head.Status.Terminal() {
-		return End{}, false, err
+		return nil, err
 	}
-	end, err = endOf(r, head, codec)
-	return end, err == nil, err
+	end, err := endOf(r, head, codec)
+	if err != nil {
+		return nil, err
+	}
+	return &end, nil
 }
