@@ -35,7 +35,8 @@ func TestAClosedPoolGivesNothing(t *testing.T) {
 	s := newSlotPool(2)
 	p := &partition{}
 	never := func() { t.Error("offered although closed") }
-	if !s.acquire(p, never) || !s.acquire(p, never) || s.acquire(p, never) {
+	first, second, third := s.acquire(p, never), s.acquire(p, never), s.acquire(p, never)
+	if !first || !second || third {
 		t.Fatal("two slots are not two")
 	}
 	idle := 0
