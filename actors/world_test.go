@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,6 +160,13 @@ func (j *tape) count(command persistence.Command) int {
 	return j.counts[fmt.Sprintf("%T", command)]
 }
 
+// all is how often each command was proposed.
+func (j *tape) all() map[string]int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return maps.Clone(j.counts)
+}
+
 func (j *tape) end() {
 	close(j.kick)
 	<-j.done
@@ -173,6 +181,7 @@ type world struct {
 	cfg            Config
 	process        int
 	panicsExpected bool
+	unchecked      bool // calls of contexts are not checked for their goroutine, which is slow
 }
 
 // inWorld runs f in virtual time with a running engine, resident and not: nothing but speed may depend on that.
@@ -211,7 +220,10 @@ func (w *world) open() {
 	w.journal = newTape(w.disk)
 	cfg := w.cfg
 	cfg.Journal, cfg.Node, cfg.Process = w.journal, "node-1", fmt.Sprintf("process-%d", w.process)
-	cfg.Logger, cfg.GoroutineID = silent(), replay.GoroutineID
+	cfg.Logger = silent()
+	if !w.unchecked {
+		cfg.GoroutineID = replay.GoroutineID
+	}
 	var ready error = errors.New("not ready")
 	w.e = Start(cfg, func(err error) { ready = err })
 	synctest.Wait()
