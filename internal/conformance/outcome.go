@@ -158,7 +158,12 @@ func (r results) packageEnds(e event, output map[key]*bytes.Buffer, out io.Write
 			said = append(said, k)
 		}
 	}
-	slices.SortFunc(said, func(a, b key) int { return strings.Compare(a.test, b.test) })
+	slices.SortFunc(said, func(a, b key) int { // what the package itself says comes last
+		if (a.test == "") != (b.test == "") {
+			return len(b.test) - len(a.test)
+		}
+		return strings.Compare(a.test, b.test)
+	})
 	for _, k := range said {
 		if e.Action == "fail" {
 			_, _ = out.Write(output[k].Bytes())
