@@ -261,8 +261,11 @@ func (s *sweeper) examine(img image) {
 	fs := vfs.FS(img.fs)
 	var seconds []image
 	if again {
+		var mu sync.Mutex
 		count := 0
 		fs = &opFS{FS: img.fs, hook: func(op, path string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			count++
 			if count%16 == img.at.n/5%16 && int(s.points.Load()) < s.want {
 				second := image{

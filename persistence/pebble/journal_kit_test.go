@@ -116,7 +116,7 @@ func TestKitRandom(t *testing.T) {
 		seeds = 1
 	}
 	for seed := range uint64(seeds) {
-		trace := persistencetest.GenerateLong(seed, 3, length, 30)
+		trace := persistencetest.Generate(seed, 3, length, 30)
 		persistencetest.CheckCoverage(persistencetest.NewT(t), trace.Coverage)
 		for name, o := range kitKinds() {
 			t.Run(fmt.Sprintf("seed_%d_%s", seed, name), func(t *testing.T) {

@@ -9,7 +9,7 @@ func TestModel(t *testing.T) { Run(t, MemoryHarness(Faults{})) }
 // the generator reaches what it must.
 func TestRandom(t *testing.T) {
 	for seed := range uint64(3) {
-		trace := GenerateLong(seed, 3, 8000, 24)
+		trace := Generate(seed, 3, 8000, 24)
 		CheckCoverage(NewT(t), trace.Coverage)
 		Play(NewT(t), MemoryHarness(Faults{}).Open(NewT(t), 3), trace, seed, 4)
 		for _, what := range sortedKeys(trace.Coverage) {
@@ -18,7 +18,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// TestRandomViews plays shorter ones whose state is known at every index.
+// TestRandomViews plays shorter ones, which are read often.
 func TestRandomViews(t *testing.T) {
 	for seed := range uint64(10) {
 		Play(NewT(t), MemoryHarness(Faults{}).Open(NewT(t), 2), Generate(seed, 2, 400, 8), seed, 2)

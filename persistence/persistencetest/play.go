@@ -27,7 +27,7 @@ func Play(t T, store Store, trace *Trace, seed uint64, reopens int) {
 			window = 1 + pl.upTo(1<<pl.upTo(9))
 		}
 		pl.propose(i)
-		if trace.probes[0] != nil && pl.percent(10) {
+		if pl.upTo(len(trace.Steps)) < 25 {
 			pl.view(persistence.Partition(pl.upTo(trace.Partitions)))
 		}
 	}
@@ -154,15 +154,13 @@ func (pl *player) reopen() {
 	if err := pl.store.Reopen(); err != nil {
 		pl.t.Fatalf("seed %d: reopening: %v", pl.trace.Seed, err)
 	}
-	if pl.trace.dumps[0] != nil {
-		for p := range pl.trace.Partitions {
-			d, err := pl.store.Dump(persistence.Partition(p))
-			if err != nil {
-				pl.t.Fatalf("dump of partition %d: %v", p, err)
-			}
-			if err := pl.trace.CheckDump(d, pl.last[p]); err != nil {
-				pl.t.Errorf("seed %d: after reopening: %v", pl.trace.Seed, err)
-			}
+	for p := range pl.trace.Partitions {
+		d, err := pl.store.Dump(persistence.Partition(p))
+		if err != nil {
+			pl.t.Fatalf("dump of partition %d: %v", p, err)
+		}
+		if err := pl.trace.CheckDump(d, pl.last[p]); err != nil {
+			pl.t.Errorf("seed %d: after reopening: %v", pl.trace.Seed, err)
 		}
 	}
 	pl.attach()

@@ -22,32 +22,21 @@ type generator struct {
 	fresh  int
 	// live bounds how many instances are unfinished at a time.
 	live int
-	// digests says whether the state is noted at every index.
-	digests bool
 }
 
 // Generate makes a trace of so many commands. live is about how many instances are unfinished at a time: a store with
-// few of them is more often in odd states. The state at every index is noted, so its cost is length times live.
+// few of them is more often in odd states.
 func Generate(seed uint64, partitions, length, live int) *Trace {
-	return generate(seed, partitions, length, live, true)
-}
-
-// GenerateLong makes a trace whose state is noted at the end only: for CheckDump and CheckView it is of no use.
-func GenerateLong(seed uint64, partitions, length, live int) *Trace {
-	return generate(seed, partitions, length, live, false)
-}
-
-func generate(seed uint64, partitions, length, live int, digests bool) *Trace {
 	g := &generator{
-		dice: newDice(seed), nowMs: 1_700_000_000_000, epochs: make([]uint64, partitions), live: live, digests: digests,
+		dice: newDice(seed), nowMs: 1_700_000_000_000, epochs: make([]uint64, partitions), live: live,
 		trace: &Trace{
-			Seed: seed, Partitions: partitions, Coverage: map[string]int{},
-			probes: make([][]digest, partitions), dumps: make([][]digest, partitions),
+			Seed: seed, Partitions: partitions, Coverage: map[string]int{}, own: make([][]int, partitions),
+			at: make([]*Model, partitions),
 		},
 	}
 	for p := range partitions {
 		g.models = append(g.models, NewModel(persistence.Partition(p), partitions, placement(partitions)))
-		g.note(p)
+		g.trace.states = append(g.trace.states, map[uint64]state{})
 		g.beginEpoch(p)
 	}
 	for len(g.trace.Steps) < length {
@@ -86,11 +75,11 @@ func (g *generator) apply(p int, c persistence.Command) persistence.Result {
 	m := g.models[p]
 	index := m.state.Applied + 1
 	applied := m.Apply(index, proposal)
+	g.trace.own[p] = append(g.trace.own[p], len(g.trace.Steps))
 	g.trace.Steps = append(g.trace.Steps, Step{
 		Partition: persistence.Partition(p), Proposal: proposal, Index: index,
 		Result: ResultText(applied.Result), Effects: EffectsText(applied.Effects),
 	})
-	g.note(p)
 	g.count(fmt.Sprintf("%T", c))
 	var refusal *persistence.Refusal
 	if errors.As(applied.Result.Err, &refusal) {
@@ -113,19 +102,6 @@ var codeNames = [...]string{
 }
 
 func (g *generator) count(what string) { g.trace.Coverage[what]++ }
-
-// note writes down the state of a partition.
-func (g *generator) note(p int) {
-	if !g.digests {
-		return
-	}
-	text, err := probe(g.models[p], g.trace.Partitions)
-	if err != nil {
-		panic(err) // a model's reads do not fail
-	}
-	g.trace.probes[p] = append(g.trace.probes[p], digestOf(text))
-	g.trace.dumps[p] = append(g.trace.dumps[p], digestOf(g.models[p].Dump().String()))
-}
 
 // command makes one random command for a partition.
 func (g *generator) command(p int) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -29,30 +30,62 @@ type Trace struct {
 	Steps      []Step
 	// Coverage counts how often each kind of command, refusal and situation occurs.
 	Coverage map[string]int
-	// probes and dumps are digests of each partition's state at every index, from 0.
-	probes [][]digest
-	dumps  [][]digest
-	// final are the dumps at the end.
+	// final are the dumps at the end; own are each partition's steps.
 	final []string
+	own   [][]int
+
+	mu sync.Mutex
+	// at are models on their way through the trace; states are what was asked of them so far.
+	at     []*Model
+	states []map[uint64]state
 }
+
+// state is a digest of a partition's dump and of all that a reader shows, at one index.
+type state struct{ dump, view digest }
 
 type digest [32]byte
 
 func digestOf(text string) digest { return sha256.Sum256([]byte(text)) }
 
+// stateAt is the model's state at an index. Asking in the order of the indexes is cheap.
+func (t *Trace) stateAt(p persistence.Partition, index uint64) state {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s, ok := t.states[p][index]; ok {
+		return s
+	}
+	if t.at[p] == nil || t.at[p].state.Applied > index {
+		t.at[p] = t.replayed(p, 0)
+	}
+	m := t.at[p]
+	t.advance(m, index)
+	view, err := probe(m, t.Partitions)
+	if err != nil {
+		panic(err) // a model's reads do not fail
+	}
+	s := state{dump: digestOf(m.Dump().String()), view: digestOf(view)}
+	t.states[p][index] = s
+	return s
+}
+
+func (t *Trace) advance(m *Model, index uint64) {
+	for m.state.Applied < index {
+		s := &t.Steps[t.own[m.partition][m.state.Applied]]
+		m.Apply(s.Index, s.Proposal)
+	}
+}
+
 // FinalDump is what a partition's dump must be after the whole trace.
 func (t *Trace) FinalDump(p persistence.Partition) string { return t.final[p] }
 
 // Length is how many commands the trace has for a partition.
-func (t *Trace) Length(p persistence.Partition) uint64 { return uint64(len(t.dumps[p]) - 1) }
+func (t *Trace) Length(p persistence.Partition) uint64 { return uint64(len(t.own[p])) }
 
 // After lists up to n steps of a partition that follow an index. A store that holds exactly that index must answer them
 // as the trace says.
 func (t *Trace) After(p persistence.Partition, index uint64, n int) (steps []Step) {
-	for _, s := range t.Steps {
-		if s.Partition == p && s.Index > index && len(steps) < n {
-			steps = append(steps, s)
-		}
+	for _, i := range t.own[p][index:min(t.Length(p), index+uint64(n))] {
+		steps = append(steps, t.Steps[i])
 	}
 	return steps
 }
@@ -64,11 +97,11 @@ func (t *Trace) CheckDump(d *persistence.Dump, atLeast uint64) error {
 	switch {
 	case applied < atLeast:
 		return fmt.Errorf("partition %d: index %d was acknowledged or shown, and %d is left", p, atLeast, applied)
-	case applied >= uint64(len(t.dumps[p])):
+	case applied > t.Length(p):
 		return fmt.Errorf("partition %d: index %d was never proposed", p, applied)
-	case digestOf(d.String()) != t.dumps[p][applied]:
+	case digestOf(d.String()) != t.stateAt(p, applied).dump:
 		return fmt.Errorf("partition %d: at index %d the store holds something else than the model:\n%s",
-			p, applied, firstDifference(t.modelAt(p, applied), d.String()))
+			p, applied, firstDifference(t.replayed(p, applied).Dump().String(), d.String()))
 	}
 	return nil
 }
@@ -83,10 +116,10 @@ func (t *Trace) CheckView(p persistence.Partition, r persistence.Reader) (applie
 	if err != nil {
 		return 0, err
 	}
-	if state.Applied >= uint64(len(t.probes[p])) {
+	if state.Applied > t.Length(p) {
 		return 0, fmt.Errorf("partition %d: a view shows index %d, which was never proposed", p, state.Applied)
 	}
-	if digestOf(text) != t.probes[p][state.Applied] {
+	if digestOf(text) != t.stateAt(p, state.Applied).view {
 		want, _ := probe(t.replayed(p, state.Applied), t.Partitions)
 		return 0, fmt.Errorf("partition %d: a view at index %d shows something else than the model:\n%s",
 			p, state.Applied, firstDifference(want, text))
@@ -94,18 +127,10 @@ func (t *Trace) CheckView(p persistence.Partition, r persistence.Reader) (applie
 	return state.Applied, nil
 }
 
-// modelAt is the model's dump at an index, made again.
-func (t *Trace) modelAt(p persistence.Partition, index uint64) string {
-	return t.replayed(p, index).Dump().String()
-}
-
+// replayed is a fresh model at an index.
 func (t *Trace) replayed(p persistence.Partition, index uint64) *Model {
 	m := NewModel(p, t.Partitions, placement(t.Partitions))
-	for _, s := range t.Steps {
-		if s.Partition == p && s.Index <= index {
-			m.Apply(s.Index, s.Proposal)
-		}
-	}
+	t.advance(m, index)
 	return m
 }
 
