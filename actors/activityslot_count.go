@@ -20,13 +20,15 @@ type ActivityCounters struct {
 	Unregistered uint64
 	// Poisoned were attempted too often.
 	Poisoned uint64
+	// Fenced are partitions that stopped serving because another process had begun a newer epoch.
+	Fenced uint64
 }
 
 // activityCounters are the live ones of a partition.
 type activityCounters struct {
 	activities, carefulActivities, cancelledActivities, lostLeases atomic.Uint64
 	abandonedActivities, leakedActivities, voidResults             atomic.Uint64
-	unregisteredActivities, poisonedActivities                     atomic.Uint64
+	unregisteredActivities, poisonedActivities, fencedPartitions   atomic.Uint64
 }
 
 // ActivityCounters is a snapshot over all partitions; it may be taken at any time.
@@ -43,6 +45,7 @@ func (e *Engine) ActivityCounters() ActivityCounters {
 		sum.Void += c.voidResults.Load()
 		sum.Unregistered += c.unregisteredActivities.Load()
 		sum.Poisoned += c.poisonedActivities.Load()
+		sum.Fenced += c.fencedPartitions.Load()
 	}
 	return sum
 }

@@ -30,6 +30,7 @@ func (s *serving) backoffMs(attempt uint32) int64 {
 // abandonWork gives work back to the journal, and then to the dispatcher, which does not hand it out before a time.
 func (s *serving) abandonWork(c *persistence.AbandonWork, notBefore int64) {
 	s.propose("work given back", c, func(r persistence.Result, _ int64) {
+		s.checkEpoch(r.Err)
 		if r.Err == nil || !transient(r.Err) {
 			// Refused: what the row says now has come, or comes, as an effect.
 			if r.Err != nil {
@@ -58,6 +59,7 @@ func (a *activity) answered(err error) {
 		return // its row was deleted meanwhile
 	}
 	a.sent = false
+	a.s.checkEpoch(err)
 	switch {
 	case err == nil, errors.Is(err, persistence.ErrNotFound):
 		a.close()

@@ -182,17 +182,24 @@ func (a *partitionActor) Receive(ctx actor.Context) {
 
 func (p *partition) run(m *partitionStep) {
 	if p.s == nil {
-		m.run()
-		if p.s == nil {
-			return
-		}
+		p.passEnds()
 	} else {
 		p.s.attachAll() // who was attached before an effect is known when it comes
 		p.s.drain()     // and effects come before whatever was answered after them
-		m.run()
 	}
+	m.run()
 	if p.s != nil {
 		p.s.pump()
+	}
+}
+
+// passEnds takes effects while no epoch is served: they are for those who wait for an end only. The rest is found by the
+// scans of the next epoch.
+func (p *partition) passEnds() {
+	for _, e := range p.effects.take() {
+		for _, end := range e.Ended {
+			p.e.ended(end)
+		}
 	}
 }
 

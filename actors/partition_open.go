@@ -67,11 +67,7 @@ func (p *partition) begun(epoch uint64, r persistence.Result) {
 		p.e.cfg.Logger.Warn("the previous epoch did not end cleanly; what is found is run carefully", "partition", p.id,
 			"epoch", epoch, "previous", r.Previous)
 	}
-	for _, e := range p.effects.take() { // what came before is in the scans, but for those who wait for an end
-		for _, end := range e.Ended {
-			p.e.ended(end)
-		}
-	}
+	p.passEnds()
 	p.careful.Store(!r.Clean)
 	p.s = newServing(p, epoch, !r.Clean)
 	p.epoch.Store(epoch) // after careful: whoever sees the epoch sees that too

@@ -32,6 +32,7 @@ type serving struct {
 	timerAt  int64
 	again    bool        // a step has been posted because there is more to do at once
 	stopping func(error) // set while the epoch is being ended
+	checking bool        // the epoch is being read, because something was fenced
 	ending   bool        // EndEpoch has been proposed
 	ended    bool
 }

@@ -66,6 +66,42 @@ func (s *serving) endEpoch() {
 	propose()
 }
 
+// checkEpoch looks whether the epoch is still the newest after something was refused with Fenced. The refusal may also be
+// for what an older epoch of this process had handed out.
+func (s *serving) checkEpoch(err error) {
+	if !errors.Is(err, persistence.ErrFenced) || s.checking {
+		return
+	}
+	s.checking = true
+	var state persistence.PartitionState
+	s.e.journal.View(s.p.id, func(r persistence.Reader) (err error) {
+		state, err = r.Partition()
+		return err
+	}, func(err error) {
+		s.post("epoch checked", func() {
+			s.checking = false
+			if err == nil && state.Epoch != s.epoch {
+				s.fenced()
+			}
+		})
+	})
+}
+
+// fenced ends the serving: another process has begun a newer epoch. Its dispatcher hands out everything from now on; this
+// partition gives nothing out, and opens no epoch of its own, or the two would take it from each other for ever.
+func (s *serving) fenced() {
+	s.e.cfg.Logger.Error("another process has begun a newer epoch; this one no longer serves the partition",
+		"partition", s.p.id, "epoch", s.epoch)
+	s.p.counts.fencedPartitions.Add(1)
+	done := s.stopping
+	s.p.epoch.Store(0)
+	s.close(errServingEnded)
+	s.p.s = nil
+	if done != nil {
+		s.p.end(done, s.p.error("end the epoch", persistence.ErrFenced))
+	}
+}
+
 // close drops everything without writing anything: the epoch is over, or what it knew cannot be trusted.
 func (s *serving) close(why error) {
 	s.ended = true

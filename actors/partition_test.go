@@ -302,6 +302,39 @@ func TestAStepThatPanicsCostsTheEpochOnly(t *testing.T) {
 	})
 }
 
+// TestAFencedPartitionStopsServing: another process has begun a newer epoch. Its activities are told to stop, nothing is
+// handed out any more, and its end is said to be what it is.
+func TestAFencedPartitionStopsServing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, disk: persistencetest.NewDisk(1)}
+		w.open()
+		k := newWorker()
+		w.attach(newRegistry().orchestration("call", call).orchestration("wait", waiter).activity("work", k.run))
+		w.start("a", "call", "work")
+		w.start("c", "call", "nobody") // held back for a second at first
+		k.wantCalls(t, 1, 1)
+		w.journal.Propose(0, persistence.Proposal{TimeMs: time.Now().UnixMilli(), Epoch: 2,
+			Command: persistence.BeginEpoch{Epoch: 2, Node: "node-1", Process: "another"}, Done: func(persistence.Result) {}})
+		pass(2 * time.Second) // the work that is given back finds out
+		k.wantCalls(t, 1, 0)
+		if len(k.whys) != 1 || !errors.Is(k.whys[0], errServingEnded) {
+			t.Errorf("told to stop because of %v", k.whys)
+		}
+		if got := w.e.parts[0].epochNow(); got != 0 {
+			t.Errorf("the epoch is %d", got)
+		}
+		if c := w.e.ActivityCounters(); c.Fenced != 1 || c.Leaked != 0 {
+			t.Errorf("counters %+v", c)
+		}
+		before := w.journal.count(&persistence.AbandonWork{})
+		pass(time.Hour)
+		if n := w.journal.count(&persistence.AbandonWork{}); n != before {
+			t.Errorf("%d proposals after it was fenced", n-before)
+		}
+		w.close()
+	})
+}
+
 // TestConsumersWithTheSameHandlersTakeTurns, and one without slots for turns gets none.
 func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 	once(t, Config{}, func(w *world) {
