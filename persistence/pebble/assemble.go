@@ -21,6 +21,7 @@ func newStore(o *Options, f *latchFS, dbDir string, seen *found) *Store {
 		slots:     make(chan struct{}, o.Tuning.Pipeline),
 		submitted: make(chan *flight, o.Tuning.Pipeline),
 		drained:   make(chan struct{}),
+		spare:     make(chan *flight, o.Tuning.Pipeline+1),
 		closing:   make(chan struct{}),
 		closed:    make(chan struct{}),
 		stopped:   make(chan struct{}),
@@ -35,6 +36,7 @@ func newStore(o *Options, f *latchFS, dbDir string, seen *found) *Store {
 		s.machines = append(s.machines, &machine{
 			p: persistence.Partition(i), slots: s.table, state: row,
 			heads: newHeadCache(max(1, o.Tuning.HeadCache/seen.store.partitions)),
+			works: newWorkCache(max(1, o.Tuning.HeadCache/seen.store.partitions)), known: newKnownKeys(),
 		})
 	}
 	s.durable = newDurableIndexes(durable)

@@ -147,9 +147,26 @@ func (s *Store) fill(f *flight) int {
 }
 
 func (s *Store) newFlight() *flight {
-	f := &flight{batch: s.db.NewBatch(), reached: make([]uint64, len(s.machines))}
+	var f *flight
+	select {
+	case f = <-s.spare:
+	default:
+		f = &flight{reached: make([]uint64, len(s.machines))}
+	}
+	f.batch = s.db.NewBatch()
 	s.txn.begin(f.batch)
 	return f
+}
+
+// reuse keeps a released flight for the next batch.
+func (s *Store) reuse(f *flight) {
+	clear(f.entries)
+	f.entries, f.size, f.batch = f.entries[:0], 0, nil
+	clear(f.reached)
+	select {
+	case s.spare <- f:
+	default:
+	}
 }
 
 // apply gives a proposal its index and applies it into the batch.
@@ -206,6 +223,7 @@ func (s *Store) syncFlights() {
 			s.latch.trip("commit", s.dbDir, fmt.Errorf("close batch: %w", err))
 			return
 		}
+		s.reuse(f)
 	}
 }
 

@@ -52,12 +52,19 @@ func TestHotPathDoesNotIterate(t *testing.T) {
 	if few.Iterators != 0 || few.IterSteps != 0 || few.InternalSteps != 0 {
 		t.Errorf("100 instances iterate: %+v", few)
 	}
+	few.Gets, many.Gets = 0, fewer(t, few.Gets, many.Gets)
 	if few != many {
 		t.Errorf("beside 10 items %+v, beside %d %+v", few, large, many)
 	}
-	if few.Gets > 500 {
-		t.Errorf("100 instances of 3 commits each read %d rows", few.Gets)
+}
+
+// fewer allows for the filters of new ids, which are wrong once in about a thousand times: 100 instances of 3 commits
+// each read one row, the message that the last commit consumes.
+func fewer(t *testing.T, few, many uint64) uint64 {
+	if few < 100 || few > 110 || many < 100 || many > 110 {
+		t.Errorf("100 instances read %d rows beside few items and %d beside many", few, many)
 	}
+	return 0
 }
 
 func (r *rig) mustSucceed(res persistence.Result) {

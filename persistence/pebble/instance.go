@@ -34,6 +34,7 @@ func (m *machine) create(id, name, version string, parent persistence.Link) *hea
 	m.t.key = appendName(m.t.key[:0], m.p, id)
 	encodeIID(m.t.fresh(), h.IID)
 	m.t.put(m.t.key, m.t.value)
+	m.known.wrote(m.t.key)
 	return h
 }
 
@@ -108,6 +109,9 @@ func (m *machine) remembered(id, key string) (persistence.RequestItem, bool) {
 
 func (m *machine) request(id, key string) (persistence.RequestItem, bool) {
 	m.t.key = appendRequest(m.t.key[:0], m.p, id, key)
+	if m.known.absent(m.t.key) {
+		return persistence.RequestItem{}, false
+	}
 	row, ok := m.t.get(m.t.key)
 	if !ok {
 		return persistence.RequestItem{}, false
@@ -129,6 +133,7 @@ func (m *machine) remember(id, key string, iid persistence.Incarnation, seq uint
 		IID: iid, Seq: seq, ExpiresAtMs: m.now + persistence.RequestTTLMs,
 	})
 	m.t.put(m.t.key, m.t.value)
+	m.known.wrote(m.t.key)
 }
 
 func (m *machine) sweep(c *persistence.Sweep) persistence.Result {

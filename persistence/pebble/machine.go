@@ -13,6 +13,8 @@ type machine struct {
 	slots []persistence.Partition
 	t     *txn
 	heads *headCache
+	works *workCache
+	known *knownKeys
 
 	state *partitionRow
 	// changed says that the P row must go into the batch; dirty are the heads that must.
@@ -150,6 +152,9 @@ func (m *machine) touch(h *headRow) {
 // resolve finds the current incarnation of an id; 0 if there is none.
 func (m *machine) resolve(id string) persistence.Incarnation {
 	m.t.key = appendName(m.t.key[:0], m.p, id)
+	if m.known.absent(m.t.key) {
+		return 0
+	}
 	row, ok := m.t.get(m.t.key)
 	if !ok {
 		return 0

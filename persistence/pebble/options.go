@@ -56,7 +56,7 @@ type Tuning struct {
 	BatchCommands int
 	// Pipeline is how many batches may be on their way to the disk. Default 2.
 	Pipeline int
-	// HeadCache is how many heads are kept in memory. Default 65,536.
+	// HeadCache is how many heads are kept in memory, and how many work rows. Default 65,536.
 	HeadCache int
 	// MemTableBytes is the size of Pebble's memtable. Default 64 MiB.
 	MemTableBytes uint64

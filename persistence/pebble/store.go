@@ -43,6 +43,8 @@ type Store struct {
 	slots     chan struct{}
 	submitted chan *flight
 	drained   chan struct{}
+	// spare holds released flights, to be filled again.
+	spare chan *flight
 	// closing is closed when Close begins, closed when it has ended, stopped when the store no longer serves.
 	closing chan struct{}
 	closed  chan struct{}
@@ -101,7 +103,11 @@ func (s *Store) MayExist(id string) bool {
 		return true
 	default:
 	}
-	key := appendName(make([]byte, 0, 64), s.PartitionOf(id), id)
+	p := s.PartitionOf(id)
+	key := appendName(make([]byte, 0, 64), p, id)
+	if s.machines[p].known.absent(key) {
+		return false
+	}
 	ok, err := mayExist(s.db, key)
 	return ok || err != nil
 }
@@ -121,10 +127,16 @@ func mayExist(db *pdb.DB, key []byte) (bool, error) {
 
 // start brings the store's goroutines to life.
 func (s *Store) start() {
-	if s.o.Manual {
+	switch {
+	case s.o.Manual && !s.o.ReadOnly:
+		if err := s.learn(s.db, nil); err != nil {
+			s.o.Log("the names of the store cannot all be read: %v", err)
+		}
 		return
-	}
-	if !s.o.ReadOnly {
+	case s.o.Manual:
+		return
+	case !s.o.ReadOnly:
+		s.learnBeside()
 		s.running.Add(3)
 		go s.drive()
 		go s.syncFlights()

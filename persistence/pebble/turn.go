@@ -33,9 +33,9 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	m.touch(h)
 	m.consume(h, c)
 	m.appendSegment(h, c)
-	m.schedule(h, c)
+	work := m.schedule(h, c)
 	m.cancel(h, c)
-	m.announce(h, c)
+	m.announce(h, c, work)
 	m.finish(h, c)
 	for i := range c.Sends {
 		m.sendFrom(h, c.Execution, &c.Sends[i])
@@ -104,10 +104,18 @@ func (m *machine) putPart(h *headRow, p *persistence.StoredPart) {
 	m.t.putBlind(m.t.key, m.t.value)
 }
 
-// schedule writes what the turn asks for. Its events are new, so no row can be there yet.
-func (m *machine) schedule(h *headRow, c *persistence.CommitTurn) {
+// schedule writes what the turn asks for, and returns its work. Its events are new, so no row can be there yet.
+func (m *machine) schedule(h *headRow, c *persistence.CommitTurn) (work []persistence.WorkItem) {
+	if len(c.Work) > 0 {
+		work = make([]persistence.WorkItem, len(c.Work))
+	}
 	for i := range c.Work {
-		m.putWork(m.newWork(h, c, i))
+		w := &c.Work[i]
+		work[i] = persistence.WorkItem{
+			ID: h.ID, Key: eventKey(h, w.Event), Name: w.Name, Order: persistence.WorkOrder(m.index, i),
+			Tag: w.Tag, Session: w.Session, NotBeforeMs: w.NotBeforeMs, Part: partOf(&c.Segment, w.Event),
+		}
+		m.putWork(&work[i])
 	}
 	h.Work += uint64(len(c.Work))
 	for _, ref := range c.Timers {
@@ -121,14 +129,7 @@ func (m *machine) schedule(h *headRow, c *persistence.CommitTurn) {
 		m.t.put(m.t.key, m.t.value)
 	}
 	h.Children += uint64(len(c.Children))
-}
-
-func (m *machine) newWork(h *headRow, c *persistence.CommitTurn, i int) *persistence.WorkItem {
-	w := &c.Work[i]
-	return &persistence.WorkItem{
-		ID: h.ID, Key: eventKey(h, w.Event), Name: w.Name, Order: persistence.WorkOrder(m.index, i),
-		Tag: w.Tag, Session: w.Session, NotBeforeMs: w.NotBeforeMs, Part: partOf(&c.Segment, w.Event),
-	}
+	return work
 }
 
 // cancel takes away what the turn gave up, in this turn or before; what is not there is ignored.
@@ -157,17 +158,22 @@ func (m *machine) cancel(h *headRow, c *persistence.CommitTurn) {
 }
 
 // announce notes as effects what was scheduled and is still there when the turn ends.
-func (m *machine) announce(h *headRow, c *persistence.CommitTurn) {
+func (m *machine) announce(h *headRow, c *persistence.CommitTurn, work []persistence.WorkItem) {
 	if c.Outcome != persistence.OutcomeRunning {
 		return
 	}
-	for i := range c.Work {
-		if len(c.CancelledWork) > 0 && slices.Contains(c.CancelledWork, c.Work[i].Event) {
-			continue
+	if len(work) > 0 {
+		kept := work[:0]
+		for i := range work {
+			if len(c.CancelledWork) > 0 && slices.Contains(c.CancelledWork, c.Work[i].Event) {
+				continue
+			}
+			work[i].Input, work[i].Orchestration, work[i].Version = c.Work[i].Input, h.Name, h.Version
+			kept = append(kept, work[i])
 		}
-		w := m.newWork(h, c, i)
-		w.Input, w.Orchestration, w.Version = c.Work[i].Input, h.Name, h.Version
-		m.fx().Work = append(m.fx().Work, *w)
+		if len(kept) > 0 {
+			m.fx().Work = kept
+		}
 	}
 	for _, ref := range c.Timers {
 		if len(c.CancelledTimers) > 0 && slices.Contains(c.CancelledTimers, ref) {
@@ -217,7 +223,9 @@ func (m *machine) closeExecution(h *headRow) {
 	if h.Work > 0 {
 		m.clear(famWork, h.IID, 0, func(key []byte) {
 			_, _, r := splitKey(key)
-			m.fx().WorkDeleted = append(m.fx().WorkDeleted, r.workKey())
+			w := r.workKey()
+			delete(m.works.rows, w)
+			m.fx().WorkDeleted = append(m.fx().WorkDeleted, w)
 		})
 	}
 	if h.Timers > 0 {

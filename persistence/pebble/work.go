@@ -12,8 +12,11 @@ func timerKey(h *headRow, ref persistence.TimerRef) persistence.TimerKey {
 	return persistence.TimerKey{FireAtMs: ref.FireAtMs, IID: h.IID, Execution: h.Execution, Event: ref.Event}
 }
 
-// work reads a W row.
+// work finds a W row.
 func (m *machine) work(key persistence.WorkKey) (persistence.WorkItem, bool) {
+	if w, ok := m.works.rows[key]; ok {
+		return w, true
+	}
 	m.t.key = appendEvent(m.t.key[:0], m.p, famWork, key)
 	row, ok := m.t.get(m.t.key)
 	if !ok {
@@ -31,6 +34,7 @@ func (m *machine) putWork(w *persistence.WorkItem) {
 	m.t.key = appendEvent(m.t.key[:0], m.p, famWork, w.Key)
 	encodeWork(m.t.fresh(), w)
 	m.t.put(m.t.key, m.t.value)
+	m.works.put(w)
 }
 
 // changeWork writes a row that was there and tells the dispatcher.
@@ -43,6 +47,7 @@ func (m *machine) changeWork(w *persistence.WorkItem) {
 func (m *machine) delWork(h *headRow, key persistence.WorkKey) {
 	m.t.key = appendEvent(m.t.key[:0], m.p, famWork, key)
 	m.t.del(m.t.key)
+	delete(m.works.rows, key)
 	h.Work--
 	m.touch(h)
 	m.fx().WorkDeleted = append(m.fx().WorkDeleted, key)

@@ -1,0 +1,172 @@
+package pebble
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// keyFilter says of a key "certainly not there" or "perhaps", from memory. It is a Bloom filter that grows by layers:
+// about 16 bits a key, and about one wrong "perhaps" in a thousand. One goroutine adds; any may ask.
+type keyFilter struct {
+	layers atomic.Pointer[[]*filterLayer]
+	// left is how many keys the newest layer still takes.
+	left int
+}
+
+// filterLayer is blocks of one cache line; a key sets its bits in one of them.
+type filterLayer struct{ blocks [][8]atomic.Uint64 }
+
+const (
+	filterFirstKeys  = 1 << 12
+	filterGrowth     = 4
+	filterKeysABlock = 32 // of 512 bits
+	filterProbes     = 6
+)
+
+func (f *keyFilter) add(hash uint64) {
+	if f.left == 0 {
+		f.grow()
+	}
+	f.left--
+	layers := *f.layers.Load()
+	block := layers[len(layers)-1].block(hash)
+	for range filterProbes {
+		hash = hash*0x9e3779b97f4a7c15 + 1
+		block[hash>>61].Or(1 << (hash >> 55 & 63))
+	}
+}
+
+func (f *keyFilter) grow() {
+	var layers []*filterLayer
+	keys := filterFirstKeys
+	if old := f.layers.Load(); old != nil {
+		layers = append(layers, *old...)
+		for range layers {
+			keys *= filterGrowth
+		}
+	}
+	layers = append(layers, &filterLayer{blocks: make([][8]atomic.Uint64, keys/filterKeysABlock)})
+	f.layers.Store(&layers)
+	f.left = keys
+}
+
+func (f *keyFilter) has(hash uint64) bool {
+	layers := f.layers.Load()
+	if layers == nil {
+		return false
+	}
+	for _, l := range *layers {
+		if l.has(hash) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *filterLayer) block(hash uint64) *[8]atomic.Uint64 {
+	return &l.blocks[(hash>>32)*uint64(len(l.blocks))>>32]
+}
+
+func (l *filterLayer) has(hash uint64) bool {
+	block := l.block(hash)
+	for range filterProbes {
+		hash = hash*0x9e3779b97f4a7c15 + 1
+		if block[hash>>61].Load()&(1<<(hash>>55&63)) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// knownKeys filters a partition's N and R keys: those that were there when the store was opened, as soon as they have
+// been read in the background, and those written since. No row of these families is written past it.
+type knownKeys struct {
+	seed   maphash.Seed
+	before keyFilter
+	since  keyFilter
+	// complete is set when before holds all keys.
+	complete atomic.Bool
+}
+
+func newKnownKeys() *knownKeys { return &knownKeys{seed: maphash.MakeSeed()} }
+
+// wrote takes in a key that Apply writes.
+func (k *knownKeys) wrote(key []byte) { k.since.add(maphash.Bytes(k.seed, key)) }
+
+// absent says that there is certainly no such row.
+func (k *knownKeys) absent(key []byte) bool {
+	if !k.complete.Load() {
+		return false
+	}
+	hash := maphash.Bytes(k.seed, key)
+	return !k.before.has(hash) && !k.since.has(hash)
+}
+
+// learn reads the keys that were there at the open, of all partitions. It gives up when the store is left: the filters
+// then stay incomplete, and every question is answered by Pebble.
+func (s *Store) learn(from source, left <-chan struct{}) error {
+	for _, m := range s.machines {
+		for _, f := range []family{famName, famRequest} {
+			r := &reader{p: m.p, partitions: len(s.machines), from: from, stats: &s.stats, failed: s.readFailed}
+			prefix := appendPrefix(nil, m.p, f)
+			err := r.scanRows(prefix, prefix, func(key, _ []byte) (bool, error) {
+				m.known.before.add(maphash.Bytes(m.known.seed, key))
+				return !closedNow(left), nil
+			})
+			if err != nil || closedNow(left) {
+				return err
+			}
+		}
+		m.known.complete.Store(true)
+	}
+	return nil
+}
+
+func closedNow(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// learnBeside is learn on a goroutine of its own, on a snapshot from before the first command.
+func (s *Store) learnBeside() {
+	snapshot := s.db.NewSnapshot()
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		if err := s.learn(snapshot, s.closing); err != nil {
+			s.o.Log("the names of the store cannot all be read: %v", err)
+		}
+		if err := snapshot.Close(); err != nil {
+			s.o.Log("close snapshot: %v", err)
+		}
+	}()
+}
+
+// workCache keeps work rows that were written last, so that a result does not have to look for its row. Only Apply
+// changes it. It holds rows that exist; what it does not hold may exist.
+type workCache struct {
+	max  int
+	rows map[persistence.WorkKey]persistence.WorkItem
+}
+
+func newWorkCache(limit int) *workCache {
+	return &workCache{max: limit, rows: map[persistence.WorkKey]persistence.WorkItem{}}
+}
+
+func (c *workCache) put(w *persistence.WorkItem) {
+	if len(c.rows) >= c.max {
+		for key := range c.rows { // any will do: what is needed again is read from Pebble
+			delete(c.rows, key)
+			break
+		}
+	}
+	item := *w
+	item.Input, item.Orchestration, item.Version = nil, "", "" // not part of the row
+	c.rows[w.Key] = item
+}
