@@ -206,5 +206,5 @@ func (f *Future) insert(co *coroutine, at *Future) {
 	} else {
 		f.next.prev = f
 	}
-	f.m.pending++
+	f.count(1)
 }

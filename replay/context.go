@@ -206,7 +206,7 @@ func (m *Machine) emit(co *coroutine, f *Future) *Future {
 
 // checkPending ends the turn if code has more operations unresolved than an instance may have.
 func (m *Machine) checkPending(co *coroutine) {
-	if !m.fresh || max(m.pending, len(m.queue)-m.head) <= m.cfg.Limits.Pending {
+	if !m.fresh || max(m.pending-m.pendingGo, m.pendingGo, len(m.queue)-m.head) <= m.cfg.Limits.Pending {
 		return
 	}
 	m.failLimit(failure.Limit(fmt.Sprintf("the instance has more than %d operations pending:"+

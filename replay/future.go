@@ -182,7 +182,14 @@ func (f *Future) link(co *coroutine) {
 		co.last.next = f
 	}
 	co.last = f
-	f.m.pending++
+	f.count(1)
+}
+
+func (f *Future) count(by int) {
+	f.m.pending += by
+	if f.kind == opGo {
+		f.m.pendingGo += by
+	}
 }
 
 // unlink takes a future that is no longer unresolved out of its owner's list.
@@ -202,7 +209,7 @@ func (f *Future) unlink() {
 		f.next.prev = f.prev
 	}
 	f.owner, f.prev, f.next = nil, nil, nil
-	f.m.pending--
+	f.count(-1)
 }
 
 // resolve gives a durable operation its result. A failure of the category application becomes an error of the code.

@@ -118,6 +118,7 @@ func (c *Context) SetStatus(status *string) {
 	f := &Future{kind: opStatus}
 	if status != nil {
 		checkText("custom status", *status)
+		m.checkLimit("custom status", len(*status), m.cfg.Limits.PayloadBytes)
 		text := *status
 		f.status = &text
 	}
@@ -135,7 +136,7 @@ func (c *Context) Status() *string {
 	return &text
 }
 
-// checkState fails a turn that leaves more status or more keys than allowed.
+// checkState fails a turn that leaves more status or more keys than allowed. What is too much does not become state.
 func (m *Machine) checkState() {
 	if m.fatal != nil {
 		return
@@ -143,10 +144,12 @@ func (m *Machine) checkState() {
 	if s := m.d.Status; s != nil && s.Value != nil && len(*s.Value) > m.cfg.Limits.StatusBytes {
 		m.failLimit(failure.Limit(fmt.Sprintf("custom status is %d bytes, the limit is %d bytes",
 			len(*s.Value), m.cfg.Limits.StatusBytes)))
+		m.d.Status = nil
 		return
 	}
 	if len(m.d.KV) > 0 && len(m.kv) > m.cfg.Limits.KVKeys {
 		m.failLimit(failure.Limit(fmt.Sprintf("the key-value store has %d keys, the limit is %d keys",
 			len(m.kv), m.cfg.Limits.KVKeys)))
+		m.d.KV = nil
 	}
 }

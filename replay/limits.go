@@ -7,13 +7,15 @@ package replay
 // LIMIT. A zero field takes the default that its comment names; a negative one is no limit.
 type Limits struct {
 	// Resumptions is how often one turn may resume code because of what the turn itself did: took a buffered
-	// arrival, or answered an inline system activity. Default 10,000. Messages of the turn are not counted.
+	// arrival, or answered an inline system activity. Default 20,000, which is more than an inbox can hold.
+	// Messages of the turn are not counted.
 	// Crossing it is an infrastructure failure of the operation quiescence_loop: code that never comes to rest.
 	Resumptions int
 	// Calls is how many calls of its context code may make between two events. Default 20,000,000. It ends a loop
 	// that uses the context and never waits. Crossing it fails like Resumptions.
 	Calls int
-	// Pending is how many operations an instance may have unresolved. Default 10,000.
+	// Pending is how many operations an instance may have unresolved, and how many coroutines. Default 10,000. It also
+	// bounds what code may ask for between two waits.
 	Pending int
 	// Carried and CarriedBytes are how much continue-as-new may hand over. Defaults 1,000 and 4 MiB.
 	Carried      int
@@ -48,7 +50,7 @@ func (l Limits) resolved() Limits {
 			*v = noLimit
 		}
 	}
-	set(&l.Resumptions, 10_000)
+	set(&l.Resumptions, 20_000)
 	set(&l.Calls, callsDefault)
 	set(&l.Pending, 10_000)
 	set(&l.Carried, 1_000)

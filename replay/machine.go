@@ -57,6 +57,7 @@ type Machine struct {
 	live       int
 	seq        uint64 // futures created
 	pending    int    // futures unresolved
+	pendingGo  int    // those of them that are coroutines
 	handovers  uint64
 	baton      atomic.Uint64 // the number of the hand-over that holds; 0: the engine has control
 	spoiled    atomic.Pointer[error]

@@ -1,0 +1,46 @@
+package replay
+
+import "github.com/turnstone-dev/turnstone/internal/failure"
+
+// unwind ends a parked coroutine: its deferred functions run now, on a goroutine that is thrown away afterwards,
+// since a Goexit goes through iter's stop.
+func (m *Machine) unwind(co *coroutine) {
+	if co.done {
+		return
+	}
+	m.retire(co)
+	co.exiting = true
+	co.unregister()
+	if co.stop == nil {
+		return // it never ran
+	}
+	before := m.current
+	m.give(co)
+	m.cfg.Unwind(co.stop)
+	m.take()
+	if before != nil {
+		m.give(before)
+	}
+	if co.panicked && m.panicked == nil && m.code == codeRunning {
+		m.panicked = failure.Panicked(co.reason)
+		m.halt()
+	}
+}
+
+// release lets an exited coroutine, parked in its last defer, end.
+func (m *Machine) release(co *coroutine) {
+	if co.stop != nil {
+		m.cfg.Unwind(co.stop)
+	}
+}
+
+// defaultUnwind runs a function on a goroutine of its own and waits for it: the one place where the core starts a
+// goroutine, for hosts that give none.
+func defaultUnwind(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
