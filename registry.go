@@ -30,7 +30,13 @@ type Registry struct {
 
 	mu             sync.RWMutex
 	orchestrations map[string]*versions
-	activities     map[string]Handler
+	activities     map[string]registeredActivity
+}
+
+// registeredActivity is a handle and what a host runs, made once.
+type registeredActivity struct {
+	Handler
+	run activityRunner
 }
 
 // versions are the handlers of one name, in ascending order of version.
@@ -39,12 +45,12 @@ type versions struct {
 	policy  VersionPolicy
 }
 
+// version is a handle and what a host runs, made once. text is the number as it is stored.
 type version struct {
-	number  *semver.Version
-	handler interface {
-		Handler
-		handler(*environment) replay.Func
-	}
+	Handler
+	number *semver.Version
+	text   string
+	run    replay.Func
 }
 
 // RegistryOption changes what [NewRegistry] makes.
@@ -62,7 +68,7 @@ func NewRegistry(options ...RegistryOption) *Registry {
 	for _, o := range options {
 		o(env)
 	}
-	return &Registry{env: env, orchestrations: map[string]*versions{}, activities: map[string]Handler{}}
+	return &Registry{env: env, orchestrations: map[string]*versions{}, activities: map[string]registeredActivity{}}
 }
 
 // Codec is the registry's codec; a client of the same instances needs the same.
@@ -91,11 +97,11 @@ func (r *Registry) Merge(other *Registry) error {
 	other.mu.RLock()
 	for _, name := range sortedKeys(other.orchestrations) {
 		for _, v := range other.orchestrations[name].entries {
-			all = append(all, v.handler)
+			all = append(all, v.Handler)
 		}
 	}
 	for _, name := range sortedKeys(other.activities) {
-		all = append(all, other.activities[name])
+		all = append(all, other.activities[name].Handler)
 	}
 	other.mu.RUnlock()
 	return r.Register(all...)
@@ -117,7 +123,7 @@ func (a *Activity[I, O]) register(r *Registry) error {
 	if _, taken := r.activities[a.name]; taken {
 		return fmt.Errorf("duplicate activity registration: %s", a.name)
 	}
-	r.activities[a.name] = a
+	r.activities[a.name] = registeredActivity{Handler: a, run: a.runner(r.env)}
 	return nil
 }
 
@@ -147,7 +153,7 @@ func (o *Orchestration[I, O]) register(r *Registry) error {
 			return fmt.Errorf("non-monotonic orchestration version: %s@%s after %s", o.name, number, highest)
 		}
 	}
-	known.entries = append(known.entries, version{number: number, handler: o})
+	known.entries = append(known.entries, version{Handler: o, number: number, text: number.String(), run: o.handler(r.env)})
 	return nil
 }
 
@@ -185,20 +191,29 @@ func (r *Registry) Orchestration(name, wanted string) (resolved string, fn repla
 	if known == nil || len(known.entries) == 0 {
 		return "", nil, false
 	}
-	number := known.policy.exact
-	if wanted != "" && wanted != "0.0.0" {
-		v, err := semver.StrictNewVersion(wanted)
-		if err != nil {
-			return "", nil, false
+	if wanted == "" || wanted == "0.0.0" {
+		if known.policy.exact == nil {
+			latest := &known.entries[len(known.entries)-1]
+			return latest.text, latest.run, true
 		}
-		number = v
+		return known.find(known.policy.exact)
 	}
-	if number == nil {
-		number = known.entries[len(known.entries)-1].number
+	for i := range known.entries { // the usual form, without parsing it
+		if e := &known.entries[i]; e.text == wanted {
+			return e.text, e.run, true
+		}
 	}
-	for _, e := range known.entries {
-		if e.number.Equal(number) {
-			return e.number.String(), e.handler.handler(r.env), true
+	number, err := semver.StrictNewVersion(wanted)
+	if err != nil {
+		return "", nil, false
+	}
+	return known.find(number)
+}
+
+func (v *versions) find(number *semver.Version) (resolved string, fn replay.Func, ok bool) {
+	for i := range v.entries {
+		if e := &v.entries[i]; e.number.Equal(number) {
+			return e.text, e.run, true
 		}
 	}
 	return "", nil, false
@@ -209,12 +224,7 @@ func (r *Registry) Activity(name string) (run activityRunner, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	h, ok := r.activities[name]
-	if !ok {
-		return nil, false
-	}
-	return h.(interface {
-		runner(*environment) activityRunner
-	}).runner(r.env), true
+	return h.run, ok
 }
 
 // Orchestrations are the registered names, sorted.
@@ -237,7 +247,7 @@ func (r *Registry) Versions(name string) []string {
 	var all []string
 	if known := r.orchestrations[name]; known != nil {
 		for _, e := range known.entries {
-			all = append(all, e.number.String())
+			all = append(all, e.text)
 		}
 	}
 	return all

@@ -124,7 +124,7 @@ func (e *Engine) Deliver(d Delivery, reply func(error)) {
 
 func (e *Engine) checkDelivery(d *Delivery) error {
 	l := &e.cfg.Limits
-	if err := limits.CheckID("instance id", d.ID, l.IDBytes); err != nil {
+	if err := limits.CheckID("instance id", d.ID, l.DerivedIDBytes); err != nil {
 		return err
 	}
 	if d.RequestKey != "" {

@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/pebble"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// busyOnce is a journal that is busy at the first commit that records an activity's result.
+type busyOnce struct {
+	persistence.Journal
+	refused atomic.Int32
+}
+
+func (j *busyOnce) Propose(p persistence.Partition, proposal persistence.Proposal) {
+	result := false
+	switch c := proposal.Command.(type) {
+	case *persistence.CompleteWork:
+		result = true
+	case *persistence.CommitTurn:
+		result = len(c.AcceptedResults) > 0
+	}
+	if result && j.refused.CompareAndSwap(0, 1) {
+		proposal.Done(persistence.Result{Err: persistence.ErrBusy})
+		return
+	}
+	j.Journal.Propose(p, proposal)
+}
+
+// registered shows a registry to an engine, as a node does.
+type registered struct{ *turnstone.Registry }
+
+func (r registered) Activity(name string) (actors.ActivityFunc, bool) {
+	run, ok := r.Registry.Activity(name)
+	return func(ctx context.Context, info actors.ActivityInfo, input []byte) ([]byte, error) {
+		return run(ctx, turnstone.ActivityInfo(info), input)
+	}, ok
+}
+
+func (r registered) Replays(string) bool { return true }
+
+// engine shows an engine to a client, as a node does.
+type engine struct{ *actors.Engine }
+
+func (e engine) StartInstance(r client.StartRequest, reply func(bool, error)) {
+	e.Engine.StartInstance(actors.StartRequest(r), func(a actors.StartReply) { reply(a.Repeated, a.Err) })
+}
+
+func (e engine) Deliver(id string, m *turnpb.Message, key string, reply func(error)) {
+	e.Engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: key}, reply)
+}
+
+func (e engine) WatchEnd(id string, ended func()) func() {
+	return e.Engine.WatchEnd(id, func(persistence.EndEffect) { ended() })
+}
+
+// A result that the journal could not take is not lost: it is offered again, or the activity runs again.
+func TestResultRefusedOnce(t *testing.T) {
+	t.Run("REL_014", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		store, err := pebble.Open(pebble.Options{Dir: t.TempDir() + "/store", Partitions: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		journal, quiet := &busyOnce{Journal: store}, slog.New(slog.DiscardHandler)
+		runs := newTally()
+		counted := turnstone.NewActivity("Counted", func(_ actx, s string) (string, error) { runs.add(s); return s, nil })
+		o := text("O", func(ctx octx, in string) (string, error) { return counted.Call(ctx, in) })
+		registry := turnstone.NewRegistry(turnstone.WithLogger(quiet))
+		if err := registry.Register(counted, o); err != nil {
+			t.Fatal(err)
+		}
+		ready := make(chan error, 1)
+		e := actors.Start(actors.Config{Journal: journal, Node: "n", Process: ids.Hex(ids.Real), Logger: quiet, WorkLease: 30 * time.Second},
+			func(err error) { ready <- err })
+		if err := <-ready; err != nil {
+			t.Fatal(err)
+		}
+		consumer := actors.Consumer{ID: "c", Handlers: registered{registry}, TurnSlots: 2, ActivitySlots: 2, EngineVersion: "0.1.0"}
+		if _, err := e.Attach(consumer); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		run, err := client.Start(ctx, client.New(engine{e}, store, client.Options{}), o, "i", "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := run.Wait(ctx); err != nil || out != "x" {
+			t.Errorf("it gave %q, %v", out, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if runs.of("x") < 1 || journal.refused.Load() != 1 {
+			t.Errorf("%d runs, %d refusals", runs.of("x"), journal.refused.Load())
+		}
+		stopped := make(chan error, 1)
+		e.Stop(func(err error) { stopped <- err })
+		if err := errors.Join(<-stopped, store.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
