@@ -148,11 +148,8 @@ func TestWait(t *testing.T) {
 	w.watched("i")
 	w.start("i")
 	w.turn("i", persistence.OutcomeContinued, started(), continued())
-	w.announce("i") // told though it has not ended: it must read, and wait on
-	w.watched("i")
 	w.turn("i", persistence.OutcomeRunning, started())
 	w.turn("i", persistence.OutcomeCompleted, completed("8"))
-	w.announce("i")
 	if err := <-got; err != nil {
 		t.Error(err)
 	}

@@ -15,9 +15,9 @@ type Engine interface {
 	StartInstance(r StartRequest, reply func(repeated bool, err error))
 	// Deliver brings a message to an instance; reply is called once, when it is durable or refused.
 	Deliver(id string, m *turnpb.Message, requestKey string, reply func(error))
-	// WatchEnd calls ended once, when an instance of this id reaches a terminal status after this call. cancel withdraws
-	// it. The instance need not exist yet.
-	WatchEnd(id string, ended func()) (cancel func())
+	// WatchEnd calls ended once, when an instance of this id reaches a terminal status after this call, with how it
+	// ended. cancel withdraws it. The instance need not exist yet.
+	WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func())
 }
 
 // Journal is what a client reads from; it is part of persistence.Journal, whose comments hold.

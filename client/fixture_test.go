@@ -28,7 +28,7 @@ type world struct {
 	nowMs   int64
 
 	mu       sync.Mutex
-	watchers map[string][]func()
+	watchers map[string][]func(persistence.EndEffect)
 	started  int
 	delivers []*turnpb.Message
 	hold     bool // starts are not answered
@@ -38,9 +38,10 @@ type world struct {
 func newWorld(t *testing.T, partitions int, o client.Options) *world {
 	w := &world{
 		t: t, journal: persistencetest.OpenMemory(persistencetest.NewDisk(partitions), persistencetest.Faults{}),
-		nowMs: 1_700_000_000_000, watchers: map[string][]func(){},
+		nowMs: 1_700_000_000_000, watchers: map[string][]func(persistence.EndEffect){},
 	}
 	for p := range partitions {
+		w.journal.Attach(persistence.Partition(p), w.released)
 		w.propose(persistence.Partition(p), persistence.BeginEpoch{Epoch: 1, Node: "n", Process: "p"})
 	}
 	w.c = client.New(w, w.journal, o)
@@ -83,7 +84,7 @@ func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply f
 }
 
 // WatchEnd implements client.Engine.
-func (w *world) WatchEnd(id string, ended func()) (cancel func()) {
+func (w *world) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.watchers[id] = append(w.watchers[id], ended)
@@ -92,19 +93,21 @@ func (w *world) WatchEnd(id string, ended func()) (cancel func()) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if i < len(w.watchers[id]) {
-			w.watchers[id][i] = func() {}
+			w.watchers[id][i] = func(persistence.EndEffect) {}
 		}
 	}
 }
 
-// announce tells all who watch an instance.
-func (w *world) announce(id string) {
-	w.mu.Lock()
-	all := w.watchers[id]
-	w.watchers[id] = nil
-	w.mu.Unlock()
-	for _, f := range all {
-		f()
+// released tells all who watch the instances that have ended.
+func (w *world) released(e *persistence.Effects) {
+	for _, end := range e.Ended {
+		w.mu.Lock()
+		all := w.watchers[end.ID]
+		w.watchers[end.ID] = nil
+		w.mu.Unlock()
+		for _, f := range all {
+			f(end)
+		}
 	}
 }
 

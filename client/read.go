@@ -264,34 +264,44 @@ func mustHead(r persistence.Reader, id string) (persistence.Head, error) {
 
 // endOf reads the terminal event of an instance that has ended: the last event of its last part.
 func endOf(r persistence.Reader, head persistence.Head, codec turnstone.Codec) (End, error) {
-	end := End{State: State(head.Status.String()), Execution: head.Execution}
 	var last *turnpb.Event
 	var bad error
 	err := r.Parts(head.IID, head.Execution, head.LastPart, func(p persistence.StoredPart) bool {
-		events, err := decodeEvents(p)
-		if err != nil {
-			bad = err
-			return false
-		}
-		if len(events) > 0 {
-			last = events[len(events)-1]
-		}
-		return true
+		last, bad = lastEvent(p.Events)
+		return bad == nil
 	})
 	if err == nil {
 		err = bad
 	}
 	if err != nil {
-		return end, err
+		return End{}, err
 	}
+	return endFrom(last, head.Status, head.Execution, codec)
+}
+
+// lastEvent is the last of an encoded turnpb.EventList; nil if there is none.
+func lastEvent(encoded []byte) (*turnpb.Event, error) {
+	var list turnpb.EventList
+	if err := proto.Unmarshal(encoded, &list); err != nil {
+		return nil, fmt.Errorf("%w: the last events of the history: %w", persistence.ErrCorrupt, err)
+	}
+	if n := len(list.GetEvents()); n > 0 {
+		return list.GetEvents()[n-1], nil
+	}
+	return nil, nil
+}
+
+// endFrom tells an end from the terminal event.
+func endFrom(last *turnpb.Event, status persistence.Status, execution uint64, codec turnstone.Codec) (End, error) {
+	end := End{State: State(status.String()), Execution: execution}
 	switch k := last.GetKind().(type) {
 	case *turnpb.Event_Completed:
 		end.Output = k.Completed.GetOutput()
 	case *turnpb.Event_Failed:
 		end.Failure = turnstone.NewFailure(k.Failed.GetFailure(), codec)
 	default:
-		return end, fmt.Errorf("%w: the head says %v, but the history of execution %d does not end so",
-			persistence.ErrCorrupt, head.Status, head.Execution)
+		return end, fmt.Errorf("%w: the status is %v, but the history of execution %d does not end so",
+			persistence.ErrCorrupt, status, execution)
 	}
 	return end, nil
 }

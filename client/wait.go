@@ -27,8 +27,8 @@ func (e End) Err() error {
 	return e.Failure
 }
 
-// waiter waits for one instance: it registers for its end, then reads, then waits to be told, and begins again when
-// what it was told of is not there to read (another incarnation had ended).
+// waiter waits for one instance: it registers for its end, then reads whether it has ended already. Whichever answers
+// first is the answer.
 type waiter struct {
 	core *Core
 	id   string
@@ -36,69 +36,57 @@ type waiter struct {
 
 	mu       sync.Mutex
 	unwatch  func()
-	reading  bool
-	told     bool // an end was announced since the registration
 	finished bool
 }
 
-// start registers and reads. It is called again only when told and no read is on its way.
+// start registers and reads.
 func (w *waiter) start() {
-	w.mu.Lock()
-	if w.finished {
-		w.mu.Unlock()
-		return
-	}
-	w.reading, w.told = true, false
-	w.mu.Unlock()
 	unwatch := w.core.engine.WatchEnd(w.id, w.ended)
 	w.mu.Lock()
 	w.unwatch = unwatch
-	given := w.finished // given up in between
+	over := w.finished // given up, or told of the end, in between
 	w.mu.Unlock()
-	if given {
+	if over {
 		unwatch()
 		return
 	}
 	view(&w.core.reads, w.id, func(r persistence.Reader) (*End, error) {
 		return readEnd(r, w.id, w.core.codec)
-	}, w.was)
+	}, func(end *End, err error) {
+		switch {
+		case err != nil:
+			w.finish(End{}, err)
+		case end != nil:
+			w.finish(*end, nil)
+		}
+	})
 }
 
-// was takes a read's answer: nil if the instance has not ended.
-func (w *waiter) was(end *End, err error) {
+// ended is told of an end.
+func (w *waiter) ended(e persistence.EndEffect) {
+	last, err := lastEvent(e.Last)
+	if err != nil {
+		w.finish(End{}, about(w.id, err))
+		return
+	}
+	end, err := endFrom(last, e.Status, e.Execution, w.core.codec)
+	w.finish(end, about(w.id, err))
+}
+
+// finish answers, once.
+func (w *waiter) finish(end End, err error) {
 	w.mu.Lock()
-	w.reading = false
 	if w.finished {
 		w.mu.Unlock()
 		return
 	}
-	if end != nil || err != nil {
-		w.finished = true
-		unwatch := w.unwatch
-		w.mu.Unlock()
+	w.finished = true
+	unwatch := w.unwatch
+	w.mu.Unlock()
+	if unwatch != nil {
 		unwatch()
-		if end == nil {
-			end = &End{}
-		}
-		w.done(*end, err)
-		return
 	}
-	told := w.told
-	w.mu.Unlock()
-	if told {
-		w.start()
-	}
-}
-
-// ended is told of an end.
-func (w *waiter) ended() {
-	w.mu.Lock()
-	w.told = true
-	reading := w.reading
-	w.mu.Unlock()
-	if !reading {
-		w.start()
-	}
+	w.done(end, err)
 }
 
 // cancel gives up; done is not called afterwards, unless it is being called.

@@ -60,6 +60,6 @@ func (p port) Deliver(id string, m *turnpb.Message, requestKey string, reply fun
 	p.engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
 }
 
-func (p port) WatchEnd(id string, ended func()) (cancel func()) {
-	return p.engine.WatchEnd(id, func(persistence.EndEffect) { ended() })
+func (p port) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func()) {
+	return p.engine.WatchEnd(id, ended)
 }

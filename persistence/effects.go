@@ -66,7 +66,11 @@ type OutboxEffect struct {
 
 // EndEffect is an instance that reached a terminal status.
 type EndEffect struct {
-	ID     string
-	IID    Incarnation
-	Status Status
+	ID        string
+	IID       Incarnation
+	Status    Status
+	Execution uint64
+	// Last is the last part of its history as the commit brought it (an encoded turnpb.EventList): its last event says
+	// how the instance ended, so that whoever waits for that need not read it.
+	Last []byte
 }

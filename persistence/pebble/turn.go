@@ -191,9 +191,9 @@ func (m *machine) finish(h *headRow, c *persistence.CommitTurn) {
 			m.setStatus(h, persistence.StatusRunning)
 		}
 	case persistence.OutcomeCompleted:
-		m.end(h, persistence.StatusCompleted)
+		m.end(h, c, persistence.StatusCompleted)
 	case persistence.OutcomeFailed:
-		m.end(h, persistence.StatusFailed)
+		m.end(h, c, persistence.StatusFailed)
 	case persistence.OutcomeContinued:
 		m.closeExecution(h)
 		m.beginExecution(h, h.Execution+1)
@@ -206,7 +206,7 @@ func (m *machine) finish(h *headRow, c *persistence.CommitTurn) {
 	}
 }
 
-func (m *machine) end(h *headRow, s persistence.Status) {
+func (m *machine) end(h *headRow, c *persistence.CommitTurn, s persistence.Status) {
 	m.closeExecution(h)
 	if h.Inbox > 0 {
 		m.clear(famInbox, h.IID, h.Inbox, func([]byte) {})
@@ -214,7 +214,11 @@ func (m *machine) end(h *headRow, s persistence.Status) {
 	}
 	h.EndedAtMs = m.now
 	m.setStatus(h, s)
-	m.fx().Ended = append(m.fx().Ended, persistence.EndEffect{ID: h.ID, IID: h.IID, Status: s})
+	end := persistence.EndEffect{ID: h.ID, IID: h.IID, Status: s, Execution: h.Execution}
+	if n := len(c.Segment.Parts); n > 0 {
+		end.Last = c.Segment.Parts[n-1].Events
+	}
+	m.fx().Ended = append(m.fx().Ended, end)
 }
 
 // closeExecution deletes the work, timers and children that are still open. In the good case the turn has named them

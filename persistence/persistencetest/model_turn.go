@@ -294,7 +294,11 @@ func (m *Model) finish(head *persistence.Head, c *persistence.CommitTurn) {
 		head.EndedAtMs = m.now
 		delete(m.inbox, head.IID)
 		head.Inbox = 0
-		m.effects.Ended = append(m.effects.Ended, persistence.EndEffect{ID: head.ID, IID: head.IID, Status: status})
+		end := persistence.EndEffect{ID: head.ID, IID: head.IID, Status: status, Execution: head.Execution}
+		for _, part := range c.Segment.Parts {
+			end.Last = part.Events
+		}
+		m.effects.Ended = append(m.effects.Ended, end)
 	case status == persistence.StatusPending:
 		head.Execution++
 		head.Turn, head.NextEvent, head.LastPart, head.HistoryEvents, head.HistoryBytes = 0, 1, 0, 0, 0
