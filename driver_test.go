@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"testing"
 
@@ -50,7 +49,7 @@ type outcome struct {
 }
 
 func newDriver(t testing.TB, handlers ...turnstone.Handler) *driver {
-	r := turnstone.NewRegistry(turnstone.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	r := turnstone.NewRegistry(turnstone.WithLogger(slog.New(slog.DiscardHandler)))
 	if err := r.Register(handlers...); err != nil {
 		if t == nil {
 			panic(err)
@@ -101,9 +100,7 @@ func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestra
 	e.machine = replay.New(e.cfg)
 	defer func() {
 		e.machine.Close()
-		if err := replay.Verify(e.cfg, e.segments); err != nil && !errors.Is(err, replay.ErrMisuse) {
-			panic(err) // the oracle: what the author's forms decide must be the same again
-		}
+		e.verify()
 	}()
 	for range turnsMax {
 		dec := e.turn()
@@ -125,6 +122,19 @@ func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestra
 		}
 	}
 	panic("the orchestration does not end")
+}
+
+// verify asks the oracle: what the author's forms decide must be the same again. Nothing is logged by it.
+func (e *execution) verify() {
+	quiet := turnstone.NewRegistry(turnstone.WithCodec(e.d.registry.Codec()), turnstone.WithLogger(slog.New(slog.DiscardHandler)))
+	if err := quiet.Merge(e.d.registry); err != nil {
+		panic(err)
+	}
+	cfg := e.cfg
+	_, cfg.Func, _ = quiet.Orchestration(cfg.Name, cfg.Version)
+	if err := replay.Verify(cfg, e.segments); err != nil && !errors.Is(err, replay.ErrMisuse) {
+		panic(err)
+	}
 }
 
 func (e *execution) turn() replay.Decision {
