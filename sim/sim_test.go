@@ -159,7 +159,7 @@ func one(t *testing.T, seed uint64) {
 func TestSameSeedSameTrace(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	distinct := map[uint64]bool{}
-	const n = 24
+	const n = 20
 	for seed := range uint64(n) {
 		runtime.GOMAXPROCS(1)
 		first := Run(seed, Options{})
@@ -175,13 +175,23 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
+// quick are the planted faults that a short run looks for: the first seeds find them.
+var quick = []string{"consume twice", "drop the fence", "early timer"}
+
+// plantedSteps is enough for a run in which all is well, and stops one that a fault keeps busy for ever.
+const plantedSteps = 300_000
+
 // Every planted fault is found within the gate's seeds.
 func TestPlantedFaultsAreFound(t *testing.T) {
-	for _, name := range PlantedNames() {
+	names := PlantedNames()
+	if testing.Short() {
+		names = quick
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			most := seeds(t)
 			for seed := range uint64(most) {
-				if r := Run(seed, Options{Planted: name}); len(r.Failures) > 0 {
+				if r := Run(seed, Options{Planted: name, MaxSteps: plantedSteps}); len(r.Failures) > 0 {
 					t.Logf("found by seed %d: %v", seed, r.Failures[0])
 					return
 				}
@@ -193,8 +203,8 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 
 // Faults inside other packages need a build of their own.
 func TestPlantedFaultsInsideAreFound(t *testing.T) {
-	if slices.Contains(PlantedNames(), "wrong coroutine order") {
-		return // this is that build: the test above has found them
+	if testing.Short() || slices.Contains(PlantedNames(), "wrong coroutine order") {
+		return // the gate's business; or this is that build, and the test above has found them
 	}
 	command := exec.Command("go", "test", "-tags", "planted", "-count=1", "-v",
 		"-run", "TestPlantedFaultsAreFound/(wrong_coroutine_order|drop_the_turn's_position|leave_without_counting)$", ".")
