@@ -20,7 +20,12 @@ func (w *World) heal() {
 	w.faults.failNextSync = false
 	w.trace.add('H', nil, func() string { return "the faults end" })
 	for len(w.live) > 1 {
-		w.live[len(w.live)-1].kill()
+		// The one that stays is the one whose epochs are current.
+		if last := w.newest(); last.twinOf != nil {
+			last.kill()
+		} else {
+			w.live[0].kill()
+		}
 	}
 	if len(w.live) == 1 && (w.live[0].twinOf != nil || w.disk.failed) {
 		w.crash("a twin is left alone")
