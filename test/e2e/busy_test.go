@@ -61,10 +61,6 @@ func (e engine) Deliver(id string, m *turnpb.Message, key string, reply func(err
 	e.Engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: key}, reply)
 }
 
-func (e engine) WatchEnd(id string, ended func()) func() {
-	return e.Engine.WatchEnd(id, func(persistence.EndEffect) { ended() })
-}
-
 // A result that the journal could not take is not lost: it is offered again, or the activity runs again.
 func TestResultRefusedOnce(t *testing.T) {
 	t.Run("REL_014", func(t *testing.T) {

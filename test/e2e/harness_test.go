@@ -84,6 +84,12 @@ func newWorld(t *testing.T, resident bool) *world {
 	}
 	t.Cleanup(func() {
 		if w.node != nil {
+			if t.Failed() {
+				t.Logf("metrics: %+v", w.node.Metrics())
+				if page, err := w.c.List(ctx, client.ListRequest{}); err == nil {
+					t.Logf("instances: %+v", page.Instances)
+				}
+			}
 			w.node.Kill()
 		}
 		if t.Failed() {
