@@ -73,7 +73,7 @@ var bans = []*ban{
 
 // goroutinePermits are the owners of goroutines. Each waits for what it starts.
 var goroutinePermits = []*permit{
-	{"replay/coroutine.go", "the default that unwinds a coroutine in tests; it waits for it"},
+	{"replay/unwind.go", "the default that unwinds a coroutine in tests; it waits for it"},
 	{"persistence/pebble", "its driver and its syncs are goroutines that Close waits for"},
 	{"actors/executor.go", "the executor owns the turn and activity slots' goroutines and waits for them"},
 	{"cmd", "a program: signals and progress"},
@@ -136,7 +136,7 @@ var directions = map[string][]string{
 	"examples":    {".", "node", "client"},
 	"bench":       {".", "node", "client", "bench/limit", "internal/limits"},
 	"bench/limit": {"persistence", "proto"},
-	"test/e2e":    {".", "node", "client", "proto", "replay", "persistence", "internal/failure", "internal/limits"},
+	"test/e2e":    {".", "node", "client", "actors", "proto", "replay", "persistence", "persistence/pebble"},
 
 	"internal/lint":        {},
 	"internal/conformance": {},
