@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -356,6 +357,35 @@ func TestFailedSyncEndsTheProcess(t *testing.T) {
 		t.Fatal("it acknowledged what it could not sync")
 	}
 	s, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readOnlyFS refuses to create anything, as a directory without write permission does.
+type readOnlyFS struct{ vfs.FS }
+
+func (readOnlyFS) Create(name string, _ vfs.DiskWriteCategory) (vfs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+}
+
+func (readOnlyFS) MkdirAll(dir string, _ fs.FileMode) error {
+	return &fs.PathError{Op: "mkdir", Path: dir, Err: fs.ErrPermission}
+}
+
+// TestUnwritableDirectoryIsRefused opens and creates where nothing can be written. Pebble itself would hang.
+func TestUnwritableDirectoryIsRefused(t *testing.T) {
+	mem := closedStore(t)
+	for _, dir := range []string{"store", "new/store"} {
+		_, err := Open(Options{Dir: dir, FS: readOnlyFS{mem}, Manual: true})
+		if !errors.Is(err, ErrNotWritable) || !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	s, err := Open(Options{Dir: "store", FS: readOnlyFS{mem}, ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
