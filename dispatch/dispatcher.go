@@ -293,7 +293,10 @@ func (d *Dispatcher) emit(a Action) { d.actions = append(d.actions, a) }
 
 // Wake is when Tick has something to do although nothing else happened; Never if not.
 func (d *Dispatcher) Wake(now int64) int64 {
-	wake := min(d.work.wake(now), d.sweeper.nextAt)
+	wake := d.work.wake(now)
+	if !d.sweeper.running {
+		wake = min(wake, max(d.sweeper.nextAt, d.readsFrom))
+	}
 	for _, p := range d.pumps {
 		if p != nil {
 			wake = min(wake, p.wake())
@@ -301,7 +304,7 @@ func (d *Dispatcher) Wake(now int64) int64 {
 	}
 	if d.turns > 0 {
 		wake = min(wake, d.tells.wake(now))
-		wake = min(wake, max(d.timers.wake(now), d.tells.pausedUntil))
+		wake = min(wake, max(d.timers.wake(now, d.readsFrom), d.tells.pausedUntil))
 	}
 	if d.carefulUntil > now {
 		wake = min(wake, d.carefulUntil)

@@ -202,8 +202,8 @@ func (t *timers) page(now int64, page []persistence.TimerItem) {
 	}
 }
 
-func (t *timers) wake(now int64) int64 {
-	wake := t.scanAt(now)
+func (t *timers) wake(now, readsFrom int64) int64 {
+	wake := max(t.scanAt(now), readsFrom)
 	if t.pending.len() > 0 {
 		wake = min(wake, t.pending.top().item.Key.FireAtMs)
 	}
