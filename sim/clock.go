@@ -94,8 +94,8 @@ type processClock struct {
 
 var _ clock.Clock = (*processClock)(nil)
 
-// Now is the virtual time.
-func (c *processClock) Now() time.Time { return start.Add(c.world.agenda.now) }
+// Now is the virtual time, as the machine's clock shows it.
+func (c *processClock) Now() time.Time { return start.Add(c.world.agenda.now + c.world.clockOffset) }
 
 // AfterFunc has f called as a step of the schedule.
 func (c *processClock) AfterFunc(d time.Duration, f func()) clock.Timer {

@@ -63,7 +63,7 @@ func (d *disk) open() error {
 				}
 			})
 		},
-		Tuning: pebble.Tuning{QueueMax: 1 << 20, ViewsMax: 1 << 20, Readers: 1, HeadCache: 64, MemTableBytes: 64 << 20},
+		Tuning: pebble.Tuning{QueueMax: w.config.queueMax, ViewsMax: w.config.queueMax, Readers: 1, HeadCache: 64, MemTableBytes: 64 << 20},
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ type config struct {
 	instancesMax  int
 	turnSlots     int
 	activitySlots int
+	queueMax      int // of the journal
 	flood         bool
 }
 
@@ -29,6 +30,8 @@ type faults struct {
 	slowTurns      bool
 	slowActivities bool
 	badActivities  bool
+	detaches       bool // a consumer goes and comes back
+	clockSteps     bool // the wall clock jumps
 
 	failNextSync bool
 }
@@ -45,15 +48,17 @@ func drawConfig(r *random) (config, faults) {
 		instancesMax:  pick(r, 4, 200_000, 200_000, 200_000),
 		turnSlots:     pick(r, 1, 2, 8),
 		activitySlots: pick(r, 1, 4, 16),
+		queueMax:      pick(r, 1<<20, 1<<20, 1<<20, 4),
 	}
 	half := func() bool { return r.chance(2) }
 	f := faults{
 		crashes: half(), cleanRestarts: half(), syncFails: half(), duplicates: half(), killers: half(), twins: half(),
 		takeovers: half(), slowTurns: half(), slowActivities: half(), badActivities: half(),
+		detaches: half(), clockSteps: half(),
 	}
 	// A flood needs messages that come faster than the 10 ms rule.
 	if c.flood = r.chance(12); c.flood {
-		c.pace, c.slowestSync, c.instancesMax = 2_000, 25*time.Millisecond, 200_000
+		c.pace, c.slowestSync, c.instancesMax, c.queueMax = 2_000, 25*time.Millisecond, 200_000, 1<<20
 		c.residentBytes = 256 << 20
 	}
 	return c, f
@@ -87,5 +92,12 @@ func (w *World) planFaults() {
 	})
 	times(f.twins, 2, "second activation", w.twin)
 	times(f.takeovers, 1, "takeover", w.takeover)
+	times(f.detaches, 3, "detach", w.detach)
+	times(f.clockSteps, 3, "clock step", func() {
+		if !w.healing {
+			w.clockOffset = w.lives.duration(0, 10*time.Second) - 5*time.Second
+			w.reach("clock step")
+		}
+	})
 	w.agenda.in(w.lives.duration(0, span), 0, "late handlers", func() { w.lateRegistered = true })
 }

@@ -17,7 +17,7 @@ const (
 func (w *World) heal() {
 	w.healing, w.healedAt, w.crashesAtHeal = true, w.agenda.now, w.crashes
 	w.lateRegistered = true
-	w.faults.failNextSync = false
+	w.faults.failNextSync, w.clockOffset = false, 0
 	w.trace.add('H', nil, func() string { return "the faults end" })
 	for len(w.live) > 1 {
 		// The one that stays is the one whose epochs are current.

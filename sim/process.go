@@ -22,7 +22,8 @@ type process struct {
 	ready    bool
 	dead     bool
 	stopping bool
-	twinOf   *process // shares the other's epoch, as a second activation would
+	detach   [2]func() // of the consumers that are attached
+	twinOf   *process  // shares the other's epoch, as a second activation would
 }
 
 // launch starts a process on the disk. The engine goes on by itself; ready is noted when it comes.
@@ -80,19 +81,40 @@ func (w *World) started(p *process, err error) {
 
 // attachConsumers attaches two runtimes with different handlers, one of them a little later.
 func (w *World) attachConsumers(p *process) {
-	first, second := w.handlers[0], w.handlers[1]
-	attach := func(id string, h *handlers) {
-		if p.dead {
-			return
-		}
-		if _, err := p.engine.Attach(actors.Consumer{
-			ID: id, Handlers: h, TurnSlots: w.config.turnSlots, ActivitySlots: w.config.activitySlots, EngineVersion: h.version,
-		}); err != nil && !p.dead && !errors.Is(err, persistence.ErrStopped) {
-			w.fail("L1", "consumer %s could not be attached: %v", id, err)
-		}
+	p.attach(0)
+	w.agenda.in(w.lives.duration(0, 2*time.Second), p.number, "attach", func() { p.attach(1) })
+}
+
+// attach attaches one of the two runtimes.
+func (p *process) attach(n int) {
+	w := p.world
+	if p.dead || p.detach[n] != nil {
+		return
 	}
-	attach("consumer-1", first)
-	w.agenda.in(w.lives.duration(0, 2*time.Second), p.number, "attach", func() { attach("consumer-2", second) })
+	detach, err := p.engine.Attach(actors.Consumer{
+		ID: fmt.Sprint("consumer-", n+1), Handlers: w.handlers[n], TurnSlots: w.config.turnSlots,
+		ActivitySlots: w.config.activitySlots, EngineVersion: w.handlers[n].version,
+	})
+	if err != nil {
+		if !p.dead && !errors.Is(err, persistence.ErrStopped) {
+			w.fail("L1", "consumer %d could not be attached: %v", n+1, err)
+		}
+		return
+	}
+	p.detach[n] = detach
+}
+
+// detach takes a runtime away for a while.
+func (w *World) detach() {
+	p, n := w.newest(), w.lives.below(2)
+	if w.healing || p == nil || p.stopping || p.detach[n] == nil {
+		return
+	}
+	w.reach("consumer detached")
+	w.trace.add('X', []uint64{p.number, uint64(n)}, func() string { return fmt.Sprintf("consumer %d of process %d is detached", n+1, p.number) })
+	p.detach[n]()
+	p.detach[n] = nil
+	w.agenda.in(w.lives.duration(0, 3*time.Second), p.number, "attach", func() { p.attach(n) })
 }
 
 // kill ends a process as kill -9 does: its memory is gone, its timers and code never come back, nobody hears from it.

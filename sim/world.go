@@ -39,6 +39,7 @@ type World struct {
 	cleanRestarts  int
 	crashes        int
 	lateRegistered bool
+	clockOffset    time.Duration
 	healing        bool
 	healedAt       time.Duration
 	crashesAtHeal  int
