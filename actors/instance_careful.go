@@ -140,7 +140,10 @@ type abandonPlan struct {
 type abandonMsg struct {
 	plan    *abandonPlan
 	delayMs int64
-	result  persistence.Result
+	// notBeforeMs is when the delay ends, or a moment earlier: counted from when it was proposed, as the journal does.
+	// Counted from the answer it could lie behind the retry, which is told once, and the instance would leave for good.
+	notBeforeMs int64
+	result      persistence.Result
 }
 
 // proposeAbandon gives the instance back. Counted attempts wait longer each time.
@@ -159,6 +162,7 @@ func (in *instance) proposeAbandon() {
 		}
 		m.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), attempt)
 	}
+	m.notBeforeMs = in.e.now().UnixMilli() + m.delayMs
 	in.phase = phaseAbandoning
 	in.outstanding++
 	in.awaiting = m
@@ -183,8 +187,8 @@ func (in *instance) abandonDone(m *abandonMsg) {
 			in.view.attempts++
 		}
 		if m.delayMs > 0 {
-			in.view.notBeforeMs = in.e.now().UnixMilli() + m.delayMs
-			in.leaving = true
+			in.view.notBeforeMs = m.notBeforeMs
+			in.leaving = m.notBeforeMs > in.e.now().UnixMilli()
 		}
 	case errors.Is(err, persistence.ErrBusy):
 		in.abandon = m.plan
