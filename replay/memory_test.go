@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector's own memory would be measured.
+
 package replay_test
 
 import (
@@ -19,9 +23,6 @@ func used() uint64 {
 // TestMemoryEstimate measures parked instances: the estimate that residency goes by must be near, and an instance
 // that waits must cost a few kilobytes.
 func TestMemoryEstimate(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector's own memory would be measured")
-	}
 	cases := map[string]struct {
 		n    int
 		fn   replay.Func
