@@ -31,11 +31,14 @@ func limited(w *world, o *orch[int, string], limit int, what string) {
 	}
 }
 
-func TestLimits(t *testing.T) {
-	num := func(f func(ctx octx, n int) error) *orch[int, string] {
-		return turnstone.NewOrchestration("O", func(ctx octx, n int) (string, error) { return "ok", f(ctx, n) })
-	}
-	fill := func(n int) []byte { return bytes.Repeat([]byte{'x'}, n) }
+// num is an orchestration that reaches for a limit with a number.
+func num(f func(ctx octx, n int) error) *orch[int, string] {
+	return turnstone.NewOrchestration("O", func(ctx octx, n int) (string, error) { return "ok", f(ctx, n) })
+}
+
+func fill(n int) []byte { return bytes.Repeat([]byte{'x'}, n) }
+
+func TestLimitsOfValues(t *testing.T) {
 	scenario(t, "activity input", func(w *world) {
 		w.cfg.Limits.PayloadBytes = 5000
 		o := num(func(ctx octx, n int) error {
@@ -79,6 +82,9 @@ func TestLimits(t *testing.T) {
 		w.open(o)
 		limited(w, o, 100, "name")
 	})
+}
+
+func TestLimitsOfAnExecution(t *testing.T) {
 	scenario(t, "pending operations", func(w *world) {
 		w.cfg.Limits.Pending = 50
 		o := num(func(ctx octx, n int) error {
@@ -144,6 +150,9 @@ func TestLimits(t *testing.T) {
 		completes(w, "long", "ok")
 		w.until("the warning", func() bool { return strings.Contains(w.log.String(), "history") })
 	})
+}
+
+func TestLimitsOfMessagesAndTurns(t *testing.T) {
 	scenario(t, "carried events", func(w *world) {
 		w.cfg.Limits.Carried = 5
 		o := num(func(ctx octx, n int) error {
