@@ -25,17 +25,22 @@ type activityCall struct {
 }
 
 // run calls the code and encodes what it came to. A panic is a failure with the panic's text. Code that ends its
-// goroutine (runtime.Goexit, a test's FailNow) has failed too: the outcome is set before the code runs.
+// goroutine (runtime.Goexit, a test's FailNow) has failed too.
 func (c *activityCall) run() {
-	c.outcome = c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED,
-		"the activity ended its goroutine without returning"))
+	returned := false
 	defer func() {
-		if text := recover(); text != nil {
-			c.outcome = c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED,
-				fmt.Sprintf("activity panicked: %v\n%s", text, cutText(debug.Stack(), panicStackBytesMax))))
+		text := recover()
+		if returned {
+			return
 		}
+		message := "the activity ended its goroutine without returning"
+		if text != nil {
+			message = fmt.Sprintf("activity panicked: %v\n%s", text, cutText(debug.Stack(), panicStackBytesMax))
+		}
+		c.outcome = c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, message))
 	}()
 	output, err := c.fn(c.ctx, c.info, c.input)
+	returned = true
 	switch {
 	case err != nil:
 		c.outcome = c.fail(failure.FromError(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err))

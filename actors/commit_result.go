@@ -60,7 +60,13 @@ func (in *instance) proposeCommit(t *turn) {
 	failpoint.Hit("turn.beforeCommit")
 	in.phase = phaseCommitting
 	in.outstanding++
-	in.e.propose(in.p, c, func(r persistence.Result) { in.send(&commitMsg{t, r}) })
+	in.e.propose(in.p, c, t.proposed)
+}
+
+// proposed takes the result of the commit, on the journal's goroutine.
+func (t *turn) proposed(r persistence.Result) {
+	t.committed.result = r
+	t.in.send(&t.committed)
 }
 
 // again ends a pause.

@@ -37,6 +37,10 @@ type turn struct {
 	stopLease      func()
 	releaseSuspect func()
 
+	// What it is sent back with; here so that a turn is one piece of memory.
+	back      turnMsg
+	committed commitMsg
+
 	// Written by the slots, under their lock.
 	began    time.Time
 	reported bool
@@ -77,6 +81,7 @@ type doom struct {
 func (in *instance) newTurn(now time.Time) *turn {
 	v := &in.view
 	t := &turn{in: in, consumer: in.consumer, head: v.head, name: v.head.Name, version: in.version}
+	t.back.turn, t.committed.turn = t, t
 	t.head.ID = in.id
 	room, bytes := inboxPage, limits.BufferBytes
 	take := func(size int) bool {
@@ -134,6 +139,9 @@ func (in *instance) takeArrivals(t *turn, take func(int) bool) {
 	}
 	b.items = append([]*arrival(nil), rest...)
 }
+
+// giveBack brings the turn to its instance.
+func (t *turn) giveBack() { t.in.send(&t.back) }
 
 // empty says that there is nothing to run.
 func (t *turn) empty() bool {
@@ -224,7 +232,7 @@ func (in *instance) startTurn(d *doom) {
 	in.outstanding++
 	if d != nil {
 		t.consumer = nil
-		in.e.turnsRun.Run(t.execute, func() { in.send(&turnMsg{turn: t}) })
+		in.e.turnsRun.Run(t.execute, t.giveBack)
 		return
 	}
 	t.consumer.turns.run(t)

@@ -61,7 +61,7 @@ func (in *instance) failUnreadable() {
 		why:    failure.PoisonUnreadable(in.id, v.head.Execution, v.attempts, in.e.cfg.MaxAttempts, v.unreadable.Error()),
 	}
 	t := &turn{in: in, head: v.head, name: v.head.Name, version: v.head.Version, doom: d, token: in.token}
-	t.head.ID = in.id
+	t.head.ID, t.committed.turn = in.id, t
 	in.endCareful()
 	next := max(v.head.NextEvent, 1)
 	t.input.TimeMs, t.input.Entropy = in.e.now().UnixMilli(), in.e.cfg.IDs.Entropy()

@@ -8,8 +8,10 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
-// What an idle instance costs beside its machine: actor, cell, table entries, view.
-const residentOverheadBytes = 3 << 10
+// What an idle instance costs beside its machine: actor, cell, table entries, view. All of it is counted twice, since
+// the collector lets the heap grow to twice what lives. Measured: 6.2 KB live for a machine that waits for one event,
+// 3.8 of them on the heap.
+const residentOverheadBytes = 3 << 9
 
 // When an idle resident leaves: at once above the bound, after a second above a quarter of it, else after a minute. So
 // what is in use stays, and what only waits costs nothing.
@@ -57,7 +59,7 @@ func (r *residency) park(in *instance, bytes int) bool {
 		r.mu.Unlock()
 		return false
 	}
-	x := &resident{in: in, bytes: int64(bytes + residentOverheadBytes), since: r.e.now()}
+	x := &resident{in: in, bytes: 2 * int64(bytes+residentOverheadBytes), since: r.e.now()}
 	in.place = r.mu.order.PushBack(x)
 	r.mu.bytes += x.bytes
 	evicted := r.shrink(x.since)

@@ -26,7 +26,7 @@ func (s *turnSlots) run(t *turn) {
 	case s.mu.closed || s.limit <= 0:
 		s.mu.Unlock()
 		t.end = turnUnrun
-		t.in.send(&turnMsg{turn: t})
+		t.giveBack()
 	case len(s.mu.running) < s.limit:
 		s.begin(t)
 		s.mu.Unlock()
@@ -61,7 +61,7 @@ func (s *turnSlots) finished(t *turn) {
 	next := s.next()
 	s.mu.Unlock()
 	t.end = turnRan
-	t.in.send(&turnMsg{turn: t})
+	t.giveBack()
 	if next != nil {
 		s.execute(next)
 	}
@@ -99,7 +99,7 @@ func (s *turnSlots) close() {
 	s.mu.Unlock()
 	for _, t := range waiting {
 		t.end = turnUnrun
-		t.in.send(&turnMsg{turn: t})
+		t.giveBack()
 	}
 }
 

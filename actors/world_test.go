@@ -96,6 +96,13 @@ func (j *tape) Propose(p persistence.Partition, proposal persistence.Proposal) {
 	if intercept != nil && intercept(p, proposal) {
 		return
 	}
+	// The disk of the memory journal keeps the proposal: it must not keep who made it.
+	done := proposal.Done
+	proposal.Done = func(r persistence.Result) {
+		f := done
+		done = nil
+		f(r)
+	}
 	j.Memory.Propose(p, proposal)
 	j.poke()
 }
