@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +19,26 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 )
 
-var sweepPoints = flag.Int("sweep", 0, "crash points to try; 0 means 5,000, or 200 with -short")
+var sweepPoints = flag.Int("sweep", 0, "crash points to try; 0 means $TURNSTONE_SWEEP_POINTS, or 5,000, or 200 with -short")
+
+// pointsWanted is how many crash points the sweep is to try.
+func pointsWanted(t *testing.T) int {
+	t.Helper()
+	if *sweepPoints > 0 {
+		return *sweepPoints
+	}
+	if text := os.Getenv("TURNSTONE_SWEEP_POINTS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n <= 0 {
+			t.Fatalf("TURNSTONE_SWEEP_POINTS is %q; give a number above 0", text)
+		}
+		return n
+	}
+	if testing.Short() {
+		return 200
+	}
+	return 5000
+}
 
 // sweepTuning makes a small workload reach what a large one does: flushes, compactions, log rotations.
 var sweepTuning = Tuning{
@@ -53,13 +74,7 @@ type sweeper struct {
 // of the images; such an image cannot be made again from a seed, so it is kept when it fails.
 func TestCrashSweep(t *testing.T) {
 	s := &sweeper{
-		t: t, want: *sweepPoints, images: make(chan image, 4), kinds: map[string]int{}, ops: map[string]int{},
-	}
-	if s.want == 0 {
-		s.want = 5000
-		if testing.Short() {
-			s.want = 200
-		}
+		t: t, want: pointsWanted(t), images: make(chan image, 4), kinds: map[string]int{}, ops: map[string]int{},
 	}
 	var checkers sync.WaitGroup
 	for range max(1, runtime.GOMAXPROCS(0)-1) {
@@ -280,12 +295,29 @@ func (s *sweeper) examine(img image) {
 	}
 	trace := s.traceOf(img.seed)
 	original := img.fs.CrashClone(vfs.CrashCloneCfg{}) // all of the image is synced: this is a copy
+	if img.seed%2 == 0 && img.at.n%11 == 0 {
+		if err := verifyImage(original); err != nil {
+			s.report(img, original, err)
+		}
+	}
 	if err := checkImage(fs, trace, img.atLeast); err != nil {
 		s.report(img, original, err)
 	}
 	for _, second := range seconds {
 		s.examine(second)
 	}
+}
+
+// verifyImage checks that Verify finds a crash image whole. A crash before the store was there leaves none.
+func verifyImage(fs vfs.FS) error {
+	rep, err := Verify(Options{Dir: "store", FS: fs, Tuning: sweepTuning})
+	if errors.Is(err, ErrNoStore) {
+		return nil
+	}
+	if err == nil && len(rep.Damages) > 0 {
+		err = fmt.Errorf("Verify finds damage where a crash has left none: %v", rep.Damages)
+	}
+	return err
 }
 
 // report says what is wrong with an image and keeps it.

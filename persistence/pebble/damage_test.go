@@ -330,8 +330,13 @@ func TestDamage(t *testing.T) {
 	}
 	trials := *damageTrials
 	if trials == 0 {
-		if trials = 4000; testing.Short() {
+		switch {
+		case underRace && testing.Short():
+			trials = 60
+		case testing.Short():
 			trials = 240
+		default:
+			trials = 4000
 		}
 	}
 	began := time.Now()

@@ -55,6 +55,9 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		step, workloads = 12, 1
 	}
+	if underRace {
+		step, workloads = 24, 1
+	}
 	total := faultReport{Ops: map[string]int{}}
 	began := time.Now()
 	for seed := range uint64(workloads) {
@@ -72,7 +75,7 @@ func TestFaults(t *testing.T) {
 	t.Logf("%d faults in %v: %d stopped the store, %d were given back by Open", total.Cases,
 		time.Since(began).Round(time.Millisecond), total.Stopped, total.Refused)
 	t.Logf("%v", total.Ops)
-	if testing.Short() {
+	if step > 1 {
 		return
 	}
 	for _, op := range []string{

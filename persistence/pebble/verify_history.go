@@ -34,6 +34,7 @@ func (i *instanceCheck) history() {
 	}))
 	h := i.h
 	if h.Turn == 0 {
+		i.open = newOpenEvents() // the execution before this one waits for nothing any more
 		if w.execution >= h.Execution {
 			i.damage("it stands before the first turn of execution %d, and history has execution %d", h.Execution, w.execution)
 		} else if w.execution != h.Execution-1 && !w.bad {

@@ -8,7 +8,11 @@ func TestModel(t *testing.T) { Run(t, MemoryHarness(Faults{})) }
 // TestRandom plays random commands to the model behind its journal, which cuts batches as it likes, and checks that
 // the generator reaches what it must.
 func TestRandom(t *testing.T) {
-	for seed := range uint64(3) {
+	seeds := 3
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range uint64(seeds) {
 		trace := Generate(seed, 3, 8000, 24)
 		CheckCoverage(NewT(t), trace.Coverage)
 		Play(NewT(t), MemoryHarness(Faults{}).Open(NewT(t), 3), trace, seed, 4)

@@ -17,6 +17,10 @@ func Play(t T, store Store, trace *Trace, seed uint64, reopens int) {
 	pl.attach()
 	every := len(trace.Steps)/(reopens+1) + 1
 	window := 1
+	views := 25
+	if len(trace.Steps) > 1000 {
+		views = 3 // each reads everything, which is much by then
+	}
 	for i := range trace.Steps {
 		if i%every == every-1 {
 			pl.barrier()
@@ -27,7 +31,7 @@ func Play(t T, store Store, trace *Trace, seed uint64, reopens int) {
 			window = 1 + pl.upTo(1<<pl.upTo(9))
 		}
 		pl.propose(i)
-		if pl.upTo(len(trace.Steps)) < 25 {
+		if pl.upTo(len(trace.Steps)) < views {
 			pl.view(persistence.Partition(pl.upTo(trace.Partitions)))
 		}
 	}

@@ -25,7 +25,8 @@ type generator struct {
 }
 
 // Generate makes a trace of so many commands. live is about how many instances are unfinished at a time: a store with
-// few of them is more often in odd states.
+// few of them is more often in odd states. With an even seed, what is left is as an engine could leave it: every activity
+// that history waits for has work or a result.
 func Generate(seed uint64, partitions, length, live int) *Trace {
 	g := &generator{
 		dice: newDice(seed), nowMs: 1_700_000_000_000, epochs: make([]uint64, partitions), live: live,
