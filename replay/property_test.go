@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -110,6 +111,9 @@ func TestResidentAndRebuiltDecideAlike(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		block := genBlock(t, 3, "p")
 		cfg := config(program(block))
+		if rapid.IntRange(0, 9).Draw(t, "limited") == 0 {
+			cfg.Limits = replay.Limits{Resumptions: 2, Pending: 6, Calls: 60, Carried: 3}
+		}
 		start := msgStart()
 		for execution := uint64(1); execution <= 3; execution++ {
 			cfg.Execution = execution
@@ -177,6 +181,64 @@ func execute(t *rapid.T, cfg replay.Config, start *turnpb.Message, outcomes map[
 		return nil, nil
 	}
 	return &turnpb.Message{Kind: &turnpb.Message_Start{Start: next}}, kv
+}
+
+// TestChangedCodeIsNoticedOrFits loads the history of one random program into a machine that runs another one. The
+// turn must end in a decision of good form: nondeterminism that names an event, or one that fits.
+func TestChangedCodeIsNoticedOrFits(t *testing.T) {
+	seen := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		old := config(program(genBlock(t, 2, "old")))
+		m := replay.New(old)
+		defer m.Close()
+		var history []replay.Segment
+		var w world
+		messages := []*turnpb.Message{msgStart()}
+		for turn := uint64(1); turn <= 5; turn++ {
+			in := replay.Input{TimeMs: int64(turn) * 1_000, Messages: messages}
+			d := m.Advance(in)
+			if d.Outcome != replay.Running {
+				break
+			}
+			history = append(history, copyOf(d.Segment(turn, in, "test")))
+			w.apply(d)
+			messages = w.messages(t, 1)
+		}
+		if len(history) == 0 {
+			return
+		}
+		next := m.NextEvent()
+		if last := history[len(history)-1].Events; len(last) > 0 {
+			next = last[len(last)-1].GetId() + 1
+		}
+		changed := replay.New(config(program(genBlock(t, 2, "new"))))
+		defer changed.Close()
+		changed.Load(history)
+		d := changed.Advance(replay.Input{TimeMs: 9_000, Messages: messages})
+		if d.Spoiled != nil {
+			t.Fatal(d.Spoiled)
+		}
+		for i, e := range d.Events {
+			if e.GetId() != next+uint64(i) && len(history[len(history)-1].Events) > 0 {
+				t.Fatalf("event %d has id %d, want %d", i, e.GetId(), next+uint64(i))
+			}
+			if replay.Terminal(e) != (i+1 == len(d.Events) && d.Outcome != replay.Running) {
+				t.Fatalf("event %d of %d is %s, outcome %d", i+1, len(d.Events), replay.KindName(e), d.Outcome)
+			}
+		}
+		if failure.IsNondeterminism(d.Failure) {
+			seen["nondeterminism"]++
+			if text := failure.Display(d.Failure); !strings.Contains(text, "event ") {
+				t.Fatalf("%q names no event", text)
+			}
+			return
+		}
+		seen[fmt.Sprint("outcome ", d.Outcome)]++
+	})
+	t.Logf("seen: %v", seen)
+	if seen["nondeterminism"] == 0 {
+		t.Error("no change of code was noticed")
+	}
 }
 
 // copyOf is a segment as it comes back from storage.
