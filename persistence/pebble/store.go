@@ -89,8 +89,13 @@ func (s *Store) Attach(p persistence.Partition, sink func(*persistence.Effects))
 // Stopped implements persistence.Journal.
 func (s *Store) Stopped() <-chan struct{} { return s.stopped }
 
-// Cause implements persistence.Journal.
+// Cause implements persistence.Journal. A failure comes before a Close, also one that Close itself met.
 func (s *Store) Cause() error {
+	select {
+	case <-s.latch.done:
+		return fmt.Errorf("%w: %w", persistence.ErrStopped, s.latch.failure)
+	default:
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mu.cause

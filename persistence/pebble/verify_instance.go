@@ -3,10 +3,7 @@ package pebble
 import (
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/turnstone-dev/turnstone/persistence"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // instances checks each head with all rows of its instance, and that no row belongs to none.
@@ -57,9 +54,6 @@ type instanceCheck struct {
 	key []byte
 	// open is what the current execution's history waits for.
 	open openEvents
-	// answered are the activities whose result waits in the inbox; unknown is set if a message could not be read.
-	answered map[uint64]bool
-	unknown  bool
 }
 
 // openEvents are schedule events without a completion, by event.
@@ -77,7 +71,7 @@ func (i *instanceCheck) damage(format string, args ...any) { i.v.damage(i.key, f
 
 func (i *instanceCheck) run() {
 	h := i.h
-	i.open, i.answered = newOpenEvents(), map[uint64]bool{}
+	i.open = newOpenEvents()
 	if h.IID >= i.v.state.NextIID {
 		i.damage("the next incarnation to be given out is %d", i.v.state.NextIID)
 	}
@@ -132,14 +126,6 @@ func (i *instanceCheck) inbox() {
 		if item.Seq == 0 || item.Seq >= i.h.NextSeq {
 			i.v.damage(key, "the next seq to be given out is %d", i.h.NextSeq)
 		}
-		if item.Form == persistence.ItemMessage {
-			var m turnpb.Message
-			if proto.Unmarshal(item.Message, &m) != nil {
-				i.unknown = true
-			} else if m.Execution == i.h.Execution {
-				i.answered[m.Event] = true
-			}
-		}
 	})
 }
 
@@ -158,17 +144,7 @@ func (i *instanceCheck) work() {
 		case name != w.Name || w.ID != i.h.ID:
 			i.v.damage(key, "it is %q of %q; history has %q of %q", w.Name, w.ID, name, i.h.ID)
 		}
-		delete(i.open.activities, w.Key.Event)
 	})
-	if i.h.Status.Terminal() || i.unknown {
-		return
-	}
-	for event, name := range i.open.activities {
-		if !i.answered[event] {
-			i.v.damage(appendEvent(nil, i.v.p, famWork, eventKey(i.h, event)),
-				"history waits for activity %q, which has neither work nor a result in the inbox", name)
-		}
-	}
 }
 
 func (i *instanceCheck) timers() {
