@@ -1,0 +1,97 @@
+package story
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+func app(message string) *turnpb.Failure {
+	return &turnpb.Failure{Category: &turnpb.Failure_Application{Application: &turnpb.ApplicationFailure{
+		Kind: turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, Message: message}}}
+}
+
+func TestStoryOfAnExecution(t *testing.T) {
+	turns := []Turn{
+		{Header: &turnpb.SegmentHeader{Turn: 1, TimeMs: 1_700_000_000_000, CallSites: []*turnpb.CallSite{{Event: 2, Text: "main.checkout:12"}}},
+			Events: []*turnpb.Event{
+				{Id: 1, Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{Name: "Checkout", Version: "1.2.0", Input: []byte(`{"order": 7}`)}}},
+				{Id: 2, Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: "Charge", Input: []byte(`7`)}}},
+				{Id: 3, Kind: &turnpb.Event_TimerCreated{TimerCreated: &turnpb.TimerCreated{FireAtMs: 1_700_000_005_000}}},
+				{Id: 4, Kind: &turnpb.Event_ExternalSubscribed{ExternalSubscribed: &turnpb.ExternalSubscribed{Name: "approved", Mode: turnpb.WaitMode_WAIT_MODE_POSITIONAL}}},
+				{Id: 5, Kind: &turnpb.Event_SubOrchestrationScheduled{SubOrchestrationScheduled: &turnpb.SubOrchestrationScheduled{Name: "Pack", Instance: "sub::5"}}},
+			}},
+		{Header: &turnpb.SegmentHeader{Turn: 2, TimeMs: 1_700_000_000_250, Rejected: []*turnpb.RejectedMessage{{Kind: 11, Source: 2}}},
+			Events: []*turnpb.Event{
+				{Id: 6, Source: 2, Kind: &turnpb.Event_ActivityFailed{ActivityFailed: &turnpb.ActivityFailed{Failure: app("no funds")}}},
+				{Id: 7, Kind: &turnpb.Event_ExternalEvent{ExternalEvent: &turnpb.ExternalEvent{Name: "approved", Data: []byte{0xff, 0xfe}}}},
+				{Id: 8, Source: 5, Kind: &turnpb.Event_SubOrchestrationCancelRequested{SubOrchestrationCancelRequested: &turnpb.SubOrchestrationCancelRequested{Reason: "dropped_future"}}},
+				{Id: 9, Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: app("no funds")}}},
+			}},
+	}
+	var out strings.Builder
+	if err := Write(&out, turns); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"turn 1  2023-11-14 22:13:20.000",
+		`Checkout 1.2.0 starts with {"order":7}`,
+		"asks for activity Charge with 7  at main.checkout:12",
+		"sets a timer for 22:13:25.000 (5s from now)",
+		`waits for event "approved" (only from now on)`,
+		`starts child Pack as "sub::5" with nothing`,
+		"activity Charge (asked for in 2, 250ms later) failed: no funds",
+		`event "approved" arrives with 2 bytes`,
+		"child Pack (asked for in 5, 250ms later) is cancelled: dropped_future",
+		"failed: no funds",
+		"a message for 2 came too late or twice",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the story lacks %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "does not know") {
+		t.Errorf("an event has no sentence:\n%s", out.String())
+	}
+}
+
+// Every kind of event that the format has must have a sentence of its own.
+func TestEveryEventHasASentence(t *testing.T) {
+	fields := (&turnpb.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("kind").Fields()
+	for i := range fields.Len() {
+		e := &turnpb.Event{Id: 2, Source: 1}
+		m := e.ProtoReflect()
+		m.Set(fields.Get(i), m.NewField(fields.Get(i)))
+		var out strings.Builder
+		if err := Write(&out, []Turn{{Header: &turnpb.SegmentHeader{}, Events: []*turnpb.Event{e}}}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "does not know") {
+			t.Errorf("%s: %s", fields.Get(i).Name(), out.String())
+		}
+	}
+}
+
+type broken struct{}
+
+var errBroken = errors.New("broken")
+
+func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestPayloadsAndWriters(t *testing.T) {
+	for raw, want := range map[string]string{
+		"": "nothing", `{ "a": 1 }`: `{"a":1}`, "text": `"text"`, "\xff": "1 bytes",
+	} {
+		if got := Payload([]byte(raw)); got != want {
+			t.Errorf("Payload(%q) = %s, want %s", raw, got, want)
+		}
+	}
+	if long := Payload([]byte(`"` + strings.Repeat("x", 500) + `"`)); !strings.HasSuffix(long, "... (502 bytes)") {
+		t.Errorf("a long payload is shown as %s", long)
+	}
+	if err := Write(broken{}, []Turn{{Header: &turnpb.SegmentHeader{}}}); !errors.Is(err, errBroken) {
+		t.Errorf("a writer that fails gave %v", err)
+	}
+}
