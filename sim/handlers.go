@@ -24,7 +24,14 @@ var _ actors.Handlers = (*handlers)(nil)
 
 // newHandlers makes the registries of the two consumers.
 func newHandlers(w *World) [2]*handlers {
-	program := &interpreter{kill: func(instance string) { w.die("turn of "+instance, 0) }}
+	program := &interpreter{kill: func(instance string) {
+		// A committed turn ends the count of attempts, so the count is by the turn that is not committed.
+		at := record{}
+		if rec := w.disk.ledger.of(instance); rec != nil {
+			at = *rec
+		}
+		w.die(fmt.Sprintf("turn of %s after %d/%d", instance, at.execution, at.turn))
+	}}
 	return [2]*handlers{
 		{
 			world: w, version: "1.0.0", program: program, activities: map[string]bool{activityCommon: true, activityFirst: true},
@@ -83,7 +90,7 @@ func (w *World) activity(ctx context.Context, info actors.ActivityInfo, input []
 	}
 	switch {
 	case spec.Kills:
-		w.die(fmt.Sprintf("activity %v", key), info.Event)
+		w.die(fmt.Sprintf("activity %v", key))
 	case ctx.Err() != nil:
 		w.reach("cancelled activity saw it")
 		return nil, ctx.Err()

@@ -91,7 +91,7 @@ func (w *World) reach(state string) { w.reached[state]++ }
 func (w *World) claim(f func()) { w.claims = append(w.claims, f) }
 
 // die is called by user code that ends its process: nothing that runs after it counts.
-func (w *World) die(who string, _ uint64) {
+func (w *World) die(who string) {
 	w.killed = true
 	w.kills[who]++
 	w.trace.add('K', []uint64{text(who)}, func() string { return who + " ends its process, time number " + fmt.Sprint(w.kills[who]) })
