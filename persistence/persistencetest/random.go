@@ -18,7 +18,6 @@ type generator struct {
 	epochs []uint64
 	ids    []string
 	keys   []persistence.RequestRef
-	nonce  uint64
 	fresh  int
 	// live bounds how many instances are unfinished at a time.
 	live int
