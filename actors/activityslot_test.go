@@ -123,10 +123,7 @@ func TestAResultIsRepeatedWhileTheNodeIsBusy(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		w.attach(basics())
 		n := 0
-		var mu sync.Mutex
 		w.take(func(_ persistence.Partition, p persistence.Proposal) bool {
-			mu.Lock()
-			defer mu.Unlock()
 			c, is := p.Command.(*persistence.CommitTurn)
 			if !is || c.Turn == 0 || n == 3 {
 				return false

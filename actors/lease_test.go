@@ -2,7 +2,6 @@ package actors
 
 import (
 	"errors"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,11 +56,8 @@ func TestALostLeaseStopsItsHolder(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		k := newWorker()
 		w.attach(newRegistry().orchestration("call", call).activity("work", k.run))
-		var mu sync.Mutex
 		lose := true
 		w.take(func(_ persistence.Partition, p persistence.Proposal) bool {
-			mu.Lock()
-			defer mu.Unlock()
 			c, is := p.Command.(*persistence.RenewWork)
 			if !is || !lose {
 				return false

@@ -27,6 +27,7 @@ type partition struct {
 
 	epoch   atomic.Uint64
 	careful atomic.Bool
+	left    atomic.Bool   // the actor has been told to stop itself
 	turn    atomic.Uint64 // so that consumers with the same handlers take turns
 	list    struct {
 		sync.Mutex // of writers
@@ -55,17 +56,24 @@ func newPartition(e *engine, id persistence.Partition) *partition {
 	return p
 }
 
-// start spawns the actor, which opens an epoch. done is called once: when the epoch is durable and what the partition
-// holds has been handed to the dispatcher, or with the reason why not.
-func (p *partition) start(done func(error)) {
-	p.opened = append(p.opened, done)
+// listen spawns the actor and takes the partition's effects. Every partition listens before any is started: one that
+// has been started sends to the others.
+func (p *partition) listen() {
 	p.pid = p.e.sys.spawn("partition", func() actor.Actor { return &partitionActor{p: p} })
 	p.e.journal.Attach(p.id, func(e *persistence.Effects) {
 		if p.effects.put(e) {
 			p.post("effects", func() {})
 		}
 	})
-	p.post("open", p.open)
+}
+
+// start opens an epoch. done is called once: when the epoch is durable and what the partition holds has been handed to
+// the dispatcher, or with the reason why not.
+func (p *partition) start(done func(error)) {
+	p.post("open", func() {
+		p.opened = append(p.opened, done)
+		p.open()
+	})
 }
 
 // epochNow is the current epoch; 0 until BeginEpoch is durable, and after the end.
@@ -137,13 +145,17 @@ func (p *partition) end(done func(error), err error) {
 		p.s.close(errServingEnded)
 		p.s = nil
 	}
+	p.left.Store(true)
 	p.e.sys.send(p.pid, &partitionLeave{})
 	done(err)
 }
 
 // post has the actor run a step. It is how every answer comes back: from the journal, from slots, from the clock. What
-// names the step in traces.
+// names the step in traces. After the end nobody is there to care: code that was given up may still return.
 func (p *partition) post(what string, run func()) {
+	if p.left.Load() {
+		return
+	}
 	p.e.sys.send(p.pid, &partitionStep{what: what, run: run})
 }
 

@@ -119,18 +119,24 @@ func (k *worker) wantCalls(t *testing.T, calls, running int) {
 	}
 }
 
-// take keeps proposals of one kind from the journal and answers them with answer, or lets them through if it returns
-// false.
+// take keeps proposals of one kind from the journal and answers them with answer, one at a time, or lets them through if
+// it returns false.
 func (w *world) take(answer func(p persistence.Partition, proposal persistence.Proposal) bool) {
-	w.journal.on(answer)
+	if answer == nil {
+		w.journal.on(nil)
+		return
+	}
+	var mu sync.Mutex
+	w.journal.on(func(p persistence.Partition, proposal persistence.Proposal) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return answer(p, proposal)
+	})
 }
 
 // busyFor refuses the first n proposals of a command's kind with ErrBusy.
 func busyFor[C persistence.Command](n int) func(persistence.Partition, persistence.Proposal) bool {
-	var mu sync.Mutex
 	return func(_ persistence.Partition, p persistence.Proposal) bool {
-		mu.Lock()
-		defer mu.Unlock()
 		if _, is := p.Command.(C); !is || n == 0 {
 			return false
 		}
@@ -358,6 +364,69 @@ func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 		if _, _, _, ok := w.e.parts[1].findConsumer("nothing", "", ""); ok {
 			t.Error("a consumer was found for a name that nobody has")
 		}
+	})
+}
+
+// TestAConsumerThatMayNotReplayAPinIsPassedOver: what its engine version cannot replay stays for one that can.
+func TestAConsumerThatMayNotReplayAPinIsPassedOver(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		attach := func(id string, h Handlers) {
+			if _, err := w.e.Attach(Consumer{ID: id, Handlers: h, TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		attach("old", replaysOnly{basics(), "1.0.0"})
+		find := func(pin string) string {
+			ids := map[string]bool{}
+			for range 4 {
+				c, _, _, ok := w.e.parts[0].findConsumer("wait", "", pin)
+				if !ok {
+					return ""
+				}
+				ids[c.ID] = true
+			}
+			return fmt.Sprint(ids)
+		}
+		if got := find("2.0.0"); got != "" {
+			t.Errorf("a pin that nobody replays goes to %s", got)
+		}
+		attach("new", replaysOnly{basics(), "2.0.0"})
+		for pin, want := range map[string]string{"1.0.0": "map[old:true]", "2.0.0": "map[new:true]"} {
+			if got := find(pin); got != want {
+				t.Errorf("pin %s goes to %s, want %s", pin, got, want)
+			}
+		}
+	})
+}
+
+// replaysOnly is handlers of an engine that replays one version.
+type replaysOnly struct {
+	*registry
+	version string
+}
+
+func (r replaysOnly) Replays(pin string) bool { return pin == "" || pin == r.version }
+
+// TestWorkIsHandedOutTheMomentItIsDurable, and not before.
+func TestWorkIsHandedOutTheMomentItIsDurable(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		k := newWorker()
+		w.attach(newRegistry().orchestration("call", call).activity("work", k.run))
+		begun := time.Now()
+		w.journal.hold()
+		answer := w.ask(StartRequest{ID: "a", Name: "call", Input: []byte("work")})
+		k.wantCalls(t, 0, 0)
+		if err := answer.wait(); !errors.Is(err, errNoAnswer) {
+			t.Errorf("answered before it was durable: %v", err)
+		}
+		w.journal.release()
+		k.wantCalls(t, 1, 1)
+		if err := answer.wait(); err != nil || !time.Now().Equal(begun) {
+			t.Errorf("answered %v after %v", err, time.Since(begun))
+		}
+		close(k.gate)
+		synctest.Wait()
+		w.completed("a", "work")
 	})
 }
 
