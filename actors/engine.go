@@ -69,6 +69,9 @@ func Start(cfg Config, ready func(error)) *Engine {
 	}
 	all := newGather(n, ready)
 	for _, p := range e.parts {
+		p.listen()
+	}
+	for _, p := range e.parts {
 		p.start(all.done)
 	}
 	return e
