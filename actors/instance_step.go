@@ -115,7 +115,7 @@ func (in *instance) stepAbsent() {
 	}
 	b.settle()
 	if len(b.items) == 0 {
-		in.abandon, in.doomed = nil, nil
+		in.abandon, in.doomed, in.view.due = nil, nil, nil
 		return
 	}
 	start := b.items[0]

@@ -44,9 +44,10 @@ type inboxItem struct {
 // forget keeps only what does not come from the journal's present state.
 func (v *view) forget() { *v = view{nudged: 0, due: v.due} }
 
-// timerDue notes a timer, unless it is noted already or belongs to another execution.
+// timerDue notes a timer, unless it is noted already or belongs to another execution. An instance that does not exist
+// yet keeps it: effects come before answers, so a timer of its first turn may be due before it knows that it exists.
 func (v *view) timerDue(key persistence.TimerKey) {
-	if v.known && !v.owns(key) || slices.Contains(v.due, key) {
+	if v.known && v.exists && !v.owns(key) || slices.Contains(v.due, key) {
 		return
 	}
 	v.due = append(v.due, key)
@@ -106,8 +107,9 @@ func (v *view) created(iid persistence.Incarnation, req *StartRequest) {
 func (v *view) committed(c *persistence.CommitTurn, r persistence.Result) {
 	h := &v.head
 	if c.IID == 0 {
-		*h = persistence.Head{ID: c.ID, IID: r.IID, Execution: 1, NextEvent: 1, NextSeq: 1}
+		*h = persistence.Head{ID: c.ID, IID: r.IID, Execution: 1, NextEvent: 1, NextSeq: 1, Status: persistence.StatusPending}
 		v.known, v.exists = true, true
+		v.keepOwnTimers()
 	}
 	if c.Turn == 0 {
 		h.Name, h.Version, h.Pin = c.Name, c.Version, c.Pin

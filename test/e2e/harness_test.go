@@ -35,6 +35,7 @@ type world struct {
 	registry *turnstone.Registry
 	log      *syncBuffer
 
+	mu       sync.Mutex // of cases that replace the node while others use it
 	node     *node.Node
 	c        *client.Client
 	resident bool

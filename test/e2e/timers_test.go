@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -76,6 +77,13 @@ func TestTimers(t *testing.T) {
 		w.open(o)
 		begin(w, o, "i", "")
 		completes(w, "i", "zero")
+		// It may be due before its own instance has heard that it was created.
+		for i := range 200 {
+			begin(w, o, fmt.Sprint("i", i), "")
+		}
+		for i := range 200 {
+			completes(w, fmt.Sprint("i", i), "zero")
+		}
 	})
 	scenario(t, "E2E_059", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
