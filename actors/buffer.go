@@ -49,17 +49,6 @@ func (a *arrival) answer(err error, repeated bool) {
 	}
 }
 
-// requestKey is the sender's, or empty.
-func (a *arrival) requestKey() string {
-	switch {
-	case a.start != nil:
-		return a.start.req.RequestKey
-	case a.deliver != nil:
-		return a.deliver.requestKey
-	}
-	return ""
-}
-
 // newArrival wraps a counted message that brings something to hold; nil for any other.
 func newArrival(msg any, now time.Time) *arrival {
 	switch m := msg.(type) {
