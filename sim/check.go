@@ -23,19 +23,12 @@ func encode(m proto.Message) []byte {
 }
 
 // inspect compares the whole store with what was acknowledged: after every start of the node, and at the end.
-func (w *World) inspect() []*persistence.Dump {
-	var dumps []*persistence.Dump
-	for n := range w.disk.store.Info().Partitions {
-		dump, err := w.disk.store.Dump(persistence.Partition(n))
-		if err != nil {
-			w.fail("disk", "partition %d cannot be read: %v", n, err)
-			return nil
-		}
-		dumps = append(dumps, dump)
+func (w *World) inspect() {
+	dumps := w.dumps()
+	if len(w.failures) == 0 {
+		w.disk.ledger.compare(dumps)
+		w.client.compare(dumps)
 	}
-	w.disk.ledger.compare(dumps)
-	w.client.compare(dumps)
-	return dumps
 }
 
 // compare checks what the client was told.
@@ -110,13 +103,7 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 }
 
 // examine checks the histories that are left: form, answers, timers, children, and the oracle.
-func (w *World) examine(dumps []*persistence.Dump) {
-	heads := map[instanceKey]persistence.Head{}
-	for _, dump := range dumps {
-		for _, head := range dump.Heads {
-			heads[instanceKey{dump.Partition, head.IID}] = head
-		}
-	}
+func (w *World) examine() {
 	for _, key := range w.disk.ledger.keys() {
 		rec := w.disk.ledger.known[key]
 		executions, err := rec.turns()
@@ -125,14 +112,14 @@ func (w *World) examine(dumps []*persistence.Dump) {
 			continue
 		}
 		for i := range executions {
-			w.examineExecution(rec, heads[key], &executions[i])
+			w.examineExecution(rec, &executions[i])
 			w.oracle(rec, &executions[i])
 		}
 	}
 }
 
 // examineExecution checks one execution's events against what really happened.
-func (w *World) examineExecution(rec *record, head persistence.Head, e *execution) {
+func (w *World) examineExecution(rec *record, e *execution) {
 	answered := map[uint64]bool{}
 	children := map[uint64]*turnpb.SubOrchestrationScheduled{}
 	fires := map[uint64]int64{}
@@ -155,7 +142,7 @@ func (w *World) examineExecution(rec *record, head persistence.Head, e *executio
 			case *turnpb.Event_SubOrchestrationScheduled:
 				children[event.GetId()] = k.SubOrchestrationScheduled
 			case *turnpb.Event_SubOrchestrationCompleted:
-				w.checkChild(rec, e.number, event.GetSource(), children[event.GetSource()], k.SubOrchestrationCompleted.GetResult(), where)
+				w.checkChild(rec, event.GetSource(), children[event.GetSource()], k.SubOrchestrationCompleted.GetResult(), where)
 			case *turnpb.Event_ActivityFailed:
 				w.checkFailure(k.ActivityFailed.GetFailure(), where)
 			case *turnpb.Event_SubOrchestrationFailed:
@@ -165,7 +152,6 @@ func (w *World) examineExecution(rec *record, head persistence.Head, e *executio
 			}
 		}
 	}
-	_ = head
 }
 
 // answers says whether an event is the result of a schedule event.
@@ -226,7 +212,7 @@ func (w *World) checkTimer(fireAt, turnAt int64, where string) {
 const timerLateMs = 15_000
 
 // checkChild: what the parent recorded is what the child ended with.
-func (w *World) checkChild(parent *record, execution, source uint64, scheduled *turnpb.SubOrchestrationScheduled, result []byte, where string) {
+func (w *World) checkChild(parent *record, source uint64, scheduled *turnpb.SubOrchestrationScheduled, result []byte, where string) {
 	if scheduled == nil {
 		w.fail("S7", "%s answers event %d, which scheduled no child", where, source)
 		return
@@ -251,7 +237,6 @@ func (w *World) checkChild(parent *record, execution, source uint64, scheduled *
 	if ended == nil || string(ended.GetOutput()) != string(result) {
 		w.fail("S7", "%s records %q of %s, which ended with %v", where, result, id, events[len(events)-1])
 	}
-	_ = execution
 }
 
 // oracle replays an execution with a fresh machine, turn by turn: it must decide the same bytes.

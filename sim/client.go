@@ -82,24 +82,23 @@ func (c *client) plan() {
 		c.byID[s.id] = s
 		w.agenda.in(c.random.duration(0, w.config.busyFor), 0, "start", func() { c.start(s) })
 		for range c.random.below(6) {
-			c.later(s, func() { c.raise(s.id) })
+			c.later(func() { c.raise(s.id) })
 		}
 		if c.random.chance(5) {
-			c.later(s, func() { c.cancel(s.id) })
+			c.later(func() { c.cancel(s.id) })
 		}
 		for range c.random.between(1, 4) {
-			c.later(s, func() { c.read(s.id) })
+			c.later(func() { c.read(s.id) })
 		}
-		c.later(s, func() { c.wait(s.id) })
+		c.later(func() { c.wait(s.id) })
 	}
 	if w.config.flood {
 		target := c.starts[c.random.below(len(c.starts))]
-		c.later(target, func() { c.flood(target.id) })
+		c.later(func() { c.flood(target.id) })
 	}
 }
 
-func (c *client) later(s *startRecord, f func()) {
-	_ = s
+func (c *client) later(f func()) {
 	c.world.agenda.in(c.random.duration(0, c.world.config.busyFor+5*time.Second), 0, "client", f)
 }
 

@@ -45,6 +45,21 @@ func newDisk(w *World) *disk {
 	return &disk{world: w, files: vfs.NewCrashableMem(), ledger: newLedger(w)}
 }
 
+// verify reads the store as `turnstone verify` does, while nobody has it open, and reports all that does not agree.
+func (d *disk) verify() {
+	w := d.world
+	report, err := pebble.Verify(pebble.Options{
+		Dir: storeDir, FS: d.files, Manual: true, Clock: &processClock{w, 0}, IDs: &entropy{newRandom(w.seed, 77)},
+		OnFatal: func(op, path string, err error) { w.fail("disk", "verification stops: %s %s: %v", op, path, err) },
+	})
+	if err != nil {
+		w.fail("disk", "the store cannot be verified: %v", err)
+	}
+	for _, damage := range report.Damages {
+		w.fail("S3", "the store does not agree with itself: %v", damage)
+	}
+}
+
 // open opens the store, which recovers it, and checks what the crash left.
 func (d *disk) open() error {
 	w := d.world

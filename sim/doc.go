@@ -14,6 +14,16 @@
 //   - A crash is exact: what was not synced is gone, and nobody hears anything more from the old process.
 //   - A run fails if a check fails, or if something cannot happen any more although it must (liveness).
 //
+// What it checks, by the names that a failure gives: S1 nothing acknowledged is lost; S2 a result or an event is
+// recorded once, and is one that was really given; S3 histories are gapless and only grow; S4 a fresh machine decides
+// the same bytes, and the engine fails no program; S5 one chain of commits under rising epochs; S6 nothing is seen or
+// run before it is durable; S7 parents record what their children ended with; S8 what was shown holds; S9 an end is an
+// end; S10 an id has one incarnation; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
+// drain and instances leave; attempts: code that kills its process runs a bounded number of times.
+//
+// Faults planted on purpose ([PlantedNames]) prove that these checks find something; three of them lie inside other
+// packages and need a build with the tag planted.
+//
 // What it cannot produce: two nodes, a network, damage on the disk, an error of the file system anywhere but at the
 // journal's sync, a crash during a flush or a compaction (the crash sweep has those), threads that really overlap (the
 // race detector has those).

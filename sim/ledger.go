@@ -55,7 +55,7 @@ func newLedger(w *World) *ledger {
 func (d *disk) observe(n persistence.Partition, p *process, epoch uint64, c persistence.Command, r *persistence.Result) {
 	w, l := d.world, d.ledger
 	if r.Err != nil {
-		d.observeRefusal(p, c, r)
+		d.observeRefusal(c, r)
 		return
 	}
 	switch c := c.(type) {
@@ -81,7 +81,7 @@ func (d *disk) observe(n persistence.Partition, p *process, epoch uint64, c pers
 }
 
 // observeRefusal counts the rare states that show as refusals.
-func (d *disk) observeRefusal(p *process, c persistence.Command, r *persistence.Result) {
+func (d *disk) observeRefusal(c persistence.Command, r *persistence.Result) {
 	w := d.world
 	var refusal *persistence.Refusal
 	if !errors.As(r.Err, &refusal) {
@@ -109,7 +109,6 @@ func (d *disk) observeRefusal(p *process, c persistence.Command, r *persistence.
 			w.reach("result after cancel")
 		}
 	}
-	_ = p
 }
 
 // observeDuplicate checks that a command that came a second time changed nothing more.

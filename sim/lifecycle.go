@@ -7,6 +7,9 @@ import (
 
 // boot opens the store and starts a process on it. A store that was left by a crash is checked before anything else.
 func (w *World) boot() {
+	if w.processes > 0 && w.lives.chance(4) {
+		w.disk.verify()
+	}
 	if err := w.disk.open(); err != nil {
 		w.fail("disk", "the store could not be opened: %v", err)
 		return
@@ -92,12 +95,15 @@ func (w *World) restart() {
 			w.reach("clean restart")
 			w.cleanRestarts++
 			w.trace.add('X', nil, func() string { return "clean shutdown ends" })
-			w.down(func() {
-				if err := w.disk.store.Close(); err != nil {
-					w.fail("disk", "closing the store: %v", err)
-				}
-			})
+			w.down(w.closeStore)
 			w.agenda.in(w.lives.duration(0, time.Second), 0, "boot", w.boot)
 		})
 	})
+}
+
+// closeStore ends the store as a shutdown does.
+func (w *World) closeStore() {
+	if err := w.disk.store.Close(); err != nil {
+		w.fail("disk", "closing the store: %v", err)
+	}
 }

@@ -61,15 +61,15 @@ func Run(seed uint64, o Options) Result {
 		}
 	}
 	if len(w.failures) == 0 {
-		w.examine(w.inspect())
+		w.inspect()
+		w.examine()
+		w.down(w.closeStore)
+		w.disk.verify()
 	}
 	return w.result()
 }
 
 func (w *World) result() Result {
-	for _, p := range w.live {
-		p.count()
-	}
 	return Result{
 		Seed: w.seed, Trace: w.trace.hash, Steps: w.steps, Virtual: w.agenda.now, Crashes: w.crashes, Reached: w.reached,
 		Failures: w.failures,
