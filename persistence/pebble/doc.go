@@ -11,7 +11,9 @@
 //   - One driver applies; one releaser calls back. Nothing is released before its batch is synced and the latch is clear.
 //   - The first failed write or sync closes the latch: nothing is applied, written or acknowledged after it.
 //   - A read-write open of a store is preceded by a read-only one that is compared with the witness.
-//   - The witness never says more than is durable.
+//   - The witness never says more than is durable, and a file leaves it before the file goes.
+//   - What is kept in memory (heads, work rows, filters of ids and request keys) only Apply changes, and a row that it
+//     does not hold is looked for in Pebble.
 //
 // Start reading at [Open], then driver.go (the log), machine.go (Apply), turn.go (a turn's commit), key.go (the rows).
 package pebble
