@@ -266,6 +266,9 @@ func (c *faultCase) await() (now phase, err error, ok bool) {
 		select {
 		case now = <-c.phases:
 		case err = <-c.ended:
+			for len(c.phases) > 0 {
+				now = <-c.phases
+			}
 			return now, err, true
 		case <-halted:
 			halted, stopped = nil, true
