@@ -52,6 +52,8 @@ type Store struct {
 	running sync.WaitGroup
 	// releasing is held while results leave, so that a batch is released whole or fails whole.
 	releasing sync.Mutex
+	// asking is held for reading by MayExist, which may be called at any time: the database is closed under nobody.
+	asking sync.RWMutex
 
 	mu struct {
 		sync.Mutex
@@ -103,6 +105,8 @@ func (s *Store) Cause() error {
 
 // MayExist implements persistence.Journal. A store that has stopped answers true: it does not know.
 func (s *Store) MayExist(id string) bool {
+	s.asking.RLock()
+	defer s.asking.RUnlock()
 	select {
 	case <-s.stopped:
 		return true
@@ -179,6 +183,8 @@ func (s *Store) close() error {
 	s.failAll(errClosed)
 	close(s.closed)
 	s.running.Wait()
+	s.asking.Lock() // who asks from here on sees that the store has stopped, and leaves the database alone
+	s.asking.Unlock()
 	if !s.o.ReadOnly {
 		s.writeWitness()
 	}
