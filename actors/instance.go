@@ -44,7 +44,7 @@ type instance struct {
 	p    persistence.Partition
 	part *partition
 	cell *cell
-	pid  *actor.PID
+	pid  *actor.PID // set once, before anything is asked for; answers read it from other goroutines
 
 	phase phase
 	view  view
@@ -95,7 +95,9 @@ func newInstanceActor(e *engine, id string, c *cell) actor.Actor {
 func (in *instance) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
-		in.pid = c.Self()
+		if in.pid == nil { // it stays the same over a restart, and answers on their way read it
+			in.pid = c.Self()
+		}
 		if failed := in.cell.handling; failed != nil {
 			in.afterPanic(failed)
 			in.cell.handled()

@@ -223,6 +223,9 @@ func (in *instance) loadFailed(err error) {
 	}
 	in.e.cfg.Logger.Error("an instance cannot be loaded", "instance", in.id, "error", err)
 	in.unpark()
+	if errors.Is(err, persistence.ErrStopped) { // what is held has not been proposed
+		err = fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
+	}
 	in.answerHeld(fmt.Errorf("load instance %q: %w", in.id, err))
 	in.retreat()
 }
