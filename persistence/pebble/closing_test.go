@@ -10,20 +10,23 @@ import (
 
 // The database is closed under nobody who asks whether an instance may exist.
 func TestMayExistWhileClosing(t *testing.T) {
-	for range 20 {
-		s, err := Open(Options{Dir: t.TempDir() + "/store", Partitions: 1})
+	dir := t.TempDir() + "/store"
+	for round := range 25 {
+		s, err := Open(Options{Dir: dir, Partitions: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		done := make(chan persistence.Result, 1)
-		s.Propose(0, persistence.Proposal{
-			Command: &persistence.StartInstance{ID: "a", Name: "O"}, Done: func(r persistence.Result) { done <- r },
-		})
-		if r := <-done; r.Err != nil {
-			t.Fatal(r.Err)
+		if round == 0 { // from the second round on it is in a table, which an open iterator holds on to
+			done := make(chan persistence.Result, 1)
+			s.Propose(0, persistence.Proposal{
+				Command: &persistence.StartInstance{ID: "a", Name: "O"}, Done: func(r persistence.Result) { done <- r },
+			})
+			if r := <-done; r.Err != nil {
+				t.Fatal(r.Err)
+			}
 		}
 		var asking sync.WaitGroup
-		for g := range 4 {
+		for g := range 16 {
 			asking.Add(1)
 			go func() {
 				defer asking.Done()
