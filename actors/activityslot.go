@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"time"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -252,6 +251,3 @@ type activityOutcome struct {
 	encoded []byte
 	failed  bool
 }
-
-// drainWait is how long activities may go on after a shutdown told them to stop.
-const drainWait = time.Second

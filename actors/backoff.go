@@ -63,10 +63,12 @@ func (a *activity) answered(err error) {
 	switch {
 	case err == nil, errors.Is(err, persistence.ErrNotFound):
 		a.close()
-	case transient(err):
-		a.retry(a.answer)
-	case errors.Is(err, persistence.ErrUncertain), errors.Is(err, persistence.ErrStopped):
+	case errors.Is(err, persistence.ErrStopped):
 		a.close() // the journal has stopped; after a restart the row says what became of it
+	case transient(err), errors.Is(err, persistence.ErrUncertain):
+		// Uncertain: the instance's actor failed, or the journal is about to say that it has stopped. A result may be
+		// brought twice: if the first was recorded its row is gone, and the answer is NotFound.
+		a.retry(a.answer)
 	default: // LeaseLost, Fenced
 		a.void()
 	}

@@ -74,7 +74,7 @@ func (s *serving) stopActivities(c *consumer) {
 		}
 		switch a.phase {
 		case activityRunning:
-			a.tellToStop(errActivityShutdown, drainWait.Milliseconds())
+			a.tellToStop(errActivityShutdown, a.s.e.cfg.Drain.Milliseconds())
 		case activityLeasing, activityReading:
 			a.putBack(0)
 		}

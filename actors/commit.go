@@ -203,7 +203,7 @@ func encodeSegment(header *turnpb.SegmentHeader, events []*turnpb.Event, first u
 	return s, nil
 }
 
-// checkLimits checks what the turn adds. The core has checked names, payloads, pending operations and what is carried.
+// checkLimits checks what the turn adds. The core has checked names, ids, payloads, pending operations and what is carried.
 func (t *turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure {
 	l := &t.in.e.cfg.Limits
 	events, bytes := int(t.head.HistoryEvents), int(t.head.HistoryBytes)+len(c.Segment.Header)
@@ -214,9 +214,6 @@ func (t *turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure 
 	}
 	events += added
 	err := limits.Check("turn bytes", size, l.TurnBytes)
-	for i := range c.Children {
-		err = errors.Join(err, limits.Check("child instance id bytes", len(c.Children[i].ID), l.DerivedIDBytes))
-	}
 	if added > 0 && c.Outcome == persistence.OutcomeRunning {
 		err = errors.Join(err, limits.Check("history events", events, l.HistoryEvents),
 			limits.Check("history bytes", bytes, l.HistoryBytes))

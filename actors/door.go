@@ -31,7 +31,7 @@ func (d *door) init(counts *counters) { d.counts = counts }
 // enter admits a request of so many bytes, or says why not.
 func (d *door) enter(size int) error {
 	if d.closed.Load() {
-		return fmt.Errorf("%w: the node is shutting down", persistence.ErrNotLeader)
+		return fmt.Errorf("%w: %w: the node is shutting down", persistence.ErrNotLeader, persistence.ErrStopped)
 	}
 	requests, bytes := d.requests.Add(1), d.bytes.Add(int64(size))
 	if requests > doorRequestsMax || bytes > doorBytesMax {

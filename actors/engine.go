@@ -49,7 +49,7 @@ type engine = Engine
 
 // Start builds an engine and opens an epoch in every partition. It returns at once; ready is called when all epochs
 // are durable and what the journal holds has been handed to the dispatchers, or with the first error. Consumers may be
-// attached, and requests made, before that: they wait.
+// attached, and requests made, before that: requests are made durable, and run when the engine is ready.
 func Start(cfg Config, ready func(error)) *Engine {
 	e := &Engine{}
 	cfg = e.withDefaults(cfg)
@@ -111,13 +111,14 @@ func (e *Engine) withDefaults(cfg Config) Config {
 		{&cfg.BackoffBase, time.Second}, {&cfg.BackoffMax, time.Minute},
 		{&cfg.TurnLease, 5 * time.Second}, {&cfg.TurnLeaseBuffer, 2 * time.Second},
 		{&cfg.WorkLease, 30 * time.Second}, {&cfg.WorkLeaseBuffer, 5 * time.Second},
-		{&cfg.Grace, 10 * time.Second}, {&cfg.WatchdogWarn, time.Second}, {&cfg.WatchdogAbandon, 5 * time.Second},
+		{&cfg.Grace, 10 * time.Second}, {&cfg.Drain, time.Second}, {&cfg.WatchdogWarn, time.Second}, {&cfg.WatchdogAbandon, 5 * time.Second},
 		{&cfg.CarefulFor, 30 * time.Second}, {&cfg.LeaseAfter, time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
 	}
+	cfg.Drain = max(cfg.Drain, 0)
 	if cfg.MaxAttempts == 0 {
 		cfg.MaxAttempts = 10
 	}

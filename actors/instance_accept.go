@@ -51,7 +51,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 	case r.Err == nil:
 		in.acceptedNow(a, r, taken)
 	case errors.Is(r.Err, persistence.ErrBusy):
-		a.state = arrivalHeld // the next tick tries again
+		a.state, a.since = arrivalHeld, in.e.now() // the next tick tries again
 	default:
 		in.countRefusal(r.Err)
 		a.answer(in.refusal(a, r.Err), false)

@@ -159,7 +159,7 @@ func (in *instance) stepTurn() {
 		in.doNow(in.poison(v.attempts + 1))
 	case in.machine == nil && !in.findForHead():
 		in.unregistered()
-	case in.token == "" && in.part.carefulNow():
+	case in.token == "" && (in.part.carefulNow() || in.releaseSuspect != nil): // a suspect that was let in stays one
 		in.stepCareful()
 	default:
 		in.unpark()

@@ -243,7 +243,7 @@ func (e *Engine) replayLimits() replay.Limits {
 	l := &e.cfg.Limits
 	return replay.Limits{
 		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
-		PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
+		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
 	}
 }
 

@@ -121,7 +121,7 @@ func TestLimitsOfATurn(t *testing.T) {
 		{"history bytes", "history bytes", steps, limits.Limits{HistoryBytes: 5000}},
 		{"pending", "pending", fan, limits.Limits{Pending: 19}},
 		{"payload", "input", fan, limits.Limits{PayloadBytes: big - 1}},
-		{"child id", "child instance id bytes", func(c *replay.Context, _ []byte) ([]byte, error) {
+		{"child id", "the id of sub-orchestration", func(c *replay.Context, _ []byte) ([]byte, error) {
 			return nil, second(c.Child("wait", nil, replay.ChildOptions{}).Await())
 		}, limits.Limits{DerivedIDBytes: 8}},
 	} {

@@ -127,15 +127,18 @@ func (s *serving) detach(c *consumer) {
 
 // drain takes the effects that have come.
 func (s *serving) drain() {
-	for _, e := range s.p.effects.take() {
+	taken := s.p.effects.take()
+	for _, e := range taken { // first, and for all: after a failure below no scan would find an end again
+		for _, end := range e.Ended {
+			s.e.ended(end)
+		}
+	}
+	for _, e := range taken {
 		s.d.Effects(s.now(), e)
 		for _, key := range e.WorkDeleted {
 			if a := s.activities[key]; a != nil {
 				a.rowDeleted()
 			}
-		}
-		for _, end := range e.Ended {
-			s.e.ended(end)
 		}
 	}
 }

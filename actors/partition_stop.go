@@ -29,7 +29,7 @@ func (s *serving) stop(done func(error)) {
 	}
 	s.stopping = done
 	s.stopActivities(nil)
-	deadline := s.now() + drainWait.Milliseconds()
+	deadline := s.now() + s.e.cfg.Drain.Milliseconds()
 	s.alarms.set(deadline+1, func() { s.endEpoch() }) // after the last has been given up
 	s.endWhenIdle()
 }

@@ -53,6 +53,8 @@ type Config struct {
 	WorkLeaseBuffer time.Duration
 	// Grace is how long a cancelled activity may go on before its slot is given back. Default 10 s.
 	Grace time.Duration
+	// Drain is how long a stop waits for activities that it has told to stop. Default 1 s; negative: not at all.
+	Drain time.Duration
 	// WatchdogWarn and WatchdogAbandon: when a turn that blocks outside Turnstone is reported and given up.
 	// Defaults 1 s and 5 s.
 	WatchdogWarn    time.Duration

@@ -37,10 +37,11 @@ func checkText(what, s string) error {
 var sentinels = []struct{ inner, outer error }{
 	{persistence.ErrAlreadyExists, turnstone.ErrAlreadyExists},
 	{persistence.ErrNotFound, turnstone.ErrInstanceNotFound},
-	{persistence.ErrBusy, turnstone.ErrBusy},
-	{persistence.ErrNotLeader, turnstone.ErrBusy},
+	// One error may wrap several: what may have been written comes first, then what will not come back by waiting.
 	{persistence.ErrUncertain, turnstone.ErrUncertain},
 	{persistence.ErrStopped, turnstone.ErrStopped},
+	{persistence.ErrBusy, turnstone.ErrBusy},
+	{persistence.ErrNotLeader, turnstone.ErrBusy},
 }
 
 // clientError turns an error of the rooms below into one that callers can name.

@@ -93,6 +93,9 @@ func (c Config) Validate() error {
 	if c.InstancesMax < 0 {
 		return fmt.Errorf("node: Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
 	}
+	if err := c.Limits.Validate(); err != nil {
+		return fmt.Errorf("node: Config.Limits: %w", err)
+	}
 	if c.NodeID != "" {
 		if err := limits.CheckID("node id", c.NodeID, nodeIDBytesMax); err != nil {
 			return fmt.Errorf("node: Config.NodeID: %w", err)

@@ -98,8 +98,16 @@ func (n *Node) engineConfig() actors.Config {
 		TurnLease: c.TurnLease, TurnLeaseBuffer: c.TurnLeaseBuffer,
 		WorkLease: c.WorkLease, WorkLeaseBuffer: c.WorkLeaseBuffer,
 		WatchdogWarn: c.WatchdogWarn, WatchdogAbandon: c.WatchdogAbandon,
-		Grace: c.Grace, ResidentBytes: c.ResidentBytes, InstancesMax: c.InstancesMax,
+		Grace: c.Grace, Drain: drainOf(c.Drain), ResidentBytes: c.ResidentBytes, InstancesMax: c.InstancesMax,
 	}
+}
+
+// drainOf is the engine's form of a drain that has its default already: there 0 means the default.
+func drainOf(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 // Runtime is a set of handlers with slots of its own. A node has one from its Config; more may be attached, with

@@ -87,6 +87,9 @@ func TestOpenRunShutdownReopen(t *testing.T) {
 	if _, err := n.Client().Status(context.Background(), "a"); !errors.Is(err, turnstone.ErrStopped) {
 		t.Errorf("a client of a node that has stopped: %v", err)
 	}
+	if err := n.Client().StartByName(context.Background(), "late", "Any", nil); !errors.Is(err, turnstone.ErrStopped) || errors.Is(err, turnstone.ErrBusy) {
+		t.Errorf("a start on a node that has stopped: %v", err)
+	}
 	n = open(t, config(t, dir))
 	if n.ID() != id || id == "" {
 		t.Errorf("the node's id was %q and is %q", id, n.ID())
@@ -232,6 +235,7 @@ func TestConfigNamesTheWrongField(t *testing.T) {
 		"Partitions":     func(c *node.Config) { c.Partitions = 4097 },
 		"BackoffBase":    func(c *node.Config) { c.BackoffBase, c.BackoffMax = 2, 1 },
 		"BackoffMax":     func(c *node.Config) { c.BackoffMax = -1 },
+		"PayloadBytes":   func(c *node.Config) { c.Limits.PayloadBytes = -1 },
 		"TurnLease":      func(c *node.Config) { c.TurnLease = -1 },
 		"Grace":          func(c *node.Config) { c.Grace = -1 },
 		"WatchdogWarn":   func(c *node.Config) { c.WatchdogWarn = -1 },

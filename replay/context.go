@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
@@ -75,11 +76,12 @@ func (c *Context) Activity(name string, input []byte, o ActivityOptions) *Future
 	m.checkName("activity name", name)
 	m.checkPayload("activity input", input)
 	if o.Session != nil {
-		m.checkName("session id", *o.Session)
+		m.checkID("session id", *o.Session)
 	}
 	if o.Tag != nil {
 		checkText("tag", *o.Tag)
 		m.checkLimit("tag", len(*o.Tag), m.cfg.Limits.TagBytes)
+		m.checkShape("tag", *o.Tag)
 	}
 	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: o.Session, tag: o.Tag}
 	f.inline = isInline(name)
@@ -110,7 +112,7 @@ func (c *Context) Timer(d time.Duration) *Future {
 func (c *Context) WaitEvent(name string, mode turnpb.WaitMode) *Future {
 	m := c.m
 	m.enter(c.co)
-	m.checkName("event name", name)
+	m.checkID("event name", name)
 	if mode != turnpb.WaitMode_WAIT_MODE_POSITIONAL {
 		mode = turnpb.WaitMode_WAIT_MODE_BUFFERED
 	}
@@ -121,7 +123,7 @@ func (c *Context) WaitEvent(name string, mode turnpb.WaitMode) *Future {
 func (c *Context) Dequeue(queue string) *Future {
 	m := c.m
 	m.enter(c.co)
-	m.checkName("queue name", queue)
+	m.checkID("queue name", queue)
 	return m.emit(c.co, &Future{kind: opQueue, name: queue})
 }
 
@@ -131,7 +133,9 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 	m.enter(c.co)
 	m.checkName("orchestration name", name)
 	m.checkPayload("sub-orchestration input", input)
-	m.checkName("sub-orchestration id", o.ID)
+	if o.ID != "" {
+		m.checkID("sub-orchestration id", o.ID)
+	}
 	checkText("version", o.Version)
 	f := &Future{kind: opChild, name: name, input: bytes.Clone(input), version: o.Version, policy: o.Policy}
 	if f.policy == turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
@@ -148,7 +152,7 @@ func (c *Context) Detached(name, instance string, input []byte, version string) 
 	m := c.m
 	m.enter(c.co)
 	m.checkName("orchestration name", name)
-	m.checkName("instance id", instance)
+	m.checkID("instance id", instance)
 	m.checkPayload("orchestration input", input)
 	checkText("version", version)
 	m.emit(c.co, &Future{kind: opDetached, name: name, instance: instance, input: bytes.Clone(input), version: version})
@@ -227,6 +231,32 @@ func (m *Machine) checkLimit(what string, size, limit int) {
 func (m *Machine) checkName(what, name string) {
 	checkText(what, name)
 	m.checkLimit(what, len(name), m.cfg.Limits.NameBytes)
+	m.checkShape(what, name)
+}
+
+func (m *Machine) checkID(what, id string) {
+	checkText(what, id)
+	m.checkLimit(what, len(id), m.cfg.Limits.IDBytes)
+	m.checkShape(what, id)
+}
+
+// checkShape ends the turn if code gives a name that nobody outside could use. Like a limit it is not asked of what
+// history already has, and only where the host sets limits.
+func (m *Machine) checkShape(what, name string) {
+	if !m.fresh || m.cfg.Limits.IDBytes == noLimit {
+		return
+	}
+	problem := ""
+	switch i := strings.IndexFunc(name, unicode.IsControl); {
+	case name == "":
+		problem = "is empty"
+	case i >= 0:
+		problem = fmt.Sprintf("has a control character at byte %d", i)
+	default:
+		return
+	}
+	m.failLimit(failure.Limit("invalid " + what + ": it " + problem))
+	m.current.exit()
 }
 
 func (m *Machine) checkPayload(what string, b []byte) {

@@ -22,6 +22,9 @@ type Limits struct {
 	CarriedBytes int
 	// NameBytes bounds names and ids that code gives. Default: no limit.
 	NameBytes int
+	// IDBytes bounds the ids of instances and sessions, and the names of events and queues, that code gives. Where it
+	// is set, these and names must also not be empty and have no control character. Default: no limit.
+	IDBytes int
 	// ChildIDBytes bounds the id that a sub-orchestration gets, with its parent's in front. Default 1,024.
 	ChildIDBytes int
 	// PayloadBytes bounds each input and output that code gives. Default: no limit.
@@ -56,6 +59,7 @@ func (l Limits) resolved() Limits {
 	set(&l.Carried, 1_000)
 	set(&l.CarriedBytes, 4<<20)
 	set(&l.NameBytes, noLimit)
+	set(&l.IDBytes, noLimit)
 	set(&l.ChildIDBytes, 1_024)
 	set(&l.PayloadBytes, noLimit)
 	set(&l.TagBytes, 256)

@@ -165,7 +165,7 @@ func TestSizes(t *testing.T) {
 			}
 		}},
 		{"activity name", replay.Limits{NameBytes: 256}, 256, func(c *replay.Context, n int) { activity(c, long(n), "") }},
-		{"event name", replay.Limits{NameBytes: 256}, 256, func(c *replay.Context, n int) { c.WaitEvent(long(n), buffered) }},
+		{"event name", replay.Limits{IDBytes: 256}, 256, func(c *replay.Context, n int) { c.WaitEvent(long(n), buffered) }},
 		{"the id of sub-orchestration", replay.Limits{}, 1_024, func(c *replay.Context, n int) {
 			c.Child("C", nil, replay.ChildOptions{ID: long(n)})
 		}},

@@ -55,22 +55,40 @@ const (
 // Default has every default.
 func Default() Limits { return Limits{}.WithDefaults() }
 
+// limit is one field.
+type limit struct {
+	name  string
+	field *int
+	value int
+}
+
+func (l *Limits) all() []limit {
+	return []limit{
+		{"NameBytes", &l.NameBytes, 256}, {"IDBytes", &l.IDBytes, 256}, {"DerivedIDBytes", &l.DerivedIDBytes, 1024}, {"PayloadBytes", &l.PayloadBytes, 2 << 20},
+		{"TurnBytes", &l.TurnBytes, 16 << 20}, {"HistoryEventsWarn", &l.HistoryEventsWarn, 10_240}, {"HistoryBytesWarn", &l.HistoryBytesWarn, 10 << 20},
+		{"HistoryEvents", &l.HistoryEvents, 51_200}, {"HistoryBytes", &l.HistoryBytes, 50 << 20}, {"Pending", &l.Pending, 10_000}, {"Inbox", &l.Inbox, 10_000},
+		{"Carried", &l.Carried, 1000}, {"CarriedBytes", &l.CarriedBytes, 4 << 20}, {"RequestKeyBytes", &l.RequestKeyBytes, 256}, {"ReasonBytes", &l.ReasonBytes, 4096},
+	}
+}
+
 // WithDefaults fills in the fields that are 0.
 func (l Limits) WithDefaults() Limits {
-	for _, f := range []struct {
-		field *int
-		value int
-	}{
-		{&l.NameBytes, 256}, {&l.IDBytes, 256}, {&l.DerivedIDBytes, 1024}, {&l.PayloadBytes, 2 << 20},
-		{&l.TurnBytes, 16 << 20}, {&l.HistoryEventsWarn, 10_240}, {&l.HistoryBytesWarn, 10 << 20},
-		{&l.HistoryEvents, 51_200}, {&l.HistoryBytes, 50 << 20}, {&l.Pending, 10_000}, {&l.Inbox, 10_000},
-		{&l.Carried, 1000}, {&l.CarriedBytes, 4 << 20}, {&l.RequestKeyBytes, 256}, {&l.ReasonBytes, 4096},
-	} {
+	for _, f := range l.all() {
 		if *f.field == 0 {
 			*f.field = f.value
 		}
 	}
 	return l
+}
+
+// Validate names the first field that is negative.
+func (l Limits) Validate() error {
+	for _, f := range l.all() {
+		if *f.field < 0 {
+			return fmt.Errorf("the limit %s is %d; it cannot be negative (0 means the default, %d)", f.name, *f.field, f.value)
+		}
+	}
+	return nil
 }
 
 // Error says which limit would be exceeded and by what.

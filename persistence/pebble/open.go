@@ -82,9 +82,6 @@ func prepare(o *Options, f *latchFS) error {
 		return fmt.Errorf("%w: %s is missing; restore the store from a copy",
 			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName))
 	}
-	if !o.ReadOnly {
-		return checkWritable(o)
-	}
 	return nil
 }
 
@@ -114,11 +111,6 @@ type found struct {
 
 func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 	dbDir := o.FS.PathJoin(o.Dir, dbName)
-	w, err := readWitness(o.FS, o.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s cannot be trusted: %w; restore the store from a copy",
-			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName), err)
-	}
 	lock, err := lockDir(o.FS, dbDir)
 	if err != nil {
 		return nil, err
@@ -128,6 +120,17 @@ func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 			err = errors.Join(err, lock.Close())
 		}
 	}()
+	if !o.ReadOnly {
+		if err := checkWritable(o); err != nil {
+			return nil, err
+		}
+	}
+	// Under the lock: until then another process may still move on.
+	w, err := readWitness(o.FS, o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s cannot be trusted: %w; restore the store from a copy",
+			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName), err)
+	}
 	seen, db, err := look(o, lock, dbDir, w)
 	if err != nil {
 		return nil, err
