@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"time"
@@ -42,7 +43,9 @@ func main() {
 	flag.IntVar(&o.turns, "turns", 8, "turn slots")
 	flag.IntVar(&o.slots, "slots", 64, "activity slots")
 	profile := flag.String("cpuprofile", "", "write a profile of the processor time to this file")
+	gc := flag.Int("gogc", 400, "the garbage collector's percentage, for the engine and the limit alike: both have small heaps")
 	flag.Parse()
+	debug.SetGCPercent(*gc)
 	o.workloads = strings.Split(*names, ",")
 	if err := profiled(*profile, func() error { return run(o) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
