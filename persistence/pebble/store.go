@@ -183,8 +183,7 @@ func (s *Store) close() error {
 	s.failAll(errClosed)
 	close(s.closed)
 	s.running.Wait()
-	s.asking.Lock() // who asks from here on sees that the store has stopped, and leaves the database alone
-	s.asking.Unlock()
+	s.waitForAskers()
 	if !s.o.ReadOnly {
 		s.writeWitness()
 	}
@@ -219,4 +218,11 @@ func (s *Store) finished() bool {
 	case <-s.latch.done:
 		return false
 	}
+}
+
+// waitForAskers returns when nobody asks the database any longer: who asks from then on sees that the store has
+// stopped, and leaves it alone.
+func (s *Store) waitForAskers() {
+	s.asking.Lock()
+	defer s.asking.Unlock()
 }
