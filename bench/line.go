@@ -24,6 +24,7 @@ type Line struct {
 	RSSMB     float64 `json:"rss_mb"`
 	DiskBytes int64   `json:"disk_bytes"`
 	Syncs     int64   `json:"fsyncs"`
+	GOGC      int     `json:"gogc"`
 	Commits   int64   `json:"commits"`
 	CPUMicros float64 `json:"cpu_us_each"`
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,15 @@ func measure(ctx context.Context, o options, name string, w workload) (Line, err
 	if b.line.InFlight == 0 {
 		b.line.InFlight = o.inFlight
 	}
+	gc := o.gc
+	switch {
+	case gc == 0 && name == "w6":
+		gc = 100
+	case gc == 0:
+		gc = 400
+	}
+	debug.SetGCPercent(gc)
+	b.line.GOGC = gc
 	dir, err := os.MkdirTemp(o.dir, "bench")
 	if err != nil {
 		return b.line, err
