@@ -40,7 +40,7 @@ run: ## catalogue a directory tree [DIR=] [STORE=] [REPORT=]; run it again to re
 	@mkdir -p bin && $(GO) build -o bin/turnstone ./cmd/turnstone
 	@exec bin/turnstone demo --dir "$$DIR" --store "$$STORE" --report "$$REPORT"
 
-check: race-note ## everything that takes less than three minutes
+check: race-note ## format, vet, lint, build and the short tests
 	@$(STAGES) $(CHECK_STAGES)
 
 test: race-note ## the gate: everything that this checkout promises, in at most 40 minutes

@@ -6,7 +6,7 @@
 // With the tag, the environment variable TURNSTONE_FAILPOINT says what happens where:
 //
 //	TURNSTONE_FAILPOINT='turn.afterSync=exit@3'
-//	TURNSTONE_FAILPOINT='start.beforeCommit=sleep(50ms); work.beforeGrant=panic@2'
+//	TURNSTONE_FAILPOINT='start.beforeCommit=sleep(50ms); turn.afterSync=panic@2'
 //
 // Each entry is name=action[@n]. The actions are exit (end the process at once with [ExitCode]: no deferred function
 // runs and no buffer is flushed), panic, and sleep(duration). With @n the action happens at the n-th hit alone,
