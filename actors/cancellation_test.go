@@ -1,7 +1,9 @@
 package actors
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,4 +178,45 @@ func TestAShutdownDoesNotWaitForADeafActivity(t *testing.T) {
 		synctest.Wait()
 		w.completed("a", "work")
 	})
+}
+
+// TestDrainIsHowLongAShutdownWaits: an activity that needs three seconds to finish has five, and its result counts; one
+// that needs more is given up when they are over.
+func TestDrainIsHowLongAShutdownWaits(t *testing.T) {
+	for _, c := range []struct {
+		needs, shutdown time.Duration
+		calls           int
+	}{{3 * time.Second, 3 * time.Second, 1}, {8 * time.Second, 5 * time.Second, 2}} {
+		t.Run(c.needs.String(), func(t *testing.T) {
+			once(t, Config{Drain: 5 * time.Second}, func(w *world) {
+				var calls atomic.Int64
+				register := func() *registry {
+					return newRegistry().orchestration("call", call).activity("work",
+						func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+							if calls.Add(1) == 1 {
+								<-ctx.Done()
+								<-time.After(c.needs)
+							}
+							return in, nil
+						})
+				}
+				w.attach(register())
+				w.start("a", "call", "work")
+				synctest.Wait()
+				before := time.Now()
+				w.close()
+				if d := time.Since(before); d < c.shutdown || d > c.shutdown+50*time.Millisecond {
+					t.Errorf("the shutdown took %v, want %v", d, c.shutdown)
+				}
+				pass(c.needs)
+				w.open()
+				w.attach(register())
+				synctest.Wait()
+				w.completed("a", "work")
+				if n := calls.Load(); n != int64(c.calls) {
+					t.Errorf("the code ran %d times, want %d", n, c.calls)
+				}
+			})
+		})
+	}
 }
