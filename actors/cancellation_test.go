@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -219,4 +220,36 @@ func TestDrainIsHowLongAShutdownWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDrainIsHowLongAnEpochsEndWaits for what still runs in the partition.
+func TestDrainIsHowLongAnEpochsEndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, disk: persistencetest.NewDisk(1), cfg: Config{Drain: 5 * time.Second}}
+		w.open()
+		w.attach(newRegistry().orchestration("call", call).activity("work",
+			func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+				<-ctx.Done()
+				<-time.After(3 * time.Second)
+				return in, nil
+			}))
+		w.start("a", "call", "work")
+		synctest.Wait()
+		begun, ended := time.Now(), make(chan error, 1)
+		w.e.parts[0].stop(func(err error) { ended <- err })
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begun); d < 3*time.Second || d > 3050*time.Millisecond {
+			t.Errorf("the epoch's end took %v, want 3 s", d)
+		}
+		w.completed("a", "work")
+		w.e.Stop(func(error) {}) // its partition has ended already, so it waits for ever
+		synctest.Wait()
+		for _, closeOwned := range w.e.owned {
+			closeOwned()
+		}
+		_ = w.journal.Close()
+		w.journal.end()
+	})
 }
