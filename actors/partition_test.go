@@ -484,6 +484,7 @@ func TestAnEndIsToldAlthoughTheDispatcherFails(t *testing.T) {
 		w.e.WatchEnd("ends", func(persistence.EndEffect) { told++ })
 		gate := make(chan struct{})
 		w.e.parts[0].post("block", func() { <-gate })
+		synctest.Wait()
 		w.start("works", "echo", "x") // its work comes first
 		if err := w.raise("ends", "go", "y").wait(); err != nil {
 			t.Fatal(err)
