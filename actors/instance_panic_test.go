@@ -206,6 +206,9 @@ func TestAnActorThatPanicsWithAResultLosesNothing(t *testing.T) {
 				c.d.armed.Store(true)
 				c.result()
 				pass(10 * time.Second)
+				if n := c.journal.count(&persistence.AbandonTurn{}); n != 1 {
+					c.t.Errorf("%d AbandonTurn, want 1: it counts as an attempt", n)
+				}
 				close(c.d.hold)
 			}},
 		{name: "a commit was recorded", run: func(c *panicCase) { c.confuse(true) }},
