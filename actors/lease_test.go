@@ -236,6 +236,9 @@ func TestALeaseOutlivesAFailureOfItsPartition(t *testing.T) {
 		if got := k.infos[1].Attempt; got != 2 {
 			t.Errorf("attempt %d, want 2", got)
 		}
+		if taken, _ := w.leases(); taken != 3 {
+			t.Errorf("leases were asked for %d times, want 3: twice for a and once for b", taken)
+		}
 		close(k.gate)
 		synctest.Wait()
 		w.completed("a", "work")
