@@ -15,7 +15,7 @@ import (
 // What Open refuses. The error's text is a sentence that says what is wrong with which directory and what to do.
 var (
 	// ErrInUse: another process, or another Store of this one, holds the store.
-	ErrInUse = errors.New("in use by another process")
+	ErrInUse = errors.New("in use")
 	// ErrFormat: the store was made by a version of another format.
 	ErrFormat = errors.New("written in another format")
 	// ErrPartitions: the store has another number of partitions.
@@ -58,15 +58,24 @@ func Open(o Options) (*Store, error) {
 
 // prepare creates the store if there is none, and checks that there is something to open.
 func prepare(o *Options, f *latchFS) error {
+	there, err := examine(o)
+	switch {
+	case err != nil || there:
+		return err
+	case o.ReadOnly:
+		return fmt.Errorf("%w: the directory does not exist or is empty", ErrNoStore)
+	}
+	return create(o, f)
+}
+
+// examine says whether there is a store. No other files may be in its place, and no parts of it may be missing.
+func examine(o *Options) (there bool, err error) {
 	names, err := o.FS.List(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(names) == 0 {
-		if o.ReadOnly {
-			return fmt.Errorf("%w: the directory does not exist or is empty", ErrNoStore)
-		}
-		return create(o, f)
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w: it cannot be listed: %w", ErrNotStore, err)
+		return false, fmt.Errorf("%w: it cannot be listed: %w", ErrNotStore, err)
 	}
 	has := map[string]bool{}
 	for _, name := range names {
@@ -74,15 +83,16 @@ func prepare(o *Options, f *latchFS) error {
 	}
 	switch {
 	case !has[dbName] && !has[witnessName]:
-		return fmt.Errorf("%w: the directory holds other files (%s); name an empty or a new directory", ErrNotStore, names[0])
+		return false, fmt.Errorf("%w: the directory holds other files (%s); name an empty or a new directory",
+			ErrNotStore, names[0])
 	case !has[dbName]:
-		return fmt.Errorf("%w: %s is missing, though its witness is there; restore the store from a copy",
+		return false, fmt.Errorf("%w: %s is missing, though its witness is there; restore the store from a copy",
 			ErrBelowWitness, o.FS.PathJoin(o.Dir, dbName))
 	case !has[witnessName]:
-		return fmt.Errorf("%w: %s is missing; restore the store from a copy",
+		return false, fmt.Errorf("%w: %s is missing; restore the store from a copy",
 			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName))
 	}
-	return nil
+	return true, nil
 }
 
 // checkWritable tries both directories: on one that cannot be written, Pebble's recovery would hang.
@@ -124,6 +134,7 @@ func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 		if err := checkWritable(o); err != nil {
 			return nil, err
 		}
+		removeCreationLock(o)
 	}
 	// Under the lock: until then another process may still move on.
 	w, err := readWitness(o.FS, o.Dir)
@@ -145,18 +156,6 @@ func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 		return nil, err
 	}
 	return s, s.openForWriting(w, seen)
-}
-
-func lockDir(f vfs.FS, dbDir string) (*pdb.Lock, error) {
-	lock, err := pdb.LockDirectory(dbDir, f)
-	if err != nil {
-		text := err.Error()
-		if strings.Contains(text, "lock held by current process") || strings.Contains(text, "temporarily unavailable") {
-			return nil, fmt.Errorf("%w (%w); stop it first, or name another directory", ErrInUse, err)
-		}
-		return nil, fmt.Errorf("its lock cannot be taken: %w", err)
-	}
-	return lock, nil
 }
 
 // look opens the store for reading and compares it with its witness. The database is open if there is no error.

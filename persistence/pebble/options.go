@@ -76,6 +76,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
+	o.Dir = o.FS.PathJoin(o.Dir) // without a slash at the end: names beside it are made from it
 	if o.Clock == nil {
 		o.Clock = clock.Real
 	}
