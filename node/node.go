@@ -29,6 +29,10 @@ type Node struct {
 
 // Open opens the store, creates it if there is none, and starts running what is pending in it. It returns when the
 // node serves. When ctx ends first, what was opened is closed again.
+//
+// A store that another process has open is waited for, about 2 s: a process that was killed takes a moment to end. Then,
+// or when ctx ends, the error wraps pebble.ErrInUse and names the directory; stop the other process. A store that this
+// process has open is refused at once.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -37,7 +41,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	store, err := pebble.Open(pebble.Options{
+	store, err := pebble.OpenContext(ctx, pebble.Options{
 		Dir: cfg.Dir, Partitions: cfg.Partitions,
 		Log: func(format string, args ...any) {
 			cfg.Logger.Info(fmt.Sprintf(format, args...), "target", "turnstone::store")

@@ -100,11 +100,11 @@ type lockWait struct {
 	left  time.Duration
 }
 
-// pause waits until it is time for another attempt. There is none if the time is over or ctx has ended; then err is the
-// error to give back.
-func (w *lockWait) pause(ctx context.Context, held error) (again bool, err error) {
+// pause waits until it is time for another attempt. An error says that there is none: that the lock is held, and that
+// ctx has ended if it has.
+func (w *lockWait) pause(ctx context.Context, held error) error {
 	if w.left <= 0 {
-		return false, held
+		return held
 	}
 	w.left -= lockPoll
 	due := make(chan struct{})
@@ -112,8 +112,8 @@ func (w *lockWait) pause(ctx context.Context, held error) (again bool, err error
 	defer timer.Stop()
 	select {
 	case <-due:
-		return true, nil
+		return nil
 	case <-ctx.Done():
-		return false, fmt.Errorf("%w; waited for it: %w", held, context.Cause(ctx))
+		return fmt.Errorf("%w; waited for it: %w", held, context.Cause(ctx))
 	}
 }

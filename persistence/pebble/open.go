@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,10 +35,17 @@ var errClosed = errors.New("closed")
 
 const dbName = "db"
 
-// Open opens the store at o.Dir, creating it if the directory does not exist or is empty. It reads the store first
-// without changing anything and compares it with the witness: a store that is damaged is refused before Pebble could
-// delete what it no longer knows.
-func Open(o Options) (*Store, error) {
+// Open is [OpenContext] with a context that does not end.
+func Open(o Options) (*Store, error) { return OpenContext(context.Background(), o) }
+
+// OpenContext opens the store at o.Dir, creating it if the directory does not exist or is empty. It reads the store
+// first without changing anything and compares it with the witness: a store that is damaged is refused before Pebble
+// could delete what it no longer knows.
+//
+// A store that another process holds may be that of a process that was killed and is still ending. So it is asked for
+// again until Options.LockWait has passed; then it is refused with ErrInUse. When ctx ends first, the error is ErrInUse
+// and the context's. A store that this process holds is refused at once. The context has no other influence.
+func OpenContext(ctx context.Context, o Options) (*Store, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -45,15 +53,28 @@ func Open(o Options) (*Store, error) {
 	l := newLatch(&o)
 	logs := newLogTable()
 	f := &latchFS{FS: o.FS, latch: l, logs: logs}
-	if err := prepare(&o, f); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+	w := lockWait{clock: o.Clock, left: o.LockWait}
+	for {
+		s, err := open(&o, f)
+		if errors.Is(err, errOtherProcess) {
+			if err = w.pause(ctx, err); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+		}
+		s.start()
+		return s, nil
 	}
-	s, err := openExisting(&o, f)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+}
+
+// open is one attempt. It has changed nothing if the store is in use.
+func open(o *Options, f *latchFS) (*Store, error) {
+	if err := prepare(o, f); err != nil {
+		return nil, err
 	}
-	s.start()
-	return s, nil
+	return openExisting(o, f)
 }
 
 // prepare creates the store if there is none, and checks that there is something to open.
