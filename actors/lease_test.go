@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,12 +175,23 @@ func TestALeaseThatConflictsIsAskedForAnew(t *testing.T) {
 				if c.careful {
 					w.reopen(w.crash)
 				}
-				var seen []uint32
+				var mu sync.Mutex
+				var seen []uint32 // attempts
+				wantSeen := func(want ...uint32) {
+					t.Helper()
+					mu.Lock()
+					defer mu.Unlock()
+					if !slices.Equal(seen, want) {
+						t.Errorf("leases were asked for with %v attempts, want %v", seen, want)
+					}
+				}
 				w.take(func(n persistence.Partition, p persistence.Proposal) bool {
 					lease, is := p.Command.(*persistence.LeaseWork)
 					if !is {
 						return false
 					}
+					mu.Lock()
+					defer mu.Unlock()
 					if seen = append(seen, lease.Attempts); len(seen) == 1 {
 						rival := *lease
 						rival.Nonce++
@@ -196,16 +208,12 @@ func TestALeaseThatConflictsIsAskedForAnew(t *testing.T) {
 				w.attach(register())
 				w.start("a", "call", "work")
 				pass(29 * time.Second) // the rival's lease lasts for 30
-				if !slices.Equal(seen, []uint32{0}) {
-					t.Errorf("while somebody else has it, leases were asked for with %v attempts, want once, with none", seen)
-				}
+				wantSeen(0)
 				if k.wantCalls(t, c.calls-1, 0); !c.careful && !errors.Is(k.whys[0], errActivityLeaseLost) {
 					t.Errorf("told to stop because of %v", k.whys)
 				}
 				pass(5 * time.Second)
-				if !slices.Equal(seen, []uint32{0, 1}) {
-					t.Errorf("leases were asked for with %v attempts, want none and then 1", seen)
-				}
+				wantSeen(0, 1)
 				k.wantCalls(t, c.calls, 1)
 				close(k.gate)
 				synctest.Wait()
