@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
-var errNoDirectory = errors.New("node: no directory is named")
+var errNoDirectory = invalid("no directory is named")
 
 // ReadOnly is a store that is open for reading only. Nothing runs, and nothing is written.
 type ReadOnly struct {
@@ -22,7 +21,7 @@ type ReadOnly struct {
 
 // OpenReadOnly opens an existing store for reading. A directory that is no store, and a store that is open, are refused
 // in a sentence: a store is either read or run. As [Open] it waits about 2 s for a store that another process has open,
-// so that one can be looked at right after its process was killed.
+// so that one can be looked at right after its process was killed. An empty dir is turnstone.ErrInvalidInput.
 func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
 	if dir == "" {
 		return nil, errNoDirectory
