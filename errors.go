@@ -24,7 +24,8 @@ var (
 	ErrUncertain = errors.New("uncertain: the node stopped before the outcome was durable")
 	// ErrStopped: the node no longer serves. Nothing was written.
 	ErrStopped = errors.New("the node has stopped")
-	// ErrInvalidInput: an id, a name or a value is not acceptable; the error says what is wrong with which.
+	// ErrInvalidInput: an id, a name, a value, a handler or a configuration is not acceptable; the error says what is
+	// wrong with which.
 	ErrInvalidInput = errors.New("invalid input")
 	// ErrCancelled: the instance, or the child that was waited for, was cancelled.
 	ErrCancelled = errors.New("canceled")

@@ -1,7 +1,6 @@
 package turnstone
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -74,9 +73,10 @@ func NewRegistry(options ...RegistryOption) *Registry {
 // Codec is the registry's codec; a client of the same instances needs the same.
 func (r *Registry) Codec() Codec { return r.env.codec }
 
-// Register adds handlers. What cannot be added is named in the error, all problems joined with "; "; the rest is
-// added. It refuses a name and version that are taken (the first stays), a version below one of the same name that is
-// registered already, a name that is empty, over-long or reserved, and a version that is not a semantic version.
+// Register adds handlers. What cannot be added is named in the error, which wraps [ErrInvalidInput], all problems joined
+// with "; "; the rest is added. It refuses a name and version that are taken (the first stays), a version below one of
+// the same name that is registered already, a name that is empty, over-long or reserved, and a version that is not a
+// semantic version.
 func (r *Registry) Register(handlers ...Handler) error {
 	var problems []string
 	for _, h := range handlers {
@@ -87,8 +87,17 @@ func (r *Registry) Register(handlers ...Handler) error {
 	if problems == nil {
 		return nil
 	}
-	return errors.New(strings.Join(problems, "; "))
+	return refusedHandlers(strings.Join(problems, "; "))
 }
+
+// refusedHandlers says which handlers cannot be added. It is an ErrInvalidInput.
+type refusedHandlers string
+
+// Error is all problems.
+func (r refusedHandlers) Error() string { return string(r) }
+
+// Unwrap says what kind of error it is.
+func (r refusedHandlers) Unwrap() error { return ErrInvalidInput }
 
 // Merge adds all handlers of another registry; its codec, logger and policies stay behind. Problems are reported as
 // by [Registry.Register].

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -100,5 +101,45 @@ func TestUnknownNamesAreLoggedOnceInAWhile(t *testing.T) {
 	}
 	if len(u.loggedAt) > unknownNamesMax {
 		t.Errorf("%d names are remembered", len(u.loggedAt))
+	}
+}
+
+// TestAnUncertainResultIsBroughtAgain: its activity has run, and is not run a second time, whether the commit that the
+// journal could not answer for was recorded or not.
+func TestAnUncertainResultIsBroughtAgain(t *testing.T) {
+	for _, recorded := range []bool{false, true} {
+		t.Run(fmt.Sprint("recorded ", recorded), func(t *testing.T) {
+			once(t, Config{}, func(w *world) {
+				k := newWorker()
+				w.attach(newRegistry().orchestration("call", call).activity("work", k.run))
+				w.start("a", "call", "work")
+				k.wantCalls(t, 1, 1)
+				uncertain := 0
+				w.take(func(_ persistence.Partition, p persistence.Proposal) bool {
+					c, is := p.Command.(*persistence.CommitTurn)
+					if !is || len(c.AcceptedResults) == 0 || uncertain > 0 {
+						return false
+					}
+					uncertain++
+					p.Done(persistence.Result{Err: persistence.ErrUncertain})
+					if recorded {
+						p.Done = func(persistence.Result) {}
+						w.journal.Memory.Propose(0, p)
+						w.journal.poke()
+					}
+					return true
+				})
+				close(k.gate)
+				pass(time.Minute)
+				w.completed("a", "work")
+				if uncertain != 1 {
+					t.Errorf("%d commits were uncertain, want 1", uncertain)
+				}
+				k.wantCalls(t, 1, 0)
+				if c := w.e.ActivityCounters(); c.Void != 0 {
+					t.Errorf("%d results were void", c.Void)
+				}
+			})
+		})
 	}
 }

@@ -1,12 +1,15 @@
 package actors
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -175,5 +178,78 @@ func TestAShutdownDoesNotWaitForADeafActivity(t *testing.T) {
 		w.attach(quick)
 		synctest.Wait()
 		w.completed("a", "work")
+	})
+}
+
+// TestDrainIsHowLongAShutdownWaits: an activity that needs three seconds to finish has five, and its result counts; one
+// that needs more is given up when they are over.
+func TestDrainIsHowLongAShutdownWaits(t *testing.T) {
+	for _, c := range []struct {
+		needs, shutdown time.Duration
+		calls           int
+	}{{3 * time.Second, 3 * time.Second, 1}, {8 * time.Second, 5 * time.Second, 2}} {
+		t.Run(c.needs.String(), func(t *testing.T) {
+			once(t, Config{Drain: 5 * time.Second}, func(w *world) {
+				var calls atomic.Int64
+				register := func() *registry {
+					return newRegistry().orchestration("call", call).activity("work",
+						func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+							if calls.Add(1) == 1 {
+								<-ctx.Done()
+								<-time.After(c.needs)
+							}
+							return in, nil
+						})
+				}
+				w.attach(register())
+				w.start("a", "call", "work")
+				synctest.Wait()
+				before := time.Now()
+				w.close()
+				if d := time.Since(before); d < c.shutdown || d > c.shutdown+50*time.Millisecond {
+					t.Errorf("the shutdown took %v, want %v", d, c.shutdown)
+				}
+				pass(c.needs)
+				w.open()
+				w.attach(register())
+				synctest.Wait()
+				w.completed("a", "work")
+				if n := calls.Load(); n != int64(c.calls) {
+					t.Errorf("the code ran %d times, want %d", n, c.calls)
+				}
+			})
+		})
+	}
+}
+
+// TestDrainIsHowLongAnEpochsEndWaits for what still runs in the partition.
+func TestDrainIsHowLongAnEpochsEndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, disk: persistencetest.NewDisk(1), cfg: Config{Drain: 5 * time.Second}}
+		w.open()
+		w.attach(newRegistry().orchestration("call", call).activity("work",
+			func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+				<-ctx.Done()
+				<-time.After(3 * time.Second)
+				return in, nil
+			}))
+		w.start("a", "call", "work")
+		synctest.Wait()
+		begun, ended := time.Now(), make(chan error, 1)
+		w.e.parts[0].stop(func(err error) { ended <- err })
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begun); d < 3*time.Second || d > 3050*time.Millisecond {
+			t.Errorf("the epoch's end took %v, want 3 s", d)
+		}
+		w.completed("a", "work")
+		w.e.Stop(func(error) {}) // its partition has ended already, so it waits for ever
+		synctest.Wait()
+		for _, closeOwned := range w.e.owned {
+			closeOwned()
+		}
+		_ = w.journal.Close()
+		w.journal.end()
 	})
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // TestPOI_008_AKillerIsCountedAndPoisoned: an activity that ends its process whenever it starts is counted by the leases
@@ -195,6 +198,51 @@ func TestNothingNewStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 		synctest.Wait()
 		w.completed("a", "work")
 		w.completed("b", "fresh")
+	})
+}
+
+// TestNoTurnStartsInTheFirstSecondOfAHeavySuspect: neither that of an instance that is there nor that of a new one. What
+// they are sent is durable meanwhile, and they run when the second is over.
+func TestNoTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
+	inWorld(t, func(w *world) {
+		k := newWorker()
+		var runs atomic.Int64
+		register := func() *registry {
+			return basics().orchestration("call", call).activity("work", k.run).
+				orchestration("quick", func(*replay.Context, []byte) ([]byte, error) {
+					runs.Add(1)
+					return nil, nil
+				})
+		}
+		w.attach(register())
+		w.start("a", "call", "work")
+		k.wantCalls(t, 1, 1)
+		w.crashUntilHeavy(register)
+		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: register(), TurnSlots: 2, EngineVersion: "0.1.0"}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute) // careful mode is over for what is new
+		w.start("there", "wait", "")
+		before, _, _ := k.state()
+		w.attachAs("worker", register())
+		k.wantCalls(t, before+1, 1)
+		raised, started := w.raise("there", "go", "on"), w.ask(StartRequest{ID: "new", Name: "quick"})
+		pass(limits.AcceptAfter)
+		for _, r := range []*reply{raised, started} {
+			if err := r.wait(); err != nil {
+				t.Errorf("not accepted within 10 ms: %v", err)
+			}
+		}
+		pass(999*time.Millisecond - limits.AcceptAfter)
+		if turn := w.head("there").Turn; turn != 1 || runs.Load() != 0 {
+			t.Errorf("within the second: turn %d of the one, %d runs of the other", turn, runs.Load())
+		}
+		pass(time.Millisecond)
+		w.completed("there", "on")
+		w.completed("new", "")
+		close(k.gate)
+		synctest.Wait()
+		w.completed("a", "work")
 	})
 }
 

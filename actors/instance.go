@@ -26,7 +26,7 @@ const (
 	phaseCommitting              // CommitTurn is proposed
 	phaseAbandoning              // AbandonTurn is proposed
 	phaseClosing                 // a machine is being unwound
-	phasePausing                 // the journal's queue was full: a moment
+	phasePausing                 // the journal's queue was full, or a heavy suspect has just started: a moment
 )
 
 var phaseNames = [...]string{

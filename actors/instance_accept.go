@@ -52,6 +52,9 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 		in.acceptedNow(a, r, taken)
 	case errors.Is(r.Err, persistence.ErrBusy):
 		a.state, a.since = arrivalHeld, in.e.now() // the next tick tries again
+		if in.phase == phaseReady || in.phase == phaseUnknown {
+			in.pause() // or the next step would, at once, and again
+		}
 	default:
 		in.countRefusal(r.Err)
 		a.answer(in.refusal(a, r.Err), false)

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -215,3 +216,39 @@ func TestAResidentInstanceMovesToAnotherConsumer(t *testing.T) {
 }
 
 var errKilled = &crash{value: "killed"}
+
+// TestASuspectThatWaitsIntoTheTimeAfterCarefulModeIsLeased: it was found after a crash, and is no less suspect because it
+// had to wait for others.
+func TestASuspectThatWaitsIntoTheTimeAfterCarefulModeIsLeased(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.attach(basics())
+		w.start("a", "wait", "")
+		w.crash()
+		w.open()
+		p := w.e.partitionOf("a")
+		var tickets []uint64
+		for range 7 { // that do not end: each keeps the next one waiting for five seconds
+			ticket, _ := p.gate.ask(dispatch.HeavyAttempts, func(uint64) {})
+			tickets = append(tickets, ticket)
+		}
+		w.attach(basics())
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		pass(35*time.Second - time.Millisecond)
+		if p.carefulNow() {
+			t.Fatal("still careful")
+		}
+		if got := w.head("a").Status; got != persistence.StatusRunning {
+			t.Fatalf("a is %v while others run alone", got)
+		}
+		pass(time.Millisecond)
+		w.completed("a", "x")
+		if n := w.journal.count(&persistence.LeaseTurn{}); n != 1 {
+			t.Errorf("%d LeaseTurn, want 1", n)
+		}
+		for _, ticket := range tickets {
+			p.gate.done(ticket)
+		}
+	})
+}

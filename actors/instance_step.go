@@ -121,7 +121,7 @@ func (in *instance) stepAbsent() {
 	start := b.items[0]
 	req := &start.start.req
 	struck := in.abandon != nil || in.doomed != nil // its code has run already, and an attempt can be counted only of what exists
-	if struck || in.heldBack() || in.part.carefulNow() || !in.find(req.Name, req.Version, "") {
+	if struck || in.heldBack() || in.part.carefulNow() || in.hushLeft() > 0 || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
 	}
@@ -161,6 +161,9 @@ func (in *instance) stepTurn() {
 		in.unregistered()
 	case in.token == "" && (in.part.carefulNow() || in.releaseSuspect != nil): // a suspect that was let in stays one
 		in.stepCareful()
+	case in.token == "" && in.hushLeft() > 0:
+		in.unpark()
+		in.pauseFor(in.hushLeft())
 	default:
 		in.unpark()
 		in.startTurn(nil)
@@ -317,10 +320,16 @@ func (in *instance) afterPanic(msg any) {
 	case *timerMsg:
 		in.view.timerDue(m.key)
 	case *acceptMsg:
-		m.arrival.answer(err, false)
-		in.buffer.settle()
-	case *turnMsg, *commitMsg, *againMsg:
-		in.dropTurn(err)
+		in.acceptLost(m.arrival, err)
+	case *turnMsg:
+		in.dropTurn(m.turn, err, m.abandoned)
+	case *againMsg:
+		in.dropTurn(m.turn, err, false)
+	case *commitMsg:
+		if m.result.Err == nil {
+			m.turn.answerRest() // the turn may have been let go of already
+		}
+		in.dropTurn(m.turn, err, false)
 	}
 	if in.turn == nil {
 		in.discard(false)
@@ -333,19 +342,43 @@ func (in *instance) afterPanic(msg any) {
 	in.step()
 }
 
-// dropTurn gives up a turn whose result was lost to a panic: it may or may not have been committed.
-func (in *instance) dropTurn(err error) {
-	t := in.turn
-	if t == nil {
+// dropTurn gives up the turn whose message was lost to a panic: it may or may not have been committed. The turn in flight
+// may be a later one, which had begun when the actor panicked: that one goes on.
+func (in *instance) dropTurn(t *turn, err error, abandoned bool) {
+	if t == nil || in.turn != t {
 		return
 	}
 	for _, a := range t.arrivals {
 		a.answer(err, false)
 	}
-	t.endCareful()
 	in.turn, in.machine = nil, nil
-	if t.machine != nil && !t.machine.Ended() {
+	switch {
+	case abandoned: // its code still runs, so its machine is the slot's
+		in.abandon = &abandonPlan{token: t.token, counts: true}
+	case t.machine != nil && !t.machine.Ended():
 		in.machine = t.machine
+	}
+	t.endCareful()
+}
+
+// answerRest answers those senders of a committed turn that a panic has kept from their answer.
+func (t *turn) answerRest() {
+	for _, a := range t.arrivals {
+		a.answer(nil, false)
+	}
+	t.endCareful()
+}
+
+// acceptLost takes note of an accept whose result was lost to a panic, wholly or in part. A turn that has taken the
+// message cannot know what became of it, and runs again.
+func (in *instance) acceptLost(a *arrival, err error) {
+	if a.state != arrivalHeld {
+		a.answer(err, false)
+	}
+	in.refuseTaken(a.state == arrivalAnswered && in.turn != nil && in.turn.has(a))
+	in.buffer.settle()
+	if in.phase == phaseSettling {
+		in.settle()
 	}
 }
 

@@ -256,7 +256,7 @@ func (t *turn) execute() {
 		}
 	}()
 	e := t.in.e
-	t.input.TimeMs, t.input.Entropy = clock.Ms(e.cfg.Clock), e.cfg.IDs.Entropy()
+	t.input.TimeMs, t.input.Entropy = t.timeMs(clock.Ms(e.cfg.Clock)), e.cfg.IDs.Entropy()
 	if t.fresh {
 		t.machine = replay.New(t.config)
 		e.machines.add(t.machine)
@@ -278,6 +278,15 @@ func (t *turn) execute() {
 	if t.machine.Ended() {
 		e.closeMachine(t.machine)
 	}
+}
+
+// timeMs is the time that the turn records: never before the timers that it consumes, though the clock may have been set
+// back since they came due. That it is not before the turn before is the core's business (replay.Context.Now).
+func (t *turn) timeMs(now int64) int64 {
+	for i := range t.timers {
+		now = max(now, t.timers[i].FireAtMs)
+	}
+	return now
 }
 
 // turnDone takes a turn back from its slot.

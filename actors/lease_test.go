@@ -2,6 +2,8 @@ package actors
 
 import (
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,5 +157,98 @@ func TestTurnLeasesAreRenewedUntilTheyAreStoppedOrLost(t *testing.T) {
 		if lost != 1 {
 			t.Errorf("a stopped watch was called: lost %d times", lost)
 		}
+	})
+}
+
+// TestALeaseThatConflictsIsAskedForAnew: somebody else has leased the work meanwhile, so the row has another number of
+// attempts. What the next lease expects is what the row says then, whether the code waited for its lease or ran already.
+func TestALeaseThatConflictsIsAskedForAnew(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		careful bool
+		calls   int
+	}{{"before the code", true, 1}, {"beside the code", false, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			once(t, Config{}, func(w *world) {
+				k := newWorker()
+				register := func() *registry { return newRegistry().orchestration("call", call).activity("work", k.run) }
+				if c.careful {
+					w.reopen(w.crash)
+				}
+				var mu sync.Mutex
+				var seen []uint32 // attempts
+				wantSeen := func(want ...uint32) {
+					t.Helper()
+					mu.Lock()
+					defer mu.Unlock()
+					if !slices.Equal(seen, want) {
+						t.Errorf("leases were asked for with %v attempts, want %v", seen, want)
+					}
+				}
+				w.take(func(n persistence.Partition, p persistence.Proposal) bool {
+					lease, is := p.Command.(*persistence.LeaseWork)
+					if !is {
+						return false
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if seen = append(seen, lease.Attempts); len(seen) == 1 {
+						rival := *lease
+						rival.Nonce++
+						rival.Holder = persistence.Holder{Node: "node-2", Process: "other", Consumer: "rival"}
+						w.journal.Memory.Propose(n, persistence.Proposal{TimeMs: p.TimeMs, Epoch: p.Epoch, Command: &rival,
+							Done: func(r persistence.Result) {
+								if r.Err != nil {
+									t.Errorf("the rival's lease: %v", r.Err)
+								}
+							}})
+					}
+					return false
+				})
+				w.attach(register())
+				w.start("a", "call", "work")
+				pass(29 * time.Second) // the rival's lease lasts for 30
+				wantSeen(0)
+				if k.wantCalls(t, c.calls-1, 0); !c.careful && !errors.Is(k.whys[0], errActivityLeaseLost) {
+					t.Errorf("told to stop because of %v", k.whys)
+				}
+				pass(5 * time.Second)
+				wantSeen(0, 1)
+				k.wantCalls(t, c.calls, 1)
+				close(k.gate)
+				synctest.Wait()
+				w.completed("a", "work")
+			})
+		})
+	}
+}
+
+// TestALeaseOutlivesAFailureOfItsPartition: the code was told to stop and may not have, so nobody else runs it before the
+// lease has ended. It is counted, and nothing else waits.
+func TestALeaseOutlivesAFailureOfItsPartition(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		w.panicsExpected = true
+		k := newWorker()
+		w.attach(basics().orchestration("call", call).activity("work", k.run))
+		w.start("a", "call", "work")
+		pass(5 * time.Second) // leased after one
+		w.e.partitionOf("a").post("panic", func() { panic("a bug") })
+		k.wantCalls(t, 1, 0)
+		w.start("b", "echo", "x")
+		synctest.Wait()
+		w.completed("b", "x")
+		pass(26*time.Second - time.Millisecond)
+		k.wantCalls(t, 1, 0)
+		pass(time.Millisecond)
+		k.wantCalls(t, 2, 1)
+		if got := k.infos[1].Attempt; got != 2 {
+			t.Errorf("attempt %d, want 2", got)
+		}
+		if taken, _ := w.leases(); taken != 2 {
+			t.Errorf("leases were asked for %d times, want 2", taken)
+		}
+		close(k.gate)
+		synctest.Wait()
+		w.completed("a", "work")
 	})
 }

@@ -185,7 +185,9 @@ func (m *partitionStep) String() string { return "partition step: " + m.what }
 type partitionLeave struct{}
 
 // partitionActor runs the partition's steps one at a time. A step that panics costs the epoch: what it has half done is
-// dropped, the supervisor starts the actor again, and a new epoch reads everything anew.
+// dropped, the supervisor starts the actor again, and a new epoch reads everything anew. Activities that ran under a
+// grant are handed out again at once; leased ones when their lease has ended, because a lease outlives its epoch and the
+// code that was told to stop may not have stopped. That is a delay of at most Config.WorkLease.
 type partitionActor struct{ p *partition }
 
 // Receive implements actor.Actor.

@@ -172,6 +172,15 @@ func (s *serving) pump() {
 	s.arm(now)
 }
 
+// armMost is how far ahead the timer is set at most. When it rings early it is set again.
+const armMost = 24 * time.Hour
+
+// armFor is how long the timer waits for a time. A wait of centuries, which a durable timer may ask for, would not fit
+// into a duration: the timer would ring at once, and again.
+func armFor(now, wake int64) time.Duration {
+	return time.Duration(min(wake-now, armMost.Milliseconds())) * time.Millisecond
+}
+
 // arm sets the timer for the earliest time at which something must be done.
 func (s *serving) arm(now int64) {
 	wake := min(s.d.Wake(now), s.alarms.wake(), s.leases.wake())
@@ -188,11 +197,13 @@ func (s *serving) arm(now int64) {
 	if wake == dispatch.Never || s.timer != nil && s.timerAt <= wake {
 		return
 	}
+	wait := armFor(now, wake)
+	wake = now + wait.Milliseconds()
 	if s.timer != nil {
 		s.timer.Stop()
 	}
 	s.timerAt = wake
-	s.timer = s.p.after(time.Duration(wake-now)*time.Millisecond, "tick", func() {
+	s.timer = s.p.after(wait, "tick", func() {
 		if s.live() && s.timerAt == wake {
 			s.timer = nil
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -451,5 +452,54 @@ func TestRequestKeysAreSweptWhenTheyHaveExpired(t *testing.T) {
 		if n := count(); n != 0 {
 			t.Errorf("%d request keys are remembered after 24 hours, want none", n)
 		}
+	})
+}
+
+// panicsOnce is handlers whose lookup of an activity panics once when it is armed.
+type panicsOnce struct {
+	*registry
+	armed atomic.Bool
+}
+
+func (p *panicsOnce) Activity(name string) (ActivityFunc, bool) {
+	if p.armed.Swap(false) {
+		panic("a defect")
+	}
+	return p.registry.Activity(name)
+}
+
+// TestAnEndIsToldAlthoughTheDispatcherFails: the same effects bring an end and work that makes the dispatcher panic. No
+// scan of the next epoch would find the end again.
+func TestAnEndIsToldAlthoughTheDispatcherFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, disk: persistencetest.NewDisk(1), panicsExpected: true}
+		w.open()
+		handlers := &panicsOnce{registry: basics()}
+		if _, err := w.e.Attach(Consumer{ID: "c", Handlers: handlers, TurnSlots: 2, ActivitySlots: 2}); err != nil {
+			t.Fatal(err)
+		}
+		w.start("ends", "wait", "")
+		synctest.Wait()
+		told := 0
+		w.e.WatchEnd("ends", func(persistence.EndEffect) { told++ })
+		gate := make(chan struct{})
+		w.e.parts[0].post("block", func() { <-gate })
+		synctest.Wait()
+		w.start("works", "echo", "x") // its work comes first
+		if err := w.raise("ends", "go", "y").wait(); err != nil {
+			t.Fatal(err)
+		}
+		handlers.armed.Store(true)
+		close(gate)
+		pass(time.Second)
+		if handlers.armed.Load() || w.e.parts[0].epochNow() != 2 {
+			t.Fatalf("the dispatcher did not fail: epoch %d", w.e.parts[0].epochNow())
+		}
+		if told != 1 {
+			t.Errorf("the end was told %d times, want once", told)
+		}
+		w.completed("ends", "y")
+		w.completed("works", "x")
+		w.close()
 	})
 }

@@ -234,6 +234,66 @@ func TestDelayedWorkDoesNotCrowdOutWhatCanRun(t *testing.T) {
 	}
 }
 
+// TestDelayedWorkBeyondTheCapIsLeftOutAndFound: of the memory for work, no more than half is for what must wait for its
+// time, so there is always room for what can run. What is left out comes at its time, not later, also when more of it is
+// due at once than there is room for.
+func TestDelayedWorkBeyondTheCapIsLeftOutAndFound(t *testing.T) {
+	const delayed, together = 40, 10
+	for _, before := range []int{0, 25, delayed} {
+		t.Run(fmt.Sprint(before, " before the open"), func(t *testing.T) {
+			w := newWorld(smallConfig(), t.Fatalf)
+			due := map[uint64]int64{}
+			add := func(from, to int) {
+				for i := from; i < to; i++ {
+					event := uint64(i*17%delayed + 1)
+					due[event] = w.now + 10_000 + int64(event)*100
+					if event > delayed-together {
+						due[event] = 1_020_000
+					}
+					w.schedule(event, "alpha", due[event])
+				}
+			}
+			most := 0
+			look := func() {
+				w.settle()
+				most = max(most, w.d.work.later.len())
+			}
+			add(0, before)
+			w.open(false)
+			w.attach("all")
+			look()
+			add(before, delayed)
+			look()
+			for ready := uint64(101); ready <= 110; ready++ { // not crowded out
+				key := w.schedule(ready, "alpha", 0)
+				look()
+				wantEvents(t, w.grants(0), ready)
+				w.end(key)
+			}
+			for rounds := 0; len(due) > 0; rounds++ {
+				if rounds > 1000 {
+					t.Fatalf("%d of %d are never handed out: %v", len(due), delayed, due)
+				}
+				w.later()
+				look()
+				for events := w.grants(0); len(events) > 0; events = w.grants(0) {
+					for _, event := range events {
+						if w.now != due[event] {
+							t.Errorf("event %d is due at %d and comes at %d", event, due[event], w.now)
+						}
+						delete(due, event)
+						w.end(persistence.WorkKey{IID: persistence.Incarnation(event % 7), Execution: 1, Event: event})
+					}
+					look()
+				}
+			}
+			if limit := w.cfg.WorkMax / 2; most > limit || most < limit {
+				t.Errorf("%d rows that must wait were held at once, want %d", most, limit)
+			}
+		})
+	}
+}
+
 // TestWhatFoundNoRoomIsToldLater: the node takes no more, the queue fills up, and what is dropped is found again.
 func TestWhatFoundNoRoomIsToldLater(t *testing.T) {
 	w := opened(t, smallConfig(), false)

@@ -13,7 +13,8 @@ import (
 // Config says where a node's store is and what it runs. Only Dir is required; the zero value of every other field means
 // its default.
 type Config struct {
-	// Dir holds the store. It is created if it does not exist or is empty. Required.
+	// Dir holds the store. It is created if it does not exist or is empty. One process has it open at a time: a store
+	// that another one has open is waited for, about 2 s, and then refused. Required.
 	Dir string
 	// Partitions is how many partitions a new store has, 1 to 4,096. 0: 8 for a new store, what there is for an
 	// existing one. An existing store with another number is refused.
@@ -67,13 +68,13 @@ const (
 	drainDefault = time.Second
 )
 
-// Validate names the first field that is wrong.
+// Validate names the first field that is wrong, in an error that wraps turnstone.ErrInvalidInput.
 func (c Config) Validate() error {
 	if c.Dir == "" {
-		return fmt.Errorf("node: Config.Dir is empty; name the directory of the store")
+		return invalid("Config.Dir is empty; name the directory of the store")
 	}
 	if c.Partitions < 0 || c.Partitions > persistence.Slots {
-		return fmt.Errorf("node: Config.Partitions is %d; 1 to %d are possible", c.Partitions, persistence.Slots)
+		return invalid("Config.Partitions is %d; 1 to %d are possible", c.Partitions, persistence.Slots)
 	}
 	for _, d := range []struct {
 		name  string
@@ -84,24 +85,29 @@ func (c Config) Validate() error {
 		{"Grace", c.Grace}, {"WatchdogWarn", c.WatchdogWarn}, {"WatchdogAbandon", c.WatchdogAbandon},
 	} {
 		if d.value < 0 {
-			return fmt.Errorf("node: Config.%s is %v; it cannot be negative", d.name, d.value)
+			return invalid("Config.%s is %v; it cannot be negative", d.name, d.value)
 		}
 	}
 	if c.BackoffMax != 0 && c.BackoffBase > c.BackoffMax {
-		return fmt.Errorf("node: Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, c.BackoffMax)
+		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, c.BackoffMax)
 	}
 	if c.InstancesMax < 0 {
-		return fmt.Errorf("node: Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
+		return invalid("Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
 	}
 	if err := c.Limits.Validate(); err != nil {
-		return fmt.Errorf("node: Config.Limits: %w", err)
+		return invalid("Config.Limits: %w", err)
 	}
 	if c.NodeID != "" {
 		if err := limits.CheckID("node id", c.NodeID, nodeIDBytesMax); err != nil {
-			return fmt.Errorf("node: Config.NodeID: %w", err)
+			return invalid("Config.NodeID: %w", err)
 		}
 	}
 	return nil
+}
+
+// invalid is a refusal of what the caller gave: a field of a Config or Runtime, or an argument.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("node: %w: %w", turnstone.ErrInvalidInput, fmt.Errorf(format, args...))
 }
 
 const nodeIDBytesMax = 256

@@ -11,6 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
@@ -29,6 +30,13 @@ type Node struct {
 
 // Open opens the store, creates it if there is none, and starts running what is pending in it. It returns when the
 // node serves. When ctx ends first, what was opened is closed again.
+//
+// A store that another process has open is waited for, about 2 s: a process that was killed takes a moment to end. Then,
+// or when ctx ends, the error wraps pebble.ErrInUse and names the directory; stop the other process. A store that this
+// process has open is refused at once.
+//
+// A wrong Config is refused with turnstone.ErrInvalidInput. What is wrong with the directory is one of the errors of
+// persistence/pebble, such as pebble.ErrNotStore or pebble.ErrPartitions.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -37,7 +45,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	store, err := pebble.Open(pebble.Options{
+	store, err := pebble.OpenContext(ctx, pebble.Options{
 		Dir: cfg.Dir, Partitions: cfg.Partitions,
 		Log: func(format string, args ...any) {
 			cfg.Logger.Info(fmt.Sprintf(format, args...), "target", "turnstone::store")
@@ -79,7 +87,7 @@ func (n *Node) run(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-n.store.Stopped():
-		return fmt.Errorf("node: the store %s stopped: %w", n.cfg.Dir, n.store.Cause())
+		return fmt.Errorf("node: %w: the store %s: %w", turnstone.ErrStopped, n.cfg.Dir, n.store.Cause())
 	}
 }
 
@@ -121,19 +129,28 @@ type Runtime struct {
 	ActivitySlots int
 }
 
-// Attach adds a runtime. detach takes it away: nothing new is given to it, and its activities are told to stop.
+// Attach adds a runtime. detach takes it away: nothing new is given to it, and its activities are told to stop. err
+// wraps turnstone.ErrInvalidInput if the runtime has no ID, one that is attached already, no Registry or negative slots,
+// and turnstone.ErrStopped if the node no longer serves.
 func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	if r.Registry == nil {
-		return nil, fmt.Errorf("node: runtime %q has no Registry", r.ID)
+		return nil, invalid("runtime %q has no Registry", r.ID)
 	}
 	if r.TurnSlots < 0 || r.ActivitySlots < 0 {
-		return nil, fmt.Errorf("node: runtime %q has %d turn slots and %d activity slots; they cannot be negative",
+		return nil, invalid("runtime %q has %d turn slots and %d activity slots; they cannot be negative",
 			r.ID, r.TurnSlots, r.ActivitySlots)
 	}
-	return n.engine.Attach(actors.Consumer{
+	detach, err = n.engine.Attach(actors.Consumer{
 		ID: r.ID, Handlers: handlers{r.Registry}, TurnSlots: r.TurnSlots, ActivitySlots: r.ActivitySlots,
 		EngineVersion: EngineVersion,
 	})
+	switch {
+	case errors.Is(err, persistence.ErrStopped):
+		return nil, fmt.Errorf("node: %w: %w", turnstone.ErrStopped, err)
+	case err != nil:
+		return nil, invalid("%w", err)
+	}
+	return detach, nil
 }
 
 // ID is the node's id.
@@ -216,7 +233,7 @@ func (n *Node) await(stopped <-chan error) error {
 func (n *Node) Kill() {
 	n.end.Do(func() {
 		_ = n.abort()
-		n.err = errors.New("node: it was killed")
+		n.err = fmt.Errorf("node: it was killed: %w", turnstone.ErrStopped)
 	})
 }
 

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
-var errNoDirectory = errors.New("node: no directory is named")
+var errNoDirectory = invalid("no directory is named")
 
 // ReadOnly is a store that is open for reading only. Nothing runs, and nothing is written.
 type ReadOnly struct {
@@ -20,8 +19,9 @@ type ReadOnly struct {
 	store  *pebble.Store
 }
 
-// OpenReadOnly opens an existing store for reading. A directory that is no store, and a store that another process has
-// open, are refused in a sentence.
+// OpenReadOnly opens an existing store for reading. A directory that is no store, and a store that is open, are refused
+// in a sentence: a store is either read or run. As [Open] it waits about 2 s for a store that another process has open,
+// so that one can be looked at right after its process was killed. An empty dir is turnstone.ErrInvalidInput.
 func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
 	if dir == "" {
 		return nil, errNoDirectory
@@ -29,7 +29,7 @@ func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	store, err := pebble.Open(pebble.Options{Dir: dir, ReadOnly: true})
+	store, err := pebble.OpenContext(ctx, pebble.Options{Dir: dir, ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ type Verification struct {
 }
 
 // Verify reads a whole store, without changing it, and checks everything in it: chains, heads against histories, rows
-// against open operations, counters, indexes and marks.
+// against open operations, counters, indexes and marks. A store that is open is refused, as by [OpenReadOnly].
 func Verify(dir string) (Verification, error) {
 	if dir == "" {
 		return Verification{}, errNoDirectory

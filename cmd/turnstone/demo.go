@@ -71,7 +71,7 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	n, err := node.Open(ctx, node.Config{Dir: d.store, Registry: registry, TurnSlots: 8, ActivitySlots: d.slots})
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	d.client = n.Client()
 	runErr := d.catalogue(ctx, dir)

@@ -22,7 +22,7 @@ func listCommand() *cobra.Command {
 		Short: "list the instances in a store, the most recently updated first",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return reading(args[0], func(r *client.Reader) error { return list(c, r, states, limit) })
+			return reading(c.Context(), args[0], func(r *client.Reader) error { return list(c, r, states, limit) })
 		},
 	}
 	c.Flags().StringSliceVar(&states, "state", nil, "only these: Pending, Running, Completed, Failed")
@@ -66,7 +66,7 @@ func inspectCommand() *cobra.Command {
 		Short: "print an instance's history as a story",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return reading(args[0], func(r *client.Reader) error { return inspect(c, r, args[1], execution) })
+			return reading(c.Context(), args[0], func(r *client.Reader) error { return inspect(c, r, args[1], execution) })
 		},
 	}
 	c.Flags().Uint64Var(&execution, "execution", 0, "which execution; 0 means all of them")
@@ -132,8 +132,8 @@ func verifyCommand() *cobra.Command {
 }
 
 // reading opens a store for reading only and closes it afterwards.
-func reading(dir string, f func(*client.Reader) error) error {
-	n, err := node.OpenReadOnly(context.Background(), dir)
+func reading(ctx context.Context, dir string, f func(*client.Reader) error) error {
+	n, err := node.OpenReadOnly(ctx, dir)
 	if err != nil {
 		return err
 	}

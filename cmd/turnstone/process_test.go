@@ -16,19 +16,21 @@ import (
 	"time"
 )
 
-// Each build of the command is made once for all tests. The slow one has failpoints, and lets every measuring
-// activity take a moment without using the processor, so that many run when it is killed.
+// Each program is built once for all tests. The slow one has failpoints, and lets every measuring activity take a
+// moment without using the processor, so that many run when it is killed. starts is a program with failpoints, too.
 var (
-	plain = sync.OnceValues(func() (string, error) { return build("plain") })
-	slow  = sync.OnceValues(func() (string, error) { return build("slow", "-tags", "failpoint") })
-	built string
+	plain  = sync.OnceValues(func() (string, error) { return build("plain", ".") })
+	slow   = sync.OnceValues(func() (string, error) { return build("slow", ".", "-tags", "failpoint") })
+	starts = sync.OnceValues(func() (string, error) { return build("starts", "./testdata/starts", "-tags", "failpoint") })
+	built  string
 )
 
 const slowly = "TURNSTONE_FAILPOINT=catalogue.measure=sleep(25ms)"
 
-func build(name string, flags ...string) (string, error) {
+func build(name, program string, flags ...string) (string, error) {
 	file := filepath.Join(built, name)
-	out, err := exec.Command("go", append(append([]string{"build", "-o", file}, flags...), ".")...).CombinedOutput()
+	args := append([]string{"build", "-o", file}, flags...)
+	out, err := exec.Command("go", append(args, program)...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
@@ -56,10 +58,16 @@ type process struct {
 
 func begin(t *testing.T, build func() (string, error), args ...string) *process {
 	t.Helper()
+	return beginWith(t, build, slowly, args...) // only the slow build reads it
+}
+
+// beginWith is begin with another variable of the environment.
+func beginWith(t *testing.T, build func() (string, error), variable string, args ...string) *process {
+	t.Helper()
 	name, err := build()
 	must(t, err)
 	p := &process{t: t, cmd: exec.Command(name, args...), lines: make(chan string, 1024)}
-	p.cmd.Env = append(os.Environ(), slowly) // only the slow build reads it
+	p.cmd.Env = append(os.Environ(), variable)
 	out, err := p.cmd.StdoutPipe()
 	must(t, err)
 	p.cmd.Stderr = &p.errors

@@ -1,7 +1,9 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
@@ -11,13 +13,33 @@ import (
 )
 
 // create builds a new store beside its place and renames it into it, so that a crash leaves nothing half made: either
-// the directory is absent (or empty) as before, or it is a whole store. A leftover of an earlier attempt is removed.
-func create(o *Options, f *latchFS) error {
-	parent := f.PathDir(o.Dir)
-	building := o.Dir + ".creating"
-	if err := o.FS.MkdirAll(parent, 0o755); err != nil {
+// the directory is absent (or empty) as before, or it is a whole store. Only who holds the creation lock builds, and
+// only while the store is not there: another process may have made it since this one looked.
+func create(o *Options, f *latchFS) (err error) {
+	if err := o.FS.MkdirAll(f.PathDir(o.Dir), 0o755); err != nil {
 		return fmt.Errorf("%w: its parent directory cannot be made: %w", ErrNotWritable, err)
 	}
+	lock, err := lockCreation(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	there, err := examine(o)
+	if err == nil && !there {
+		err = build(o, f)
+	}
+	if err != nil {
+		return err // and the file of the lock stays: see lockCreation
+	}
+	if err := f.Remove(creationLock(o)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDir(f, f.PathDir(o.Dir))
+}
+
+// build makes the store. A leftover of an attempt that did not end is removed first.
+func build(o *Options, f *latchFS) error {
+	building := o.Dir + ".creating"
 	if err := o.FS.RemoveAll(building); err != nil {
 		return fmt.Errorf("%w: a leftover cannot be removed: %w", ErrNotWritable, err)
 	}
@@ -43,10 +65,7 @@ func create(o *Options, f *latchFS) error {
 	if err := removeEmpty(f, o.Dir); err != nil {
 		return err
 	}
-	if err := f.Rename(building, o.Dir); err != nil {
-		return err
-	}
-	return syncDir(f, parent)
+	return f.Rename(building, o.Dir)
 }
 
 func removeEmpty(f *latchFS, dir string) error {

@@ -1,7 +1,8 @@
 // Package pebble is the journal on Pebble: keys, formats, the state machine that applies commands, the local log with
 // its group commit, recovery, and verification.
 //
-// It owns a store directory: DIR/db is Pebble's, DIR/witness is ours. It must not know what a message or an event
+// It owns a store directory: DIR/db is Pebble's, DIR/witness is ours. DIR.creating and DIR.creating.lock are there
+// while the store is made; a crash may leave them, and the next open removes them. It must not know what a message or an event
 // means (only [Verify] decodes events, to compare rows with history), what time it is (commands carry their time), or
 // who reads.
 //
@@ -10,6 +11,7 @@
 //     its head says that there is something.
 //   - One driver applies; one releaser calls back. Nothing is released before its batch is synced and the latch is clear.
 //   - The first failed write or sync closes the latch: nothing is applied, written or acknowledged after it.
+//   - One process has a store, and one makes it: the locks in lock.go. Nothing of it is read or written before.
 //   - A read-write open of a store is preceded by a read-only one that is compared with the witness.
 //   - The witness never says more than is durable, and a file leaves it before the file goes.
 //   - What is kept in memory (heads, work rows, filters of ids and request keys) only Apply changes, and a row that it

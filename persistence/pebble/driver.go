@@ -81,6 +81,7 @@ func (s *Store) drive() {
 	for {
 		f := s.newFlight()
 		if !s.begin(f) {
+			_ = f.batch.Close() // an empty batch holds nothing
 			return
 		}
 		if busy {

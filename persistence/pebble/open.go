@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +16,7 @@ import (
 // What Open refuses. The error's text is a sentence that says what is wrong with which directory and what to do.
 var (
 	// ErrInUse: another process, or another Store of this one, holds the store.
-	ErrInUse = errors.New("in use by another process")
+	ErrInUse = errors.New("in use")
 	// ErrFormat: the store was made by a version of another format.
 	ErrFormat = errors.New("written in another format")
 	// ErrPartitions: the store has another number of partitions.
@@ -34,10 +35,17 @@ var errClosed = errors.New("closed")
 
 const dbName = "db"
 
-// Open opens the store at o.Dir, creating it if the directory does not exist or is empty. It reads the store first
-// without changing anything and compares it with the witness: a store that is damaged is refused before Pebble could
-// delete what it no longer knows.
-func Open(o Options) (*Store, error) {
+// Open is [OpenContext] with a context that does not end.
+func Open(o Options) (*Store, error) { return OpenContext(context.Background(), o) }
+
+// OpenContext opens the store at o.Dir, creating it if the directory does not exist or is empty. It reads the store
+// first without changing anything and compares it with the witness: a store that is damaged is refused before Pebble
+// could delete what it no longer knows.
+//
+// A store that another process holds may be that of a process that was killed and is still ending. So it is asked for
+// again until Options.LockWait has passed; then it is refused with ErrInUse. When ctx ends first, the error is ErrInUse
+// and the context's. A store that this process holds is refused at once. The context has no other influence.
+func OpenContext(ctx context.Context, o Options) (*Store, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -45,28 +53,50 @@ func Open(o Options) (*Store, error) {
 	l := newLatch(&o)
 	logs := newLogTable()
 	f := &latchFS{FS: o.FS, latch: l, logs: logs}
-	if err := prepare(&o, f); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+	w := lockWait{clock: o.Clock, left: o.LockWait}
+	for {
+		s, err := open(&o, f)
+		if errors.Is(err, errOtherProcess) {
+			if err = w.pause(ctx, err); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+		}
+		s.start()
+		return s, nil
 	}
-	s, err := openExisting(&o, f)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+}
+
+// open is one attempt. It has changed nothing if the store is in use.
+func open(o *Options, f *latchFS) (*Store, error) {
+	if err := prepare(o, f); err != nil {
+		return nil, err
 	}
-	s.start()
-	return s, nil
+	return openExisting(o, f)
 }
 
 // prepare creates the store if there is none, and checks that there is something to open.
 func prepare(o *Options, f *latchFS) error {
+	there, err := examine(o)
+	switch {
+	case err != nil || there:
+		return err
+	case o.ReadOnly:
+		return fmt.Errorf("%w: the directory does not exist or is empty", ErrNoStore)
+	}
+	return create(o, f)
+}
+
+// examine says whether there is a store. No other files may be in its place, and no parts of it may be missing.
+func examine(o *Options) (there bool, err error) {
 	names, err := o.FS.List(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(names) == 0 {
-		if o.ReadOnly {
-			return fmt.Errorf("%w: the directory does not exist or is empty", ErrNoStore)
-		}
-		return create(o, f)
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w: it cannot be listed: %w", ErrNotStore, err)
+		return false, fmt.Errorf("%w: it cannot be listed: %w", ErrNotStore, err)
 	}
 	has := map[string]bool{}
 	for _, name := range names {
@@ -74,15 +104,16 @@ func prepare(o *Options, f *latchFS) error {
 	}
 	switch {
 	case !has[dbName] && !has[witnessName]:
-		return fmt.Errorf("%w: the directory holds other files (%s); name an empty or a new directory", ErrNotStore, names[0])
+		return false, fmt.Errorf("%w: the directory holds other files (%s); name an empty or a new directory",
+			ErrNotStore, names[0])
 	case !has[dbName]:
-		return fmt.Errorf("%w: %s is missing, though its witness is there; restore the store from a copy",
+		return false, fmt.Errorf("%w: %s is missing, though its witness is there; restore the store from a copy",
 			ErrBelowWitness, o.FS.PathJoin(o.Dir, dbName))
 	case !has[witnessName]:
-		return fmt.Errorf("%w: %s is missing; restore the store from a copy",
+		return false, fmt.Errorf("%w: %s is missing; restore the store from a copy",
 			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName))
 	}
-	return nil
+	return true, nil
 }
 
 // checkWritable tries both directories: on one that cannot be written, Pebble's recovery would hang.
@@ -124,6 +155,7 @@ func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 		if err := checkWritable(o); err != nil {
 			return nil, err
 		}
+		removeCreationLock(o)
 	}
 	// Under the lock: until then another process may still move on.
 	w, err := readWitness(o.FS, o.Dir)
@@ -145,18 +177,6 @@ func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 		return nil, err
 	}
 	return s, s.openForWriting(w, seen)
-}
-
-func lockDir(f vfs.FS, dbDir string) (*pdb.Lock, error) {
-	lock, err := pdb.LockDirectory(dbDir, f)
-	if err != nil {
-		text := err.Error()
-		if strings.Contains(text, "lock held by current process") || strings.Contains(text, "temporarily unavailable") {
-			return nil, fmt.Errorf("%w (%w); stop it first, or name another directory", ErrInUse, err)
-		}
-		return nil, fmt.Errorf("its lock cannot be taken: %w", err)
-	}
-	return lock, nil
 }
 
 // look opens the store for reading and compares it with its witness. The database is open if there is no error.

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"fmt"
+	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -25,13 +26,17 @@ type Options struct {
 	Partitions int
 	// ReadOnly opens for reading only: Propose ends with persistence.ErrNotLeader. Nothing is created.
 	ReadOnly bool
+	// LockWait is about how long a store that another process holds is waited for: that process may have been killed,
+	// and takes a moment to end. 0 means 2 s; negative means not at all. A store that this process holds is refused at
+	// once.
+	LockWait time.Duration
 	// OnFatal is called once, at the first failed write, sync or unreadable row, on the goroutine that saw it and
 	// before Pebble can act on it. Nil prints one line with operation and path to standard error and exits the
 	// process with ExitStatus. If it returns, that goroutine never goes on: tests release the rest by other means.
 	OnFatal func(op, path string, err error)
 	// Manual runs no goroutine of the store's own: the caller drives it with Store.Step. For simulation.
 	Manual bool
-	// Clock paces the witness; nil is the machine's. No result depends on it.
+	// Clock paces the witness and the wait for the lock; nil is the machine's. No result depends on it.
 	Clock clock.Clock
 	// IDs gives a new store its id; nil is the machine's randomness.
 	IDs ids.Source
@@ -76,6 +81,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
+	o.Dir = o.FS.PathJoin(o.Dir) // without a slash at the end: names beside it are made from it
 	if o.Clock == nil {
 		o.Clock = clock.Real
 	}
@@ -84,6 +90,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
+	}
+	if o.LockWait == 0 {
+		o.LockWait = lockWaitDefault
 	}
 	o.Tuning = o.Tuning.withDefaults()
 	return o, nil
