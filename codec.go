@@ -28,6 +28,9 @@ var JSON Codec = jsonCodec{}
 type jsonCodec struct{}
 
 func (jsonCodec) Encode(v any) ([]byte, error) {
+	if data, ok := encodePlain(v); ok {
+		return data, nil
+	}
 	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
@@ -41,7 +44,12 @@ func (jsonCodec) Encode(v any) ([]byte, error) {
 	return data, nil
 }
 
-func (jsonCodec) Decode(data []byte, v any) error { return json.Unmarshal(data, v) }
+func (jsonCodec) Decode(data []byte, v any) error {
+	if decodePlain(data, v) {
+		return nil
+	}
+	return json.Unmarshal(data, v)
+}
 
 // textDepthMax bounds the search for the offending string; a deeper value is cyclic and json.Marshal has refused it.
 const textDepthMax = 1000

@@ -116,3 +116,54 @@ func TestRawIsNotTouched(t *testing.T) {
 		}
 	})
 }
+
+// TestJSONOfPlainValuesIsThatOfTheLibrary holds the short ways for strings and numbers against encoding/json, on what is
+// plain, on what nearly is, and on what is no JSON at all.
+func TestJSONOfPlainValuesIsThatOfTheLibrary(t *testing.T) {
+	same := func(t rapid.TB, v any) {
+		want, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := turnstone.JSON.Encode(v); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%#v encodes as %s, %v; want %s", v, got, err, want)
+		}
+	}
+	alike := func(t rapid.TB, data []byte) {
+		var s, wantS string
+		err, want := turnstone.JSON.Decode(data, &s), json.Unmarshal(data, &wantS)
+		if (err == nil) != (want == nil) || s != wantS {
+			t.Fatalf("%q as a string: %q, %v; want %q, %v", data, s, err, wantS, want)
+		}
+		var n, wantN int
+		err, want = turnstone.JSON.Decode(data, &n), json.Unmarshal(data, &wantN)
+		if (err == nil) != (want == nil) || n != wantN {
+			t.Fatalf("%q as an int: %d, %v; want %d, %v", data, n, err, wantN, want)
+		}
+	}
+	for _, data := range []string{
+		``, `"`, `""`, `"a"`, `"a" `, ` "a"`, `"a"b"`, `"\"`, `"\\"`, `"<>&"`, `"é"`, "\"\x7f\"", "\"\x01\"", "\"\xff\"",
+		`null`, `0`, `-0`, `-`, `00`, `01`, `-1`, `1e3`, `1.0`, `+1`, `9223372036854775807`, `9223372036854775808`,
+		`-9223372036854775808`, `999999999999999999`, `1234567890123456789`, ` 1`, `1 `,
+	} {
+		alike(t, []byte(data))
+	}
+	same(t, math.MinInt)
+	same(t, math.MaxInt)
+	rapid.Check(t, func(t *rapid.T) {
+		same(t, rapid.StringOf(rapid.RuneFrom([]rune("ab\"\\<>&~ \x00\x1f\x7fé\u2028\ufffd"))).Draw(t, "text"))
+		same(t, rapid.Int().Draw(t, "number"))
+		alike(t, rapid.SliceOfN(rapid.SampledFrom([]byte(`"\a0 -1.e<é`)), 0, 6).Draw(t, "data"))
+		alike(t, []byte(strings.TrimSpace(string(must(json.Marshal(rapid.Int().Draw(t, "n")))))))
+	})
+	if err := turnstone.JSON.Decode([]byte(`"a"`), (*string)(nil)); err == nil {
+		t.Error("a nil pointer is decoded into")
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -40,6 +40,7 @@ type activatorShard struct {
 
 type activation struct {
 	pid  *actor.PID
+	cell *cell
 	sent uint64
 }
 
@@ -86,7 +87,16 @@ func (a *activator) tell(id string, msg any) error {
 // start spawns the actor of an identity.
 func (a *activator) start(id string) *activation {
 	c := new(cell)
-	return &activation{pid: a.system.spawn("instance", func() actor.Actor { return a.make(id, c) })}
+	return &activation{pid: a.system.spawn("instance", func() actor.Actor { return a.make(id, c) }), cell: c}
+}
+
+// open says whether the identity has an actor that knows it to be open; see cell.
+func (a *activator) open(id string) bool {
+	s := a.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[id]
+	return e != nil && e.cell.open.Load()
 }
 
 // tellActive is tell for an identity that has an actor; otherwise it does nothing and returns false.

@@ -90,7 +90,7 @@ func (a *activity) run() {
 	call := &activityCall{fn: fn, ctx: ctx, input: a.item.Input, limits: &cfg.Limits, info: a.info()}
 	a.item.Input = nil
 	a.s.p.counts.activities.Add(1)
-	a.s.e.workRun.Run(call.run, func() { a.s.p.post("activity ended", func() { a.ended(call.outcome) }) })
+	a.s.e.workRun.Run(call.run, func() { a.s.p.postLast("activity ended", func() { a.ended(call.outcome) }) })
 }
 
 func (a *activity) info() ActivityInfo {

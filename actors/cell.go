@@ -1,8 +1,10 @@
 package actors
 
+import "sync/atomic"
+
 // cell is what an actor keeps across its own restarts: the producer captures it, so the struct that replaces the one
 // that panicked finds everything here. Only the actor's own run touches it (the mailbox runs one message at a time and
-// orders its runs), and the activator never reads it.
+// orders its runs), except what is said at a field.
 type cell struct {
 	// received counts the messages that came through the activator. An instance raises it first thing, before it looks
 	// at the message, so that a message that panics has been counted too. It never counts answers that were sent to the
@@ -13,6 +15,9 @@ type cell struct {
 	handling any
 	// held is what the owner of the actor wants to find again: its buffer, held messages, outstanding requests.
 	held any
+	// open is for those who wait for an instance's end: it exists, has not ended, and no commit that ends it has been
+	// proposed. Any goroutine reads it.
+	open atomic.Bool
 }
 
 // receive notes a message that came through the activator.

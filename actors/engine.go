@@ -217,10 +217,12 @@ func (e *Engine) parkForConsumer(id string) {
 	}
 }
 
-// WatchEnd calls f once when the instance reaches a terminal status after this call. Register, then read, then wait:
-// an end that came before is seen by the read. cancel withdraws it and may be called at any time.
-func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect)) (cancel func()) {
-	return e.waiters.add(id, f)
+// WatchEnd calls f once when the instance reaches a terminal status after this call. An end that came before is seen by
+// a read that begins after this call. open: there was none, so no read is needed. cancel withdraws it and may be called
+// at any time.
+func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect)) (cancel func(), open bool) {
+	cancel = e.waiters.add(id, f)
+	return cancel, e.act.open(id) || plantedOpen // in this order: what is open now ends later, and tells who has come before
 }
 
 // ended tells who waits. The partition calls it for each end in its effects.

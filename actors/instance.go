@@ -157,6 +157,20 @@ func (in *instance) handle(msg any) {
 		in.e.cfg.Logger.Error("an instance got a message that it does not know; it is ignored", "type", fmt.Sprintf("%T", m))
 	}
 	in.step()
+	in.cell.open.Store(in.open())
+}
+
+// open says that the instance is known to exist, and not to have ended, and that no turn that ends it is on its way.
+func (in *instance) open() bool {
+	v := &in.view
+	if !v.known || !v.exists || v.head.Status.Terminal() {
+		return false
+	}
+	if in.phase != phaseCommitting {
+		return true
+	}
+	outcome := in.turn.commit.Outcome
+	return outcome != persistence.OutcomeCompleted && outcome != persistence.OutcomeFailed
 }
 
 // wakeMsg makes an instance look whether there is something to do. Unlike answers it is counted by the handshake.

@@ -44,6 +44,10 @@ func (m *mailbox) PostUserMessage(msg any) {
 	if msg == nil {
 		panic("actors: a nil message was sent; send a pointer to a message of this package")
 	}
+	last, _ := msg.(*lastMessage)
+	if last != nil {
+		msg = last.msg
+	}
 	m.mu.Lock()
 	if m.closed {
 		m.mu.Unlock()
@@ -53,7 +57,10 @@ func (m *mailbox) PostUserMessage(msg any) {
 	m.user.push(msg)
 	wake := m.claim()
 	m.mu.Unlock()
-	if wake {
+	switch {
+	case wake && last != nil:
+		last.run = m.runOnce
+	case wake:
 		m.dispatcher.Schedule(m.runOnce)
 	}
 }

@@ -159,6 +159,14 @@ func (p *partition) post(what string, run func()) {
 	p.e.sys.send(p.pid, &partitionStep{what: what, run: run})
 }
 
+// postLast is post for a goroutine that has nothing else to do; see sendLast.
+func (p *partition) postLast(what string, run func()) {
+	if p.left.Load() {
+		return
+	}
+	p.e.sys.sendLast(p.pid, &partitionStep{what: what, run: run})
+}
+
 // after posts a step when d has passed.
 func (p *partition) after(d time.Duration, what string, run func()) clock.Timer {
 	return p.e.cfg.Clock.AfterFunc(d, func() { p.post(what, run) })

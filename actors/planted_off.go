@@ -5,3 +5,6 @@ package actors
 // plantedLeave is a fault that the simulator plants, to prove that it would be found: instances leave while messages
 // are on their way to them. This build does not have it.
 const plantedLeave = false
+
+// plantedOpen is another: every instance counts as open for those who wait for its end.
+const plantedOpen = false

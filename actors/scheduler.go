@@ -5,10 +5,11 @@ import "github.com/asynkron/protoactor-go/actor"
 // messagesPerRun is how many user messages an actor handles before it lets others run.
 const messagesPerRun = 128
 
-// scheduler is the library's dispatcher over our Executor: the only way in which an actor gets to run.
+// scheduler is the library's dispatcher over our Executor: with sendLast the only way in which an actor gets to run.
 type scheduler struct {
 	executor   Executor
 	throughput int
+	inline     bool // an actor may also run on a goroutine that is done with what it had to do
 }
 
 var _ actor.Dispatcher = (*scheduler)(nil)
@@ -19,6 +20,7 @@ func newScheduler(executor Executor) *scheduler {
 	if t, ok := executor.(interface{ Throughput() int }); ok {
 		s.throughput = max(1, t.Throughput())
 	}
+	_, s.inline = executor.(*ElasticExecutor)
 	return s
 }
 

@@ -66,6 +66,26 @@ func (s *system) send(pid *actor.PID, msg any) {
 	s.root.Send(pid, msg)
 }
 
+// lastMessage carries a message of sendLast, and back to it the run that the mailbox owes.
+type lastMessage struct {
+	msg any
+	run func()
+}
+
+// sendLast is send for a goroutine of ours that has nothing else to do and holds no lock: if the actor is at rest, it
+// runs right here, which saves waking another goroutine. Its run never blocks.
+func (s *system) sendLast(pid *actor.PID, msg any) {
+	if !s.dispatch.inline {
+		s.send(pid, msg)
+		return
+	}
+	last := &lastMessage{msg: msg}
+	s.root.Send(pid, last)
+	if last.run != nil {
+		last.run()
+	}
+}
+
 // stop stops an actor at once: it overtakes what is queued, and the queue becomes dead letters. For control flow use
 // a message and let the actor stop itself.
 func (s *system) stop(pid *actor.PID) { s.root.Stop(pid) }

@@ -49,7 +49,7 @@ func (s *turnSlots) execute(t *turn) {
 	s.e.turnsRun.Run(t.execute, func() { s.finished(t) })
 }
 
-// finished gives the slot to the next turn. Code that comes back after it was given up finds its slot gone: what it
+// finished gives the slot to the next turn, and its turn back; it is the last thing that its goroutine does. Code that comes back after it was given up finds its slot gone: what it
 // decided is worthless, and its machine is closed here, where it ran.
 func (s *turnSlots) finished(t *turn) {
 	s.mu.Lock()
@@ -60,11 +60,11 @@ func (s *turnSlots) finished(t *turn) {
 	}
 	next := s.next()
 	s.mu.Unlock()
-	t.end = turnRan
-	t.giveBack()
 	if next != nil {
 		s.execute(next)
 	}
+	t.end = turnRan
+	s.e.sys.sendLast(t.in.pid, &t.back)
 }
 
 // release takes a turn off the running list, with s.mu held; false if it was not there.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone"
-	"github.com/turnstone-dev/turnstone/bench/limit"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/node"
@@ -21,24 +20,33 @@ import (
 type workload struct {
 	n        int
 	inFlight int // 0: the -c option
+	// beside prepares what is measured beside the workload with -limit.
+	beside func(b *bench, dir string)
 	run      func(ctx context.Context, b *bench) error
 }
 
 var workloads = map[string]workload{
-	"w1":  {n: 20_000, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.one, 1) }},
-	"w1k": {n: 50_000, inFlight: 1024, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.one, 1) }},
+	"w1":  {n: 20_000, beside: besideCommits, run: runOne},
+	"w1k": {n: 50_000, inFlight: 1024, beside: besideCommits, run: runOne},
 	"w2":  {n: 3_000, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.seq, 10) }},
 	"w3":  {n: 500, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.fan, 50) }},
-	"w4":  {n: 1_000, inFlight: 1, run: func(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.one, 1) }},
+	"w4":  {n: 1_000, inFlight: 1, beside: besideSyncs, run: runOne},
 	"w5":  {n: 20_000, inFlight: 1, run: runSteps},
 	"w6":  {n: 100_000, run: runWaiting},
 }
+
+func runOne(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.one, 1) }
 
 // bench is one workload on one new store.
 type bench struct {
 	client   *client.Client
 	programs *programs
 	line     Line
+
+	// limit measures what the machine allows, between two rounds of the workload; nil if it is not asked for.
+	limit  func(n int) (float64, error)
+	limits []float64
+	ratios []float64
 }
 
 func measure(ctx context.Context, o options, name string, w workload) (Line, error) {
@@ -63,25 +71,10 @@ func measure(ctx context.Context, o options, name string, w workload) (Line, err
 		return b.line, err
 	}
 	defer os.RemoveAll(dir)
-	if o.limit && name == "w4" {
-		if b.line.SyncMs, err = limit.BareSync(dir, 300); err != nil {
-			return b.line, err
-		}
+	if o.limit && w.beside != nil {
+		w.beside(b, dir)
 	}
-	if err := b.measureOn(ctx, o, dir, w); err != nil {
-		return b.line, err
-	}
-	switch {
-	case o.limit && (name == "w1" || name == "w1k"):
-		r, err := limit.Run(o.dir, b.line.N, b.line.InFlight, limit.DefaultRows)
-		if err != nil {
-			return b.line, err
-		}
-		b.line.LimitPerSec, b.line.LimitRatio = r.PerSec, b.line.PerSec/r.PerSec
-	case o.limit && name == "w4":
-		b.line.SyncRatio = b.line.P50Ms / (2 * b.line.SyncMs)
-	}
-	return b.line, nil
+	return b.line, b.measureOn(ctx, o, dir, w)
 }
 
 func (b *bench) measureOn(ctx context.Context, o options, dir string, w workload) error {
@@ -104,12 +97,11 @@ func (b *bench) measureOn(ctx context.Context, o options, dir string, w workload
 		return err
 	}
 	b.client = n.Client()
-	before, cpu, start := n.Store().Metrics(), cpuSeconds(), time.Now()
+	before := n.Store().Metrics()
 	err = w.run(ctx, b)
 	l := &b.line
-	l.Seconds = time.Since(start).Seconds()
 	l.PerSec = float64(l.N) / l.Seconds
-	l.CPUMicros = (cpuSeconds() - cpu) / float64(l.N) * 1e6
+	l.CPUMicros /= float64(l.N)
 	after := n.Store().Metrics()
 	l.Commits, l.Syncs = int64(after.Commands-before.Commands), int64(after.Syncs-before.Syncs)
 	if l.RSSMB == 0 {
@@ -124,32 +116,48 @@ func (b *bench) measureOn(ctx context.Context, o options, dir string, w workload
 	return err
 }
 
-// each starts n instances, in flight at a time, and waits for each.
+// timed counts f's time and processor time as the workload's.
+func (b *bench) timed(f func() error) error {
+	cpu, start := cpuSeconds(), time.Now()
+	err := f()
+	b.line.Seconds += time.Since(start).Seconds()
+	b.line.CPUMicros += (cpuSeconds() - cpu) * 1e6
+	return err
+}
+
+// each starts n instances, in flight at a time, and waits for each. With a limit it does so in rounds.
 func (b *bench) each(ctx context.Context, o *turnstone.Orchestration[int, string], input int) error {
 	ms := make([]float64, b.line.N)
-	err := parallel(b.line.N, b.line.InFlight, func(i int) error {
-		start := time.Now()
-		run, err := client.Start(ctx, b.client, o, fmt.Sprintf("%s-%d", b.line.Workload, i), input)
-		if err != nil {
-			return err
-		}
-		if _, err := run.Wait(ctx); err != nil {
-			return err
-		}
-		ms[i] = float64(time.Since(start)) / 1e6
-		return nil
+	err := b.rounds(func(from, to int) error {
+		return parallel(to-from, b.line.InFlight, func(i int) error {
+			start := time.Now()
+			run, err := client.Start(ctx, b.client, o, fmt.Sprintf("%s-%d", b.line.Workload, from+i), input)
+			if err != nil {
+				return err
+			}
+			if _, err := run.Wait(ctx); err != nil {
+				return err
+			}
+			ms[from+i] = float64(time.Since(start)) / 1e6
+			return nil
+		})
 	})
 	b.line.latencies(ms)
+	b.compare()
 	return err
 }
 
 // runSteps is one instance of n steps in a row. It compares the first thousand with the last.
 func runSteps(ctx context.Context, b *bench) error {
-	run, err := client.Start(ctx, b.client, b.programs.seq, "w5", b.line.N)
-	if err != nil {
+	err := b.timed(func() error {
+		run, err := client.Start(ctx, b.client, b.programs.seq, "w5", b.line.N)
+		if err != nil {
+			return err
+		}
+		_, err = run.Wait(ctx)
 		return err
-	}
-	if _, err := run.Wait(ctx); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	const window = 1000
@@ -164,15 +172,38 @@ func runSteps(ctx context.Context, b *bench) error {
 
 // runWaiting starts n instances that wait for an event, then raises all, then waits for all.
 func runWaiting(ctx context.Context, b *bench) error {
-	start := time.Now()
 	id := func(i int) string { return fmt.Sprintf("w6-%d", i) }
-	err := parallel(b.line.N, b.line.InFlight, func(i int) error {
-		_, err := client.Start(ctx, b.client, b.programs.wait, id(i), 0)
-		return err
+	start := time.Now()
+	err := b.timed(func() error {
+		err := parallel(b.line.N, b.line.InFlight, func(i int) error {
+			_, err := client.Start(ctx, b.client, b.programs.wait, id(i), 0)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return b.allWait(ctx)
 	})
 	if err != nil {
 		return err
 	}
+	b.line.WaitingS, b.line.RSSMB = time.Since(start).Seconds(), rssMB()
+	start = time.Now()
+	err = b.timed(func() error {
+		return parallel(b.line.N, b.line.InFlight, func(i int) error {
+			if err := client.Raise(ctx, b.client, id(i), "go", "now"); err != nil {
+				return err
+			}
+			_, err := client.Attach[string](b.client, id(i)).Wait(ctx)
+			return err
+		})
+	})
+	b.line.FinishS = time.Since(start).Seconds()
+	return err
+}
+
+// allWait waits until every instance has come to its wait.
+func (b *bench) allWait(ctx context.Context) error {
 	for b.programs.waiting.Load() < int64(b.line.N) {
 		select {
 		case <-ctx.Done():
@@ -180,17 +211,7 @@ func runWaiting(ctx context.Context, b *bench) error {
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
-	b.line.WaitingS, b.line.RSSMB = time.Since(start).Seconds(), rssMB()
-	start = time.Now()
-	err = parallel(b.line.N, b.line.InFlight, func(i int) error {
-		if err := client.Raise(ctx, b.client, id(i), "go", "now"); err != nil {
-			return err
-		}
-		_, err := client.Attach[string](b.client, id(i)).Wait(ctx)
-		return err
-	})
-	b.line.FinishS = time.Since(start).Seconds()
-	return err
+	return nil
 }
 
 // parallel calls f(0) to f(n-1), inFlight at a time, and returns the first error.

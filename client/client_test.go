@@ -172,6 +172,34 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// TestWaitReadsNothingWhileTheInstanceIsOpen has the engine say that an instance which has ended in the journal is open:
+// a read would answer, and only the engine's word may.
+func TestWaitReadsNothingWhileTheInstanceIsOpen(t *testing.T) {
+	w := newWorld(t, 1, client.Options{})
+	var last persistence.EndEffect
+	w.mu.Lock()
+	w.watchers["i"] = append(w.watchers["i"], func(end persistence.EndEffect) { last = end })
+	w.mu.Unlock()
+	w.start("i")
+	w.turn("i", persistence.OutcomeCompleted, started(), completed("8"))
+	w.open = map[string]bool{"i": true}
+	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if end, err := w.c.Wait(short, "i"); !errors.Is(err, turnstone.ErrTimeout) {
+		t.Fatalf("got %v, %v before the engine told of the end", end, err)
+	}
+	w.mu.Lock()
+	w.watchers["i"] = nil // the one that gave up
+	w.mu.Unlock()
+	answered := make(chan error, 1)
+	go func() { _, err := w.c.Wait(context.Background(), "i"); answered <- err }()
+	w.watched("i")
+	w.released(&persistence.Effects{Ended: []persistence.EndEffect{last}})
+	if err := <-answered; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWaitEndsWithItsContext(t *testing.T) {
 	w := newWorld(t, 1, client.Options{})
 	w.start("i")

@@ -29,6 +29,7 @@ type world struct {
 
 	mu       sync.Mutex
 	watchers map[string][]func(persistence.EndEffect)
+	open     map[string]bool // what the engine says to those who watch
 	started  int
 	delivers []*turnpb.Message
 	hold     bool // starts are not answered
@@ -84,7 +85,7 @@ func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply f
 }
 
 // WatchEnd implements client.Engine.
-func (w *world) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func()) {
+func (w *world) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), open bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.watchers[id] = append(w.watchers[id], ended)
@@ -95,7 +96,7 @@ func (w *world) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel f
 		if i < len(w.watchers[id]) {
 			w.watchers[id][i] = func(persistence.EndEffect) {}
 		}
-	}
+	}, w.open[id]
 }
 
 // released tells all who watch the instances that have ended.

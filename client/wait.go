@@ -27,8 +27,8 @@ func (e End) Err() error {
 	return e.Failure
 }
 
-// waiter waits for one instance: it registers for its end, then reads whether it has ended already. Whichever answers
-// first is the answer.
+// waiter waits for one instance: it registers for its end, then reads whether it has ended already, unless the engine
+// knows that it has not. Whichever answers first is the answer.
 type waiter struct {
 	core *Core
 	id   string
@@ -41,13 +41,16 @@ type waiter struct {
 
 // start registers and reads.
 func (w *waiter) start() {
-	unwatch := w.core.engine.WatchEnd(w.id, w.ended)
+	unwatch, open := w.core.engine.WatchEnd(w.id, w.ended)
 	w.mu.Lock()
 	w.unwatch = unwatch
 	over := w.finished // given up, or told of the end, in between
 	w.mu.Unlock()
 	if over {
 		unwatch()
+		return
+	}
+	if open {
 		return
 	}
 	view(&w.core.reads, w.id, func(r persistence.Reader) (*End, error) {

@@ -20,6 +20,7 @@ type client struct {
 	byID   map[string]*startRecord
 	events []*eventRecord
 	seen   map[string]observation
+	waits  []*wait
 	number int
 }
 

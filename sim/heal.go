@@ -98,6 +98,7 @@ func (w *World) done() bool {
 	if w.leftovers(w.dumps()) != "" || w.newest().engine.Counters().Active > 0 {
 		return false
 	}
+	w.checkWaits()
 	w.over = true
 	return true
 }

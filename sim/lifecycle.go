@@ -48,6 +48,7 @@ func (w *World) twin() {
 		return
 	}
 	w.reach("second activation")
+	first.doubled = true
 	second := w.launch(first)
 	w.agenda.in(w.lives.duration(10*time.Millisecond, 5*time.Second), 0, "end of the second activation", func() {
 		// Either one goes; the other stays. A twin that stays answers for the epoch as the first one did.
@@ -66,6 +67,7 @@ func (w *World) takeover() {
 		return
 	}
 	w.reach("takeover")
+	first.doubled = true
 	w.launch(nil)
 	w.agenda.in(w.lives.duration(10*time.Millisecond, 5*time.Second), 0, "end of the takeover", func() {
 		if !first.dead {

@@ -12,5 +12,6 @@ import (
 func init() {
 	plantable["wrong coroutine order"] = func() *planted { return &planted{inside: replay.PlantOrder} }
 	plantable["drop the turn's position"] = func() *planted { return &planted{inside: pebble.PlantPosition} }
+	plantable["wait for what is over"] = func() *planted { return &planted{inside: actors.PlantOpen} }
 	plantable["leave without counting"] = func() *planted { return &planted{inside: actors.PlantLeave} }
 }

@@ -24,6 +24,7 @@ type process struct {
 	stopping bool
 	detach   [2]func() // of the consumers that are attached
 	twinOf   *process  // shares the other's epoch, as a second activation would
+	doubled  bool      // was not alone on the journal at some time
 }
 
 // launch starts a process on the disk. The engine goes on by itself; ready is noted when it comes.

@@ -66,7 +66,9 @@ func (c *client) wait(id string) {
 	if p == nil {
 		return
 	}
-	p.engine.WatchEnd(id, func(end persistence.EndEffect) {
+	waiting := &wait{id: id, process: p}
+	_, open := p.engine.WatchEnd(id, func(end persistence.EndEffect) {
+		waiting.told = true
 		c.world.trace.add('c', []uint64{text(id), uint64(end.Status)}, func() string { return fmt.Sprintf("client hears that %s ended: %v", id, end.Status) })
 		c.world.claim(func() {
 			if rec := c.world.disk.ledger.of(id); rec == nil || rec.terminal != end.Status {
@@ -74,6 +76,27 @@ func (c *client) wait(id string) {
 			}
 		})
 	})
+	if open {
+		c.world.reach("wait without a read")
+		c.waits = append(c.waits, waiting)
+	}
+}
+
+// wait is a wait for an end that its process has promised to tell.
+type wait struct {
+	id      string
+	process *process
+	told    bool
+}
+
+// checkWaits finds waits that would last for ever, when everything has ended. What a double has ended its process does
+// not know: there is one engine to a journal.
+func (w *World) checkWaits() {
+	for _, waiting := range w.client.waits {
+		if p := waiting.process; !waiting.told && !p.dead && !p.doubled && p.twinOf == nil {
+			w.fail("L1", "the end of %s was never told to one who waits for it", waiting.id)
+		}
+	}
 }
 
 // of finds an instance's record.
