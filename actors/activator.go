@@ -90,13 +90,23 @@ func (a *activator) start(id string) *activation {
 	return &activation{pid: a.system.spawn("instance", func() actor.Actor { return a.make(id, c) }), cell: c}
 }
 
-// open says whether the identity has an actor that knows it to be open; see cell.
+// open says whether the identity has an actor, which knows that its instance exists, and whose end is yet to be told.
 func (a *activator) open(id string) bool {
 	s := a.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[id]
-	return e != nil && e.cell.open.Load()
+	return e != nil && e.cell.open.Load() && !e.cell.over.Load()
+}
+
+// over notes that the identity's end is about to be told.
+func (a *activator) over(id string) {
+	s := a.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[id]; e != nil {
+		e.cell.over.Store(true)
+	}
 }
 
 // tellActive is tell for an identity that has an actor; otherwise it does nothing and returns false.

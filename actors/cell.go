@@ -15,9 +15,10 @@ type cell struct {
 	handling any
 	// held is what the owner of the actor wants to find again: its buffer, held messages, outstanding requests.
 	held any
-	// open is for those who wait for an instance's end: it exists, has not ended, and no commit that ends it has been
-	// proposed. Any goroutine reads it.
-	open atomic.Bool
+	// open and over are for those who wait for an instance's end, and any goroutine reads them. open: the actor knows
+	// that the instance exists, and does not know that it has ended. over: its end is durable. It is set before anybody
+	// is told of the end, and so before the actor knows.
+	open, over atomic.Bool
 }
 
 // receive notes a message that came through the activator.

@@ -60,9 +60,6 @@ func (in *instance) proposeCommit(t *turn) {
 	failpoint.Hit("turn.beforeCommit")
 	in.phase = phaseCommitting
 	in.outstanding++
-	if c.Outcome == persistence.OutcomeCompleted || c.Outcome == persistence.OutcomeFailed {
-		in.cell.open.Store(false)
-	}
 	in.e.propose(in.p, c, t.proposed)
 }
 

@@ -217,16 +217,19 @@ func (e *Engine) parkForConsumer(id string) {
 	}
 }
 
-// WatchEnd calls f once when the instance reaches a terminal status after this call. An end that came before is seen by
-// a read that begins after this call. open: there was none, so no read is needed. cancel withdraws it and may be called
-// at any time.
-func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect)) (cancel func(), open bool) {
-	cancel = e.waiters.add(id, f)
-	return cancel, e.act.open(id) || plantedOpen // in this order: what is open now ends later, and tells who has come before
+// WatchEnd calls f once when the instance reaches a terminal status after this call, or within it if it has reached one
+// a moment ago. An end that came earlier is seen by a read that begins after this call, unless sure: then f has been
+// called or will be, and no read is needed. cancel withdraws it and may be called at any time.
+func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect)) (cancel func(), sure bool) {
+	cancel, told := e.waiters.add(id, f)
+	return cancel, told || e.act.open(id) || plantedOpen // in this order: what is open now tells who has come before
 }
 
 // ended tells who waits. The partition calls it for each end in its effects.
-func (e *Engine) ended(end persistence.EndEffect) { e.waiters.ended(end) }
+func (e *Engine) ended(end persistence.EndEffect) {
+	e.act.over(end.ID) // first: whoever found it open has been added before and is told
+	e.waiters.ended(end)
+}
 
 // gather calls done once: with the first error, or with nil when all have reported.
 type gather struct {

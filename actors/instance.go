@@ -160,17 +160,9 @@ func (in *instance) handle(msg any) {
 	in.cell.open.Store(in.open())
 }
 
-// open says that the instance is known to exist, and not to have ended, and that no turn that ends it is on its way.
+// open says that the instance is known to exist and not known to have ended.
 func (in *instance) open() bool {
-	v := &in.view
-	if !v.known || !v.exists || v.head.Status.Terminal() {
-		return false
-	}
-	if in.phase != phaseCommitting {
-		return true
-	}
-	outcome := in.turn.commit.Outcome
-	return outcome != persistence.OutcomeCompleted && outcome != persistence.OutcomeFailed
+	return in.view.known && in.view.exists && !in.view.head.Status.Terminal()
 }
 
 // wakeMsg makes an instance look whether there is something to do. Unlike answers it is counted by the handshake.

@@ -9,15 +9,45 @@ import (
 )
 
 // waiters are those who wait for an instance's end, in the order in which they came. They are woken by released effects,
-// so never before the end is durable.
+// so never before the end is durable. The last ends are remembered, for those who come just too late: a short instance
+// ends while its starter is told that it was started. An id ends once, so what is remembered stays true.
 type waiters struct {
 	seed   maphash.Seed
 	shards [16]waiterShard
 }
 
 type waiterShard struct {
-	mu   sync.Mutex
-	byID map[string][]*endWaiter
+	mu     sync.Mutex
+	byID   map[string][]*endWaiter
+	recent recentEnds
+}
+
+// recentEnds are the last ends, oldest first from next on.
+type recentEnds struct {
+	ring [recentEndsMax]persistence.EndEffect
+	next int
+	at   map[string]int
+}
+
+const (
+	recentEndsMax     = 64 // in each shard
+	recentEndBytesMax = 4 << 10
+)
+
+func (r *recentEnds) note(end persistence.EndEffect) {
+	if cap(end.Last) > recentEndBytesMax {
+		return
+	}
+	if old := r.ring[r.next].ID; old != "" && r.at[old] == r.next {
+		delete(r.at, old)
+	}
+	r.ring[r.next], r.at[end.ID] = end, r.next
+	r.next = (r.next + 1) % recentEndsMax
+}
+
+func (r *recentEnds) find(id string) (persistence.EndEffect, bool) {
+	i, ok := r.at[id]
+	return r.ring[i], ok
 }
 
 type endWaiter struct{ f func(persistence.EndEffect) }
@@ -26,6 +56,7 @@ func (w *waiters) init() {
 	w.seed = maphash.MakeSeed()
 	for i := range w.shards {
 		w.shards[i].byID = map[string][]*endWaiter{}
+		w.shards[i].recent.at = map[string]int{}
 	}
 }
 
@@ -33,9 +64,16 @@ func (w *waiters) shard(id string) *waiterShard {
 	return &w.shards[maphash.String(w.seed, id)%uint64(len(w.shards))]
 }
 
-func (w *waiters) add(id string, f func(persistence.EndEffect)) (cancel func()) {
-	s, waiter := w.shard(id), &endWaiter{f}
+// add adds one, or tells it at once of an end that is remembered.
+func (w *waiters) add(id string, f func(persistence.EndEffect)) (cancel func(), told bool) {
+	s := w.shard(id)
 	s.mu.Lock()
+	if end, ok := s.recent.find(id); ok {
+		s.mu.Unlock()
+		f(end)
+		return func() {}, true
+	}
+	waiter := &endWaiter{f}
 	s.byID[id] = append(s.byID[id], waiter)
 	s.mu.Unlock()
 	return func() {
@@ -45,12 +83,13 @@ func (w *waiters) add(id string, f func(persistence.EndEffect)) (cancel func()) 
 		if s.byID[id] = rest; len(rest) == 0 {
 			delete(s.byID, id)
 		}
-	}
+	}, false
 }
 
 func (w *waiters) ended(end persistence.EndEffect) {
 	s := w.shard(end.ID)
 	s.mu.Lock()
+	s.recent.note(end)
 	woken := s.byID[end.ID]
 	delete(s.byID, end.ID)
 	s.mu.Unlock()

@@ -16,9 +16,9 @@ type Engine interface {
 	// Deliver brings a message to an instance; reply is called once, when it is durable or refused.
 	Deliver(id string, m *turnpb.Message, requestKey string, reply func(error))
 	// WatchEnd calls ended once, when an instance of this id reaches a terminal status after this call, with how it
-	// ended. cancel withdraws it. The instance need not exist yet. open: it exists and has not ended yet, so that ended
-	// will be called; otherwise a read that begins after this call tells whether it has.
-	WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), open bool)
+	// ended; within the call if it has ended a moment ago. cancel withdraws it. The instance need not exist yet. sure:
+	// ended has been called or will be; otherwise a read that begins after this call tells whether it had ended before.
+	WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), sure bool)
 }
 
 // Journal is what a client reads from; it is part of persistence.Journal, whose comments hold.

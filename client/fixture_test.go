@@ -85,7 +85,7 @@ func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply f
 }
 
 // WatchEnd implements client.Engine.
-func (w *world) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), open bool) {
+func (w *world) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), sure bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.watchers[id] = append(w.watchers[id], ended)

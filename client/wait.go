@@ -28,7 +28,7 @@ func (e End) Err() error {
 }
 
 // waiter waits for one instance: it registers for its end, then reads whether it has ended already, unless the engine
-// knows that it has not. Whichever answers first is the answer.
+// is sure to tell it. Whichever answers first is the answer.
 type waiter struct {
 	core *Core
 	id   string
@@ -41,7 +41,7 @@ type waiter struct {
 
 // start registers and reads.
 func (w *waiter) start() {
-	unwatch, open := w.core.engine.WatchEnd(w.id, w.ended)
+	unwatch, sure := w.core.engine.WatchEnd(w.id, w.ended)
 	w.mu.Lock()
 	w.unwatch = unwatch
 	over := w.finished // given up, or told of the end, in between
@@ -50,7 +50,7 @@ func (w *waiter) start() {
 		unwatch()
 		return
 	}
-	if open {
+	if sure {
 		return
 	}
 	view(&w.core.reads, w.id, func(r persistence.Reader) (*End, error) {

@@ -60,6 +60,6 @@ func (p port) Deliver(id string, m *turnpb.Message, requestKey string, reply fun
 	p.engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
 }
 
-func (p port) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), open bool) {
+func (p port) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), sure bool) {
 	return p.engine.WatchEnd(id, ended)
 }

@@ -67,7 +67,7 @@ func (c *client) wait(id string) {
 		return
 	}
 	waiting := &wait{id: id, process: p}
-	_, open := p.engine.WatchEnd(id, func(end persistence.EndEffect) {
+	_, sure := p.engine.WatchEnd(id, func(end persistence.EndEffect) {
 		waiting.told = true
 		c.world.trace.add('c', []uint64{text(id), uint64(end.Status)}, func() string { return fmt.Sprintf("client hears that %s ended: %v", id, end.Status) })
 		c.world.claim(func() {
@@ -76,7 +76,7 @@ func (c *client) wait(id string) {
 			}
 		})
 	})
-	if open {
+	if sure {
 		c.world.reach("wait without a read")
 		c.waits = append(c.waits, waiting)
 	}
