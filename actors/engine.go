@@ -123,7 +123,7 @@ func (e *Engine) withDefaults(cfg Config) Config {
 		cfg.MaxAttempts = 10
 	}
 	if cfg.ResidentBytes == 0 {
-		cfg.ResidentBytes = 256 << 20
+		cfg.ResidentBytes = 128 << 20
 	}
 	if cfg.InstancesMax == 0 {
 		cfg.InstancesMax = 200_000

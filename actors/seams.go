@@ -64,7 +64,7 @@ type Config struct {
 	CarefulFor time.Duration
 	// LeaseAfter is how long an activity runs under a grant before it is leased in the background. Default 1 s.
 	LeaseAfter time.Duration
-	// ResidentBytes bounds the memory of resident instances (an estimate). Default 256 MiB; negative: nothing stays
+	// ResidentBytes bounds the memory of resident instances (an estimate). Default 128 MiB; negative: nothing stays
 	// resident between turns.
 	ResidentBytes int64
 	// GoroutineID, if set, is handed to the replay core, which then notices every call of a context from a goroutine

@@ -43,7 +43,7 @@ func main() {
 	flag.IntVar(&o.turns, "turns", 8, "turn slots")
 	flag.IntVar(&o.slots, "slots", 64, "activity slots")
 	profile := flag.String("cpuprofile", "", "write a profile of the processor time to this file")
-	flag.IntVar(&o.gc, "gogc", 0, "the garbage collector's percentage, for the engine and the limit alike; 0 means 400, and for w6, which measures memory, 100")
+	flag.IntVar(&o.gc, "gogc", 100, "the garbage collector's percentage, for the engine and the limit alike")
 	flag.Parse()
 	o.workloads = strings.Split(*names, ",")
 	if err := profiled(*profile, func() error { return run(o) }); err != nil {

@@ -22,7 +22,7 @@ type workload struct {
 	inFlight int // 0: the -c option
 	// beside prepares what is measured beside the workload with -limit.
 	beside func(b *bench, dir string)
-	run      func(ctx context.Context, b *bench) error
+	run    func(ctx context.Context, b *bench) error
 }
 
 var workloads = map[string]workload{
@@ -57,15 +57,8 @@ func measure(ctx context.Context, o options, name string, w workload) (Line, err
 	if b.line.InFlight == 0 {
 		b.line.InFlight = o.inFlight
 	}
-	gc := o.gc
-	switch {
-	case gc == 0 && name == "w6":
-		gc = 100
-	case gc == 0:
-		gc = 400
-	}
-	debug.SetGCPercent(gc)
-	b.line.GOGC = gc
+	debug.SetGCPercent(o.gc)
+	b.line.GOGC = o.gc
 	dir, err := os.MkdirTemp(o.dir, "bench")
 	if err != nil {
 		return b.line, err

@@ -55,7 +55,7 @@ type Config struct {
 	WatchdogAbandon time.Duration
 	// Drain is how long a shutdown waits for what runs. 0 means 1 s; negative means not at all.
 	Drain time.Duration
-	// ResidentBytes bounds the memory of instances that stay in memory between their turns. 0 means 256 MiB; negative
+	// ResidentBytes bounds the memory of instances that stay in memory between their turns. 0 means 128 MiB; negative
 	// means that none stays, and each turn replays its history.
 	ResidentBytes int64
 	// InstancesMax bounds how many instances are active at once; beyond it requests are answered with

@@ -44,6 +44,7 @@ type coroutine struct {
 // A Goexit, the engine's or the code's own, must not reach iter's next, which would pass it on to the engine. So the
 // last deferred function parks the coroutine again; a later stop, on a throw-away goroutine, lets it finish.
 func (co *coroutine) body(yield func(struct{}) bool) {
+	growStack()
 	co.yield = yield
 	if id := co.m.cfg.GoroutineID; id != nil {
 		co.gid = id()
@@ -58,6 +59,18 @@ func (co *coroutine) body(yield func(struct{}) bool) {
 	co.run()
 	returned = true
 }
+
+// growStack makes the stack as large as any code needs, now, while there is next to nothing on it to be moved. Left to
+// itself it would grow in the middle of the author's code, at several times the cost.
+//
+//go:noinline
+func growStack() {
+	var room [1600]byte
+	touch(&room)
+}
+
+//go:noinline
+func touch(room *[1600]byte) { room[0] = 1 }
 
 // run calls the function and catches its panic.
 func (co *coroutine) run() {
