@@ -19,7 +19,8 @@ type Journal interface {
 	// Propose puts a command into the partition's log; see Proposal.Done.
 	Propose(p Partition, proposal Proposal)
 	// View reads one snapshot of a partition and calls done when what it showed is durable. done gets the error of
-	// read, or ErrBusy (perhaps at once), or one that wraps ErrStopped. It must not block.
+	// read, or ErrBusy (perhaps at once), or one that wraps ErrStopped. It must not block. It is never called while read
+	// runs, also not when the journal stops.
 	View(p Partition, read func(Reader) error, done func(error))
 	// Load is View without the wait: only for an instance's own load, whose next commit lies behind what it saw in the
 	// same log, and for a dispatcher's scans.

@@ -25,7 +25,9 @@ type Reader interface {
 
 	// The scans serve a dispatcher's start and refill; each returns up to max rows after the given one, in key order.
 	ScanStarts(after Incarnation, max int) ([]PendingStart, error)
-	ScanInbox(after Incarnation, max int) ([]InboxEffect, error) // instances with a non-empty inbox: their first row
+	// ScanInbox returns of each instance with a non-empty inbox the row that is visible first: the lowest NotBeforeMs, and
+	// of these the lowest seq. Later ones may be hidden longer: whoever is told must look at the whole inbox.
+	ScanInbox(after Incarnation, max int) ([]InboxEffect, error)
 	ScanLeases(after Incarnation, max int) ([]TurnLease, error)
 	ScanWork(after WorkKey, max int) ([]WorkItem, error)
 	ScanTimers(after TimerKey, max int) ([]TimerItem, error)

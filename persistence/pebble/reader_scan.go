@@ -127,7 +127,8 @@ func (r *reader) ScanStarts(after persistence.Incarnation, limit int) ([]persist
 		})
 }
 
-// ScanInbox implements persistence.Reader. It jumps from instance to instance.
+// ScanInbox implements persistence.Reader. It jumps from instance to instance; of an inbox it reads the first row alone,
+// unless that is hidden until some time.
 func (r *reader) ScanInbox(
 	afterIID persistence.Incarnation, limit int,
 ) (found []persistence.InboxEffect, err error) {
@@ -137,23 +138,32 @@ func (r *reader) ScanInbox(
 		return nil, r.broken(prefix, err)
 	}
 	// Incarnations count from 1 and never reach the highest number.
-	for ok := it.seek(appendInstance(nil, r.p, famInbox, afterIID+1)); ok && len(found) < limit; {
-		var value []byte
-		var item persistence.InboxItem
-		_, _, k := splitKey(it.key())
-		iid, seq := k.iid(), k.u64()
-		if value, err = it.value(); err == nil {
-			item, err = decodeInbox(seq, value)
-		}
-		if err == nil {
-			err = k.done()
-		}
-		if err != nil {
-			err = corruptRow(slices.Clone(it.key()), err)
+	ok := limit > 0 && it.seek(appendInstance(nil, r.p, famInbox, afterIID+1))
+	for ok {
+		var row persistence.InboxEffect
+		if row, err = inboxRow(it); err != nil {
 			break
 		}
-		found = append(found, persistence.InboxEffect{IID: iid, Seq: seq, NotBeforeMs: item.NotBeforeMs})
-		ok = it.seek(after(appendInstance(nil, r.p, famInbox, iid)))
+		n := len(found)
+		switch {
+		case n > 0 && found[n-1].IID == row.IID:
+			if row.NotBeforeMs < found[n-1].NotBeforeMs {
+				found[n-1] = row
+			}
+		case n == limit:
+			ok = false
+			continue
+		default:
+			found = append(found, row)
+		}
+		switch {
+		case row.NotBeforeMs > 0:
+			ok = it.next()
+		case len(found) == limit:
+			ok = false
+		default:
+			ok = it.seek(after(appendInstance(nil, r.p, famInbox, row.IID)))
+		}
 	}
 	if cerr := it.close(); err == nil && cerr != nil {
 		err = r.broken(prefix, cerr)
@@ -162,6 +172,25 @@ func (r *reader) ScanInbox(
 		return nil, err
 	}
 	return found, r.nameInbox(found)
+}
+
+// inboxRow is the row that an iterator is at, without its instance's id.
+func inboxRow(it *iter) (row persistence.InboxEffect, err error) {
+	_, _, k := splitKey(it.key())
+	row.IID, row.Seq = k.iid(), k.u64()
+	var item persistence.InboxItem
+	value, err := it.value()
+	if err == nil {
+		item, err = decodeInbox(row.Seq, value)
+	}
+	if err == nil {
+		err = k.done()
+	}
+	if err != nil {
+		return row, corruptRow(slices.Clone(it.key()), err)
+	}
+	row.NotBeforeMs = item.NotBeforeMs
+	return row, nil
 }
 
 // nameInbox fills in the ids, which inbox rows do not hold.

@@ -18,6 +18,8 @@ type view struct {
 	durable bool // wait until what was read is durable
 	number  uint64
 	fired   atomic.Bool
+	// reading, under the queue's lock: read runs, and nobody else may end the view.
+	reading bool
 }
 
 // end calls done, once.
@@ -80,6 +82,22 @@ func (q *viewQueue) next(wait bool) *view {
 	return v
 }
 
+// beginRead says that read is to run. The error is that of a queue that has failed: then it must not.
+func (q *viewQueue) beginRead(v *view) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	v.reading = q.failed == nil
+	return q.failed
+}
+
+// endRead says that read has returned. The error is that of a queue that failed meanwhile.
+func (q *viewQueue) endRead(v *view) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	v.reading = false
+	return q.failed
+}
+
 // finish ends a read that next gave out.
 func (q *viewQueue) finish(v *view, err error) {
 	q.mu.Lock()
@@ -88,17 +106,21 @@ func (q *viewQueue) finish(v *view, err error) {
 	v.end(err)
 }
 
-// fail ends all reads and refuses new ones.
+// fail ends all reads and refuses new ones. A view whose read runs is ended by who runs it, when it returns: until then
+// the read uses what belongs to the caller.
 func (q *viewQueue) fail(err error) {
 	q.mu.Lock()
 	if q.failed == nil {
 		q.failed = err
 	}
 	all := q.waiting
+	q.waiting = nil
 	for v := range q.running {
-		all = append(all, v)
+		if !v.reading {
+			all = append(all, v)
+			delete(q.running, v)
+		}
 	}
-	q.waiting, q.running = nil, map[*view]struct{}{}
 	q.mu.Unlock()
 	q.cond.Broadcast()
 	slices.SortFunc(all, func(a, b *view) int { return cmp.Compare(a.number, b.number) })
@@ -146,7 +168,16 @@ func (s *Store) serve() {
 // serveOne reads one snapshot and has done called: for a view when the index that the snapshot holds is durable, since
 // Pebble shows a batch before it is synced.
 func (s *Store) serveOne(v *view) {
-	applied, err := s.read(v.p, v.read)
+	applied, err := s.read(v.p, func(r persistence.Reader) error {
+		if err := s.views.beginRead(v); err != nil {
+			return err
+		}
+		err := v.read(r)
+		if stopped := s.views.endRead(v); err == nil {
+			err = stopped
+		}
+		return err
+	})
 	if err != nil || !v.durable {
 		s.stats.loads.Add(1)
 		s.views.finish(v, err)

@@ -119,8 +119,11 @@ func (m *Model) ScanInbox(after persistence.Incarnation, limit int) ([]persisten
 	var first []persistence.InboxEffect
 	for _, iid := range sortedKeys(m.inbox) {
 		if items := m.inbox[iid]; iid > after && len(items) > 0 && len(first) < limit {
+			earliest := slices.MinFunc(items, func(a, b persistence.InboxItem) int {
+				return cmp.Or(cmp.Compare(a.NotBeforeMs, b.NotBeforeMs), cmp.Compare(a.Seq, b.Seq))
+			})
 			first = append(first, persistence.InboxEffect{
-				ID: m.heads[iid].ID, IID: iid, Seq: items[0].Seq, NotBeforeMs: items[0].NotBeforeMs,
+				ID: m.heads[iid].ID, IID: iid, Seq: earliest.Seq, NotBeforeMs: earliest.NotBeforeMs,
 			})
 		}
 	}
