@@ -252,3 +252,36 @@ func TestASuspectThatWaitsIntoTheTimeAfterCarefulModeIsLeased(t *testing.T) {
 		}
 	})
 }
+
+// TestALeaseThatSomebodyHasIsNotAskedForAllTheTime: the answer to a lease was lost, so nobody renews it and nobody may have
+// another before it ends. Until then the journal is not flooded with refused commands.
+func TestALeaseThatSomebodyHasIsNotAskedForAllTheTime(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.attach(basics())
+		w.start("a", "wait", "")
+		w.crash()
+		w.open()
+		w.attach(basics())
+		lost := false
+		w.take(func(p persistence.Partition, proposal persistence.Proposal) bool {
+			if lease, ok := proposal.Command.(*persistence.LeaseTurn); ok && !lost {
+				lost = true
+				other := *lease
+				other.Nonce++
+				w.journal.Memory.Propose(p, persistence.Proposal{
+					TimeMs: proposal.TimeMs, Epoch: proposal.Epoch, Command: &other, Done: func(persistence.Result) {},
+				})
+			}
+			return false
+		})
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		pass(4 * time.Second)
+		if n := w.journal.count(&persistence.LeaseTurn{}); n < 1 || n > 10 {
+			t.Errorf("%d LeaseTurn in 4 s while somebody has the lease", n)
+		}
+		pass(2 * time.Second)
+		w.completed("a", "x")
+	})
+}
