@@ -115,7 +115,8 @@ func (c *Client) tell(ctx context.Context, send func(done func(error))) error {
 }
 
 // Wait waits until the instance has ended, across continue-as-new, and tells how. An instance that does not exist yet
-// is waited for too. When ctx ends first: turnstone.ErrTimeout at its deadline, else its error.
+// is waited for too. When ctx ends first: turnstone.ErrTimeout at its deadline, else its error. turnstone.ErrBusy: an
+// instance that is not in memory had to be read, and too many reads wait already; wait again in a moment.
 func (c *Client) Wait(ctx context.Context, id string) (End, error) {
 	var cancel func()
 	end, err := ask(ctx, c.core.journal, func(done func(End, error)) { cancel = c.core.Wait(id, done) })
