@@ -43,7 +43,7 @@ func seeds(t testing.TB) int {
 var rare = []string{
 	"conflict", "stale accept", "second activation", "second activation's turn", "careful mode", "careful turn", "poisoned killer", "uncertain proposal",
 	"uncertain proposal repeated", "buffer overflow to the inbox", "10 ms accept", "eviction and reload",
-	"result after cancel", "duplicate delivery across partitions", "duplicate command",
+	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
 }
 
 // rareFrom is how many seeds are enough to ask for every rare state.
