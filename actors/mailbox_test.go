@@ -55,7 +55,11 @@ func TestMailboxKeepsOrderForEachSender(t *testing.T) {
 	for from := range senders {
 		go func() {
 			for n := 1; n <= each; n++ {
-				s.send(pid, &numberMsg{n*senders + from})
+				send := s.send
+				if (n+from)%3 == 0 {
+					send = s.sendLast
+				}
+				send(pid, &numberMsg{n*senders + from})
 			}
 		}()
 	}
@@ -84,7 +88,11 @@ func TestMailboxPanicsLoseOnlyTheirMessage(t *testing.T) {
 		handled++
 	}))
 	for n := range total {
-		s.send(pid, &numberMsg{n})
+		send := s.send
+		if n%5 == 0 {
+			send = s.sendLast
+		}
+		send(pid, &numberMsg{n})
 	}
 	<-done.open
 	if handled != 8000 || panicked != 4000 {
@@ -384,4 +392,81 @@ func TestLogsHoldNoMessages(t *testing.T) {
 			t.Errorf("the log does not have %q:\n%s", want, out.String())
 		}
 	}
+}
+
+// TestSendLastRunsAnActorAtRestAtOnce: the message has been handled when sendLast comes back, unless the actor runs
+// elsewhere, is stopped, or the executor wants each run for itself.
+func TestSendLastRunsAnActorAtRestAtOnce(t *testing.T) {
+	s := newTestSystem(t)
+	var handled atomic.Int64
+	entered, leave := make(chan struct{}), make(chan struct{})
+	count := receiver(func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*numberMsg); ok {
+			if m.n < 0 {
+				close(entered)
+				<-leave
+			}
+			handled.Add(1)
+		}
+	})
+	s.sendLast(rested(s, count), &numberMsg{1})
+	if n := handled.Load(); n != 1 {
+		t.Fatalf("%d messages handled when sendLast came back, want 1", n)
+	}
+
+	busy := rested(s, count)
+	s.send(busy, &numberMsg{-1})
+	<-entered
+	s.sendLast(busy, &numberMsg{2}) // must not wait, nor run beside the other
+	if n := handled.Load(); n != 1 {
+		t.Fatalf("%d messages handled while the actor was busy, want 1", n)
+	}
+	close(leave)
+	if settled(s); handled.Load() != 3 {
+		t.Fatalf("%d messages handled at the end, want 3", handled.Load())
+	}
+
+	gone := rested(s, count)
+	if err := s.root.StopFuture(gone).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	before := s.deadLetters()
+	s.sendLast(gone, &numberMsg{3})
+	if n := s.deadLetters() - before; n != 1 || handled.Load() != 3 {
+		t.Errorf("%d dead letters and %d handled after the stop, want 1 and 3", n, handled.Load())
+	}
+
+	s.dispatch.inline = false
+	ran := make(chan bool, 1)
+	elsewhere := rested(s, receiver(func(ctx actor.Context) {
+		if _, ok := ctx.Message().(*numberMsg); ok {
+			ran <- inThisCall(t.Name())
+		}
+	}))
+	if s.sendLast(elsewhere, &numberMsg{4}); <-ran {
+		t.Error("the actor ran on the sender's goroutine, though the executor wants each run for itself")
+	}
+}
+
+// rested spawns an actor and waits until it has nothing to do.
+func rested(s *system, producer func() actor.Actor) *actor.PID {
+	pid := s.spawn("rested", producer)
+	settled(s)
+	return pid
+}
+
+// settled waits until no actor runs.
+func settled(s *system) {
+	e := s.dispatch.executor.(*ElasticExecutor)
+	for busy := true; busy; runtime.Gosched() {
+		e.mu.Lock()
+		busy = len(e.parked) < e.live
+		e.mu.Unlock()
+	}
+}
+
+// inThisCall says whether a test's function is on the stack.
+func inThisCall(name string) bool {
+	stack := make([]byte, 64<<10)
+	return strings.Contains(string(stack[:runtime.Stack(stack, false)]), "."+name+"(")
 }
