@@ -278,7 +278,7 @@ func creatorChild(b creatorBatch) {
 		var a creatorAnswer
 		var err error
 		if lines.Text() != "close" {
-			s, err = Open(Options{Dir: filepath.Join(b.Dir, lines.Text()), Partitions: 2})
+			s, err = Open(Options{Dir: filepath.Join(b.Dir, lines.Text()), Partitions: 2, LockWait: -1})
 			if err == nil {
 				err = await(s, s.PartitionOf("kept"), persistence.Proposal{Command: &persistence.StartInstance{ID: "kept", Name: "o"}}).Err
 				a.ID = s.Info().ID
