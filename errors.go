@@ -22,7 +22,7 @@ var (
 	// ErrUncertain: the node stopped before the request was known to be durable. It may have been carried out: ask
 	// again, with the same request key if it had one.
 	ErrUncertain = errors.New("uncertain: the node stopped before the outcome was durable")
-	// ErrStopped: the node no longer serves. Nothing was written.
+	// ErrStopped: the node no longer serves. Nothing was written; a wait or a question was not answered.
 	ErrStopped = errors.New("the node has stopped")
 	// ErrInvalidInput: an id, a name, a value, a handler or a configuration is not acceptable; the error says what is
 	// wrong with which.

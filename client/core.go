@@ -51,7 +51,8 @@ type Options struct {
 }
 
 // Core is a client whose answers come by callback: each done is called exactly once, from any goroutine, perhaps
-// before the call returns, and must not block.
+// before the call returns, and must not block. When the node stops, what is asked may stay without an answer: whoever
+// waits for one also watches [Journal.Stopped], after which a request that writes may or may not have been carried out.
 type Core struct {
 	reads
 	engine Engine

@@ -32,7 +32,8 @@ type world struct {
 	open     map[string]bool // what the engine says to those who watch
 	started  int
 	delivers []*turnpb.Message
-	hold     bool // starts are not answered
+	hold     bool // requests are not answered
+	holding  int  // how many
 	busy     bool // starts are refused
 }
 
@@ -61,7 +62,7 @@ func (w *world) propose(p persistence.Partition, c persistence.Command) persiste
 // StartInstance implements client.Engine.
 func (w *world) StartInstance(r client.StartRequest, reply func(bool, error)) {
 	w.started++
-	if w.hold {
+	if w.held() {
 		return
 	}
 	if w.busy {
@@ -74,8 +75,39 @@ func (w *world) StartInstance(r client.StartRequest, reply func(bool, error)) {
 	reply(result.Repeated, result.Err)
 }
 
+// held counts a request that is not answered.
+func (w *world) held() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hold {
+		w.holding++
+	}
+	return w.hold
+}
+
+// asked waits until so many requests are held.
+func (w *world) asked(n int) {
+	w.t.Helper()
+	for deadline := time.After(10 * time.Second); ; {
+		w.mu.Lock()
+		holding := w.holding
+		w.mu.Unlock()
+		if holding >= n {
+			return
+		}
+		select {
+		case <-deadline:
+			w.t.Fatalf("%d requests were asked, want %d", holding, n)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
 // Deliver implements client.Engine.
 func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
+	if w.held() {
+		return
+	}
 	w.delivers = append(w.delivers, m)
 	data, err := proto.Marshal(m)
 	if err != nil {
