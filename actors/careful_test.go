@@ -246,6 +246,62 @@ func TestNoTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 	})
 }
 
+// TestNoQueuedTurnStartsInTheFirstSecondOfAHeavySuspect: a turn that waits for a slot when the suspect starts, and whose
+// slot becomes free within the second, waits on.
+func TestNoQueuedTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
+	inWorld(t, func(w *world) {
+		k := newWorker()
+		var runs atomic.Int64
+		blocked, unblock := make(chan struct{}), make(chan struct{})
+		register := func() *registry {
+			return basics().orchestration("call", call).activity("work", k.run).
+				orchestration("block", func(*replay.Context, []byte) ([]byte, error) {
+					close(blocked)
+					<-unblock
+					return nil, nil
+				}).
+				orchestration("quick", func(*replay.Context, []byte) ([]byte, error) {
+					runs.Add(1)
+					return nil, nil
+				})
+		}
+		w.attach(register())
+		w.start("a", "call", "work")
+		k.wantCalls(t, 1, 1)
+		w.crashUntilHeavy(register)
+		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: register(), TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute) // careful mode is over for what is new
+		block := w.ask(StartRequest{ID: "blocks", Name: "block"})
+		<-blocked
+		quick := w.ask(StartRequest{ID: "waits", Name: "quick"})
+		synctest.Wait()
+		before, _, _ := k.state()
+		if _, err := w.e.Attach(Consumer{ID: "worker", Handlers: register(), ActivitySlots: 4, EngineVersion: "0.1.0"}); err != nil {
+			t.Fatal(err)
+		}
+		k.wantCalls(t, before+1, 1)
+		pass(100 * time.Millisecond)
+		close(unblock)
+		pass(899 * time.Millisecond)
+		if runs.Load() != 0 {
+			t.Error("the queued turn began within the second")
+		}
+		pass(time.Millisecond)
+		w.completed("waits", "")
+		w.completed("blocks", "")
+		for _, r := range []*reply{block, quick} {
+			if err := r.wait(); err != nil {
+				t.Error(err)
+			}
+		}
+		close(k.gate)
+		synctest.Wait()
+		w.completed("a", "work")
+	})
+}
+
 // TestTheGateIsOneForTheNode: turns and activities pass it in the order in which they asked.
 func TestTheGateIsOneForTheNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -203,21 +203,6 @@ func (in *instance) abandonDone(m *abandonMsg) {
 	}
 }
 
-// hushLeft is how long no turn may start that is not a suspect: a heavy suspect has just started, and what starts beside
-// it would be under suspicion with it if the process ended now. What is held meanwhile is accepted after 10 ms. More
-// than a whole hush means that the clock was set back; that holds nobody up.
-func (in *instance) hushLeft() time.Duration {
-	freshAt := in.part.gate.freshAt()
-	if freshAt == 0 {
-		return 0
-	}
-	left := freshAt - in.e.now().UnixMilli()
-	if left <= 0 || left > dispatch.HushMs {
-		return 0
-	}
-	return time.Duration(left) * time.Millisecond
-}
-
 // pause waits a moment before the next step: the journal's queue is full.
 func (in *instance) pause() { in.pauseFor(busyPause) }
 

@@ -121,7 +121,7 @@ func (in *instance) stepAbsent() {
 	start := b.items[0]
 	req := &start.start.req
 	struck := in.abandon != nil || in.doomed != nil // its code has run already, and an attempt can be counted only of what exists
-	if struck || in.heldBack() || in.part.carefulNow() || in.hushLeft() > 0 || !in.find(req.Name, req.Version, "") {
+	if struck || in.heldBack() || in.part.carefulNow() || in.part.gate.hushLeft() > 0 || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
 	}
@@ -161,9 +161,9 @@ func (in *instance) stepTurn() {
 		in.unregistered()
 	case in.token == "" && (in.part.carefulNow() || in.releaseSuspect != nil): // a suspect that was let in stays one
 		in.stepCareful()
-	case in.token == "" && in.hushLeft() > 0:
+	case in.token == "" && in.part.gate.hushLeft() > 0:
 		in.unpark()
-		in.pauseFor(in.hushLeft())
+		in.pauseFor(in.part.gate.hushLeft())
 	default:
 		in.unpark()
 		in.startTurn(nil)

@@ -111,7 +111,11 @@ func (s *system) observe(event any) {
 	if !ok {
 		return
 	}
-	switch msg := letter.Message.(type) {
+	message := letter.Message
+	if last, ok := message.(*lastMessage); ok {
+		message = last.msg
+	}
+	switch msg := message.(type) {
 	case *actor.Watch:
 		if watcher, ok := s.library.ProcessRegistry.Get(msg.Watcher); ok {
 			watcher.SendSystemMessage(msg.Watcher, &actor.Terminated{Who: letter.PID, Why: actor.TerminatedReason_NotFound})

@@ -1,6 +1,10 @@
 package actors
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"time"
+)
 
 // turnSlots run the turns of one consumer, at most so many at once, in the order in which they were asked for. A slot
 // runs user code on a goroutine of the CodeRunner, so code that blocks can be given up: its slot is given to the next.
@@ -13,6 +17,7 @@ type turnSlots struct {
 		queue   []*turn
 		closed  bool
 		watched bool
+		hushed  bool // a timer goes on when the hush is over
 	}
 }
 
@@ -49,8 +54,9 @@ func (s *turnSlots) execute(t *turn) {
 	s.e.turnsRun.Run(t.execute, func() { s.finished(t) })
 }
 
-// finished gives the slot to the next turn, and its turn back; it is the last thing that its goroutine does. Code that comes back after it was given up finds its slot gone: what it
-// decided is worthless, and its machine is closed here, where it ran.
+// finished gives the slot to the next turn, and its turn back; it is the last thing that its goroutine does. Code that
+// comes back after it was given up finds its slot gone: what it decided is worthless, and its machine is closed here,
+// where it ran.
 func (s *turnSlots) finished(t *turn) {
 	s.mu.Lock()
 	if !s.release(t) {
@@ -78,16 +84,54 @@ func (s *turnSlots) release(t *turn) bool {
 	return false
 }
 
-// next begins the oldest waiting turn if a slot is free, with s.mu held.
+// next begins the oldest waiting turn that may begin now if a slot is free, with s.mu held. While it is hushed, as long
+// as a heavy suspect has just started, only suspects may: those that have a lease.
 func (s *turnSlots) next() *turn {
 	if len(s.mu.queue) == 0 || len(s.mu.running) >= s.limit {
 		return nil
 	}
-	t := s.mu.queue[0]
-	s.mu.queue[0] = nil
-	s.mu.queue = s.mu.queue[1:]
+	i := 0
+	if left := s.mu.queue[0].in.part.gate.hushLeft(); left > 0 {
+		i = slices.IndexFunc(s.mu.queue, func(t *turn) bool { return t.token != "" })
+		s.goOnAfter(left)
+	}
+	if i < 0 {
+		return nil
+	}
+	t := s.mu.queue[i]
+	if i == 0 {
+		s.mu.queue[0] = nil
+		s.mu.queue = s.mu.queue[1:]
+	} else {
+		s.mu.queue = slices.Delete(s.mu.queue, i, i+1)
+	}
 	s.begin(t)
 	return t
+}
+
+// goOnAfter looks for turns to begin when the hush is over, with s.mu held.
+func (s *turnSlots) goOnAfter(d time.Duration) {
+	if s.mu.hushed {
+		return
+	}
+	s.mu.hushed = true
+	s.e.cfg.Clock.AfterFunc(d, func() {
+		s.mu.Lock()
+		s.mu.hushed = false
+		begun := s.nextAll()
+		s.mu.Unlock()
+		for _, t := range begun {
+			s.execute(t)
+		}
+	})
+}
+
+// nextAll begins what may begin, with s.mu held.
+func (s *turnSlots) nextAll() (begun []*turn) {
+	for t := s.next(); t != nil; t = s.next() {
+		begun = append(begun, t)
+	}
+	return begun
 }
 
 // close returns what waits for a slot, unrun. Turns that run end as usual.
@@ -122,7 +166,7 @@ func (s *turnSlots) watch() {
 // inspect reports turns that have run for too long, and gives up those that have run for far too long.
 func (s *turnSlots) inspect() {
 	now := s.e.now()
-	var report, abandoned, begun []*turn
+	var report, abandoned []*turn
 	s.mu.Lock()
 	s.mu.watched = false
 	for _, t := range s.mu.running {
@@ -138,9 +182,7 @@ func (s *turnSlots) inspect() {
 	for _, t := range abandoned {
 		s.release(t)
 	}
-	for t := s.next(); t != nil; t = s.next() {
-		begun = append(begun, t)
-	}
+	begun := s.nextAll()
 	s.watch()
 	s.mu.Unlock()
 	for _, t := range report {
