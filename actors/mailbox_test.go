@@ -191,7 +191,7 @@ func TestSpawnRacesWithSenders(t *testing.T) {
 	}
 	var early, got atomic.Int64
 	ended := newLatch(spawns)
-	for range spawns {
+	for i := range spawns {
 		current.Store(s.names.Load() + 1)
 		pid := s.spawn("raced", func() actor.Actor {
 			started := false
@@ -211,6 +211,9 @@ func TestSpawnRacesWithSenders(t *testing.T) {
 				}
 			})
 		})
+		for i == spawns-1 && got.Load() == 0 { // the last one stays until somebody has reached one
+			runtime.Gosched()
+		}
 		s.send(pid, leave)
 	}
 	<-ended.open
