@@ -7,18 +7,19 @@ import (
 )
 
 // roundsMax is in how many rounds a workload runs beside its limit. The speed of a machine that others use changes within
-// seconds, so the two take turns, and the middle of the rounds' ratios counts.
+// seconds, so the two take turns. What counts is the ratio of the totals; those of the rounds show how far to trust it.
 const roundsMax = 10
 
-// besideCommits measures bare commits of the same rows, with as many in flight.
+// besideCommits measures bare commits of the same rows, with as many in flight: orchestrations per second.
 func besideCommits(b *bench, dir string) {
 	b.limit = func(n int) (float64, error) {
 		r, err := limit.Run(dir, n, b.line.InFlight, limit.DefaultRows)
+		b.limitSeconds += r.Seconds
 		return r.PerSec, err
 	}
 }
 
-// besideSyncs measures bare syncs, one after the other, while the engine is idle.
+// besideSyncs measures bare syncs, one after the other, while the engine is idle: the median, in milliseconds.
 func besideSyncs(b *bench, dir string) {
 	b.limit = func(n int) (float64, error) { return limit.BareSync(dir, n) }
 }
@@ -56,7 +57,7 @@ func (b *bench) besideRound(n int) error {
 	return err
 }
 
-// compare puts the middle of the rounds into the line.
+// compare puts what was measured beside the workload into its line.
 func (b *bench) compare() {
 	l := &b.line
 	switch {
@@ -65,7 +66,9 @@ func (b *bench) compare() {
 		l.SyncMs = middle(b.limits)
 		l.SyncRatio = l.P50Ms / (2 * l.SyncMs)
 	default:
-		l.LimitPerSec, l.LimitRatio = middle(b.limits), middle(b.ratios)
+		l.LimitPerSec = float64(l.N) / b.limitSeconds
+		l.LimitRatio = float64(l.N) / l.Seconds / l.LimitPerSec
+		l.LimitRatioMin, l.LimitRatioMax = slices.Min(b.ratios), slices.Max(b.ratios)
 	}
 }
 

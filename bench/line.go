@@ -39,8 +39,11 @@ type Line struct {
 	// The limit of the same run: orchestrations per second of bare commits (w1), or the median of one bare sync (w4).
 	LimitPerSec float64 `json:"limit_per_sec,omitempty"`
 	LimitRatio  float64 `json:"limit_ratio,omitempty"`
-	SyncMs      float64 `json:"bare_sync_ms,omitempty"`
-	SyncRatio   float64 `json:"p50_over_two_syncs,omitempty"`
+	// The ratios of the single rounds lie between these.
+	LimitRatioMin float64 `json:"limit_ratio_min,omitempty"`
+	LimitRatioMax float64 `json:"limit_ratio_max,omitempty"`
+	SyncMs        float64 `json:"bare_sync_ms,omitempty"`
+	SyncRatio     float64 `json:"p50_over_two_syncs,omitempty"`
 }
 
 // String is the line for people.
@@ -57,7 +60,8 @@ func (l Line) String() string {
 		s += fmt.Sprintf("  all waiting after %.2f s, finished in %.2f s", l.WaitingS, l.FinishS)
 	}
 	if l.LimitRatio > 0 {
-		s += fmt.Sprintf("  limit %.0f/s: %.0f %%", l.LimitPerSec, 100*l.LimitRatio)
+		s += fmt.Sprintf("  limit %.0f/s: %.0f %% (rounds %.0f to %.0f %%)", l.LimitPerSec, 100*l.LimitRatio,
+			100*l.LimitRatioMin, 100*l.LimitRatioMax)
 	}
 	if l.SyncRatio > 0 {
 		s += fmt.Sprintf("  bare sync %.3f ms: p50 is %.2f x two", l.SyncMs, l.SyncRatio)

@@ -47,6 +47,8 @@ type bench struct {
 	limit  func(n int) (float64, error)
 	limits []float64
 	ratios []float64
+	// limitSeconds is what the limit's rounds took together.
+	limitSeconds float64
 }
 
 func measure(ctx context.Context, o options, name string, w workload) (Line, error) {
