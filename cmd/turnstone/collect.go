@@ -74,7 +74,7 @@ func (d *demo) writeReport(ctx context.Context, dir, id string) error {
 	}
 	report := catalogue.NewReport(catalogue.Escape(dir), found)
 	if err := report.WriteFile(d.report); err != nil {
-		return fmt.Errorf("cannot write the report: %w", err)
+		return reportError(d.report, err)
 	}
 	if err := report.WriteTable(d.out); err != nil {
 		return err

@@ -50,13 +50,13 @@ func demoCommand() *cobra.Command {
 	f.StringVar(&d.dir, "dir", ".", "the directory to catalogue")
 	f.StringVar(&d.store, "store", ".turnstone/demo", "where the journal is kept")
 	f.StringVar(&d.report, "report", "catalogue.json", "where the report is written")
-	f.IntVar(&d.slots, "slots", 64, "how many activities run at a time")
+	f.IntVar(&d.slots, "slots", 64, "how many activities run at a time, 1 or more")
 	f.DurationVar(&d.every, "progress", time.Second, "how often progress is shown where the output is no terminal")
 	return c
 }
 
 func (d *demo) run(ctx context.Context) error {
-	dir, err := checkedDir(d.dir)
+	dir, err := d.check()
 	if err != nil {
 		return err
 	}
@@ -71,22 +71,48 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	n, err := node.Open(ctx, node.Config{Dir: d.store, Registry: registry, TurnSlots: 8, ActivitySlots: d.slots})
 	if err != nil {
-		return interrupted(ctx, err)
+		if err = interrupted(ctx, err); err == errInterrupted {
+			fmt.Fprintf(d.out, "Interrupted before the store %s was open. Nothing was begun: the same command does it.\n", d.store)
+		}
+		return err
 	}
 	d.client = n.Client()
-	runErr := d.catalogue(ctx, dir)
+	runErr := interrupted(ctx, d.catalogue(ctx, dir))
 	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := n.Shutdown(shutdown); err != nil && runErr == nil {
-		runErr = err
+	switch err := n.Shutdown(shutdown); {
+	case err == nil:
+	case runErr == errInterrupted:
+		runErr = fmt.Errorf("interrupted, and the store could not be closed: %w", err)
+	default:
+		runErr = errors.Join(runErr, err)
 	}
-	if errors.Is(runErr, errInterrupted) {
+	if runErr == errInterrupted {
 		fmt.Fprintln(d.out, "Interrupted. Nothing is lost: the same command goes on where this one was.")
 	}
 	return runErr
 }
 
+// check refuses what cannot end well before any work is done. It returns the directory's full name.
+func (d *demo) check() (dir string, err error) {
+	switch {
+	case d.slots < 1:
+		return "", fmt.Errorf("--slots is %d: nothing would run; give 1 or more", d.slots)
+	case d.every <= 0:
+		return "", fmt.Errorf("--progress is %v: give a time above 0, such as 1s", d.every)
+	case d.store == "":
+		return "", errors.New("--store is empty: name the directory of the store (make run STORE=...)")
+	}
+	if dir, err = checkedDir(d.dir); err != nil {
+		return "", err
+	}
+	return dir, checkReport(d.report, d.store)
+}
+
 func checkedDir(name string) (string, error) {
+	if name == "" {
+		return "", errors.New("--dir is empty: name the directory to catalogue (make run DIR=...); . is the one you are in")
+	}
 	dir, err := filepath.Abs(name)
 	if err != nil {
 		return "", err
@@ -115,10 +141,10 @@ func (d *demo) catalogue(ctx context.Context, dir string) error {
 		fmt.Fprintf(d.out, "Catalogue of %s: started as instance %s in %s.\n", catalogue.Escape(dir), id, d.store)
 	case errors.Is(err, turnstone.ErrAlreadyExists):
 		if err := d.resume(ctx, dir, id); err != nil {
-			return interrupted(ctx, err)
+			return err
 		}
 	default:
-		return interrupted(ctx, err)
+		return err
 	}
 	started := clock.Real.Now()
 	shown := make(chan struct{})
@@ -128,7 +154,7 @@ func (d *demo) catalogue(ctx context.Context, dir string) error {
 	stop()
 	<-shown
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
 	if done := d.tracker.Done(); done > 0 {
 		took := clock.Real.Now().Sub(started)
@@ -137,14 +163,19 @@ func (d *demo) catalogue(ctx context.Context, dir string) error {
 	if d.recorded > 0 {
 		fmt.Fprintf(d.out, "%d entries had been measured before and were not measured again.\n", d.recorded)
 	}
-	return interrupted(ctx, d.writeReport(ctx, dir, id))
+	return d.writeReport(ctx, dir, id)
 }
 
-// resume says where the catalogue stands.
+// resume says where the catalogue stands. One that has failed is an error: there is nothing to go on with.
 func (d *demo) resume(ctx context.Context, dir, id string) error {
 	status, err := d.client.Status(ctx, id)
 	if err != nil {
 		return err
+	}
+	if status.State == client.StateFailed {
+		return fmt.Errorf("the catalogue of %s in %s has failed, and what has failed stays so: %w\n"+
+			"  turnstone inspect %s %s shows how it came to that; to begin anew, name another store with --store (make run STORE=...)",
+			catalogue.Escape(dir), d.store, status.Failure, d.store, id)
 	}
 	d.recorded, err = d.countRecorded(ctx, id)
 	if err != nil {
@@ -159,9 +190,9 @@ func (d *demo) resume(ctx context.Context, dir, id string) error {
 	return nil
 }
 
-// interrupted tells an end by signal from a failure.
+// interrupted tells an end by signal from a failure: only what says that the context has ended is one.
 func interrupted(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
 		return errInterrupted
 	}
 	return err

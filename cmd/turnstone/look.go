@@ -22,6 +22,9 @@ func listCommand() *cobra.Command {
 		Short: "list the instances in a store, the most recently updated first",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if limit < 0 {
+				return fmt.Errorf("--limit is %d: give how many instances to show, or 0 for all", limit)
+			}
 			return reading(c.Context(), args[0], func(r *client.Reader) error { return list(c, r, states, limit) })
 		},
 	}
@@ -82,14 +85,19 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 	if err != nil {
 		return err
 	}
+	first, last := execution, execution
+	switch {
+	case execution == 0:
+		first, last = 1, d.Execution
+	case execution > d.Execution && d.Execution == 1:
+		return fmt.Errorf("instance %q has no execution %d: it has had one only, number 1", id, execution)
+	case execution > d.Execution:
+		return fmt.Errorf("instance %q has no execution %d: it has had those from 1 to %d", id, execution, d.Execution)
+	}
 	fmt.Fprintf(out, "instance %s: %s %s, %s, execution %d, turn %d\n", d.ID, d.Name, d.Version, d.State, d.Execution, d.Turn)
 	if open := d.OpenActivities + d.OpenTimers + d.OpenChildren + d.Inbox; open > 0 {
 		fmt.Fprintf(out, "open: %d activities, %d timers, %d children; %d messages wait for it\n",
 			d.OpenActivities, d.OpenTimers, d.OpenChildren, d.Inbox)
-	}
-	first, last := execution, execution
-	if execution == 0 {
-		first, last = 1, d.Execution
 	}
 	for n := first; n <= last; n++ {
 		turns, err := r.History(ctx, id, n)

@@ -3,6 +3,7 @@ package catalogue
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path"
@@ -67,7 +68,7 @@ func extensionOf(f File) string {
 // WriteFile writes the report to a file: beside it first, then synced and renamed, so that a crash leaves the old
 // report or the new one.
 func (r Report) WriteFile(name string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	tmp, err := beside(name)
 	if err != nil {
 		return err
 	}
@@ -87,6 +88,19 @@ func (r Report) WriteFile(name string) error {
 		return err
 	}
 	return os.Rename(tmp.Name(), name)
+}
+
+// beside makes the temporary file of a report. Its name is short whatever the report's is.
+func beside(name string) (*os.File, error) { return os.CreateTemp(filepath.Dir(name), ".report.*") }
+
+// TryFile makes the temporary file that [Report.WriteFile] would, and removes it again: it says beforehand whether there
+// can be a report of this name. Nothing that exists is changed.
+func TryFile(name string) error {
+	tmp, err := beside(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
 }
 
 func (r Report) write(w io.Writer) error {
