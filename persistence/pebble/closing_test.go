@@ -15,7 +15,11 @@ import (
 // The database is closed under nobody who asks whether an instance may exist.
 func TestMayExistWhileClosing(t *testing.T) {
 	dir := t.TempDir() + "/store"
-	for round := range 25 {
+	rounds := 25
+	if testing.Short() {
+		rounds = 8
+	}
+	for round := range rounds {
 		s, err := Open(Options{Dir: dir, Partitions: 1})
 		if err != nil {
 			t.Fatal(err)

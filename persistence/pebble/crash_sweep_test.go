@@ -344,7 +344,11 @@ func (s *sweeper) traceOf(seed uint64) *persistencetest.Trace {
 	defer tracesMu.Unlock()
 	if traces[seed] == nil {
 		delete(traces, seed-3)
-		traces[seed] = persistencetest.Generate(seed, 2, 260, 8)
+		steps := 260
+		if underRace && testing.Short() { // as many points, of smaller stores
+			steps = 130
+		}
+		traces[seed] = persistencetest.Generate(seed, 2, steps, 8)
 	}
 	return traces[seed]
 }

@@ -3,49 +3,78 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// create builds a new store beside its place and renames it into it, so that a crash leaves nothing half made: either
-// the directory is absent (or empty) as before, or it is a whole store. Only who holds the creation lock builds, and
-// only while the store is not there: another process may have made it since this one looked.
-func create(o *Options, f *latchFS) (err error) {
-	if err := o.FS.MkdirAll(f.PathDir(o.Dir), 0o755); err != nil {
-		return fmt.Errorf("%w: its parent directory cannot be made: %w", ErrNotWritable, err)
+// create makes a new store inside its directory, so that a crash leaves nothing half made that anybody could take for a
+// store. Its steps, each durable before the next:
+//
+//	creating.lock   locked by the creator as long as it works
+//	creating/       the database
+//	witness         from here on the store is whole, whoever goes on with it
+//	creating -> db
+//	                and creating.lock is removed
+//
+// Only who holds the lock builds, and looks again before: another process may have made the store, or a part of it. What
+// ended before its witness is begun again, what ended after it is gone on with. A database that has a witness is never
+// removed.
+//
+// Nothing of the store has been acknowledged yet. So what fails is given back as ErrNotWritable, and the process goes on.
+func create(o *Options) (err error) {
+	if err := makeDir(o); err != nil {
+		return err
 	}
 	lock, err := lockCreation(o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	there, err := examine(o)
-	if err == nil && !there {
-		err = build(o, f)
+	at, err := examine(o)
+	if err == nil && at != whole {
+		err = bring(o, at)
 	}
 	if err != nil {
 		return err // and the file of the lock stays: see lockCreation
 	}
-	if err := f.Remove(creationLock(o)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err := o.FS.Remove(creationLock(o)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return notWritable("remove", creationLock(o), err)
 	}
-	return syncDir(f, f.PathDir(o.Dir))
+	return syncNew(o, o.Dir)
 }
 
-// build makes the store. A leftover of an attempt that did not end is removed first.
-func build(o *Options, f *latchFS) error {
-	building := o.Dir + ".creating"
-	if err := o.FS.RemoveAll(building); err != nil {
-		return fmt.Errorf("%w: a leftover cannot be removed: %w", ErrNotWritable, err)
+// bring makes the store whole.
+func bring(o *Options, at place) error {
+	building := o.FS.PathJoin(o.Dir, creatingName)
+	if at != built {
+		if err := build(o, building); err != nil {
+			return err
+		}
 	}
-	dbDir := f.PathJoin(building, dbName)
-	if err := o.FS.MkdirAll(dbDir, 0o755); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotWritable, err)
+	if err := o.FS.Rename(building, o.FS.PathJoin(o.Dir, dbName)); err != nil {
+		return notWritable("rename", building, err)
+	}
+	return syncNew(o, o.Dir)
+}
+
+// build makes the database and its witness. A leftover of an attempt that ended without a witness is removed first.
+func build(o *Options, building string) error {
+	// The lock's file must outlast the rest: without it nobody would know whose the rest is.
+	if err := syncNew(o, o.Dir); err != nil {
+		return err
+	}
+	if err := o.FS.RemoveAll(building); err != nil {
+		return notWritable("remove", building, err)
+	}
+	if err := o.FS.MkdirAll(building, 0o755); err != nil {
+		return notWritable("create directory", building, err)
 	}
 	partitions := o.Partitions
 	if partitions == 0 {
@@ -54,36 +83,34 @@ func build(o *Options, f *latchFS) error {
 	store := &storeRow{
 		format: Format, id: ids.Hex(o.IDs), partitions: partitions, slots: persistence.DefaultSlotTable(partitions),
 	}
-	if err := createDB(o, f, dbDir, store); err != nil {
+	draft := vfs.NewMem()
+	if err := draftDB(o, draft, store); err != nil {
+		return err
+	}
+	if err := writeDraft(o, draft, building); err != nil {
+		return err
+	}
+	if err := syncNew(o, o.Dir); err != nil {
 		return err
 	}
 	w := &witness{store: store.id, durable: make([]uint64, partitions)}
-	if err := writeWitness(f, building, w); err != nil {
-		return err
+	if err := writeWitness(o.FS, o.Dir, w); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotWritable, err)
 	}
-	// An empty directory in the store's place gives way. Its absence is as good a start as its emptiness.
-	if err := removeEmpty(f, o.Dir); err != nil {
-		return err
-	}
-	return f.Rename(building, o.Dir)
+	return nil
 }
 
-func removeEmpty(f *latchFS, dir string) error {
-	if _, err := f.Stat(dir); err != nil {
-		return nil // nothing is in the way; if it cannot be asked, the rename will say so
-	}
-	return f.Remove(dir)
-}
-
-// createDB writes the first rows of a new database and closes it, so that its first log, which predates the format that
+// draftDB writes the first rows of a new database and closes it, so that its first log, which predates the format that
 // is chosen, is obsolete before anything is acknowledged.
-func createDB(o *Options, f *latchFS, dbDir string, store *storeRow) error {
-	p := pebbleOptions(o, f, f.latch)
+//
+// It does so in memory: where writing fails, Pebble would hang or end the process, and here nobody has to.
+func draftDB(o *Options, draft *vfs.MemFS, store *storeRow) error {
+	p := pebbleOptions(o, draft, newLatch(o))
 	p.ErrorIfNotExists = false
 	p.ErrorIfExists = true
-	db, err := pdb.Open(dbDir, p)
+	db, err := pdb.Open(dbName, p)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotWritable, err)
+		return err
 	}
 	b := db.NewBatch()
 	var value rowcode.Enc
@@ -100,8 +127,34 @@ func createDB(o *Options, f *latchFS, dbDir string, store *storeRow) error {
 	if err == nil {
 		err = db.Flush()
 	}
-	if cerr := db.Close(); err == nil {
-		err = cerr
+	return errors.Join(err, db.Close())
+}
+
+// writeDraft writes the files of the draft into a directory. It is durable when it returns, but for its name.
+func writeDraft(o *Options, draft *vfs.MemFS, dir string) error {
+	names, err := draft.List(dbName)
+	if err != nil {
+		return err
 	}
-	return err
+	for _, name := range names {
+		file, err := draft.Open(draft.PathJoin(dbName, name))
+		if err != nil {
+			return err
+		}
+		content, err := io.ReadAll(file)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+		if err := writeFileSynced(o.FS, o.FS.PathJoin(dir, name), content); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotWritable, err)
+		}
+	}
+	return syncNew(o, dir)
+}
+
+func syncNew(o *Options, dir string) error {
+	if err := syncDir(o.FS, dir); err != nil {
+		return notWritable("sync directory", dir, err)
+	}
+	return nil
 }

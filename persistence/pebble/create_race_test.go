@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -121,6 +122,15 @@ func (c *creators) reopen() {
 	if names, err := c.mem.List(""); err != nil || len(names) != 1 {
 		c.t.Fatalf("operation %d: beside the store: %v, %v", c.at, names, err)
 	}
+	if names, err := c.mem.List("store"); err != nil || !isWholeStore(names) {
+		c.t.Fatalf("operation %d: in the store: %v, %v", c.at, names, err)
+	}
+}
+
+// isWholeStore says whether these are the files of a whole store, and no others.
+func isWholeStore(names []string) bool {
+	slices.Sort(names)
+	return slices.Equal(names, []string{dbName, witnessName})
 }
 
 // TestCreationEndsAnywhere ends a creator before each of its operations, with all that it wrote kept, as a process that
@@ -148,7 +158,7 @@ func TestCreationEndsAnywhere(t *testing.T) {
 	}
 	locked := 0
 	for at, image := range images {
-		if _, err := image.Stat("store.creating.lock"); err == nil {
+		if _, err := image.Stat("store/creating.lock"); err == nil {
 			locked++
 		}
 		c := &creators{t: t, mem: image}

@@ -57,6 +57,9 @@ func TestFaults(t *testing.T) {
 	}
 	if underRace {
 		step, workloads = 24, 1
+		if testing.Short() {
+			step = 48
+		}
 	}
 	total := faultReport{Ops: map[string]int{}}
 	began := time.Now()

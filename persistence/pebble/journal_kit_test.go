@@ -124,6 +124,9 @@ func TestKitRandom(t *testing.T) {
 	}
 	if underRace {
 		seeds, length = 1, 3000 // enough for the detector; what the commands do is the other run's business
+		if testing.Short() {
+			length = 1000
+		}
 	}
 	for seed := range uint64(seeds) {
 		trace := persistencetest.Generate(seed, 3, length, 30)
@@ -143,6 +146,8 @@ func TestKitRandom(t *testing.T) {
 func TestKitViews(t *testing.T) {
 	seeds := 24
 	switch {
+	case underRace && testing.Short():
+		seeds = 1
 	case underRace:
 		seeds = 2
 	case testing.Short():

@@ -1,7 +1,9 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync/atomic"
 )
@@ -19,6 +21,19 @@ func (f *Failure) Error() string { return fmt.Sprintf("%s %s: %v", f.Op, f.Path,
 
 // Unwrap gives the cause.
 func (f *Failure) Unwrap() error { return f.Err }
+
+// failed says which operation failed, and where, once: the error may say so itself.
+func failed(op, path string, err error) *Failure {
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p) && p.Path == path:
+		err = p.Err
+	case errors.As(err, &l) && l.Old == path:
+		err = l.Err
+	}
+	return &Failure{Op: op, Path: path, Err: err}
+}
 
 // latch remembers the first failure. Once it is closed nothing is written and nothing is acknowledged any more.
 type latch struct {

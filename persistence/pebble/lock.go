@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -17,33 +16,24 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
-// Two locks keep processes apart. A store has Pebble's, in its own directory, which is held as long as the store is
-// open. Who creates a store holds another one beside the place of the store, since there is no directory yet that could
-// be locked.
+// Two locks keep processes apart. A store has Pebble's, in the directory of the database, which is held as long as the
+// store is open. Who creates a store holds another one, since there is no database yet that could be locked.
 
 // errOtherProcess is the ErrInUse of another process. It may be one that is just ending.
 var errOtherProcess = fmt.Errorf("%w by another process", ErrInUse)
 
 func lockDir(f vfs.FS, dbDir string) (*pdb.Lock, error) {
 	lock, err := pdb.LockDirectory(realName(f, dbDir), f)
+	if mayNot(err) {
+		return nil, fmt.Errorf("%w: the lock of the store cannot be taken: %w; a store is locked while it is read, too: "+
+			"run as a user who may write %s, or name a copy of the store that you may write",
+			ErrNotWritable, err, f.PathJoin(dbDir, "LOCK"))
+	}
 	return lock, lockError(f, err)
 }
 
-// realName is the same for a directory however it is named: the operating system does not keep a process from its own
-// locks, so they are told apart by their names.
-func realName(f vfs.FS, dir string) string {
-	if vfs.Root(f) != vfs.Default {
-		return dir
-	}
-	name, err := filepath.Abs(dir)
-	if err == nil {
-		name, err = filepath.EvalSymlinks(name)
-	}
-	if err != nil {
-		return dir // whoever uses the name will meet what is wrong with it
-	}
-	return name
-}
+// mayNot says whether an error means that this process may not write.
+func mayNot(err error) bool { return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) }
 
 // lockError says in words why a lock was refused.
 func lockError(f vfs.FS, err error) error {
@@ -61,29 +51,37 @@ func lockError(f vfs.FS, err error) error {
 }
 
 // creationLock is the file that a creator of the store locks.
-func creationLock(o *Options) string { return o.Dir + ".creating.lock" }
+func creationLock(o *Options) string { return o.FS.PathJoin(o.Dir, creatingLockName) }
 
 // lockCreation keeps others from creating the same store.
 //
-// The file is removed only when the store is in its place. So whoever locks a file that has just been removed, and
-// with it excludes nobody, finds the store when it looks again, and creates nothing.
+// The file is removed only when the store is whole. So whoever locks a file that has just been removed, and with it
+// excludes nobody, finds the store when it looks again, and creates nothing.
 func lockCreation(o *Options) (io.Closer, error) {
 	name := creationLock(o)
-	lock, err := o.FS.Lock(o.FS.PathJoin(realName(o.FS, o.FS.PathDir(name)), o.FS.PathBase(name)))
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w: %w", ErrNotWritable, err)
+	lock, err := o.FS.Lock(name)
+	if held := lockError(o.FS, err); errors.Is(held, ErrInUse) {
+		return nil, held
 	}
-	return lock, lockError(o.FS, err)
+	if err != nil {
+		return nil, notWritable("lock", name, err)
+	}
+	return lock, nil
 }
 
-// removeCreationLock removes what a creator left that ended after the store was in its place. Nothing depends on it.
-func removeCreationLock(o *Options) {
+// removeLeftovers removes what a creator left that ended after the store was whole. Nothing depends on it. On a file
+// system that does not move names in one step the database may be there by both its names.
+func removeLeftovers(o *Options) {
 	name := creationLock(o)
 	if _, err := o.FS.Stat(name); err != nil {
 		return
 	}
-	if err := o.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		o.Log("%s is not needed and cannot be removed: %v", name, err)
+	err := o.FS.RemoveAll(o.FS.PathJoin(o.Dir, creatingName))
+	if err == nil {
+		err = o.FS.Remove(name)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		o.Log("what the creation of the store has left is not needed and cannot be removed: %v", err)
 	}
 }
 

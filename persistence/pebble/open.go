@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -38,9 +37,12 @@ const dbName = "db"
 // Open is [OpenContext] with a context that does not end.
 func Open(o Options) (*Store, error) { return OpenContext(context.Background(), o) }
 
-// OpenContext opens the store at o.Dir, creating it if the directory does not exist or is empty. It reads the store
-// first without changing anything and compares it with the witness: a store that is damaged is refused before Pebble
-// could delete what it no longer knows.
+// OpenContext opens the store at o.Dir, creating it if the directory does not exist, is empty, or holds what a creation
+// left that did not end. It never replaces the directory itself: that may be a mount point, be named by a symbolic link,
+// or be in a directory that must not be written. What fails while it creates is ErrNotWritable.
+//
+// It reads the store first without changing anything and compares it with the witness: a store that is damaged is
+// refused before Pebble could delete what it no longer knows.
 //
 // A store that another process holds may be that of a process that was killed and is still ending. So it is asked for
 // again until Options.LockWait has passed; then it is refused with ErrInUse. When ctx ends first, the error is ErrInUse
@@ -69,51 +71,28 @@ func OpenContext(ctx context.Context, o Options) (*Store, error) {
 	}
 }
 
-// open is one attempt. It has changed nothing if the store is in use.
-func open(o *Options, f *latchFS) (*Store, error) {
-	if err := prepare(o, f); err != nil {
+// open is one attempt. It has changed nothing if the store is in use, except that the directory is there.
+func open(given *Options, f *latchFS) (*Store, error) {
+	o := *given
+	o.Dir = realName(o.FS, o.Dir)
+	if err := prepare(&o); err != nil {
 		return nil, err
 	}
-	return openExisting(o, f)
+	return openExisting(&o, f)
 }
 
 // prepare creates the store if there is none, and checks that there is something to open.
-func prepare(o *Options, f *latchFS) error {
-	there, err := examine(o)
+func prepare(o *Options) error {
+	at, err := examine(o)
 	switch {
-	case err != nil || there:
+	case at == whole, err != nil && (o.ReadOnly || at == vacant):
 		return err
+	case o.ReadOnly && at != vacant:
+		return fmt.Errorf("%w: its creation was not finished; open it for writing, which finishes that", ErrNoStore)
 	case o.ReadOnly:
 		return fmt.Errorf("%w: the directory does not exist or is empty", ErrNoStore)
 	}
-	return create(o, f)
-}
-
-// examine says whether there is a store. No other files may be in its place, and no parts of it may be missing.
-func examine(o *Options) (there bool, err error) {
-	names, err := o.FS.List(o.Dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(names) == 0 {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("%w: it cannot be listed: %w", ErrNotStore, err)
-	}
-	has := map[string]bool{}
-	for _, name := range names {
-		has[name] = true
-	}
-	switch {
-	case !has[dbName] && !has[witnessName]:
-		return false, fmt.Errorf("%w: the directory holds other files (%s); name an empty or a new directory",
-			ErrNotStore, names[0])
-	case !has[dbName]:
-		return false, fmt.Errorf("%w: %s is missing, though its witness is there; restore the store from a copy",
-			ErrBelowWitness, o.FS.PathJoin(o.Dir, dbName))
-	case !has[witnessName]:
-		return false, fmt.Errorf("%w: %s is missing; restore the store from a copy",
-			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName))
-	}
-	return true, nil
+	return create(o)
 }
 
 // checkWritable tries both directories: on one that cannot be written, Pebble's recovery would hang.
@@ -155,7 +134,7 @@ func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 		if err := checkWritable(o); err != nil {
 			return nil, err
 		}
-		removeCreationLock(o)
+		removeLeftovers(o)
 	}
 	// Under the lock: until then another process may still move on.
 	w, err := readWitness(o.FS, o.Dir)

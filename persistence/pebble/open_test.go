@@ -227,31 +227,6 @@ func withDB(t *testing.T, fs vfs.FS, change func(db *pdb.DB)) {
 	writeFile(t, fs, "store/witness", w.encode())
 }
 
-// TestCreationIsWholeOrNothing creates a store where an earlier attempt left something half made.
-func TestCreationIsWholeOrNothing(t *testing.T) {
-	fs := vfs.NewMem()
-	if err := fs.MkdirAll("store.creating/db", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, fs, "store.creating/db/CURRENT", []byte("half made"))
-	if err := fs.MkdirAll("store", 0o755); err != nil { // an empty directory is as good as none
-		t.Fatal(err)
-	}
-	s, err := Open(Options{Dir: "store", FS: fs, Manual: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Info().Partitions != persistence.DefaultPartitions || s.Info().Format != Format || len(s.Info().ID) != 32 {
-		t.Fatalf("%+v", s.Info())
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fs.Stat("store.creating"); err == nil {
-		t.Fatal("the leftover is still there")
-	}
-}
-
 func TestReadOnlyOpenWritesNothing(t *testing.T) {
 	fs := closedStore(t)
 	before := listing(t, fs)

@@ -17,14 +17,16 @@ const ExitStatus = 70
 
 // Options say where a store is and how it is run. Only Dir is required.
 type Options struct {
-	// Dir is the store's directory. It is created if it does not exist or is empty.
+	// Dir is the store's directory. The store is created in it if it does not exist or is empty (a volume's lost+found
+	// does not count). It may be a mount point or a symbolic link to a directory; all that is written is inside it.
 	Dir string
 	// FS is the file system; nil is the machine's.
 	FS vfs.FS
 	// Partitions is the number of partitions of a new store, 1 to 4096; 0 means persistence.DefaultPartitions. An
 	// existing store with another number is refused; 0 takes what there is.
 	Partitions int
-	// ReadOnly opens for reading only: Propose ends with persistence.ErrNotLeader. Nothing is created.
+	// ReadOnly opens for reading only: Propose ends with persistence.ErrNotLeader. Nothing is created. The store is
+	// locked all the same, so its lock must be writable: DIR/db/LOCK. If it is not, the error is ErrNotWritable.
 	ReadOnly bool
 	// LockWait is about how long a store that another process holds is waited for: that process may have been killed,
 	// and takes a moment to end. 0 means 2 s; negative means not at all. A store that this process holds is refused at
@@ -81,7 +83,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
-	o.Dir = o.FS.PathJoin(o.Dir) // without a slash at the end: names beside it are made from it
+	o.Dir = o.FS.PathJoin(o.Dir) // as messages name it
 	if o.Clock == nil {
 		o.Clock = clock.Real
 	}

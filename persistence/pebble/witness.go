@@ -93,27 +93,38 @@ func readWitness(f vfs.FS, dir string) (*witness, error) {
 	return decodeWitness(b)
 }
 
-// writeWitness replaces the file: a crash leaves the old one or the new one.
+// writeWitness replaces the file: a crash leaves the old one or the new one. Its error is a Failure.
 func writeWitness(f vfs.FS, dir string, w *witness) error {
 	temp := f.PathJoin(dir, witnessTemp)
-	file, err := f.Create(temp, vfs.WriteCategoryUnspecified)
-	if err != nil {
+	if err := writeFileSynced(f, temp, w.encode()); err != nil {
 		return err
 	}
-	_, err = file.Write(w.encode())
-	if err == nil {
-		err = file.Sync()
+	if err := f.Rename(temp, f.PathJoin(dir, witnessName)); err != nil {
+		return failed("rename", temp, err)
 	}
-	if cerr := file.Close(); err == nil {
-		err = cerr
+	if err := syncDir(f, dir); err != nil {
+		return failed("sync directory", dir, err)
 	}
-	if err == nil {
-		err = f.Rename(temp, f.PathJoin(dir, witnessName))
+	return nil
+}
+
+// writeFileSynced writes a whole file. Its error is a Failure.
+func writeFileSynced(f vfs.FS, path string, content []byte) error {
+	file, err := f.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return failed("create", path, err)
 	}
-	if err == nil {
-		err = syncDir(f, dir)
+	op := "write"
+	if _, err = file.Write(content); err == nil {
+		op, err = "sync", file.Sync()
 	}
-	return err
+	if cerr := file.Close(); err == nil && cerr != nil {
+		op, err = "close", cerr
+	}
+	if err != nil {
+		return failed(op, path, err)
+	}
+	return nil
 }
 
 // checkLogs finds the first log of the witness that is missing or shorter than what was synced of it, or a manifest that
