@@ -168,3 +168,7 @@ func failureQuiescence(limit int) *turnpb.Failure {
 func failureOutput(size, limit int) *turnpb.Failure {
 	return failure.Limit(fmt.Sprintf("orchestration output is %d bytes, the limit is %d bytes", size, limit))
 }
+
+func failureFailure(size, limit int) *turnpb.Failure {
+	return failure.Limit(fmt.Sprintf("orchestration failure is %d bytes, the limit is %d bytes", size, limit))
+}

@@ -27,7 +27,8 @@ type Limits struct {
 	IDBytes int
 	// ChildIDBytes bounds the id that a sub-orchestration gets, with its parent's in front. Default 1,024.
 	ChildIDBytes int
-	// PayloadBytes bounds each input and output that code gives. Default: no limit.
+	// PayloadBytes bounds each input and output that code gives, and the failure that it ends with: the text of its error
+	// or panic, with the error's details. One that is over it is replaced by one that says so. Default: no limit.
 	PayloadBytes int
 	// TagBytes bounds an activity's tag. Default 256.
 	TagBytes int

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -280,9 +282,9 @@ func (m *Machine) conclude(end ending) {
 				Completed: &turnpb.OrchestrationCompleted{Output: m.output}}})
 			return
 		}
-		d.Failure = m.failed
+		d.Failure = m.bounded(m.failed)
 	case endPanicked:
-		d.Failure = m.panicked
+		d.Failure = m.bounded(m.panicked)
 	case endCancelled:
 		d.Failure = failure.Cancelled(*m.cancelled)
 	case endFatal:
@@ -291,6 +293,17 @@ func (m *Machine) conclude(end ending) {
 	d.Outcome = Failed
 	d.Events = append(d.Events, &turnpb.Event{Id: id, Kind: &turnpb.Event_Failed{
 		Failed: &turnpb.OrchestrationFailed{Failure: d.Failure}}})
+}
+
+// bounded is the failure that the code ended with or, if that is over the limit, one that says so. It is checked where it
+// is recorded, so that it is the same however often the code has run before.
+func (m *Machine) bounded(f *turnpb.Failure) *turnpb.Failure {
+	size, most := proto.Size(f), m.cfg.Limits.PayloadBytes
+	if size <= most {
+		return f
+	}
+	m.overLimit = true
+	return failureFailure(size, most)
 }
 
 // checkCarried fails a continue-as-new that would hand over more than fits into a started event.

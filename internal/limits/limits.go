@@ -20,7 +20,8 @@ type Limits struct {
 	IDBytes int
 	// DerivedIDBytes bounds the ids that the engine derives for automatic children. Default 1,024.
 	DerivedIDBytes int
-	// PayloadBytes bounds each input, output, event's data and activity result. Default 2 MiB.
+	// PayloadBytes bounds each input, output, event's data and activity result, and what an activity or an orchestration
+	// fails with. Default 2 MiB.
 	PayloadBytes int
 	// TurnBytes bounds one turn's commit. Default 16 MiB.
 	TurnBytes int
