@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime/pprof"
 	"strings"
@@ -29,27 +30,44 @@ type options struct {
 	turns     int
 	slots     int
 	gc        int
+	profile   string
+	// window is for w5: see steps.go.
+	window int
 }
 
 func main() {
-	var o options
-	names := flag.String("w", "w1,w2,w3,w4,w5,w6", "workloads, separated by commas")
-	flag.IntVar(&o.n, "n", 0, "orchestrations (w5: steps); 0 means each workload's own number")
-	flag.IntVar(&o.inFlight, "c", 64, "orchestrations in flight (w1, w2, w3, w6)")
-	flag.StringVar(&o.dir, "dir", "", "where stores are made; empty means the system's temporary directory")
-	flag.BoolVar(&o.limit, "limit", false, "also measure the limit, in the same run")
-	flag.BoolVar(&o.json, "json", false, "print JSON lines only")
-	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up a workload after this time")
-	flag.IntVar(&o.turns, "turns", 8, "turn slots")
-	flag.IntVar(&o.slots, "slots", 64, "activity slots")
-	profile := flag.String("cpuprofile", "", "write a profile of the processor time to this file")
-	flag.IntVar(&o.gc, "gogc", 100, "the garbage collector's percentage, for the engine and the limit alike")
-	flag.Parse()
-	o.workloads = strings.Split(*names, ",")
-	if err := profiled(*profile, func() error { return run(o) }); err != nil {
+	o, err := parse(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		os.Exit(2)
+	}
+	if err := profiled(o.profile, func() error { return run(os.Stdout, o) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// parse reads the command line; what is wrong with it, and help, go to errs.
+func parse(args []string, errs io.Writer) (options, error) {
+	o := options{window: window}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	names := flags.String("w", "w1,w2,w3,w4,w5,w6", "workloads, separated by commas")
+	flags.IntVar(&o.n, "n", 0, "orchestrations (w5: steps); 0 means each workload's own number")
+	flags.IntVar(&o.inFlight, "c", 64, "orchestrations in flight (w1, w2, w3, w6)")
+	flags.StringVar(&o.dir, "dir", "", "where stores are made; empty means the system's temporary directory")
+	flags.BoolVar(&o.limit, "limit", false, "also measure the limit, in the same run")
+	flags.BoolVar(&o.json, "json", false, "print JSON lines only")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "give up a workload after this time")
+	flags.IntVar(&o.turns, "turns", 8, "turn slots")
+	flags.IntVar(&o.slots, "slots", 64, "activity slots")
+	flags.StringVar(&o.profile, "cpuprofile", "", "write a profile of the processor time to this file")
+	flags.IntVar(&o.gc, "gogc", 100, "the garbage collector's percentage, for the engine and the limit alike")
+	err := flags.Parse(args)
+	o.workloads = strings.Split(*names, ",")
+	return o, err
 }
 
 func profiled(name string, f func() error) error {
@@ -68,39 +86,36 @@ func profiled(name string, f func() error) error {
 	return errors.Join(err, out.Close())
 }
 
-func run(o options) error {
+// run measures the workloads and writes a line for each as soon as it has been measured.
+func run(out io.Writer, o options) error {
+	for _, name := range o.workloads {
+		if _, ok := workloads[name]; !ok {
+			return fmt.Errorf("unknown workload %q; there are w1 to w6, and w1k (w1 with 1,024 in flight)", name)
+		}
+	}
 	if o.dir != "" {
 		if err := os.MkdirAll(o.dir, 0o755); err != nil {
 			return err
 		}
 	}
 	for _, name := range o.workloads {
-		w, ok := workloads[name]
-		if !ok {
-			return fmt.Errorf("unknown workload %q; there are w1 to w6, and w1k (w1 with 1,024 in flight)", name)
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), o.timeout)
-		line, err := measure(ctx, o, name, w)
+		line, err := measure(ctx, o, name, workloads[name])
 		cancel()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := show(line, o.json); err != nil {
+		if err := show(out, line, o.json); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func show(line Line, asJSON bool) error {
-	raw, err := json.Marshal(line)
-	if err != nil {
-		return err
-	}
+func show(out io.Writer, line Line, asJSON bool) error {
 	if asJSON {
-		fmt.Println(string(raw))
-		return nil
+		return json.NewEncoder(out).Encode(line)
 	}
-	fmt.Println(line)
-	return nil
+	_, err := fmt.Fprintln(out, line)
+	return err
 }

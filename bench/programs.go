@@ -2,7 +2,6 @@ package main
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/turnstone-dev/turnstone"
 )
@@ -10,25 +9,27 @@ import (
 // programs are the orchestrations of the workloads; they count what the figures need.
 type programs struct {
 	hello *turnstone.Activity[string, string]
+	step  *turnstone.Activity[string, string]
 	one   *turnstone.Orchestration[int, string]
 	seq   *turnstone.Orchestration[int, string]
 	fan   *turnstone.Orchestration[int, string]
 	wait  *turnstone.Orchestration[int, string]
 
+	// paced is seq with steps that take place only when its walk lets them.
+	paced *turnstone.Orchestration[int, string]
+	walks map[string]*walk
+
 	// waiting counts turns that came to the wait: each instance once, if it is not replayed.
 	waiting atomic.Int64
-	// stepTimes has the moment of each step of seq, when it is watched.
-	stepTimes []time.Time
-	steps     atomic.Int64
 }
 
-func newPrograms(watchSteps int) *programs {
-	p := &programs{stepTimes: make([]time.Time, watchSteps)}
+func newPrograms() *programs {
+	p := &programs{walks: map[string]*walk{idLong: newWalk(), idFresh: newWalk()}}
 	p.hello = turnstone.NewActivity("hello", func(_ turnstone.ActivityContext, who string) (string, error) {
-		if i := p.steps.Add(1) - 1; i < int64(len(p.stepTimes)) {
-			p.stepTimes[i] = time.Now()
-		}
 		return "hello " + who, nil
+	})
+	p.step = turnstone.NewActivity("step", func(ctx turnstone.ActivityContext, who string) (string, error) {
+		return "hello " + who, p.walks[ctx.Info().Instance].step(ctx)
 	})
 	p.one = turnstone.NewOrchestration("One", func(ctx *turnstone.Context, _ int) (string, error) {
 		return p.hello.Call(ctx, "w")
@@ -36,6 +37,14 @@ func newPrograms(watchSteps int) *programs {
 	p.seq = turnstone.NewOrchestration("Seq", func(ctx *turnstone.Context, n int) (out string, err error) {
 		for range n {
 			if out, err = p.hello.Call(ctx, "w"); err != nil {
+				return "", err
+			}
+		}
+		return out, nil
+	})
+	p.paced = turnstone.NewOrchestration("Paced", func(ctx *turnstone.Context, n int) (out string, err error) {
+		for range n {
+			if out, err = p.step.Call(ctx, "w"); err != nil {
 				return "", err
 			}
 		}
@@ -60,5 +69,5 @@ func newPrograms(watchSteps int) *programs {
 
 func (p *programs) registry() (*turnstone.Registry, error) {
 	r := turnstone.NewRegistry()
-	return r, r.Register(p.hello, p.one, p.seq, p.fan, p.wait)
+	return r, r.Register(p.hello, p.step, p.one, p.seq, p.paced, p.fan, p.wait)
 }

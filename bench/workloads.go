@@ -42,6 +42,7 @@ type bench struct {
 	client   *client.Client
 	programs *programs
 	line     Line
+	window   int // of w5
 
 	// limit measures what the machine allows, between two rounds of the workload; nil if it is not asked for.
 	limit  func(n int) (float64, error)
@@ -52,7 +53,7 @@ type bench struct {
 }
 
 func measure(ctx context.Context, o options, name string, w workload) (Line, error) {
-	b := &bench{line: Line{Engine: "turnstone", Workload: name, N: o.n, InFlight: w.inFlight}}
+	b := &bench{window: o.window, line: Line{Engine: "turnstone", Workload: name, N: o.n, InFlight: w.inFlight}}
 	if b.line.N == 0 {
 		b.line.N = w.n
 	}
@@ -69,15 +70,12 @@ func measure(ctx context.Context, o options, name string, w workload) (Line, err
 	if o.limit && w.beside != nil {
 		w.beside(b, dir)
 	}
-	return b.line, b.measureOn(ctx, o, dir, w)
+	err = b.measureOn(ctx, o, dir, w)
+	return b.line, err
 }
 
 func (b *bench) measureOn(ctx context.Context, o options, dir string, w workload) error {
-	watched := 0
-	if b.line.Workload == "w5" {
-		watched = b.line.N
-	}
-	b.programs = newPrograms(watched)
+	b.programs = newPrograms()
 	registry, err := b.programs.registry()
 	if err != nil {
 		return err
@@ -108,6 +106,7 @@ func (b *bench) measureOn(ctx context.Context, o options, dir string, w workload
 	if down := n.Shutdown(shutdown); err == nil {
 		err = down
 	}
+	l.Accepted = int64(n.Metrics().Accepted) // only now it is exact
 	return err
 }
 
@@ -140,29 +139,6 @@ func (b *bench) each(ctx context.Context, o *turnstone.Orchestration[int, string
 	b.line.latencies(ms)
 	b.compare()
 	return err
-}
-
-// runSteps is one instance of n steps in a row. It compares the first thousand with the last.
-func runSteps(ctx context.Context, b *bench) error {
-	err := b.timed(func() error {
-		run, err := client.Start(ctx, b.client, b.programs.seq, "w5", b.line.N)
-		if err != nil {
-			return err
-		}
-		_, err = run.Wait(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	const window = 1000
-	if at := b.programs.stepTimes; len(at) > 2*window {
-		l := &b.line
-		l.StepUs1000 = float64(at[window].Sub(at[0]).Microseconds()) / window
-		l.StepUsLast = float64(at[len(at)-1].Sub(at[len(at)-1-window]).Microseconds()) / window
-		l.StepRatio = l.StepUsLast / l.StepUs1000
-	}
-	return nil
 }
 
 // runWaiting starts n instances that wait for an event, then raises all, then waits for all.
