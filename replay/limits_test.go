@@ -80,6 +80,10 @@ func TestQuiescence(t *testing.T) {
 			return "done"
 		})), "done")
 	})
+	calls := 100_000
+	if testing.Short() {
+		calls = 20_000
+	}
 	for name, loop := range map[string]func(*replay.Context){
 		"Now":    func(c *replay.Context) { c.Now() },
 		"Random": func(c *replay.Context) { c.Random() },
@@ -87,7 +91,7 @@ func TestQuiescence(t *testing.T) {
 		"Select": func(c *replay.Context) { c.Select(c.Go(func(*replay.Context) (any, error) { return nil, nil })) },
 	} {
 		t.Run("an endless loop of "+name, func(t *testing.T) {
-			d := limited(t, replay.Limits{Calls: 100_000}, code(func(c *replay.Context) string {
+			d := limited(t, replay.Limits{Calls: calls}, code(func(c *replay.Context) string {
 				for {
 					loop(c)
 				}

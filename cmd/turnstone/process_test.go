@@ -29,7 +29,7 @@ const slowly = "TURNSTONE_FAILPOINT=catalogue.measure=sleep(25ms)"
 
 func build(name, program string, flags ...string) (string, error) {
 	file := filepath.Join(built, name)
-	args := append([]string{"build", "-o", file}, flags...)
+	args := append([]string{"build", "-ldflags=-s -w", "-o", file}, flags...) // linking is most of the time
 	out, err := exec.Command("go", append(args, program)...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)

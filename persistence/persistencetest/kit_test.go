@@ -24,7 +24,11 @@ func TestRandom(t *testing.T) {
 
 // TestRandomViews plays shorter ones, which are read often.
 func TestRandomViews(t *testing.T) {
-	for seed := range uint64(10) {
+	seeds := 10
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range uint64(seeds) {
 		Play(NewT(t), MemoryHarness(Faults{}).Open(NewT(t), 2), Generate(seed, 2, 400, 8), seed, 2)
 	}
 }

@@ -253,23 +253,25 @@ func TestLongHistory(t *testing.T) {
 		}
 		return n, nil
 	})
+	steps := fullOrShort(600, 150)
 	scenario(t, "E2E_075", func(w *world) {
 		w.open(noop, many)
 		began := time.Now()
-		begin(w, many, "i", 600)
-		completes(w, "i", 600)
-		if n := len(w.history("i", 0)); n < 1200 {
+		begin(w, many, "i", steps)
+		completes(w, "i", steps)
+		if n := len(w.history("i", 0)); n < 2*steps {
 			t.Errorf("%d events", n)
 		}
-		t.Logf("600 activities in a row took %v", time.Since(began))
+		t.Logf("%d activities in a row took %v", steps, time.Since(began))
 	})
 	scenario(t, "E2E_075_limit", func(w *world) {
-		w.cfg.Limits.HistoryEvents = 1000
+		limit := steps * 10 / 6
+		w.cfg.Limits.HistoryEvents = limit
 		w.reopened = true // the engine reads the history again to end the instance without its code
 		w.open(noop, many)
-		begin(w, many, "i", 600)
+		begin(w, many, "i", steps)
 		f := w.failure("i")
-		if f.Category != turnstone.CategoryApplication || !strings.Contains(f.Error(), "1000") || !strings.Contains(f.Error(), "history") {
+		if f.Category != turnstone.CategoryApplication || !strings.Contains(f.Error(), fmt.Sprint(limit)) || !strings.Contains(f.Error(), "history") {
 			t.Errorf("failure %+v", f)
 		}
 	})

@@ -27,6 +27,14 @@ const (
 	look = 2 * time.Millisecond
 )
 
+// fullOrShort is how much a case does, and how much of the same with -short.
+func fullOrShort(full, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
+}
+
 // world is one node on a directory of its own, which a case may kill and reopen.
 type world struct {
 	t        *testing.T

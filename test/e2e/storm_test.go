@@ -15,7 +15,7 @@ import (
 // Many instances of a flow that has a bit of everything, while the node is killed again and again. What was
 // acknowledged is there afterwards, everything ends with the right result, and every event and result counts once.
 func TestStorm(t *testing.T) {
-	const instances, crashes = 40, 6
+	instances, crashes := fullOrShort(40, 16), fullOrShort(6, 3)
 	scenario(t, "storm", func(w *world) {
 		runs := newTally()
 		step := turnstone.NewActivity("Step", func(_ actx, n int) (int, error) {
