@@ -81,9 +81,10 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 	return func(ctx context.Context, info ActivityInfo, input []byte) (output []byte, err error) {
 		defer func() {
 			if p := recover(); p != nil {
+				text := fmt.Sprint(p)
 				env.logger.Error("activity panicked", "activity_name", info.Name, "instance_id", info.Instance,
-					"panic", p, "stack", string(debug.Stack()))
-				output, err = nil, sent(env.codec, fmt.Errorf("activity %s panicked: %v", info.Name, p))
+					"panic", loggable(text), "stack", loggable(string(debug.Stack())))
+				output, err = nil, sent(env.codec, fmt.Errorf("activity %s panicked: %s", info.Name, text))
 			}
 		}()
 		in, err := decode[I](env.codec, input)

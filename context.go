@@ -18,6 +18,8 @@ type Context struct {
 type environment struct {
 	codec  Codec
 	logger *slog.Logger
+	// ownLogger: logger is the registry's own, not that of whoever runs it.
+	ownLogger bool
 }
 
 // Instance is the id of the instance.

@@ -2,7 +2,9 @@ package turnstone
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -31,4 +33,15 @@ func (h replaySilent) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h replaySilent) WithGroup(name string) slog.Handler {
 	return replaySilent{Handler: h.Handler.WithGroup(name), rc: h.rc}
+}
+
+// logTextBytesMax bounds each text of an author's that the engine logs: a failure's text may be megabytes long.
+const logTextBytesMax = 4096
+
+// loggable is the text, or its beginning and how long it is.
+func loggable(text string) string {
+	if len(text) <= logTextBytesMax {
+		return text
+	}
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(text[:logTextBytesMax], ""), len(text))
 }

@@ -106,7 +106,7 @@ func (c *Context) retried(what string, p RetryPolicy, schedule func(*replay.Cont
 				return nil, err
 			}
 			ctx.Logger().Warn("attempt failed, trying again", "of", what, "attempt", attempt,
-				"max_attempts", p.MaxAttempts(), "error", err)
+				"max_attempts", p.MaxAttempts(), "error", loggable(err.Error()))
 			if d := p.Delay(attempt); d > 0 {
 				ctx.Sleep(d)
 			}

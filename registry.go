@@ -26,16 +26,25 @@ type Handler interface {
 // use, and may grow while a node runs from it.
 type Registry struct {
 	env *environment
-
-	mu             sync.RWMutex
-	orchestrations map[string]*versions
-	activities     map[string]registeredActivity
+	*handlerSet
 }
 
-// registeredActivity is a handle and what a host runs, made once.
-type registeredActivity struct {
+// handlerSet is what is registered. Registries that differ only in where their handlers log share one.
+type handlerSet struct {
+	mu             sync.RWMutex
+	orchestrations map[string]*versions
+	activities     map[string]activityHandler
+}
+
+// activityHandler and orchestrationHandler are handles as a registry keeps them: what a host runs is made from them.
+type activityHandler interface {
 	Handler
-	run activityRunner
+	runner(*environment) activityRunner
+}
+
+type orchestrationHandler interface {
+	Handler
+	handler(*environment) replay.Func
 }
 
 // versions are the handlers of one name, in ascending order of version.
@@ -44,12 +53,11 @@ type versions struct {
 	policy  VersionPolicy
 }
 
-// version is a handle and what a host runs, made once. text is the number as it is stored.
+// version is a handle under its number. text is the number as it is stored.
 type version struct {
-	Handler
+	orchestrationHandler
 	number *semver.Version
 	text   string
-	run    replay.Func
 }
 
 // RegistryOption changes what [NewRegistry] makes.
@@ -58,16 +66,35 @@ type RegistryOption func(*environment)
 // WithCodec replaces [JSON] for every handler of the registry.
 func WithCodec(c Codec) RegistryOption { return func(e *environment) { e.codec = c } }
 
-// WithLogger is where handlers log. The default is slog.Default at the time of the call.
-func WithLogger(l *slog.Logger) RegistryOption { return func(e *environment) { e.logger = l } }
+// WithLogger is where the registry's handlers log, whoever runs them: what they say through the Logger methods of their
+// contexts, and what is said of their panics. Without it, and with nil, they log where the host that runs them does: a
+// node's is its Config.Logger. A host that does not say has them log to what slog.Default was at [NewRegistry].
+func WithLogger(l *slog.Logger) RegistryOption {
+	return func(e *environment) { e.logger, e.ownLogger = l, l != nil }
+}
 
 // NewRegistry makes an empty registry.
 func NewRegistry(options ...RegistryOption) *Registry {
-	env := &environment{codec: JSON, logger: slog.Default()}
+	env := &environment{codec: JSON}
 	for _, o := range options {
 		o(env)
 	}
-	return &Registry{env: env, orchestrations: map[string]*versions{}, activities: map[string]registeredActivity{}}
+	if !env.ownLogger {
+		env.logger = slog.Default()
+	}
+	return &Registry{env: env, handlerSet: &handlerSet{
+		orchestrations: map[string]*versions{}, activities: map[string]activityHandler{}}}
+}
+
+// LoggingTo is the same registry, for a host that logs to l: its handlers log there unless the registry has a logger of
+// its own ([WithLogger]). What is registered with one later is in the other, too. l must not be nil.
+func (r *Registry) LoggingTo(l *slog.Logger) *Registry {
+	if r.env.ownLogger {
+		return r
+	}
+	env := *r.env
+	env.logger = l
+	return &Registry{env: &env, handlerSet: r.handlerSet}
 }
 
 // Codec is the registry's codec; a client of the same instances needs the same.
@@ -106,11 +133,11 @@ func (r *Registry) Merge(other *Registry) error {
 	other.mu.RLock()
 	for _, name := range sortedKeys(other.orchestrations) {
 		for _, v := range other.orchestrations[name].entries {
-			all = append(all, v.Handler)
+			all = append(all, v.orchestrationHandler)
 		}
 	}
 	for _, name := range sortedKeys(other.activities) {
-		all = append(all, other.activities[name].Handler)
+		all = append(all, other.activities[name])
 	}
 	other.mu.RUnlock()
 	return r.Register(all...)
@@ -132,7 +159,7 @@ func (a *Activity[I, O]) register(r *Registry) error {
 	if _, taken := r.activities[a.name]; taken {
 		return fmt.Errorf("duplicate activity registration: %s", a.name)
 	}
-	r.activities[a.name] = registeredActivity{Handler: a, run: a.runner(r.env)}
+	r.activities[a.name] = a
 	return nil
 }
 
@@ -162,7 +189,7 @@ func (o *Orchestration[I, O]) register(r *Registry) error {
 			return fmt.Errorf("non-monotonic orchestration version: %s@%s after %s", o.name, number, highest)
 		}
 	}
-	known.entries = append(known.entries, version{Handler: o, number: number, text: number.String(), run: o.handler(r.env)})
+	known.entries = append(known.entries, version{orchestrationHandler: o, number: number, text: number.String()})
 	return nil
 }
 
@@ -203,26 +230,26 @@ func (r *Registry) Orchestration(name, wanted string) (resolved string, fn repla
 	if wanted == "" || wanted == "0.0.0" {
 		if known.policy.exact == nil {
 			latest := &known.entries[len(known.entries)-1]
-			return latest.text, latest.run, true
+			return latest.text, latest.handler(r.env), true
 		}
-		return known.find(known.policy.exact)
+		return known.find(known.policy.exact, r.env)
 	}
 	for i := range known.entries { // the usual form, without parsing it
 		if e := &known.entries[i]; e.text == wanted {
-			return e.text, e.run, true
+			return e.text, e.handler(r.env), true
 		}
 	}
 	number, err := semver.StrictNewVersion(wanted)
 	if err != nil {
 		return "", nil, false
 	}
-	return known.find(number)
+	return known.find(number, r.env)
 }
 
-func (v *versions) find(number *semver.Version) (resolved string, fn replay.Func, ok bool) {
+func (v *versions) find(number *semver.Version, env *environment) (resolved string, fn replay.Func, ok bool) {
 	for i := range v.entries {
 		if e := &v.entries[i]; e.number.Equal(number) {
-			return e.text, e.run, true
+			return e.text, e.handler(env), true
 		}
 	}
 	return "", nil, false
@@ -233,7 +260,10 @@ func (r *Registry) Activity(name string) (run activityRunner, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	h, ok := r.activities[name]
-	return h.run, ok
+	if !ok {
+		return nil, false
+	}
+	return h.runner(r.env), true
 }
 
 // Orchestrations are the registered names, sorted.

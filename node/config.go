@@ -29,7 +29,9 @@ type Config struct {
 	// NodeID names this node among those of one store. It must stay the same across restarts. Empty: a random one that
 	// is kept in the directory.
 	NodeID string
-	// Logger takes what the node and its handlers log. Nil: slog.Default.
+	// Logger takes what the node logs, and what the handlers that it runs log: through their contexts, and of their
+	// panics. Handlers of a registry that has a logger of its own (turnstone.WithLogger) log there instead. Nil:
+	// slog.Default at the time of Open.
 	Logger *slog.Logger
 	// Limits bound what is accepted and recorded; its fields say what each means. Zero fields mean their defaults.
 	Limits limits.Limits

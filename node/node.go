@@ -122,7 +122,8 @@ func drainOf(d time.Duration) time.Duration {
 // different handlers. An instance stays with its runtime while it is in memory.
 type Runtime struct {
 	// ID is unique among the runtimes of the node.
-	ID       string
+	ID string
+	// Registry is what it runs. Its handlers log to the node's Config.Logger unless it has a logger of its own.
 	Registry *turnstone.Registry
 	// TurnSlots and ActivitySlots are how many turns and activities of this runtime run at once. 0 means none.
 	TurnSlots     int
@@ -141,7 +142,7 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 			r.ID, r.TurnSlots, r.ActivitySlots)
 	}
 	detach, err = n.engine.Attach(actors.Consumer{
-		ID: r.ID, Handlers: handlers{r.Registry}, TurnSlots: r.TurnSlots, ActivitySlots: r.ActivitySlots,
+		ID: r.ID, Handlers: handlers{r.Registry.LoggingTo(n.cfg.Logger)}, TurnSlots: r.TurnSlots, ActivitySlots: r.ActivitySlots,
 		EngineVersion: EngineVersion,
 	})
 	switch {
