@@ -21,7 +21,7 @@
 // end; S10 an id has one incarnation; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
 // drain and instances leave; attempts: code that kills its process runs a bounded number of times.
 //
-// Faults planted on purpose ([PlantedNames]) prove that these checks find something; three of them lie inside other
+// Faults planted on purpose ([PlantedNames]) prove that these checks find something; four of them lie inside other
 // packages and need a build with the tag planted.
 //
 // What it cannot produce: two nodes, a network, damage on the disk, an error of the file system anywhere but at the
