@@ -13,8 +13,9 @@ import (
 // Config says where a node's store is and what it runs. Only Dir is required; the zero value of every other field means
 // its default.
 type Config struct {
-	// Dir holds the store. It is created if it does not exist or is empty. One process has it open at a time: a store
-	// that another one has open is waited for, about 2 s, and then refused. Required.
+	// Dir holds the store. A store is created in it if it does not exist or is empty; a volume's lost+found does not
+	// count. It may be a mount point, or a symbolic link to a directory, and nothing is written outside it. One process
+	// has it open at a time: a store that another one has open is waited for, about 2 s, and then refused. Required.
 	Dir string
 	// Partitions is how many partitions a new store has, 1 to 4,096. 0: 8 for a new store, what there is for an
 	// existing one. An existing store with another number is refused.

@@ -22,6 +22,10 @@ type ReadOnly struct {
 // OpenReadOnly opens an existing store for reading. A directory that is no store, and a store that is open, are refused
 // in a sentence: a store is either read or run. As [Open] it waits about 2 s for a store that another process has open,
 // so that one can be looked at right after its process was killed. An empty dir is turnstone.ErrInvalidInput.
+//
+// Reading needs the permission to write one file, the store's lock, dir/db/LOCK. Without it the error wraps
+// pebble.ErrNotWritable: read as the user who runs the store, or read a copy. A store whose creation was not finished
+// is pebble.ErrNoStore, as an empty directory is.
 func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
 	if dir == "" {
 		return nil, errNoDirectory
@@ -54,7 +58,8 @@ type Verification struct {
 }
 
 // Verify reads a whole store, without changing it, and checks everything in it: chains, heads against histories, rows
-// against open operations, counters, indexes and marks. A store that is open is refused, as by [OpenReadOnly].
+// against open operations, counters, indexes and marks. What [OpenReadOnly] refuses is refused: a store that is open, or
+// whose lock may not be written.
 func Verify(dir string) (Verification, error) {
 	if dir == "" {
 		return Verification{}, errNoDirectory

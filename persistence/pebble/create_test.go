@@ -136,9 +136,9 @@ func TestCreateOnlyInside(t *testing.T) {
 	for name, cause := range map[string]error{"mount point": syscall.EBUSY, "parent of another user": syscall.EACCES} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(realName(vfs.Default, t.TempDir()), "data")
-			must(t, os.MkdirAll(filepath.Join(dir, lostAndFound), 0o700))
+			must(t, os.Mkdir(dir, 0o755))
 			var tried []string
-			useStore(t, Options{Dir: dir, FS: insideFS{FS: vfs.Default, dir: dir, cause: cause, tried: &tried}}, lostAndFound)
+			useStore(t, Options{Dir: dir, FS: insideFS{FS: vfs.Default, dir: dir, cause: cause, tried: &tried}})
 			if len(tried) > 0 {
 				t.Errorf("it tried, too: %v", tried)
 			}
@@ -147,6 +147,28 @@ func TestCreateOnlyInside(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLostAndFoundCountsAsNothing: every new ext4 volume has one in its root.
+func TestLostAndFoundCountsAsNothing(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, lostAndFound), 0o700))
+	if _, err := Verify(Options{Dir: dir}); !errors.Is(err, ErrNoStore) {
+		t.Errorf("nothing else is there, to read: %v", err)
+	}
+	useStore(t, Options{Dir: dir}, lostAndFound)
+	useReopened(t, dir)
+	if _, err := os.Stat(filepath.Join(dir, lostAndFound)); err != nil {
+		t.Error(err)
+	}
+}
+
+// useReopened opens an existing store for writing.
+func useReopened(t *testing.T, dir string) {
+	t.Helper()
+	s, err := Open(Options{Dir: dir, Manual: true})
+	must(t, err)
+	must(t, s.Close())
 }
 
 // TestCreateInEmptyDirectory keeps the directory that was there: a process that has it open still sees the store.
