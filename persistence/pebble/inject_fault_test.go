@@ -84,7 +84,7 @@ func TestFaults(t *testing.T) {
 	for _, op := range []string{
 		"create log", "write log", "sync log", "close log", "reuse log", "create sst", "write sst", "sync sst", "close sst",
 		"create MANIFEST", "write MANIFEST", "sync MANIFEST", "sync directory", "create witness", "write witness",
-		"sync witness", "rename witness", "create marker", "remove marker", "remove sst", "lock", "create directory",
+		"sync witness", "rename witness", "create marker", "rename marker", "remove sst", "lock", "create directory",
 	} {
 		if total.Ops[op] == 0 {
 			t.Errorf("no fault was injected at: %s", op)
