@@ -357,11 +357,10 @@ func TestUnfinishedCreation(t *testing.T) {
 	mem := vfs.NewCrashableMem()
 	images := map[operation]*vfs.MemFS{}
 	must(t, creationRun(t, mem, func(o operation) error {
-		for i, percent := range []int{0, 30, 70, 100} {
+		for i, percent := range []int{0, 20, 30, 40, 50, 50, 50, 60, 70, 80, 100} {
 			if o.n <= end {
-				o.op = fmt.Sprintf("%s (%d %%)", o.op, percent)
-				images[o] = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(7, uint64(o.n*4+i)))})
-				o.op = strings.Fields(o.op)[0]
+				at := operation{o.n, fmt.Sprintf("%s (kept %d, %d %%)", o.op, i, percent), o.path}
+				images[at] = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(i), uint64(o.n)))})
 			}
 		}
 		return nil
