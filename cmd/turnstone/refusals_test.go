@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,6 +87,10 @@ func TestDemoInAFreshDirectory(t *testing.T) {
 // change, and nothing is left behind.
 func TestRefusals(t *testing.T) {
 	tree := smallTree(t)
+	// Neither may be a device of this machine, such as /dev/null: without the check, a report would take its place.
+	pipe, link := filepath.Join(t.TempDir(), "pipe"), filepath.Join(t.TempDir(), "link")
+	must(t, syscall.Mkfifo(pipe, 0o600))
+	must(t, os.Symlink(pipe, link))
 	for _, c := range []struct {
 		args []string
 		says []string
@@ -101,7 +106,8 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--report=/proc/x.json"}, []string{"/proc/x.json", "REPORT="}},
 		{[]string{"--report=" + tree}, []string{tree, "is a directory", "REPORT="}},
 		{[]string{"--report=new/"}, []string{"new/", "directory", "REPORT="}},
-		{[]string{"--report=/dev/null"}, []string{"/dev/null", "not a plain file", "REPORT="}},
+		{[]string{"--report=" + pipe}, []string{pipe, "not a plain file", "REPORT="}},
+		{[]string{"--report=" + link}, []string{link, "not a plain file", "REPORT="}},
 		{[]string{"--report=" + filepath.Join(tree, "d0/f0.txt/x.json")}, []string{"not a directory", "REPORT="}},
 		{[]string{"--store=s", "--report=s"}, []string{"in the store s", "REPORT="}},
 		{[]string{"--store=s", "--report=s/report.json"}, []string{"in the store s", "REPORT="}},
