@@ -16,6 +16,8 @@ type Config struct {
 	// Dir holds the store. A store is created in it if it does not exist or is empty; a volume's lost+found does not
 	// count. It may be a mount point, or a symbolic link to a directory, and nothing is written outside it. One process
 	// has it open at a time: a store that another one has open is waited for, about 2 s, and then refused. Required.
+	//
+	// This process must not open files of its store by itself: when it closes one, POSIX gives up its lock.
 	Dir string
 	// Partitions is how many partitions a new store has, 1 to 4,096. 0: 8 for a new store, what there is for an
 	// existing one. An existing store with another number is refused.

@@ -61,13 +61,14 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	d.tracker = &catalogue.Tracker{Clock: clock.Real.Now}
-	d.program = catalogue.New(d.tracker)
+	store, err := placeOf(d.store, dir)
+	if err != nil {
+		return err
+	}
+	d.program = catalogue.New(d.tracker, store)
 	registry := turnstone.NewRegistry()
 	if err := d.program.Register(registry); err != nil {
 		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(d.store), 0o755); err != nil {
-		return fmt.Errorf("cannot make the place of the store: %w", err)
 	}
 	n, err := node.Open(ctx, node.Config{Dir: d.store, Registry: registry, TurnSlots: 8, ActivitySlots: d.slots})
 	if err != nil {
@@ -125,6 +126,39 @@ func checkedDir(name string) (string, error) {
 		return "", fmt.Errorf("cannot catalogue %s: it is not a directory", dir)
 	}
 	return dir, nil
+}
+
+// placeOf returns the real name of the store, and makes the directory above it. The store may lie in the directory that is
+// catalogued, and is left out then; the other way round it would be in the catalogue with all that it has.
+func placeOf(store, dir string) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(store), 0o755); err != nil {
+		return "", fmt.Errorf("cannot make the place of the store: %w", err)
+	}
+	place, err := realName(store)
+	if err != nil {
+		return "", err
+	}
+	catalogued, err := realName(dir)
+	if err != nil {
+		return "", err
+	}
+	if rel, err := filepath.Rel(place, catalogued); err == nil && filepath.IsLocal(rel) {
+		return "", fmt.Errorf("cannot catalogue %s: it is in the store %s; name another directory, or another store "+
+			"(make run DIR=... STORE=...)", dir, store)
+	}
+	return place, nil
+}
+
+func realName(dir string) (string, error) {
+	name, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if followed, err := filepath.EvalSymlinks(name); err == nil {
+		return followed, nil
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(name)) // it does not exist yet
+	return filepath.Join(parent, filepath.Base(name)), err
 }
 
 // instanceID names the catalogue of one directory, so that a store can hold several.

@@ -83,6 +83,30 @@ func TestDemoInAFreshDirectory(t *testing.T) {
 	}
 }
 
+// TestTheStoreIsNotCatalogued keeps it in the tree that is catalogued, also behind a link: none of its files is read,
+// since closing its lock would give it up. A directory of the same name elsewhere is no store.
+func TestTheStoreIsNotCatalogued(t *testing.T) {
+	for _, store := range []string{"d0/store", "link/store"} {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			tree := smallTree(t)
+			must(t, os.Symlink("d0", filepath.Join(tree, "link")))
+			must(t, os.MkdirAll(filepath.Join(tree, "d1/store"), 0o755))
+			must(t, os.WriteFile(filepath.Join(tree, "d1/store/LOCK"), []byte("not a store's"), 0o644))
+			for range 2 {
+				out, errs, code := runIn(t, tree, "demo", "--dir", ".", "--store", store, "--report", filepath.Join(t.TempDir(), "r.json"))
+				if code != 0 || !strings.Contains(out, "The report of 14 entries is in ") {
+					t.Fatalf("exit code %d\n%s%s", code, out, errs)
+				}
+			}
+			_, errs, code := runIn(t, tree, "demo", "--dir", filepath.Join(store, "db"), "--store", store)
+			if code != exitFailed || !strings.Contains(errs, "it is in the store") || !strings.Contains(errs, "STORE=") {
+				t.Errorf("a catalogue of the store: exit code %d\n%s", code, errs)
+			}
+		})
+	}
+}
+
 // TestRefusals gives what cannot end well: it is refused before anything is done, in a sentence that names what to
 // change, and nothing is left behind.
 func TestRefusals(t *testing.T) {

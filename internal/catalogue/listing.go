@@ -23,8 +23,8 @@ type Page struct {
 }
 
 // List reads up to PageEntries entries of dir/path whose names follow after (both escaped; after empty: from the
-// first).
-func List(dir, path, after string) (Page, error) {
+// first). The directory leaveOut is not among them, whatever its name; empty: none is left out.
+func List(dir, path, after, leaveOut string) (Page, error) {
 	name, err := Unescape(path)
 	if err != nil {
 		return Page{}, err
@@ -44,6 +44,9 @@ func List(dir, path, after string) (Page, error) {
 	}
 	page := Page{}
 	for _, e := range entries[first:] {
+		if isDir(leaveOut, e) {
+			continue
+		}
 		if len(page.Entries) == PageEntries {
 			page.More = true
 			break
@@ -51,6 +54,19 @@ func List(dir, path, after string) (Page, error) {
 		page.Entries = append(page.Entries, Entry{Name: Escape(e.Name()), Kind: entryKind(e)})
 	}
 	return page, nil
+}
+
+// isDir says whether an entry is a certain directory.
+func isDir(dir string, e fs.DirEntry) bool {
+	if dir == "" || !e.IsDir() || e.Name() != filepath.Base(dir) {
+		return false
+	}
+	wanted, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	found, err := e.Info()
+	return err == nil && os.SameFile(found, wanted)
 }
 
 func entryKind(e fs.DirEntry) Kind { return kindOf(e.Type()) }

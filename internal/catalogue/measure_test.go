@@ -72,7 +72,7 @@ func TestListPagesThroughADirectory(t *testing.T) {
 	var names []string
 	after := ""
 	for {
-		page, err := List(dir, "", after)
+		page, err := List(dir, "", after, "")
 		if err != nil {
 			t.Fatal(err)
 		}

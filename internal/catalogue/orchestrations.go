@@ -92,8 +92,10 @@ type Program struct {
 	measure *turnstone.Activity[measureRequest, File]
 }
 
-// New makes the handlers. The tracker is told what runs; it may be nil.
-func New(t *Tracker) *Program {
+// New makes the handlers. The tracker is told what runs; it may be nil. The directory leaveOut, by its real name, is left
+// out of every catalogue: the store that the catalogue is kept in. To read its files would not only show them while they
+// change. Whoever closes a file of a store gives up the process's lock on it, as POSIX has it.
+func New(t *Tracker, leaveOut string) *Program {
 	p := &Program{}
 	p.list = turnstone.NewActivity(NameList, func(_ turnstone.ActivityContext, r listRequest) (Page, error) {
 		defer t.begin(r.Path)()
@@ -101,7 +103,7 @@ func New(t *Tracker) *Program {
 		if err != nil {
 			return Page{}, err
 		}
-		return List(dir, r.Path, r.After)
+		return List(dir, r.Path, r.After, leaveOut)
 	})
 	p.measure = turnstone.NewActivity(NameMeasure, func(_ turnstone.ActivityContext, r measureRequest) (File, error) {
 		defer t.begin(r.Path)()
