@@ -49,8 +49,8 @@ type turn struct {
 	// The run.
 	head     persistence.Head // what it was computed from
 	machine  *replay.Machine
-	fresh    bool // machine is new: it replays segments first
-	config   replay.Config
+	fresh    bool        // machine is new: it replays segments first
+	fn       replay.Func // what a new machine runs
 	segments []replay.Segment
 	doom     *doom
 	input    replay.Input
@@ -221,11 +221,7 @@ func (in *instance) startTurn(d *doom) {
 	in.token, in.stopLease, in.releaseSuspect = "", nil, nil
 	t.machine, t.fresh = in.machine, in.machine == nil
 	if t.fresh {
-		t.segments = v.segments
-		t.config = replay.Config{
-			Instance: in.id, Execution: max(t.head.Execution, 1), Name: t.name, Version: in.version, Func: in.fn,
-			Limits: in.e.replayLimits(), GoroutineID: in.e.cfg.GoroutineID,
-		}
+		t.segments, t.fn = v.segments, in.fn
 	}
 	v.segments = nil
 	in.machine, in.turn, in.phase = nil, t, phaseRunning
@@ -258,7 +254,10 @@ func (t *turn) execute() {
 	e := t.in.e
 	t.input.TimeMs, t.input.Entropy = t.timeMs(clock.Ms(e.cfg.Clock)), e.cfg.IDs.Entropy()
 	if t.fresh {
-		t.machine = replay.New(t.config)
+		t.machine = replay.New(replay.Config{
+			Instance: t.head.ID, Execution: max(t.head.Execution, 1), Name: t.name, Version: t.version, Func: t.fn,
+			Limits: e.replayLimits(), GoroutineID: e.cfg.GoroutineID,
+		})
 		e.machines.add(t.machine)
 		t.machine.Load(t.segments)
 		t.segments = nil
@@ -267,7 +266,7 @@ func (t *turn) execute() {
 	if t.doom != nil {
 		t.decision = t.machine.End(t.input, t.doom.why, t.doom.origin)
 	} else {
-		t.decision = t.machine.Advance(t.input)
+		t.machine.AdvanceInto(&t.decision, t.input)
 	}
 	e.counts.replayedEvents.Add(uint64(t.machine.Replayed() - replayed))
 	if t.decision.Spoiled != nil {

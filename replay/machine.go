@@ -118,27 +118,37 @@ func (m *Machine) Load(history []Segment) {
 // until it waits, and returns what must be committed before anything else happens. A machine whose decision was not
 // committed must be dropped.
 func (m *Machine) Advance(in Input) Decision {
-	return m.turn(in, nil, turnpb.SegmentOrigin_SEGMENT_ORIGIN_CODE)
+	d := &Decision{}
+	m.AdvanceInto(d, in)
+	return *d
+}
+
+// AdvanceInto is Advance for a decision that the caller keeps where it wants it; what was in it is overwritten.
+func (m *Machine) AdvanceInto(d *Decision, in Input) {
+	m.turn(d, in, nil, turnpb.SegmentOrigin_SEGMENT_ORIGIN_CODE)
 }
 
 // End takes a turn that ends the execution with a failure and without running code, for an instance whose code or
 // history cannot be used, or that is over a limit of the host. The messages are recorded as in Advance, and what is
 // open is given up; children whose policy is wait are cancelled like others. origin says who decided it.
 func (m *Machine) End(in Input, why *turnpb.Failure, origin turnpb.SegmentOrigin) Decision {
-	return m.turn(in, why, origin)
+	d := &Decision{}
+	m.turn(d, in, why, origin)
+	return *d
 }
 
-func (m *Machine) turn(in Input, why *turnpb.Failure, origin turnpb.SegmentOrigin) Decision {
+func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb.SegmentOrigin) {
 	if err := m.spoiled.Load(); err != nil {
-		return Decision{Spoiled: *err}
+		*d = Decision{Spoiled: *err}
+		return
 	}
-	d := Decision{Origin: origin}
-	m.d = &d
+	*d = Decision{Origin: origin}
+	m.d = d
 	if m.terminal {
 		m.loaded = nil
 		m.rejectAll(in.Messages)
 		m.d = nil
-		return d
+		return
 	}
 	if why != nil {
 		m.fatal, m.forced = why, true
@@ -156,10 +166,9 @@ func (m *Machine) turn(in Input, why *turnpb.Failure, origin turnpb.SegmentOrigi
 	m.settle()
 	d.Progress = m.resumed || d.Converted > 0
 	if err := m.spoiled.Load(); err != nil {
-		d = Decision{Spoiled: *err}
+		*d = Decision{Spoiled: *err}
 	}
 	m.d = nil
-	return d
 }
 
 // startTurn sets the time and the entropy that code sees from here on.
