@@ -77,7 +77,7 @@ func (in *instance) again(m *againMsg) {
 			in.proposeCommit(m.turn)
 		}
 	case m.wake:
-		in.leaving = false
+		in.leaving, in.later = false, nil
 	case in.phase == phasePausing:
 		in.phase = phaseReady
 		if !in.view.known {

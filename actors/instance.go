@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -76,8 +77,9 @@ type instance struct {
 	doomed         *doom        // how the next turn ends the instance
 	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
 	leaving bool
-	woken   bool // a counted message has come since leaving was last decided
-	failed  int  // panics in a row
+	later   clock.Timer // of wakeLater, while its message is outstanding
+	woken   bool        // a counted message has come since leaving was last decided
+	failed  int         // panics in a row
 }
 
 // newInstanceActor builds the actor of an identity, now or after a restart.

@@ -221,6 +221,7 @@ func (in *instance) unregistered() {
 
 // rest leaves, or stays resident, when there is nothing to do and nothing outstanding.
 func (in *instance) rest() {
+	in.wakeNoMore()
 	idle := in.phase == phaseReady || in.phase == phaseUnknown
 	if !idle || in.outstanding > 0 || len(in.buffer.items) > 0 || in.parked {
 		return
@@ -251,7 +252,15 @@ func (in *instance) wakeLater() {
 		d = in.e.cfg.TurnLease
 	}
 	in.outstanding++
-	in.e.cfg.Clock.AfterFunc(d, func() { in.send(&againMsg{wake: true}) })
+	in.later = in.e.cfg.Clock.AfterFunc(d, func() { in.send(&againMsg{wake: true}) })
+}
+
+// wakeNoMore ends that wait when the engine stops: there is no later, and the stop waits for whoever is active.
+func (in *instance) wakeNoMore() {
+	if in.later != nil && in.e.draining.Load() && in.later.Stop() {
+		in.later = nil
+		in.outstanding--
+	}
 }
 
 // retreat forgets everything and leaves: someone else has the instance, or nothing can be done for it here.

@@ -106,3 +106,32 @@ func TestWhoWaitsMakesRoom(t *testing.T) {
 		}
 	})
 }
+
+// TestAStopDoesNotWaitForWhoWouldWakeLater: an instance that nobody can run has been told of a timer that is due, and
+// stays until it may look again. When the engine stops there is no later.
+func TestAStopDoesNotWaitForWhoWouldWakeLater(t *testing.T) {
+	inWorld(t, func(w *world) {
+		timers := basics().orchestration("timers", func(c *replay.Context, _ []byte) ([]byte, error) {
+			_, err := c.Timer(time.Second).Await()
+			return []byte("fired"), err
+		})
+		w.attach(timers)
+		w.start("a", "timers", "")
+		w.crash()
+		w.open()
+		w.attach(basics()) // which does not have it
+		pass(20 * time.Second)
+		if n := w.e.Counters().Active; n != 1 {
+			t.Fatalf("%d instances are active, want the one that waits to look again", n)
+		}
+		began := time.Now()
+		w.close()
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("the stop took %v", took)
+		}
+		w.open()
+		w.attach(timers)
+		pass(2 * time.Minute)
+		w.completed("a", "fired")
+	})
+}
