@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -71,4 +72,23 @@ func TestRecentEndsAreFew(t *testing.T) {
 	if _, told := w.add(large.ID, func(persistence.EndEffect) {}); told {
 		t.Error("a large end is remembered")
 	}
+}
+
+// TestAnEndThatIsNotRememberedIsLeftToARead: between the telling of an end and the commit's answer the instance's actor
+// does not know of it. Who comes then must not be promised an end that has been told already.
+func TestAnEndThatIsNotRememberedIsLeftToARead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Config{})
+		w.open()
+		w.attach(basics())
+		w.start("a", "wait", "")
+		if _, sure := w.e.WatchEnd("a", func(persistence.EndEffect) {}); !sure {
+			t.Fatal("an instance that waits in memory is not known to be open")
+		}
+		w.e.ended(persistence.EndEffect{ID: "a", Last: make([]byte, recentEndBytesMax+1)})
+		if _, sure := w.e.WatchEnd("a", func(persistence.EndEffect) { t.Error("told again") }); sure {
+			t.Error("an end is promised that has been told already")
+		}
+		w.close()
+	})
 }

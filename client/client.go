@@ -26,28 +26,28 @@ func NewReader(j Journal, codec turnstone.Codec) *Reader {
 // Status tells where an instance is. An unknown id is no error: its state is NotFound. Between an acknowledged start
 // and the first turn the state is Running.
 func (r *Reader) Status(ctx context.Context, id string) (Status, error) {
-	return ask(ctx, r.reads.journal, stopped, func(done func(Status, error)) { r.reads.Status(id, done) })
+	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Status, error)) { r.reads.Status(id, done) })
 }
 
 // Describe tells all about an instance but its history. An unknown id: turnstone.ErrInstanceNotFound.
 func (r *Reader) Describe(ctx context.Context, id string) (Description, error) {
-	return ask(ctx, r.reads.journal, stopped, func(done func(Description, error)) { r.reads.Describe(id, done) })
+	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Description, error)) { r.reads.Describe(id, done) })
 }
 
 // List gives a page of instances, the most recently updated first.
 func (r *Reader) List(ctx context.Context, q ListRequest) (Page, error) {
-	return ask(ctx, r.reads.journal, stopped, func(done func(Page, error)) { r.reads.List(q, done) })
+	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Page, error)) { r.reads.List(q, done) })
 }
 
 // History gives the recorded turns of an execution, in order; execution 0 means the current one. An unknown id:
 // turnstone.ErrInstanceNotFound. An execution that has no turn yet, or does not exist, has none.
 func (r *Reader) History(ctx context.Context, id string, execution uint64) ([]Turn, error) {
-	return ask(ctx, r.reads.journal, stopped, func(done func([]Turn, error)) { r.reads.History(id, execution, done) })
+	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func([]Turn, error)) { r.reads.History(id, execution, done) })
 }
 
 // Executions lists the executions of an instance, ascending. An unknown id: turnstone.ErrInstanceNotFound.
 func (r *Reader) Executions(ctx context.Context, id string) ([]Execution, error) {
-	return ask(ctx, r.reads.journal, stopped, func(done func([]Execution, error)) { r.reads.Executions(id, done) })
+	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func([]Execution, error)) { r.reads.Executions(id, done) })
 }
 
 // Client talks to a running node. It is safe for concurrent use; errors are those of package turnstone.
@@ -83,18 +83,19 @@ func requestOf(options []RequestOption) request {
 }
 
 // StartByName starts an instance of an orchestration by name, with encoded input. It returns when the start is
-// durable. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. An id that is taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
+// durable. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. An id that is
+// taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
 func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) error {
 	r := requestOf(options)
-	_, err := ask(ctx, c.core.journal, inDoubt, func(done func(bool, error)) {
+	_, err := ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(bool, error)) {
 		c.core.Start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
 	})
 	return err
 }
 
 // RaiseEvent raises an event with encoded data. It returns when the event is durable; when ctx ends first, or the node
-// stops (turnstone.ErrUncertain), it may have been carried out. Whether anybody waits does not
-// matter; an instance that has ended drops it. An unknown id: turnstone.ErrInstanceNotFound.
+// stops (turnstone.ErrUncertain), it may have been carried out. Whether anybody waits does not matter; an instance that
+// has ended drops it. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) RaiseEvent(ctx context.Context, id, name string, data []byte, options ...RequestOption) error {
 	r := requestOf(options)
 	return c.tell(ctx, func(done func(error)) { c.core.Raise(id, name, data, r.key, done) })
@@ -109,7 +110,7 @@ func (c *Client) Cancel(ctx context.Context, id, reason string, options ...Reque
 }
 
 func (c *Client) tell(ctx context.Context, send func(done func(error))) error {
-	_, err := ask(ctx, c.core.journal, inDoubt, func(done func(struct{}, error)) {
+	_, err := ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(struct{}, error)) {
 		send(func(err error) { done(struct{}{}, err) })
 	})
 	return err
@@ -120,16 +121,16 @@ func (c *Client) tell(ctx context.Context, send func(done func(error))) error {
 // instance that is not in memory had to be read, and too many reads wait already; wait again in a moment.
 func (c *Client) Wait(ctx context.Context, id string) (End, error) {
 	var cancel func()
-	end, err := ask(ctx, c.core.journal, stopped, func(done func(End, error)) { cancel = c.core.Wait(id, done) })
+	end, err := ask(ctx, c.core.journal, turnstone.ErrStopped, func(done func(End, error)) { cancel = c.core.Wait(id, done) })
 	if err != nil && cancel != nil {
 		cancel()
 	}
 	return end, err
 }
 
-// ask waits for one answer, for ctx, or for the journal's stop; unanswered says what a stop means for a question that was
-// asked and not answered. After the stop nothing is asked.
-func ask[T any](ctx context.Context, j Journal, unanswered func(Journal) error, question func(done func(T, error))) (T, error) {
+// ask waits for one answer, for ctx, or for the journal's stop. unanswered is what a stop means for a question that was
+// asked and not answered: ErrUncertain for one that writes, since it may be in the log. After the stop nothing is asked.
+func ask[T any](ctx context.Context, j Journal, unanswered error, question func(done func(T, error))) (T, error) {
 	type answer struct {
 		value T
 		err   error
@@ -140,7 +141,7 @@ func ask[T any](ctx context.Context, j Journal, unanswered func(Journal) error, 
 	}
 	select {
 	case <-j.Stopped():
-		return zero, stopped(j)
+		return zero, stopped(j, turnstone.ErrStopped)
 	default:
 	}
 	answers := make(chan answer, 1)
@@ -156,7 +157,7 @@ func ask[T any](ctx context.Context, j Journal, unanswered func(Journal) error, 
 	case a := <-answers:
 		return a.value, a.err
 	default:
-		return zero, unanswered(j)
+		return zero, stopped(j, unanswered)
 	}
 }
 
@@ -167,19 +168,12 @@ func contextError(err error) error {
 	return err
 }
 
-// inDoubt is what a stop means for a request that writes: it may be in the log already.
-func inDoubt(j Journal) error {
+// stopped is the error of a stop: sentinel, and why the journal stopped.
+func stopped(j Journal, sentinel error) error {
 	if cause := j.Cause(); cause != nil {
-		return fmt.Errorf("%w: %w", turnstone.ErrUncertain, cause)
+		return fmt.Errorf("%w: %w", sentinel, cause)
 	}
-	return turnstone.ErrUncertain
-}
-
-func stopped(j Journal) error {
-	if cause := j.Cause(); cause != nil {
-		return fmt.Errorf("%w: %w", turnstone.ErrStopped, cause)
-	}
-	return turnstone.ErrStopped
+	return sentinel
 }
 
 // Run is a typed handle of one instance.

@@ -142,7 +142,7 @@ func placeOf(store, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if rel, err := filepath.Rel(place, catalogued); err == nil && filepath.IsLocal(rel) {
+	if within(place, catalogued) {
 		return "", fmt.Errorf("cannot catalogue %s: it is in the store %s; name another directory, or another store "+
 			"(make run DIR=... STORE=...)", dir, store)
 	}

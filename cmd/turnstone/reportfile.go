@@ -51,11 +51,16 @@ func outside(name, store string) error {
 	if err != nil {
 		return err
 	}
-	rel, err := filepath.Rel(dir, report)
-	if err == nil && filepath.IsLocal(rel) {
+	if within(dir, report) {
 		return fmt.Errorf("it would be in the store %s", store)
 	}
 	return nil
+}
+
+// within says whether a full name is that of a directory, or of something in it.
+func within(dir, name string) bool {
+	rel, err := filepath.Rel(dir, name)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // reportError says which setting is to be changed.
