@@ -149,7 +149,7 @@ func (in *instance) rerun(t *turn) {
 	in.machine = t.machine
 	in.giveBack(t)
 	in.keepLease(t)
-	in.discard(false)
+	in.reload()
 }
 
 // keepLease hands the lease of a turn that will be run again to its successor.

@@ -43,6 +43,16 @@ type Counters struct {
 	Limited    uint64
 	// Unregistered are turns that were held back because no consumer has the handler.
 	Unregistered uint64
+	// Retold are instances that the dispatcher had to tell again that they have something to do, because they had lost it.
+	// Anything above 0 is a defect: a delay of what they had to do.
+	Retold uint64
+	// Contradictions are refusals of the journal that said that an instance knew something that is not so.
+	Contradictions uint64
+	// EvictedInLoad and EvictedInAccept are evictions that came while the instance read the journal, or waited for the
+	// acceptance of a message. FullPages are inbox reads that were as long as they may be.
+	EvictedInLoad   uint64
+	EvictedInAccept uint64
+	FullPages       uint64
 	// Refused are requests that the door answered with ErrBusy.
 	Refused uint64
 	// Passivations are instances that left, Restarts are actors that failed and were started again, DeadLetters are
@@ -64,6 +74,8 @@ type counters struct {
 	reportedTurns, abandonedTurns, leakedCoroutines atomic.Uint64
 	spoiledTurns, poisoned, unreadable, limited     atomic.Uint64
 	unregistered, refused, passivations             atomic.Uint64
+	retold, contradictions                          atomic.Uint64
+	evictedInLoad, evictedInAccept, fullPages       atomic.Uint64
 }
 
 // Counters is a snapshot; it may be taken at any time.
@@ -81,6 +93,8 @@ func (e *Engine) Counters() Counters {
 		ReportedTurns: c.reportedTurns.Load(), AbandonedTurns: c.abandonedTurns.Load(),
 		LeakedCoroutines: c.leakedCoroutines.Load(), SpoiledTurns: c.spoiledTurns.Load(),
 		Poisoned: c.poisoned.Load(), Unreadable: c.unreadable.Load(), Limited: c.limited.Load(),
+		Retold: c.retold.Load(), Contradictions: c.contradictions.Load(),
+		EvictedInLoad: c.evictedInLoad.Load(), EvictedInAccept: c.evictedInAccept.Load(), FullPages: c.fullPages.Load(),
 		Unregistered: c.unregistered.Load(), Refused: c.refused.Load(), Passivations: c.passivations.Load(),
 		Restarts: e.sys.restarts(), DeadLetters: e.sys.deadLetters(), Active: uint64(e.act.count()),
 	}

@@ -39,8 +39,7 @@ type Engine struct {
 	mu       struct {
 		sync.Mutex
 		consumers map[string]*consumer
-		waiting   []string // instances that have something to do and found nobody attached; no more than InstancesMax
-		drained   func()   // called once when no instance is active; only while draining
+		drained   func() // called once when no instance is active; only while draining
 	}
 }
 
@@ -128,6 +127,9 @@ func (e *Engine) withDefaults(cfg Config) Config {
 	if cfg.InstancesMax == 0 {
 		cfg.InstancesMax = 200_000
 	}
+	if cfg.InboxPage == 0 {
+		cfg.InboxPage = 1000
+	}
 	return cfg
 }
 
@@ -174,14 +176,9 @@ func (e *Engine) Attach(c Consumer) (detach func(), err error) {
 	}
 	attached := newConsumer(e, c)
 	e.mu.consumers[c.ID] = attached
-	waiting := e.mu.waiting
-	e.mu.waiting = nil
 	e.mu.Unlock()
 	for _, p := range e.parts {
 		p.attach(attached)
-	}
-	for _, id := range waiting {
-		_ = e.tell(id, wake) // full: it is active already, or the dispatchers find it when there is room
 	}
 	return sync.OnceFunc(func() { e.detach(attached) }), nil
 }
@@ -206,15 +203,6 @@ func (e *Engine) anyConsumer() bool {
 		}
 	}
 	return false
-}
-
-// parkForConsumer remembers an instance until somebody is attached.
-func (e *Engine) parkForConsumer(id string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.mu.waiting) < e.cfg.InstancesMax {
-		e.mu.waiting = append(e.mu.waiting, id)
-	}
 }
 
 // WatchEnd calls f once when the instance reaches a terminal status after this call, or within it if it has reached one

@@ -77,9 +77,18 @@ type instance struct {
 	doomed         *doom        // how the next turn ends the instance
 	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
 	leaving bool
-	later   clock.Timer // of wakeLater, while its message is outstanding
-	woken   bool        // a counted message has come since leaving was last decided
-	failed  int         // panics in a row
+	// unwanted: the residency wants the machine's memory back, so the instance does not park when it comes to rest.
+	unwanted bool
+	news     news
+	told     told
+	hint     hint
+	// acknowledged is the highest number of a tell that has been acknowledged.
+	acknowledged uint64
+	later        clock.Timer // of wakeLater, while its message is outstanding
+	woken        bool        // a counted message has come since leaving was last decided
+	failed       int         // panics in a row
+	// loadFailures are failed reads in a row.
+	loadFailures int
 }
 
 // newInstanceActor builds the actor of an identity, now or after a restart.
@@ -180,11 +189,16 @@ func (in *instance) arrived(msg any) {
 	in.woken = true
 	switch m := msg.(type) {
 	case *nudgeMsg:
+		in.hear(m.iid, 0, m.tellMark)
 		if !in.view.known || in.view.head.IID == m.iid {
 			in.view.nudged = max(in.view.nudged, m.seq)
 		}
+	case *pendingMsg:
+		in.hear(m.start.IID, m.start.Execution, m.tellMark)
+	case *retryMsg:
+		in.hear(m.iid, 0, m.tellMark)
 	case *timerMsg:
-		in.view.timerDue(m.key)
+		in.hearTimer(m)
 	case *startMsg, *deliverMsg, *resultMsg:
 		in.buffer.add(newArrival(m, in.e.now()))
 		if in.buffer.full() {

@@ -59,6 +59,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 		in.countRefusal(r.Err)
 		a.answer(in.refusal(a, r.Err), false)
 		in.refuseTaken(taken)
+		in.compareRefusal(a, r.Err)
 		if a.start != nil {
 			in.abandon, in.doomed = nil, nil // of a turn whose instance never was
 		}
@@ -89,6 +90,7 @@ func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
 		in.view.learn(r.Seq, a.message, a.size, taken)
 	default:
 		in.view.nudged = max(in.view.nudged, r.Seq)
+		in.news.add()
 	}
 	a.seq = r.Seq
 	reply := *a
@@ -106,7 +108,7 @@ func (in *instance) refuseTaken(taken bool) {
 // outdated makes the next step load, unless something in flight will find out by itself.
 func (in *instance) outdated() {
 	if in.phase == phaseReady && !in.view.head.Status.Terminal() {
-		in.discard(false)
+		in.reload()
 	}
 }
 

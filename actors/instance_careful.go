@@ -87,7 +87,7 @@ func (in *instance) leaseDone(m *leaseMsg) {
 		in.countRefusal(r.Err)
 		in.unpark()
 		in.endCareful()
-		in.discard(false)
+		in.reload()
 		return
 	default:
 		in.expel(r.Err)
@@ -197,7 +197,7 @@ func (in *instance) abandonDone(m *abandonMsg) {
 	case errors.Is(err, persistence.ErrConflict), errors.Is(err, persistence.ErrNotFound):
 		in.countRefusal(err)
 		in.unpark()
-		in.discard(false) // somebody has moved it on: nothing is left to give back
+		in.reload() // somebody has moved it on: nothing is left to give back
 	default:
 		in.expel(err)
 	}

@@ -31,13 +31,13 @@ func (in *instance) step() {
 
 // stepUnknown finds out what there is. A new id costs no read: the journal knows from memory that it has none.
 func (in *instance) stepUnknown() {
-	if in.leaving && len(in.buffer.items) == 0 {
+	if len(in.buffer.items) == 0 && (in.leaving || !in.owes()) {
 		return
 	}
 	if in.accepting > 0 {
 		return // what they answer is part of what a load would see
 	}
-	if !in.e.journal.MayExist(in.id) {
+	if !in.news.unread() && !in.e.journal.MayExist(in.id) {
 		due := in.view.due
 		in.view = view{known: true, due: due}
 		in.view.keepOwnTimers()
@@ -51,6 +51,8 @@ func (in *instance) stepUnknown() {
 func (in *instance) stepReady() {
 	v := &in.view
 	switch {
+	case in.contradicted():
+		in.reload()
 	case !v.exists:
 		in.stepAbsent()
 	case v.head.Status.Terminal():
@@ -70,6 +72,9 @@ func (in *instance) stepReady() {
 		}
 	case in.heldBack():
 		in.leaving = true
+		if v.notBeforeMs > in.e.now().UnixMilli() {
+			in.told.until = v.notBeforeMs
+		}
 		in.acceptAll()
 		in.giveUpLease()
 	default:
@@ -143,11 +148,11 @@ func (in *instance) stepTurn() {
 	v := &in.view
 	if in.machine != nil && in.consumer.turns.closed() {
 		in.unpark()
-		in.discard(false)
+		in.reload()
 		return
 	}
 	if in.machine == nil && v.head.Turn > 0 && v.segments == nil && v.unreadable == nil {
-		in.phase = phaseUnknown // the history went with the machine
+		in.reload() // the history went with the machine
 		return
 	}
 	switch {
@@ -183,7 +188,7 @@ func (in *instance) doNow(d *doom) {
 	in.doomed = d
 	if in.machine != nil {
 		in.unpark()
-		in.discard(false)
+		in.reload()
 		return
 	}
 	if len(in.buffer.items) > 0 {
@@ -206,8 +211,7 @@ func (in *instance) unregistered() {
 		return
 	}
 	if !in.e.anyConsumer() {
-		in.leaving = true
-		in.e.parkForConsumer(in.id)
+		in.leaving, in.told.unserved = true, true
 		return
 	}
 	in.e.counts.unregistered.Add(1)
@@ -222,16 +226,18 @@ func (in *instance) unregistered() {
 // rest leaves, or stays resident, when there is nothing to do and nothing outstanding.
 func (in *instance) rest() {
 	in.wakeNoMore()
+	in.acknowledge()
 	idle := in.phase == phaseReady || in.phase == phaseUnknown
 	if !idle || in.outstanding > 0 || len(in.buffer.items) > 0 || in.parked {
 		return
 	}
 	if in.machine != nil {
 		running := in.phase == phaseReady && in.view.exists && in.view.head.Status == persistence.StatusRunning
-		if running && !in.leaving && in.e.residents.park(in, in.machine.MemoryBytes()) {
+		if running && !in.leaving && !in.unwanted && in.e.residents.park(in, in.machine.MemoryBytes()) {
 			in.parked = true
 			return
 		}
+		in.unwanted = false
 		in.discard(false)
 		return
 	}
@@ -240,6 +246,13 @@ func (in *instance) rest() {
 		in.wakeLater()
 		return
 	}
+	in.leave()
+}
+
+// leave says that nothing is left to do, and why not if something is pending. The activator takes the instance from its
+// table, unless a message is on its way: then the instance goes on when it comes.
+func (in *instance) leave() {
+	in.acknowledgeLeft()
 	in.leaving = true
 	in.e.act.idle(in.id, in.pid, in.cell.received)
 }
@@ -265,7 +278,14 @@ func (in *instance) wakeNoMore() {
 
 // retreat forgets everything and leaves: someone else has the instance, or nothing can be done for it here.
 func (in *instance) retreat() {
-	in.leaving = true
+	in.leaving, in.told.lost = true, true
+	in.discard(false)
+}
+
+// reload drops what is known and reads it again: something is to be done, and the view cannot tell what.
+func (in *instance) reload() {
+	in.unpark()
+	in.news.add()
 	in.discard(false)
 }
 
@@ -341,7 +361,7 @@ func (in *instance) afterPanic(msg any) {
 		in.dropTurn(m.turn, err, false)
 	}
 	if in.turn == nil {
-		in.discard(false)
+		in.reload()
 	}
 	in.leaving = false
 	if in.failed > panicsMax {

@@ -83,7 +83,7 @@ func (in *instance) newTurn(now time.Time) *turn {
 	t := &turn{in: in, consumer: in.consumer, head: v.head, name: v.head.Name, version: in.version}
 	t.back.turn, t.committed.turn = t, t
 	t.head.ID = in.id
-	room, bytes := inboxPage, limits.BufferBytes
+	room, bytes := in.e.cfg.InboxPage, limits.BufferBytes
 	take := func(size int) bool {
 		if room == 0 || bytes <= 0 {
 			return false
@@ -215,6 +215,7 @@ func (in *instance) startTurn(d *doom) {
 		v.unreadable = err
 		in.giveBack(t)
 		in.phase = phaseUnknown
+		in.news.add()
 		return
 	}
 	t.doom, t.token, t.stopLease, t.releaseSuspect = d, in.token, in.stopLease, in.releaseSuspect
@@ -224,6 +225,7 @@ func (in *instance) startTurn(d *doom) {
 		t.segments, t.fn = v.segments, in.fn
 	}
 	v.segments = nil
+	in.unwanted = false
 	in.machine, in.turn, in.phase = nil, t, phaseRunning
 	in.outstanding++
 	if d != nil {
@@ -304,20 +306,20 @@ func (in *instance) turnDone(m *turnMsg) {
 		in.giveBack(t)
 		in.keepLease(t)
 		in.giveUpLease()
-		in.discard(false)
+		in.reload()
 	case t.spoiled != nil:
 		in.e.counts.spoiledTurns.Add(1)
 		in.e.cfg.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
 			"version", t.version, "error", t.spoiled)
 		in.strike(t)
 		in.machine = t.machine
-		in.discard(false)
+		in.reload()
 	case t.overLimit != nil:
 		in.machine = t.machine
 		in.giveBack(t)
 		in.keepLease(t)
 		in.doomed = &doom{why: t.overLimit, origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT}
-		in.discard(false)
+		in.reload()
 	default:
 		in.phase = phaseSettling
 		in.settle()
@@ -335,7 +337,7 @@ func (in *instance) settle() {
 	if t.refused {
 		in.machine = t.machine
 		in.giveBack(t)
-		in.discard(false)
+		in.reload()
 		return
 	}
 	in.proposeCommit(t)
@@ -357,6 +359,7 @@ func (in *instance) strike(t *turn) {
 	t.endCareful()
 	in.view.known = false
 	in.phase = phaseUnknown
+	in.news.add()
 }
 
 // endCareful stops the renewal of a turn's lease and lets the next suspect run.

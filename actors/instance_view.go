@@ -20,6 +20,8 @@ type view struct {
 	inbox  []inboxItem
 	read   uint64
 	nudged uint64
+	// more: the last page that was read was full, so rows above read may exist.
+	more bool
 	// due are timers that have come due and that no turn has consumed, in the order in which they came.
 	due []persistence.TimerKey
 	// attempts and notBeforeMs are those of the L row.
@@ -42,12 +44,12 @@ type inboxItem struct {
 }
 
 // forget keeps only what does not come from the journal's present state.
-func (v *view) forget() { *v = view{nudged: 0, due: v.due} }
+func (v *view) forget() { *v = view{due: v.due} }
 
 // timerDue notes a timer, unless it is noted already or belongs to another execution. An instance that does not exist
 // yet keeps it: effects come before answers, so a timer of its first turn may be due before it knows that it exists.
 func (v *view) timerDue(key persistence.TimerKey) {
-	if v.known && v.exists && !v.owns(key) || slices.Contains(v.due, key) {
+	if v.known && v.exists && !v.owns(key) && !v.older(key.IID, key.Execution) || slices.Contains(v.due, key) {
 		return
 	}
 	v.due = append(v.due, key)
@@ -55,6 +57,11 @@ func (v *view) timerDue(key persistence.TimerKey) {
 
 func (v *view) owns(key persistence.TimerKey) bool {
 	return v.exists && key.IID == v.head.IID && key.Execution == v.head.Execution && !v.head.Status.Terminal()
+}
+
+// older says that an incarnation or execution is newer than what the view knows.
+func (v *view) older(iid persistence.Incarnation, execution uint64) bool {
+	return iid > v.head.IID || iid == v.head.IID && execution > v.head.Execution
 }
 
 // keepOwnTimers drops due timers of other incarnations and executions.
@@ -77,8 +84,21 @@ func (v *view) learn(seq uint64, message *turnpb.Message, size int, taken bool) 
 	}
 }
 
-// behind says that inbox rows exist which have not been read.
-func (v *view) behind() bool { return v.exists && v.nudged > v.read }
+// behind says that inbox rows may exist which have not been read.
+func (v *view) behind() bool { return v.exists && (v.nudged > v.read || v.more) }
+
+// isDue says that a timer has come due and waits for its turn.
+func (v *view) isDue(key persistence.TimerKey) bool { return slices.Contains(v.due, key) }
+
+// hiddenUntil is when the first of the inbox rows that may not be consumed yet may be; 0 if there is none.
+func (v *view) hiddenUntil() (until int64) {
+	for i := range v.inbox {
+		if item := &v.inbox[i]; item.notBeforeMs > 0 && (until == 0 || item.notBeforeMs < until) {
+			until = item.notBeforeMs
+		}
+	}
+	return until
+}
 
 // visible says whether an inbox row may be consumed at this time.
 func (v *view) visible(nowMs int64) bool {

@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,17 +12,15 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// inboxPage is how many inbox rows an instance reads at once. It is also the most that one turn consumes.
-const inboxPage = 1000
-
 // loadMsg brings what was read. It is written by the journal's read function and read by the instance afterwards.
 type loadMsg struct {
 	inboxOnly bool
+	page      int    // how many inbox rows to read
 	after     uint64 // inboxOnly: rows with a higher seq
 	nudged    uint64 // what was known to exist when the read was asked for
+	news      uint64 // which news the read was asked for with
 
 	view view
-	full bool // the inbox has more rows than were read
 	err  error
 }
 
@@ -31,7 +30,7 @@ func (in *instance) load() {
 	in.phase = phaseLoading
 	in.outstanding++
 	in.e.counts.loads.Add(1)
-	m := &loadMsg{nudged: in.view.nudged}
+	m := &loadMsg{nudged: in.view.nudged, page: in.e.cfg.InboxPage, news: in.news.last}
 	in.awaiting = m
 	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.read(r, in.id) }, func(err error) {
 		m.err = err
@@ -43,7 +42,7 @@ func (in *instance) load() {
 func (in *instance) loadInbox() {
 	in.phase = phaseLoading
 	in.outstanding++
-	m := &loadMsg{inboxOnly: true, after: in.view.read, nudged: in.view.nudged}
+	m := &loadMsg{inboxOnly: true, page: in.e.cfg.InboxPage, after: in.view.read, nudged: in.view.nudged}
 	in.awaiting = m
 	iid := in.view.head.IID
 	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.readInbox(r, iid, m.after) }, func(err error) {
@@ -98,7 +97,7 @@ func (m *loadMsg) read(r persistence.Reader, id string) error {
 
 // readInbox reads a page of inbox rows into the view.
 func (m *loadMsg) readInbox(r persistence.Reader, iid persistence.Incarnation, after uint64) error {
-	items, err := r.Inbox(iid, after, inboxPage)
+	items, err := r.Inbox(iid, after, m.page)
 	if err != nil {
 		return err
 	}
@@ -112,10 +111,10 @@ func (m *loadMsg) readInbox(r persistence.Reader, iid persistence.Incarnation, a
 		v.inbox = append(v.inbox, decoded)
 		v.read = item.Seq
 	}
-	m.full = len(items) == inboxPage
-	switch {
-	case m.full:
-		v.nudged = max(v.head.NextSeq, v.read+2) - 1
+	switch v.more = len(items) == m.page; {
+	case v.more && plantedPage:
+		v.more, v.nudged = false, max(v.head.NextSeq, v.read+2)-1
+	case v.more:
 	case m.inboxOnly:
 		v.read = max(v.read, after, m.nudged)
 	default:
@@ -189,6 +188,9 @@ func (in *instance) loaded(m *loadMsg) {
 	}
 	in.awaiting = nil
 	in.phase = phaseUnknown
+	if m.view.more {
+		in.e.counts.fullPages.Add(1)
+	}
 	if m.err != nil {
 		in.loadFailed(m.err)
 		return
@@ -202,7 +204,7 @@ func (in *instance) loaded(m *loadMsg) {
 				v.inbox = append(v.inbox, item)
 			}
 		}
-		v.read, v.nudged = max(v.read, m.view.read), max(v.nudged, m.view.nudged)
+		v.read, v.nudged, v.more = max(v.read, m.view.read), max(v.nudged, m.view.nudged), m.view.more
 		if m.view.unreadable != nil {
 			v.unreadable = m.view.unreadable
 		}
@@ -213,19 +215,38 @@ func (in *instance) loaded(m *loadMsg) {
 	v.nudged, v.due = max(v.nudged, nudged), due
 	v.keepOwnTimers()
 	in.phase = phaseReady
+	in.news.seen = m.news
+	in.loadFailures = 0
 }
 
-// loadFailed answers what is held: without a view nothing can be done for it.
+// The pause before a read that failed is made again, doubled each time up to the most.
+const (
+	loadPause    = 50 * time.Millisecond
+	loadPauseMax = 5 * time.Second
+)
+
+// loadFailed makes a read again after a pause. What is held meanwhile is accepted after 10 ms, as ever. Only a journal
+// that has stopped, and damage, end it: without a view nothing can be done for what is held.
 func (in *instance) loadFailed(err error) {
-	if errors.Is(err, persistence.ErrBusy) {
+	switch {
+	case errors.Is(err, persistence.ErrBusy):
+		in.news.add()
 		in.pause()
 		return
-	}
-	in.e.cfg.Logger.Error("an instance cannot be loaded", "instance", in.id, "error", err)
-	in.unpark()
-	if errors.Is(err, persistence.ErrStopped) { // what is held has not been proposed
+	case errors.Is(err, persistence.ErrStopped): // what is held has not been proposed
 		err = fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
+	case errors.Is(err, persistence.ErrCorrupt):
+		in.e.cfg.Logger.Error("an instance cannot be loaded", "instance", in.id, "error", err)
+	default:
+		if in.loadFailures == 0 {
+			in.e.cfg.Logger.Error("an instance cannot be loaded now; it is tried again", "instance", in.id, "error", err)
+		}
+		in.news.add()
+		in.pauseFor(min(loadPause<<min(in.loadFailures, 10), loadPauseMax))
+		in.loadFailures++
+		return
 	}
+	in.unpark()
 	in.answerHeld(fmt.Errorf("load instance %q: %w", in.id, err))
 	in.retreat()
 }

@@ -42,23 +42,36 @@ type resultMsg struct {
 	reply    func(error)
 }
 
+// Messages of a partition's dispatcher.
+
+// tellMark numbers what the dispatcher tells, for the acknowledgement. owed is the first number that the dispatcher has
+// no acknowledgement for; 0: none. again: there is nothing new but that.
+type tellMark struct {
+	number, owed uint64
+	again        bool
+}
+
 // nudgeMsg says that the inbox of an incarnation has a row. An instance that holds it ignores the nudge.
 type nudgeMsg struct {
 	iid persistence.Incarnation
 	seq uint64
+	tellMark
 }
 
 // pendingMsg says that an execution waits for its first turn (an S row exists).
 type pendingMsg struct {
 	start persistence.StartEffect
+	tellMark
 }
 
 // timerMsg says that a durable timer is due.
 type timerMsg struct {
-	key persistence.TimerKey
+	key   persistence.TimerKey
+	again bool
 }
 
 // retryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now.
 type retryMsg struct {
 	iid persistence.Incarnation
+	tellMark
 }

@@ -34,6 +34,7 @@ type partition struct {
 		consumers  atomic.Pointer[[]*consumer]
 	}
 	effects effectsBox
+	acks    acknowledgements
 	counts  activityCounters
 
 	// -- the actor's own

@@ -50,7 +50,7 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 	s.d = dispatch.New(dispatch.Config{
 		Partition: p.id, Partitions: len(p.e.parts), Node: cfg.Node, Process: cfg.Process,
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
-		MaxAttempts: cfg.MaxAttempts, CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate,
+		MaxAttempts: cfg.MaxAttempts, CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
 	}, s.now(), careful)
 	return s
 }
@@ -127,6 +127,7 @@ func (s *serving) detach(c *consumer) {
 
 // drain takes the effects that have come.
 func (s *serving) drain() {
+	s.acknowledged()
 	taken := s.p.effects.take()
 	for _, e := range taken { // first, and for all: after a failure below no scan would find an end again
 		for _, end := range e.Ended {
@@ -248,13 +249,13 @@ func (s *serving) offer(c *consumer) func() {
 func (s *serving) do(now int64, a dispatch.Action) {
 	switch a.Kind {
 	case dispatch.TellStart:
-		s.tell(now, a, &pendingMsg{start: *a.Start})
+		s.tell(now, a, &pendingMsg{start: *a.Start, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TellNudge:
-		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq})
+		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TellRetry:
-		s.tell(now, a, &retryMsg{iid: a.IID})
+		s.tell(now, a, &retryMsg{iid: a.IID, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TimerDue:
-		s.tell(now, a, &timerMsg{key: a.Timer})
+		s.tell(now, a, &timerMsg{key: a.Timer, again: a.Again})
 	case dispatch.BackOff:
 		s.backOff(now, a)
 	case dispatch.Poison:
@@ -272,6 +273,12 @@ func (s *serving) do(now int64, a dispatch.Action) {
 
 // tell brings something to an instance, or tells the dispatcher that the node is full.
 func (s *serving) tell(now int64, a dispatch.Action, msg any) {
+	if s.e.draining.Load() {
+		return // no turn starts any more; the next epoch finds what is pending
+	}
+	if lose := s.e.cfg.LoseTell; lose != nil && lose() {
+		return
+	}
 	if err := s.e.tell(a.ID, msg); err != nil {
 		s.d.Busy(now, a)
 		return

@@ -8,3 +8,12 @@ const plantedLeave = false
 
 // plantedOpen is another: every instance counts as open for those who wait for its end.
 const plantedOpen = false
+
+// plantedEviction: an eviction ends what an instance is about to do.
+const plantedEviction = false
+
+// plantedPage: a full page of an inbox says that one more row exists.
+const plantedPage = false
+
+// plantedBelief: an instance goes on believing what a refusal or its dispatcher contradicts.
+const plantedBelief = false

@@ -145,6 +145,23 @@ func (r *residency) evictAll() {
 	r.tell(evicted)
 }
 
+// EvictOne tells a resident instance to leave, which comes back when there is something to do. n chooses among the
+// residents. It is for simulators, which evict at any moment.
+func (e *Engine) EvictOne(n uint64) {
+	r := e.residents
+	r.mu.Lock()
+	var evicted []*instance
+	if count := uint64(r.mu.order.Len()); count > 0 {
+		at := r.mu.order.Front()
+		for range n % count {
+			at = at.Next()
+		}
+		evicted = append(evicted, r.drop(at))
+	}
+	r.mu.Unlock()
+	r.tell(evicted)
+}
+
 // yield makes the least recently used idle instance leave, because another needs its place among the active ones.
 func (r *residency) yield() {
 	r.mu.Lock()
@@ -174,16 +191,22 @@ func (in *instance) unpark() {
 	}
 }
 
-// evicted takes the residency's message: the machine goes, unless there is something to do meanwhile.
+// evicted takes the residency's message: the machine goes as soon as the instance comes to rest. Something may be under
+// way, a read of what it was just told, for example: an eviction ends nothing and decides nothing but that.
 func (in *instance) evicted() {
 	if in.evicting {
 		in.evicting = false
 		in.outstanding--
 		return
 	}
-	in.parked = false
-	if in.phase == phaseReady && in.machine != nil {
-		in.discard(false)
+	if in.phase != phaseReady {
+		in.e.counts.evictedInLoad.Add(1)
 	}
-	in.leaving = true
+	if in.accepting > 0 {
+		in.e.counts.evictedInAccept.Add(1)
+	}
+	in.parked, in.unwanted = false, true
+	if plantedEviction {
+		in.leaving = true
+	}
 }

@@ -73,4 +73,9 @@ type Config struct {
 	// InstancesMax bounds the instances that are active at once; beyond it new work is answered with ErrBusy.
 	// Default 200,000.
 	InstancesMax int
+	// LoseTell, if set, is asked before an instance is told by its dispatcher, and loses what it was to be told if it says
+	// so. It is for simulators, which prove that what is lost is told again.
+	LoseTell func() bool
+	// InboxPage is how many inbox rows an instance reads at once, and the most that one turn consumes. Default 1,000.
+	InboxPage int
 }

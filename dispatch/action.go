@@ -7,11 +7,13 @@ type ActionKind uint8
 
 // The kinds of actions. Behind each: which fields are set, and how the answer comes back.
 const (
-	// TellStart: an execution waits for its first turn. ID, IID, Start. [Dispatcher.Busy] if it could not be told.
+	// TellStart: an execution waits for its first turn. ID, IID, Start, Number, Again. [Dispatcher.Busy] if it could not be
+	// told; [Dispatcher.Acknowledged], [Dispatcher.Waits] or [Dispatcher.Unserved] when the instance answers.
 	TellStart ActionKind = iota + 1
-	// TellNudge: the inbox of an incarnation has rows up to Seq. ID, IID, Seq. [Dispatcher.Busy].
+	// TellNudge: the inbox of an incarnation has rows up to Seq. ID, IID, Seq, Number, Again. Answers as for TellStart.
 	TellNudge
-	// TellRetry: turns of an instance that were held back may be tried again. ID, IID. [Dispatcher.Busy].
+	// TellRetry: turns of an instance that were held back may be tried again. ID, IID, Number, Again. Answers as
+	// for TellStart.
 	TellRetry
 	// TimerDue: tell the instance. ID, IID, Timer. [Dispatcher.Busy].
 	TimerDue
@@ -54,12 +56,17 @@ func (k ActionKind) String() string {
 
 // Action is something that the dispatcher wants done. See the kinds for which fields are set.
 type Action struct {
-	Kind  ActionKind
-	ID    string
-	IID   persistence.Incarnation
-	Seq   uint64
-	Start *persistence.StartEffect
-	Timer persistence.TimerKey
+	Kind ActionKind
+	ID   string
+	IID  persistence.Incarnation
+	Seq  uint64
+	// Number rises with every tell. Owed is the number of the first that the instance has not acknowledged; 0: none.
+	// Again: nothing new has come, and the instance is told because it owes an acknowledgement.
+	Number uint64
+	Owed   uint64
+	Again  bool
+	Start  *persistence.StartEffect
+	Timer  persistence.TimerKey
 
 	Work    *persistence.WorkItem
 	DelayMs int64

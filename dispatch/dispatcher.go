@@ -32,6 +32,8 @@ type Config struct {
 	InputBytesMax int
 	// PageRows is how many rows one read of a scan asks for. Default 1,000.
 	PageRows int
+	// FirstTell is below the numbers of all tells of this dispatcher, and not below those of its predecessors.
+	FirstTell uint64
 	// TimerWindowMs is how far ahead timers are held. Default 10 minutes.
 	TimerWindowMs int64
 }
@@ -95,6 +97,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 	cfg = cfg.withDefaults()
 	d := &Dispatcher{cfg: cfg}
 	d.tells = newTells(cfg.TellsMax, cfg.PageRows)
+	d.tells.last = cfg.FirstTell
 	d.work = newWork(&d.cfg)
 	d.timers = newTimers(&d.cfg)
 	d.pumps = make([]*pump, cfg.Partitions)
@@ -157,7 +160,10 @@ func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, tok
 }
 
 // AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.
-func (d *Dispatcher) AttachTurns() { d.turns++ }
+func (d *Dispatcher) AttachTurns() {
+	d.turns++
+	d.tells.served()
+}
 
 // DetachTurns: see AttachTurns.
 func (d *Dispatcher) DetachTurns() { d.turns-- }
@@ -226,22 +232,23 @@ func (d *Dispatcher) tellDue(now int64) {
 		if t == nil {
 			break
 		}
+		again := d.tells.tell(now, t)
 		if t.start != nil {
-			d.emit(Action{Kind: TellStart, ID: t.id, IID: t.iid, Start: t.start})
+			d.emit(Action{Kind: TellStart, ID: t.id, IID: t.iid, Start: t.start, Number: t.number, Owed: t.owed, Again: again})
 		}
 		if t.seq != 0 {
-			d.emit(Action{Kind: TellNudge, ID: t.id, IID: t.iid, Seq: t.seq})
+			d.emit(Action{Kind: TellNudge, ID: t.id, IID: t.iid, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again})
 		}
 		if t.retry {
-			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid})
+			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid, Number: t.number, Owed: t.owed, Again: again})
 		}
 	}
 	for now >= d.tells.pausedUntil {
-		item, ok := d.timers.due(now)
+		item, again, ok := d.timers.due(now)
 		if !ok {
 			break
 		}
-		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key})
+		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again})
 	}
 }
 
@@ -253,12 +260,29 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 	case TimerDue:
 		d.timers.busy(a.Timer, until)
 	case TellStart:
+		d.tells.untold(a.IID)
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start})
 	case TellNudge:
+		d.tells.untold(a.IID)
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq})
 	case TellRetry:
+		d.tells.untold(a.IID)
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true})
 	}
+}
+
+// Acknowledged says that an instance has dealt with what it was told up to the action with this number. until, if it is
+// not 0, is when it must be told again.
+func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
+	d.tells.acknowledged(now, iid, number, until)
+}
+
+// Waits says that an instance which was told again is at work on it: it is told again later.
+func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.tells.waits(now, iid) }
+
+// Unserved says that an instance leaves what it was told, up to the action with this number, until a consumer is attached.
+func (d *Dispatcher) Unserved(iid persistence.Incarnation, number uint64) {
+	d.tells.unserved(iid, number)
 }
 
 // Told says that an instance could be told.

@@ -1,6 +1,10 @@
 package dispatch
 
-import "github.com/turnstone-dev/turnstone/persistence"
+import (
+	"cmp"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
 
 // tells is the ready queue of instances: those that must be told that they have something to do, oldest first, and those
 // that must be told later. It is bounded; what finds no room is found again by walking the starts and the inboxes, which
@@ -12,6 +16,13 @@ type tells struct {
 	inRdy map[persistence.Incarnation]*tell // those in the ring
 	later heap[*tell]
 	inLtr map[laterKey]*tell // those in the heap
+
+	// told are the instances that have been told and have not acknowledged it, by when they are told again.
+	told   map[persistence.Incarnation]*tell
+	byTime heap[*tell]
+	// left: some instances have left what they were told until a consumer is attached.
+	left bool
+	last uint64 // the number of the last tell
 
 	// pausedUntil: the node takes no more for the moment.
 	pausedUntil int64
@@ -34,6 +45,13 @@ type tell struct {
 	dueAt int64
 	at    int  // its place in the heap
 	gone  bool // skip it in the ring
+
+	// Once it is told: when it is told again, and how often that has been put off.
+	number  uint64
+	owed    uint64 // the first number that has not been acknowledged, before this one; 0: none
+	againAt int64
+	waited  int
+	again   bool
 }
 
 // laterKey: an inbox row that is hidden until its time, or (seq 0) the retry of an instance.
@@ -56,8 +74,16 @@ const (
 )
 
 func newTells(max, rows int) *tells {
+	place := func(x *tell, at int) { x.at = at }
 	return &tells{
 		max: max, rows: rows, rewalkAt: Never,
+		told: map[persistence.Incarnation]*tell{},
+		byTime: heap[*tell]{place: place, less: func(a, b *tell) bool {
+			if a.againAt != b.againAt {
+				return a.againAt < b.againAt
+			}
+			return a.iid < b.iid
+		}},
 		inRdy: map[persistence.Incarnation]*tell{}, inLtr: map[laterKey]*tell{},
 		later: heap[*tell]{
 			less: func(a, b *tell) bool {
@@ -69,7 +95,7 @@ func newTells(max, rows int) *tells {
 				}
 				return a.seq < b.seq
 			},
-			place: func(x *tell, at int) { x.at = at },
+			place: place,
 		},
 	}
 }
@@ -127,6 +153,7 @@ func (t *tells) forget(key laterKey) {
 // is gone does no harm.
 func (t *tells) ended(iid persistence.Incarnation) {
 	t.forget(laterKey{iid, 0})
+	t.untold(iid)
 	if x := t.inRdy[iid]; x != nil {
 		delete(t.inRdy, iid)
 		x.gone = true
@@ -143,6 +170,11 @@ func (t *tells) due(now int64) *tell {
 		delete(t.inLtr, laterKey{x.iid, x.seq})
 		t.soon(*x)
 	}
+	for t.byTime.len() > 0 && t.byTime.top().againAt <= now {
+		x := t.byTime.top()
+		x.again = true
+		return x
+	}
 	for t.ready.len() > 0 {
 		x := t.ready.pop()
 		if x.gone {
@@ -152,6 +184,81 @@ func (t *tells) due(now int64) *tell {
 		return x
 	}
 	return nil
+}
+
+// An instance that has been told and does not acknowledge it is told again after this time; one that is at work on it
+// is asked again after twice the time that it was asked after before, up to the most.
+const (
+	tellAgainMs    = 10_000
+	tellAgainMaxMs = 300_000
+)
+
+// tell notes that an instance is told now, under a new number, and says whether it has been told the same before.
+func (t *tells) tell(now int64, x *tell) (again bool) {
+	again, x.again = x.again, false
+	if old := t.told[x.iid]; old != nil { // perhaps x itself
+		x.seq, x.retry, x.waited = max(x.seq, old.seq), x.retry || old.retry, old.waited
+		if x.start == nil {
+			x.start = old.start
+		}
+		x.owed = cmp.Or(old.owed, old.number)
+		t.untold(x.iid)
+	}
+	t.last++
+	x.number, x.againAt = t.last, now+min(int64(tellAgainMs)<<min(x.waited, 10), tellAgainMaxMs)
+	t.told[x.iid] = x
+	t.byTime.push(x)
+	return again
+}
+
+// untold forgets that an instance has been told.
+func (t *tells) untold(iid persistence.Incarnation) {
+	if x := t.told[iid]; x != nil {
+		delete(t.told, iid)
+		t.byTime.remove(x.at)
+	}
+}
+
+// acknowledged takes an answer to all that was told up to a number. What was told meanwhile stays.
+func (t *tells) acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
+	x := t.told[iid]
+	if x == nil || x.number > number {
+		return
+	}
+	t.untold(iid)
+	switch {
+	case until == 0:
+	case x.seq > 0 || x.start != nil:
+		t.put(now, tell{id: x.id, iid: iid, seq: x.seq, start: x.start, dueAt: until})
+	case t.inLtr[laterKey{iid, 0}] == nil: // else the lease row has it tried again
+		t.put(now, tell{id: x.id, iid: iid, retry: true, dueAt: until})
+	}
+}
+
+// waits puts off the next time at which an instance is told again.
+func (t *tells) waits(now int64, iid persistence.Incarnation) {
+	x := t.told[iid]
+	if x == nil {
+		return
+	}
+	t.byTime.remove(x.at)
+	x.waited++
+	x.againAt = now + min(int64(tellAgainMs)<<min(x.waited, 10), tellAgainMaxMs)
+	t.byTime.push(x)
+}
+
+// unserved takes the answer of an instance for which no consumer is attached. It is found again by a walk.
+func (t *tells) unserved(iid persistence.Incarnation, number uint64) {
+	if x := t.told[iid]; x != nil && x.number <= number {
+		t.untold(iid)
+		t.left = true
+	}
+}
+
+// served has what was left walked again, since a consumer has been attached.
+func (t *tells) served() {
+	t.dropped = t.dropped || t.left
+	t.left = false
 }
 
 // busy stops telling for a while.
@@ -232,6 +339,9 @@ func (t *tells) wake(now int64) int64 {
 	}
 	if t.later.len() > 0 {
 		wake = min(wake, t.later.top().dueAt)
+	}
+	if t.byTime.len() > 0 {
+		wake = min(wake, t.byTime.top().againAt)
 	}
 	if t.ready.len() > 0 {
 		wake = min(wake, now)

@@ -37,8 +37,8 @@ type timer struct {
 // A timer that was told and whose row is still there is told again after this time, doubled each time up to the most:
 // the instance may have lost it with its memory.
 const (
-	timerRepeatMs    = 60_000
-	timerRepeatMaxMs = 3_600_000
+	timerRepeatMs    = tellAgainMs
+	timerRepeatMaxMs = tellAgainMaxMs
 )
 
 func newTimers(cfg *Config) *timers {
@@ -119,22 +119,23 @@ func (t *timers) deleted(key persistence.TimerKey) {
 	}
 }
 
-// due takes the next timer that must be told now.
-func (t *timers) due(now int64) (persistence.TimerItem, bool) {
+// due takes the next timer that must be told now. again: it has been told before, and its row is still there.
+func (t *timers) due(now int64) (item persistence.TimerItem, again, ok bool) {
 	var x *timer
 	switch {
 	case t.told.len() > 0 && t.told.top().wake <= now:
 		x = t.told.pop()
+		again = x.repeats > 0
 	case t.pending.len() > 0 && t.pending.top().item.Key.FireAtMs <= now:
 		x = t.pending.pop()
 		x.isTold = true
 	default:
-		return persistence.TimerItem{}, false
+		return persistence.TimerItem{}, false, false
 	}
 	x.wake = now + min(int64(timerRepeatMs)<<min(x.repeats, 10), timerRepeatMaxMs)
 	x.repeats++
 	t.told.push(x)
-	return x.item, true
+	return x.item, again, true
 }
 
 // busy says that a timer could not be told and must be told again at the given time.

@@ -199,10 +199,17 @@ func (w *World) checkTimer(fireAt, turnAt int64, where string) {
 		w.fail("L2", "%s: a timer fired %d ms early", where, fireAt-turnAt)
 	}
 	healed := start.Add(w.healedAt).UnixMilli()
-	if late := turnAt - max(fireAt, healed); w.healing && w.crashes == w.crashesAtHeal && late > timerLateMs {
+	most := int64(timerLateMs)
+	if w.faults.lostTells {
+		most = timerLostMs
+	}
+	if late := turnAt - max(fireAt, healed); w.healing && w.crashes == w.crashesAtHeal && late > most {
 		w.fail("L2", "%s: a timer fired %d ms late", where, late)
 	}
 }
+
+// timerLostMs is how late a timer may be that its instance was not told of several times.
+const timerLostMs = 300_000
 
 // timerLateMs is how late a timer may be when nothing goes wrong any more.
 const timerLateMs = 15_000

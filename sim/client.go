@@ -99,6 +99,25 @@ func (c *client) plan() {
 	}
 }
 
+// contend starts what an orchestration is about to start: one of the two starts is refused.
+func (c *client) contend(sends []persistence.Send) {
+	w := c.world
+	if !w.faults.contention || w.healing {
+		return
+	}
+	for i := range sends {
+		send := &sends[i]
+		start := send.Kind == persistence.SendStartChild || send.Kind == persistence.SendStartDetached
+		if !start || c.byID[send.To] != nil || !c.random.chance(3) {
+			continue
+		}
+		s := &startRecord{id: send.To, input: send.Input, late: c.random.chance(3)}
+		c.starts = append(c.starts, s)
+		c.byID[s.id] = s
+		w.agenda.in(c.random.duration(0, 2*w.config.slowestSync+2*w.config.slowestRead), 0, "contention", func() { c.start(s) })
+	}
+}
+
 func (c *client) later(f func()) {
 	c.world.agenda.in(c.random.duration(0, c.world.config.busyFor+5*time.Second), 0, "client", f)
 }

@@ -89,7 +89,7 @@ func (d *disk) open() error {
 	return nil
 }
 
-func (d *disk) expectsFailure() bool { return d.world.faults.syncFails }
+func (d *disk) expectsFailure() bool { return d.world.faults.syncFails || d.world.faults.readFails }
 
 // attach adds a process's sink; the store itself is attached once.
 func (d *disk) attach(n persistence.Partition, p *process, deliver effectSink) {

@@ -9,6 +9,8 @@ type config struct {
 	busyFor       time.Duration // how long the client starts new things
 	pace          int           // nanoseconds that a step takes at most
 	slowestSync   time.Duration
+	slowestRead   time.Duration
+	inboxPage     int // rows of an inbox that an instance reads at once
 	maxAttempts   uint32
 	residentBytes int64
 	instancesMax  int
@@ -32,6 +34,13 @@ type faults struct {
 	badActivities  bool
 	detaches       bool // a consumer goes and comes back
 	clockSteps     bool // the wall clock jumps
+	slowReads      bool // a read takes long, now and then
+	readErrors     bool // a read fails, now and then, though the disk goes on
+	readFails      bool // the disk fails at a read
+	evictions      bool // residents are told to leave at any moment
+	busy           bool // the journal's queue is full, now and then
+	contention     bool // the client starts what an orchestration starts at the same moment
+	lostTells      bool // what a dispatcher tells an instance is lost, now and then
 
 	failNextSync bool
 }
@@ -43,6 +52,8 @@ func drawConfig(r *random) (config, faults) {
 		busyFor:       r.duration(2*time.Second, 40*time.Second),
 		pace:          pick(r, 2_000, 50_000, 50_000, 400_000),
 		slowestSync:   pick(r, 200*time.Microsecond, 2*time.Millisecond, 25*time.Millisecond),
+		slowestRead:   pick(r, 50*time.Microsecond, time.Millisecond, 20*time.Millisecond),
+		inboxPage:     pick(r, 1, 2, 3, 5, 1000),
 		maxAttempts:   uint32(r.between(3, 5)),
 		residentBytes: pick[int64](r, -1, 16<<10, 64<<10, 256<<20),
 		instancesMax:  pick(r, 4, 200_000, 200_000, 200_000),
@@ -54,12 +65,13 @@ func drawConfig(r *random) (config, faults) {
 	f := faults{
 		crashes: half(), cleanRestarts: half(), syncFails: half(), duplicates: half(), killers: half(), twins: half(),
 		takeovers: half(), slowTurns: half(), slowActivities: half(), badActivities: half(),
-		detaches: half(), clockSteps: half(),
+		detaches: half(), clockSteps: half(), slowReads: half(), readErrors: half(), readFails: half(), evictions: half(), contention: half(), busy: half(),
+		lostTells: half() && half(),
 	}
 	// A flood needs messages that come faster than the 10 ms rule.
 	if c.flood = r.chance(12); c.flood {
 		c.pace, c.slowestSync, c.instancesMax, c.queueMax = 2_000, 25*time.Millisecond, 200_000, 1<<20
-		c.residentBytes = 256 << 20
+		c.residentBytes, c.inboxPage = 256<<20, 100
 	}
 	return c, f
 }
@@ -90,6 +102,13 @@ func (w *World) planFaults() {
 			f.failNextSync = true
 		}
 	})
+	times(f.readFails, 1, "read failure", func() {
+		if !w.healing && w.disk.store != nil && !w.disk.failed {
+			w.disk.store.FailRead(errPlantedRead)
+			w.reach("read failure")
+		}
+	})
+	times(f.evictions, 40, "eviction", w.evict)
 	times(f.twins, 2, "second activation", w.twin)
 	times(f.takeovers, 1, "takeover", w.takeover)
 	times(f.detaches, 3, "detach", w.detach)

@@ -103,6 +103,26 @@ func (w *World) restart() {
 	})
 }
 
+// evict tells residents to leave, a burst of them: most lose nothing by it but time.
+func (w *World) evict() {
+	for range w.lives.between(1, 20) {
+		w.agenda.in(w.lives.duration(0, 200*time.Millisecond), 0, "eviction", func() {
+			if p := w.newest(); p != nil && !w.healing {
+				p.engine.EvictOne(w.lives.next())
+			}
+		})
+	}
+}
+
+// loseTell draws whether something is lost that a dispatcher tells an instance.
+func (w *World) loseTell() bool {
+	if !w.faults.lostTells || w.healing || !w.lives.chance(15) {
+		return false
+	}
+	w.reach("lost nudge")
+	return true
+}
+
 // closeStore ends the store as a shutdown does.
 func (w *World) closeStore() {
 	if err := w.disk.store.Close(); err != nil {

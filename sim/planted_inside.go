@@ -13,5 +13,8 @@ func init() {
 	plantable["wrong coroutine order"] = func() *planted { return &planted{inside: replay.PlantOrder} }
 	plantable["drop the turn's position"] = func() *planted { return &planted{inside: pebble.PlantPosition} }
 	plantable["wait for what is over"] = func() *planted { return &planted{inside: actors.PlantOpen} }
+	plantable["evict what has news"] = func() *planted { return &planted{inside: actors.PlantEviction} }
+	plantable["a full page invents a row"] = func() *planted { return &planted{inside: actors.PlantPage} }
+	plantable["keep a contradicted belief"] = func() *planted { return &planted{inside: actors.PlantBelief} }
 	plantable["leave without counting"] = func() *planted { return &planted{inside: actors.PlantLeave} }
 }

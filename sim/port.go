@@ -40,8 +40,16 @@ func (p *port) Propose(n persistence.Partition, proposal persistence.Proposal) {
 	w.trace.add('P', append(key, uint64(n), p.process.number), func() string {
 		return fmt.Sprintf("process %d proposes to %d: %s", p.process.number, n, commandText(proposal.Command))
 	})
+	if commit, ok := proposal.Command.(*persistence.CommitTurn); ok {
+		w.client.contend(commit.Sends)
+	}
 	again := p.disk.duplicate(proposal.Command)
 	done, command := proposal.Done, proposal.Command
+	if w.faults.busy && !w.healing && w.lives.chance(10) {
+		w.reach("full queue of the journal")
+		w.agenda.in(0, p.process.number, "busy", func() { done(persistence.Result{Err: persistence.ErrBusy}) })
+		return
+	}
 	proposal.Done = func(r persistence.Result) {
 		w.trace.add('D', []uint64{r.Index, codeOf(r.Err), uint64(r.IID), r.Seq, r.Turn}, func() string {
 			return fmt.Sprintf("result %d of %s: %s", r.Index, commandText(command), resultText(r))
@@ -69,13 +77,31 @@ func (p *port) View(n persistence.Partition, read func(persistence.Reader) error
 		p.Load(n, read, done)
 		return
 	}
-	p.disk.store.View(n, p.reading(read), p.alive(done))
+	p.later(func(done func(error)) { p.disk.store.View(n, p.reading(read), done) }, done)
 }
 
 // Load reads for an instance's own load and for a dispatcher's scans.
 func (p *port) Load(n persistence.Partition, read func(persistence.Reader) error, done func(error)) {
-	p.disk.store.Load(n, p.reading(read), p.alive(done))
+	p.later(func(done func(error)) { p.disk.store.Load(n, p.reading(read), done) }, done)
 }
+
+// later asks the store for a read after a while, and brings the answer after another, as readers on other threads do.
+// Now and then the read fails although the store goes on.
+func (p *port) later(ask func(done func(error)), done func(error)) {
+	w := p.disk.world
+	if w.faults.readErrors && !w.healing && w.lives.chance(30) {
+		w.reach("read error")
+		w.agenda.in(w.readDelay(), p.process.number, "read fails", func() { done(errPlantedRead) })
+		return
+	}
+	w.agenda.in(w.readDelay(), p.process.number, "read", func() {
+		ask(func(err error) {
+			w.agenda.in(w.readDelay(), p.process.number, "read done", func() { done(err) })
+		})
+	})
+}
+
+var errPlantedRead = errors.New("the disk does not say")
 
 func (p *port) reading(read func(persistence.Reader) error) func(persistence.Reader) error {
 	return func(r persistence.Reader) error {
@@ -83,14 +109,6 @@ func (p *port) reading(read func(persistence.Reader) error) func(persistence.Rea
 			return errDead
 		}
 		return read(r)
-	}
-}
-
-func (p *port) alive(done func(error)) func(error) {
-	return func(err error) {
-		if !p.process.dead {
-			done(err)
-		}
 	}
 }
 

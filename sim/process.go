@@ -44,7 +44,7 @@ func (w *World) launch(twinOf *process) *process {
 		Logger:      w.logger(),
 		Limits:      limits.Limits{},
 		MaxAttempts: c.maxAttempts, BackoffBase: time.Second, BackoffMax: 10 * time.Second,
-		ResidentBytes: c.residentBytes, InstancesMax: c.instancesMax,
+		ResidentBytes: c.residentBytes, InstancesMax: c.instancesMax, InboxPage: c.inboxPage, LoseTell: w.loseTell,
 	}, func(err error) {
 		if p.dead {
 			return
@@ -74,6 +74,10 @@ func (w *World) started(p *process, err error) {
 	select {
 	case <-w.disk.store.Stopped():
 	default:
+		if errors.Is(err, errPlantedRead) {
+			w.agenda.in(0, p.number, "end", func() { w.crash("the node cannot open") })
+			return
+		}
 		if p.twinOf == nil && w.newest() == p {
 			w.fail("L1", "process %d could not start: %v", p.number, err)
 		}
@@ -167,6 +171,8 @@ func (p *process) count() {
 	}{
 		{"10 ms accept", c.SlowAccepts}, {"buffer overflow to the inbox", c.Overflows}, {"careful turn", c.CarefulTurns},
 		{"abandoned turn", c.AbandonedTurns}, {"second activation's turn", c.SecondActivations},
+		{"eviction during a load", c.EvictedInLoad}, {"eviction beside an accept in flight", c.EvictedInAccept},
+		{"exactly full page", c.FullPages}, {"refusal that contradicts a belief", c.Contradictions}, {"re-told nudge", c.Retold},
 		{"unregistered handler", c.Unregistered}, {"busy", c.Refused}, {"passivation", c.Passivations},
 	} {
 		if s.times > 0 {
@@ -178,6 +184,9 @@ func (p *process) count() {
 	}
 	if c.Restarts > 0 {
 		p.world.fail("actors", "%d actors panicked", c.Restarts)
+	}
+	if c.Retold > 0 && !p.world.faults.lostTells {
+		p.world.fail("L1", "%d wake-ups were lost and had to be told again", c.Retold)
 	}
 	if c.SpoiledTurns > 0 || c.Unreadable > 0 {
 		p.world.fail("actors", "%d turns were spoiled, %d histories were unreadable", c.SpoiledTurns, c.Unreadable)

@@ -43,6 +43,8 @@ func seeds(t testing.TB) int {
 var rare = []string{
 	"conflict", "stale accept", "second activation", "second activation's turn", "careful mode", "careful turn", "poisoned killer", "uncertain proposal",
 	"uncertain proposal repeated", "buffer overflow to the inbox", "10 ms accept", "eviction and reload",
+	"eviction during a load", "eviction beside an accept in flight", "exactly full page", "refusal that contradicts a belief",
+	"re-told nudge", "lost nudge", "read error", "read failure",
 	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
 }
 
@@ -202,7 +204,10 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 }
 
 // inside are the planted faults that lie inside other packages and need a build of their own.
-var inside = []string{"drop the turn's position", "leave without counting", "wait for what is over", "wrong coroutine order"}
+var inside = []string{
+	"a full page invents a row", "drop the turn's position", "evict what has news", "keep a contradicted belief",
+	"leave without counting", "wait for what is over", "wrong coroutine order",
+}
 
 // The faults inside are found, too, and a build without the tag has none of them.
 func TestPlantedFaultsInsideAreFound(t *testing.T) {

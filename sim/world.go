@@ -209,6 +209,16 @@ func (w *World) turnDelay() time.Duration {
 	}
 }
 
+// readDelay is how long one half of a read takes: until the store is asked, or until its answer comes.
+func (w *World) readDelay() time.Duration {
+	switch {
+	case w.faults.slowReads && !w.healing && w.lives.chance(40):
+		return w.lives.duration(100*time.Millisecond, 3*time.Second) // long enough for an eviction of the idle
+	default:
+		return w.lives.duration(0, w.config.slowestRead)
+	}
+}
+
 func (w *World) activityDelay() time.Duration {
 	switch {
 	case w.faults.slowActivities && !w.healing && w.lives.chance(15):

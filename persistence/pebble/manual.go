@@ -38,6 +38,8 @@ type manual struct {
 	s       *Store
 	applied []*flight
 	failing error
+	// failingRead is what the next read finds instead of its rows.
+	failingRead error
 	// unwitnessed says that something became durable since the last witness.
 	unwitnessed bool
 	dropped     bool
@@ -82,6 +84,13 @@ func (s *Store) Step(kind StepKind) bool {
 		return s.manual.sync()
 	case StepView:
 		v := s.views.next(false)
+		if v != nil && s.manual.failingRead != nil {
+			s.latch.simulated.Store(true)
+			s.latch.trip("read", s.dbDir, s.manual.failingRead)
+			s.views.finish(v, s.latch.cause())
+			s.failAll(s.latch.cause())
+			return true
+		}
 		if v != nil {
 			s.serveOne(v)
 		}
@@ -147,6 +156,9 @@ func (m *manual) sync() bool {
 
 // FailSync makes the next StepSync fail with this error: the latch closes, and all that was not released is uncertain.
 func (s *Store) FailSync(err error) { s.manual.failing = err }
+
+// FailRead makes the next StepView fail with this error, as a disk that cannot read does: the latch closes.
+func (s *Store) FailRead(err error) { s.manual.failingRead = err }
 
 var errDropped = errors.New("dropped, as by a crash")
 
