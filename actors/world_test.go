@@ -52,6 +52,12 @@ func (r *registry) orchestration(name string, fn replay.Func) *registry {
 	return r
 }
 
+// without takes an orchestration away.
+func (r *registry) without(name string) *registry {
+	delete(r.orchestrations, name)
+	return r
+}
+
 func (r *registry) activity(name string, fn ActivityFunc) *registry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +72,9 @@ type tape struct {
 	mu        sync.Mutex
 	counts    map[string]int
 	intercept func(p persistence.Partition, proposal persistence.Proposal) (taken bool)
-	damaged   string // reads of this instance's history fail
+	damaged   string        // reads of this instance's history fail
+	failing   int           // so many loads to come fail
+	slow      time.Duration // how long the answer of a load takes
 	held      atomic.Bool
 	kick      chan struct{}
 	done      chan struct{}
@@ -115,9 +123,34 @@ func (j *tape) View(p persistence.Partition, read func(persistence.Reader) error
 // Load implements persistence.Journal.
 func (j *tape) Load(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
 	j.mu.Lock()
-	damaged := j.damaged
+	damaged, slow, fails := j.damaged, j.slow, j.failing > 0
+	if fails {
+		j.failing--
+	}
 	j.mu.Unlock()
-	j.Memory.Load(p, func(r persistence.Reader) error { return read(damagedReader{r, damaged}) }, done)
+	if fails {
+		time.AfterFunc(time.Millisecond, func() { done(errors.New("the disk cannot be read now")) })
+		return
+	}
+	answer := done
+	if slow > 0 {
+		answer = func(err error) { time.AfterFunc(slow, func() { done(err) }) }
+	}
+	j.Memory.Load(p, func(r persistence.Reader) error { return read(damagedReader{r, damaged}) }, answer)
+}
+
+// failLoads makes the next loads fail.
+func (j *tape) failLoads(n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failing = n
+}
+
+// slowLoads makes the answer of every load come so late.
+func (j *tape) slowLoads(d time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.slow = d
 }
 
 // damage makes the history of an instance unreadable; the empty id heals.
