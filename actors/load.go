@@ -98,28 +98,23 @@ func (m *loadMsg) read(r persistence.Reader, id string) error {
 
 // readInbox reads a page of inbox rows into the view.
 func (m *loadMsg) readInbox(r persistence.Reader, iid persistence.Incarnation, after uint64) error {
-	items, err := r.Inbox(iid, after, inboxPage)
+	page, err := r.Inbox(iid, after, inboxPage, 0)
 	if err != nil {
 		return err
 	}
 	v := &m.view
-	for _, item := range items {
+	for _, item := range page.Items {
 		decoded, err := decodeItem(item)
 		if err != nil {
 			v.unreadable = fmt.Errorf("inbox row %d: %w", item.Seq, err)
 			continue
 		}
 		v.inbox = append(v.inbox, decoded)
-		v.read = item.Seq
 	}
-	m.full = len(items) == inboxPage
-	switch {
-	case m.full:
-		v.nudged = max(v.head.NextSeq, v.read+2) - 1
-	case m.inboxOnly:
-		v.read = max(v.read, after, m.nudged)
-	default:
-		v.read = max(v.read, v.head.NextSeq-1)
+	m.full = page.More
+	v.read = max(after, page.Through)
+	if m.full {
+		v.nudged = max(v.head.NextSeq, v.read+2) - 1 // there is at least one row more
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (m *machine) fusedPosition(c *persistence.CommitTurn) error {
 		return &persistence.Refusal{Code: persistence.Conflict}
 	}
 	if iid := m.resolve(s.ID); iid != 0 {
-		if _, known := m.remembered(s.ID, s.RequestKey); !known {
+		if _, known := m.remembered(s.ID, s.Request.Key); !known {
 			return &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}
 		}
 	}
@@ -115,9 +115,9 @@ func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position
 	note := func(part persistence.Part, i int) {
 		stale = append(stale, persistence.Position{Part: part, Index: i})
 	}
+	m.entries = m.entries[:0]
 	for i, seq := range c.ConsumedInbox {
-		m.t.key = appendInbox(m.t.key[:0], m.p, c.IID, seq)
-		if repeats(c.ConsumedInbox, i) || !m.t.has(m.t.key) {
+		if repeats(c.ConsumedInbox, i) || !m.consumable(c.IID, seq) {
 			note(persistence.PartInbox, i)
 		}
 	}
@@ -130,17 +130,19 @@ func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position
 		}
 	}
 	if c.AcceptedStart != nil {
-		if _, known := m.remembered(c.AcceptedStart.ID, c.AcceptedStart.RequestKey); known {
+		if _, known := m.remembered(c.AcceptedStart.ID, c.AcceptedStart.Request.Key); known {
 			note(persistence.PartStart, 0)
 		}
 	}
-	for i, a := range c.AcceptedMessages {
-		if a.RequestKey == "" {
+	for i := range c.AcceptedMessages {
+		key := c.AcceptedMessages[i].Request.Key
+		if key == "" {
 			continue
 		}
-		repeated := slices.Contains(c.AcceptedMessages[:i], a) ||
-			c.AcceptedStart != nil && c.AcceptedStart.RequestKey == a.RequestKey
-		if _, known := m.remembered(c.ID, a.RequestKey); known || repeated {
+		repeated := slices.ContainsFunc(c.AcceptedMessages[:i], func(a persistence.AcceptedMessage) bool {
+			return a.Request.Key == key
+		}) || c.AcceptedStart != nil && c.AcceptedStart.Request.Key == key
+		if _, known := m.remembered(c.ID, key); known || repeated {
 			note(persistence.PartEvent, i)
 		}
 	}

@@ -69,9 +69,10 @@ func verifiable(t *testing.T) *vfs.MemFS {
 	}
 	r.ok(0, &persistence.CompleteWork{Key: persistence.WorkKey{IID: 1, Execution: 1, Event: 5}, Message: message})
 	r.ok(0, &persistence.LeaseTurn{IID: 1, Execution: 1, Turn: 1, TTLMs: 5, Holder: persistence.Holder{Node: "x"}})
-	r.ok(0, &persistence.StartInstance{ID: idIn("pending", 0), Name: "o", RequestKey: "k"})
+	r.ok(0, &persistence.StartInstance{ID: idIn("pending", 0), Name: "o", Request: persistence.Request{Key: "k"}})
 	ends := fusedStart(idIn("ends", 0))
-	ends.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}})
+	ends.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}},
+		&turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{}}})
 	ends.Work, ends.Outcome = nil, persistence.OutcomeCompleted
 	r.ok(0, ends)
 	sends := fusedStart(idIn("sends", 1))
@@ -98,7 +99,7 @@ func TestVerifyFindsNothingInAGoodStore(t *testing.T) {
 	if len(rep.Damages) != 0 {
 		t.Fatalf("%v", rep.Damages)
 	}
-	if rep.Instances != 4 || rep.Events != 8 || rep.Info.Partitions != 2 {
+	if rep.Instances != 4 || rep.Events != 9 || rep.Info.Partitions != 2 {
 		t.Fatalf("%+v", rep)
 	}
 	for _, f := range []family{
@@ -171,10 +172,10 @@ func TestVerifyNamesDamage(t *testing.T) {
 		want   string // a part of one damage's line
 	}{
 		"partition row gone":      {del(appendPrefix(nil, 1, famPartition)), "partition 1: it is missing"},
-		"partition row cut":       {set(appendPrefix(nil, 1, famPartition), []byte{rowVersion}), "partition"},
+		"partition row cut":       {set(appendPrefix(nil, 1, famPartition), []byte{partitionVersion}), "partition"},
 		"name gone":               {del(appendName(nil, 0, idIn("waits", 0))), "head 1"},
 		"name of nobody":          {set(appendName(nil, 0, "x"), row(func(e *rowcode.Enc) { encodeIID(e, 77) })), "incarnation 77"},
-		"head cut":                {set(appendInstance(nil, 0, famHead, 1), []byte{rowVersion, 3, 'a'}), "head 1 of partition 0: malformed"},
+		"head cut":                {set(appendInstance(nil, 0, famHead, 1), []byte{headVersion, 3, 'a'}), "head 1 of partition 0: malformed"},
 		"head gone":               {del(appendInstance(nil, 0, famHead, 1)), "has no head"},
 		"head of another format":  {set(appendInstance(nil, 0, famHead, 1), []byte{9}), "format version 9"},
 		"turn too high":           {head(1, func(h *headRow) { h.Turn++ }), "history ends at 1, 1, 6"},
@@ -188,7 +189,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"start gone":              {del(appendExecution(nil, 0, famStart, 2, 1)), "it is Pending, and a start"},
 		"history's bytes flipped": {flip(appendSegment(nil, 0, 1, 1, 1, 1)), "its bytes do not fit its chain"},
 		"history gone":            {del(appendSegment(nil, 0, 3, 1, 1, 1)), "history ends at 0, 0, 0"},
-		"history too long": {set(appendSegment(nil, 0, 3, 1, 2, 2), row(func(e *rowcode.Enc) {
+		"history too long": {set(appendSegment(nil, 0, 3, 1, 3, 2), row(func(e *rowcode.Enc) {
 			encodePart(e, &persistence.StoredPart{Count: 1})
 		})), "its bytes do not fit its chain"},
 		"message gone":         {del(appendInbox(nil, 0, 1, 1)), "counts 1 rows of inbox; there are 0"},
@@ -202,12 +203,12 @@ func TestVerifyNamesDamage(t *testing.T) {
 			row(func(e *rowcode.Enc) { encodeTime(e, 8000) })), "it is for 8000; history has 9000"},
 		"child gone":        {del(appendEvent(nil, 0, famChild, persistence.WorkKey{IID: 1, Execution: 1, Event: 4})), "counts 1 rows of child"},
 		"index gone":        {del(appendIndex(nil, 0, persistence.StatusCompleted, 1000, 3)), "it is missing from the listing index"},
-		"index of nobody":   {set(appendIndex(nil, 0, persistence.StatusFailed, 1000, 99), []byte{rowVersion}), "there is no such instance"},
-		"index stale":       {set(appendIndex(nil, 0, persistence.StatusRunning, 1000, 3), []byte{rowVersion}), "the head says Completed"},
+		"index of nobody":   {set(appendIndex(nil, 0, persistence.StatusFailed, 1000, 99), []byte{partitionVersion}), "there is no such instance"},
+		"index stale":       {set(appendIndex(nil, 0, persistence.StatusRunning, 1000, 3), []byte{partitionVersion}), "the head says Completed"},
 		"outbox gone":       {del(appendOutbox(nil, 1, 0, 1)), "messages 1 to 1 are missing"},
 		"outbox unreadable": {set(appendOutbox(nil, 1, 0, 1), row(func(e *rowcode.Enc) { encodeOutbox(e, []byte("junk")) })), "outbox message"},
-		"request cut":       {set(appendRequest(nil, 0, idIn("pending", 0), "k"), []byte{rowVersion}), "request"},
-		"unknown family":    {set(appendPrefix(nil, 0, 'Q'), []byte{rowVersion}), "there is no family"},
+		"request cut":       {set(appendRequest(nil, 0, idIn("pending", 0), "k"), []byte{partitionVersion}), "request"},
+		"unknown family":    {set(appendPrefix(nil, 0, 'Q'), []byte{partitionVersion}), "there is no family"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs := verifiable(t)

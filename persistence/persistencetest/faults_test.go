@@ -147,7 +147,7 @@ func acceptTwice(m *Model, _ *persistence.Proposal, c *persistence.CommitTurn) {
 
 func skipChain(m *Model, _ persistence.Proposal, _ *persistence.Applied) {
 	for _, h := range m.heads {
-		h.Chain = persistence.SeedChain(h.IID, h.Execution)
+		h.Chain = persistence.SeedChain(h.IID, h.Execution, h.Previous)
 	}
 }
 
