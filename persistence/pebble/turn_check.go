@@ -116,8 +116,10 @@ func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position
 		stale = append(stale, persistence.Position{Part: part, Index: i})
 	}
 	m.entries = m.entries[:0]
+	rising := true // seqs that rise do not repeat, which needs no search
 	for i, seq := range c.ConsumedInbox {
-		if repeats(c.ConsumedInbox, i) || !m.consumable(c.IID, seq) {
+		rising = rising && (i == 0 || seq > c.ConsumedInbox[i-1])
+		if !rising && slices.Contains(c.ConsumedInbox[:i], seq) || !m.consumable(c.IID, seq) {
 			note(persistence.PartInbox, i)
 		}
 	}
@@ -152,14 +154,6 @@ func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position
 		}
 	}
 	return stale
-}
-
-// repeats says whether the seq at i stands before i. Seqs usually rise, which needs no search.
-func repeats(seqs []uint64, i int) bool {
-	if i == 0 || seqs[i] > seqs[i-1] && slices.IsSorted(seqs[:i]) {
-		return false
-	}
-	return slices.Contains(seqs[:i], seqs[i])
 }
 
 func (m *machine) acceptable(c *persistence.CommitTurn, i int) bool {

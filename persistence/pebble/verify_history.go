@@ -87,7 +87,7 @@ func (i *instanceCheck) closed(w *walk, key []byte, previous persistence.Chain) 
 
 // part takes the next stored part.
 func (i *instanceCheck) part(w *walk, key []byte, p *persistence.StoredPart) {
-	if p.Execution != w.execution {
+	if p.Execution != w.execution || w.next == 0 {
 		i.turnOver(w, key, p)
 	}
 	if w.bad {

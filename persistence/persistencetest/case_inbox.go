@@ -12,9 +12,9 @@ func inboxCases() []Case {
 		{"KIT_027", "an inbox of any length is read in pages that say where they end, each row once (F02)", inboxPages},
 		{"KIT_028", "what is deferred stays in front, and the rows of a name are found behind it (F11)", deferredRows},
 		{"KIT_029", "a start with messages starts, or tells the one that runs", startWithMessages},
-		{"KIT_030", "a delayed start says when its first turn may run", delayedStart},
-		{"KIT_031", "request keys are listed in the order in which they expire, each by its own time", expiryOrder},
-		{"KIT_032", "a child is listed by its parent from its creation on", families},
+		{"KIT_037", "a delayed start says when its first turn may run", delayedStart},
+		{"KIT_038", "request keys are listed in the order in which they expire, each by its own time", expiryOrder},
+		{"KIT_039", "a child is listed by its parent from its creation on", families},
 	}
 }
 
