@@ -56,8 +56,9 @@ type Head struct {
 	// complete from there on, and what is missing before was pruned.
 	FirstExecution uint64
 	FirstChain     Chain
-	// Spread says that a child of this instance was started in another partition.
-	Spread bool
+	// Family says that a child of this instance was started in its own partition, which lists it by its parent, and Spread
+	// that one was in another.
+	Family, Spread bool
 
 	CreatedAtMs int64
 	// UpdatedAtMs is when Status was last set by a command that changed it (a continue-as-new too); lists are ordered

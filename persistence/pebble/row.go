@@ -68,6 +68,7 @@ const (
 	flagParent = 1 << iota
 	flagLeased
 	flagHeld
+	flagFamily
 	flagSpread
 	flagPrevious
 	flagFirst
@@ -78,7 +79,7 @@ func (h *headRow) flags() (f uint64) {
 		set  bool
 		flag uint64
 	}{
-		{!h.Parent.IsZero(), flagParent}, {h.leased, flagLeased}, {h.held, flagHeld}, {h.Spread, flagSpread},
+		{!h.Parent.IsZero(), flagParent}, {h.leased, flagLeased}, {h.held, flagHeld}, {h.Family, flagFamily}, {h.Spread, flagSpread},
 		{h.Previous != persistence.Chain{}, flagPrevious}, {h.FirstChain != persistence.Chain{}, flagFirst},
 	} {
 		if is.set {
@@ -138,7 +139,8 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 	d.Raw(h.Chain[:])
 	h.LastPart = d.U()
 	flags := d.U()
-	h.leased, h.held, h.Spread = flags&flagLeased != 0, flags&flagHeld != 0, flags&flagSpread != 0
+	h.leased, h.held = flags&flagLeased != 0, flags&flagHeld != 0
+	h.Family, h.Spread = flags&flagFamily != 0, flags&flagSpread != 0
 	if flags&flagParent != 0 {
 		h.Parent = decodeLink(d)
 	}

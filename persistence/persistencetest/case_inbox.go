@@ -230,7 +230,7 @@ func families(s *story) {
 	}
 	p.child("p::sub::2", "n", "")
 	f.mustCommit(p)
-	if head, _ := s.head("p"); head.Spread {
+	if head, _ := s.head("p"); head.Spread || !head.Family {
 		s.Errorf("its child is in its own partition: %+v", head)
 	}
 	s.send("p", "x", 0)

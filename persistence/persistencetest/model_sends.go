@@ -14,8 +14,9 @@ func (m *Model) send(from *persistence.Head, s persistence.Send) {
 	switch s.Kind {
 	case persistence.SendStartChild, persistence.SendCancel:
 		msg.Link.ID, msg.Link.IID = from.ID, from.IID
-		if s.Kind == persistence.SendStartChild && m.home(s.To) != m.partition {
-			from.Spread = true
+		if s.Kind == persistence.SendStartChild {
+			from.Spread = from.Spread || m.home(s.To) != m.partition
+			from.Family = from.Family || m.home(s.To) == m.partition
 		}
 	case persistence.SendStartDetached:
 		msg.Link = persistence.Link{}
