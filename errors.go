@@ -12,6 +12,11 @@ var (
 	ErrAlreadyExists = errors.New("an instance with this id already exists")
 	// ErrInstanceNotFound: no instance has this id. Nothing was written.
 	ErrInstanceNotFound = errors.New("instance not found")
+	// ErrInstanceEnded: the instance has ended and takes no more messages. Nothing was written.
+	ErrInstanceEnded = errors.New("the instance has ended")
+	// ErrRequestKeyReused: the request key was used for another request to this instance. Nothing was written. A key names
+	// one request: repeat that one with it, and take another key for another request.
+	ErrRequestKeyReused = errors.New("the request key was used for another request to this instance")
 	// ErrTimeout: the wait ended before the instance did. The instance goes on; wait again.
 	ErrTimeout = errors.New("timed out waiting for the instance")
 	// ErrActivityTimeout: an attempt took longer than its retry policy allows. Over the wire it is an [Error] of the

@@ -39,10 +39,10 @@ func (in *instance) proposeCommit(t *turn) {
 		case a.start != nil:
 			r := &a.start.req
 			c.AcceptedStart = &persistence.StartInstance{
-				ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, RequestKey: r.RequestKey,
+				ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, Request: a.start.request,
 			}
 		case a.deliver != nil:
-			c.AcceptedMessages = append(c.AcceptedMessages, persistence.AcceptedMessage{RequestKey: a.deliver.requestKey})
+			c.AcceptedMessages = append(c.AcceptedMessages, persistence.AcceptedMessage{Request: a.deliver.request})
 			t.messages = append(t.messages, a)
 		default:
 			m := a.result

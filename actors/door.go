@@ -49,7 +49,8 @@ func (d *door) leave(size int) {
 }
 
 // StartInstance starts an instance. reply gets no error once the start is durable. Otherwise the error wraps
-// persistence.ErrAlreadyExists (the id is taken, running or ended), ErrBusy (nothing was written: retry), ErrNotLeader
+// persistence.ErrAlreadyExists (the id is taken, running or ended), ErrKeyReused (the request key was used for another
+// request), ErrBusy (nothing was written: retry), ErrNotLeader
 // (nothing was written: another node has it, or this one is shutting down), ErrUncertain (repeat it with the same
 // request key), or is a *limits.Error or *limits.IDError (never retry).
 func (e *Engine) StartInstance(req StartRequest, reply func(StartReply)) {
@@ -66,7 +67,7 @@ func (e *Engine) StartInstance(req StartRequest, reply func(StartReply)) {
 		e.door.leave(size)
 		reply(r)
 	}
-	if err := e.tell(req.ID, &startMsg{req: req, reply: answer}); err != nil {
+	if err := e.tell(req.ID, &startMsg{req: req, request: startIdentity(&req), reply: answer}); err != nil {
 		e.counts.refused.Add(1)
 		answer(StartReply{Err: err})
 	}
@@ -93,9 +94,8 @@ func (e *Engine) checkStart(req *StartRequest) error {
 	return limits.Check("input bytes", len(req.Input), l.PayloadBytes)
 }
 
-// Deliver brings a message from outside to an instance. reply gets nil once it is durable, or was dropped because the
-// instance has ended. Otherwise the error wraps persistence.ErrNotFound (no such instance), ErrLimit (its inbox is
-// full), ErrBusy, ErrNotLeader or ErrUncertain as for StartInstance, or is a *limits.Error or *limits.IDError.
+// Deliver brings a message from outside to an instance. reply gets nil once it is durable. Otherwise the error wraps
+// persistence.ErrNotFound (no such instance), ErrEnded (it has ended), ErrKeyReused, ErrLimit (its inbox is full), ErrBusy, ErrNotLeader or ErrUncertain as for StartInstance, or is a *limits.Error or *limits.IDError.
 func (e *Engine) Deliver(d Delivery, reply func(error)) {
 	if err := e.checkDelivery(&d); err != nil {
 		reply(err)
@@ -115,7 +115,8 @@ func (e *Engine) Deliver(d Delivery, reply func(error)) {
 		e.door.leave(size)
 		reply(err)
 	}
-	msg := &deliverMsg{message: d.Message, encoded: encoded, requestKey: d.RequestKey, reply: answer}
+	msg := &deliverMsg{message: d.Message, encoded: encoded, reply: answer}
+	msg.topic, msg.request = identity(&d)
 	if err := e.tell(d.ID, msg); err != nil {
 		e.counts.refused.Add(1)
 		answer(err)

@@ -25,11 +25,11 @@ func (in *instance) accept(a *arrival) {
 	case a.start != nil:
 		r := &a.start.req
 		command = &persistence.StartInstance{
-			ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, RequestKey: r.RequestKey,
+			ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, Request: a.start.request,
 		}
 	case a.deliver != nil:
 		command = &persistence.Enqueue{
-			ID: in.id, Message: a.deliver.encoded, RequestKey: a.deliver.requestKey,
+			ID: in.id, Message: a.deliver.encoded, Topic: a.deliver.topic, Request: a.deliver.request,
 			InboxMax: uint64(in.e.cfg.Limits.Inbox),
 		}
 	default:
@@ -63,6 +63,9 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 		if a.start != nil {
 			in.abandon, in.doomed = nil, nil // of a turn whose instance never was
 		}
+		if errors.Is(r.Err, persistence.ErrEnded) {
+			in.outdated()
+		}
 	}
 	in.buffer.settle()
 	if in.phase == phaseSettling {
@@ -82,10 +85,6 @@ func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
 		if taken {
 			in.turn.head.IID = r.IID
 		}
-	case r.Seq == 0:
-		// The instance ended meanwhile, and the journal dropped the message.
-		in.refuseTaken(taken)
-		in.outdated()
 	case in.view.known:
 		in.view.learn(r.Seq, a.message, a.size, taken)
 	default:
@@ -127,7 +126,8 @@ func (in *instance) refusal(a *arrival, err error) error {
 	switch {
 	case a.start != nil && errors.Is(err, persistence.ErrAlreadyExists):
 		return fmt.Errorf("start %q: %w", in.id, err)
-	case a.deliver != nil && errors.Is(err, persistence.ErrNotFound):
+	case errors.Is(err, persistence.ErrKeyReused), a.deliver != nil && errors.Is(err, persistence.ErrEnded),
+		a.deliver != nil && errors.Is(err, persistence.ErrNotFound):
 		return fmt.Errorf("instance %q: %w", in.id, err)
 	case a.deliver != nil && errors.Is(err, persistence.ErrLimit):
 		return fmt.Errorf("inbox of instance %q: %w", in.id, err)

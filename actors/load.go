@@ -17,10 +17,10 @@ type loadMsg struct {
 	inboxOnly bool
 	page      int    // how many inbox rows to read
 	after     uint64 // inboxOnly: rows with a higher seq
-	nudged    uint64 // what was known to exist when the read was asked for
 	news      uint64 // which news the read was asked for with
 
 	view view
+	full bool // the page has as many rows as it may have
 	err  error
 }
 
@@ -30,7 +30,7 @@ func (in *instance) load() {
 	in.phase = phaseLoading
 	in.outstanding++
 	in.e.counts.loads.Add(1)
-	m := &loadMsg{nudged: in.view.nudged, page: in.e.cfg.InboxPage, news: in.news.last}
+	m := &loadMsg{page: in.e.cfg.InboxPage, news: in.news.last}
 	in.awaiting = m
 	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.read(r, in.id) }, func(err error) {
 		m.err = err
@@ -42,7 +42,7 @@ func (in *instance) load() {
 func (in *instance) loadInbox() {
 	in.phase = phaseLoading
 	in.outstanding++
-	m := &loadMsg{inboxOnly: true, page: in.e.cfg.InboxPage, after: in.view.read, nudged: in.view.nudged}
+	m := &loadMsg{inboxOnly: true, page: in.e.cfg.InboxPage, after: in.view.read}
 	in.awaiting = m
 	iid := in.view.head.IID
 	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.readInbox(r, iid, m.after) }, func(err error) {
@@ -97,28 +97,23 @@ func (m *loadMsg) read(r persistence.Reader, id string) error {
 
 // readInbox reads a page of inbox rows into the view.
 func (m *loadMsg) readInbox(r persistence.Reader, iid persistence.Incarnation, after uint64) error {
-	items, err := r.Inbox(iid, after, m.page)
+	page, err := r.Inbox(iid, after, m.page, 0)
 	if err != nil {
 		return err
 	}
 	v := &m.view
-	for _, item := range items {
+	for _, item := range page.Items {
 		decoded, err := decodeItem(item)
 		if err != nil {
 			v.unreadable = fmt.Errorf("inbox row %d: %w", item.Seq, err)
 			continue
 		}
 		v.inbox = append(v.inbox, decoded)
-		v.read = item.Seq
 	}
-	switch v.more = len(items) == m.page; {
-	case v.more && plantedPage:
+	v.read, v.more = max(after, page.Through), page.More
+	m.full = len(page.Items) == m.page
+	if plantedPage && m.full {
 		v.more, v.nudged = false, max(v.head.NextSeq, v.read+2)-1
-	case v.more:
-	case m.inboxOnly:
-		v.read = max(v.read, after, m.nudged)
-	default:
-		v.read = max(v.read, v.head.NextSeq-1)
 	}
 	return nil
 }
@@ -188,7 +183,7 @@ func (in *instance) loaded(m *loadMsg) {
 	}
 	in.awaiting = nil
 	in.phase = phaseUnknown
-	if m.view.more {
+	if m.full {
 		in.e.counts.fullPages.Add(1)
 	}
 	if m.err != nil {

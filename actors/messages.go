@@ -11,8 +11,9 @@ import (
 // startMsg asks for a new instance. reply gets nil once the start is durable, or an error: one that wraps
 // persistence.ErrAlreadyExists, ErrBusy, ErrUncertain, or a limit.
 type startMsg struct {
-	req   StartRequest
-	reply func(StartReply)
+	req     StartRequest
+	request persistence.Request
+	reply   func(StartReply)
 }
 
 // StartReply answers a start. Repeated: the request key was used before, and this is the first answer.
@@ -24,10 +25,11 @@ type StartReply struct {
 // deliverMsg brings a message from outside. reply gets nil once it is durable (or was dropped by a terminal
 // instance), or an error that wraps persistence.ErrNotFound, ErrLimit, ErrBusy or ErrUncertain.
 type deliverMsg struct {
-	message    *turnpb.Message
-	encoded    []byte
-	requestKey string
-	reply      func(error)
+	message *turnpb.Message
+	encoded []byte
+	topic   persistence.Topic
+	request persistence.Request
+	reply   func(error)
 }
 
 // resultMsg brings an activity's result from a slot. reply gets nil once it is recorded, or the refusal: NotFound (the

@@ -50,10 +50,10 @@ func (s *serving) scan(a dispatch.Action) (read func(persistence.Reader) error, 
 		return page(func(r persistence.Reader) ([]persistence.TimerItem, error) { return r.ScanTimers(a.AfterTimer, rows) },
 			func(page []persistence.TimerItem) { s.d.TimersPage(s.now(), page) })
 	case dispatch.ScanRequests:
-		return page(func(r persistence.Reader) ([]persistence.RequestItem, error) {
-			return r.ScanRequests(a.AfterRequest, rows)
+		return page(func(r persistence.Reader) ([]persistence.ExpiryRef, error) {
+			return r.ScanExpired(a.AfterExpiry, a.ByMs, rows)
 		},
-			func(page []persistence.RequestItem) { s.d.RequestsPage(s.now(), page) })
+			func(page []persistence.ExpiryRef) { s.d.RequestsPage(s.now(), page) })
 	case dispatch.ReadOutbox:
 		durable := !s.d.OutboxOpened(a.To)
 		return page(func(r persistence.Reader) ([]persistence.OutboxItem, error) {

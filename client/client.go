@@ -71,7 +71,8 @@ type request struct{ version, key string }
 func WithVersion(version string) RequestOption { return func(r *request) { r.version = version } }
 
 // WithRequestKey makes a request repeatable for 24 hours: repeated with the same instance and key, it does nothing
-// again and is answered as it was the first time. Use it to ask again after turnstone.ErrUncertain.
+// again and is answered as it was the first time. Use it to ask again after turnstone.ErrUncertain. A key names one
+// request to an instance: another one with the same key is turnstone.ErrRequestKeyReused.
 func WithRequestKey(key string) RequestOption { return func(r *request) { r.key = key } }
 
 func requestOf(options []RequestOption) request {
@@ -94,16 +95,16 @@ func (c *Client) StartByName(ctx context.Context, id, name string, input []byte,
 }
 
 // RaiseEvent raises an event with encoded data. It returns when the event is durable; when ctx ends first, or the node
-// stops (turnstone.ErrUncertain), it may have been carried out. Whether anybody waits does not matter; an instance that
-// has ended drops it. An unknown id: turnstone.ErrInstanceNotFound.
+// stops (turnstone.ErrUncertain), it may have been carried out. Whether anybody waits does not matter. An instance
+// that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) RaiseEvent(ctx context.Context, id, name string, data []byte, options ...RequestOption) error {
 	r := requestOf(options)
 	return c.tell(ctx, func(done func(error)) { c.core.Raise(id, name, data, r.key, done) })
 }
 
 // Cancel cancels an instance and, through it, its children. It returns when the request is durable; the instance ends
-// as Failed with the reason soon after. One that has ended stays as it is. An unknown id:
-// turnstone.ErrInstanceNotFound.
+// as Failed with the reason soon after. One that has ended: turnstone.ErrInstanceEnded. An
+// unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) Cancel(ctx context.Context, id, reason string, options ...RequestOption) error {
 	r := requestOf(options)
 	return c.tell(ctx, func(done func(error)) { c.core.Cancel(id, reason, r.key, done) })

@@ -88,7 +88,7 @@ func (c *Core) checkStart(r StartRequest) error {
 	)
 }
 
-// Raise raises an event to an instance. A terminal instance accepts and drops it. requestKey may be empty.
+// Raise raises an event to an instance. One that has ended: turnstone.ErrInstanceEnded. requestKey may be empty.
 func (c *Core) Raise(id, name string, data []byte, requestKey string, done func(error)) {
 	l := c.limits
 	err := firstError(
@@ -106,7 +106,7 @@ func (c *Core) Raise(id, name string, data []byte, requestKey string, done func(
 	}}, requestKey, done)
 }
 
-// Cancel cancels an instance. A terminal instance accepts and drops it. The reason may be empty.
+// Cancel cancels an instance. One that has ended: turnstone.ErrInstanceEnded. The reason may be empty.
 func (c *Core) Cancel(id, reason, requestKey string, done func(error)) {
 	l := c.limits
 	err := firstError(

@@ -37,6 +37,8 @@ func checkText(what, s string) error {
 var sentinels = []struct{ inner, outer error }{
 	{persistence.ErrAlreadyExists, turnstone.ErrAlreadyExists},
 	{persistence.ErrNotFound, turnstone.ErrInstanceNotFound},
+	{persistence.ErrEnded, turnstone.ErrInstanceEnded},
+	{persistence.ErrKeyReused, turnstone.ErrRequestKeyReused},
 	// One error may wrap several: what may have been written comes first, then what will not come back by waiting.
 	{persistence.ErrUncertain, turnstone.ErrUncertain},
 	{persistence.ErrStopped, turnstone.ErrStopped},

@@ -70,7 +70,7 @@ func (w *world) StartInstance(r client.StartRequest, reply func(bool, error)) {
 		return
 	}
 	result := w.propose(w.journal.PartitionOf(r.ID), &persistence.StartInstance{
-		ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, RequestKey: r.RequestKey,
+		ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, Request: persistence.Request{Key: r.RequestKey},
 	})
 	reply(result.Repeated, result.Err)
 }
@@ -113,7 +113,7 @@ func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply f
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	reply(w.propose(w.journal.PartitionOf(id), &persistence.Enqueue{ID: id, Message: data, RequestKey: requestKey, InboxMax: 2}).Err)
+	reply(w.propose(w.journal.PartitionOf(id), &persistence.Enqueue{ID: id, Message: data, Request: persistence.Request{Key: requestKey}, InboxMax: 2}).Err)
 }
 
 // WatchEnd implements client.Engine.

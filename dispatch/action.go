@@ -31,7 +31,7 @@ const (
 	ScanWork
 	// ScanTimers: read up to Max rows after AfterTimer. [Dispatcher.TimersPage].
 	ScanTimers
-	// ScanRequests: read up to Max rows after AfterRequest. [Dispatcher.RequestsPage].
+	// ScanRequests: read up to Max requests after AfterExpiry that expire by ByMs. [Dispatcher.RequestsPage].
 	ScanRequests
 	// ReadOutbox: read up to Max outbox rows for To after Through. [Dispatcher.OutboxPage].
 	ReadOutbox
@@ -72,11 +72,12 @@ type Action struct {
 	DelayMs int64
 
 	// Max is how many rows to read. A page with fewer is the last one.
-	Max          int
-	After        persistence.Incarnation
-	AfterWork    persistence.WorkKey
-	AfterTimer   persistence.TimerKey
-	AfterRequest persistence.RequestRef
+	Max         int
+	After       persistence.Incarnation
+	AfterWork   persistence.WorkKey
+	AfterTimer  persistence.TimerKey
+	AfterExpiry persistence.ExpiryRef
+	ByMs        int64
 
 	To       persistence.Partition
 	Through  uint64

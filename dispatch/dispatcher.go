@@ -403,7 +403,7 @@ func (d *Dispatcher) TimersPage(now int64, rows []persistence.TimerItem) {
 }
 
 // RequestsPage: see LeasesPage.
-func (d *Dispatcher) RequestsPage(now int64, rows []persistence.RequestItem) {
+func (d *Dispatcher) RequestsPage(now int64, rows []persistence.ExpiryRef) {
 	d.readPause = 0
 	d.sweeper.page(now, rows, d.emit)
 }

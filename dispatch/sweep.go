@@ -2,40 +2,54 @@ package dispatch
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// sweeper walks the remembered request keys, a page at a time and with long pauses, and has the expired ones deleted.
+// sweeper has the request keys deleted that have expired: it reads them in the order of expiry and stops at the first that
+// is still remembered, so it never looks at what is not due. What is due is drained in pages, with a short pause between
+// them, and then looked for again after a long one.
 type sweeper struct {
-	after   persistence.RequestRef
+	// after is what was named last: what was swept lies before it, and is not walked over again. It is forgotten now and
+	// then, and when the clock is set back, so that what a refused command left, or an earlier time brought, is found.
+	after   persistence.ExpiryRef
 	rows    int // of a page
 	nextAt  int64
+	lastAt  int64
+	drained int
 	running bool
 }
 
-// sweepPauseMs is the pause between two pages.
-const sweepPauseMs = 60_000
+const (
+	// sweepPauseMs is the pause after everything that was due is named, and sweepPageMs the one between two pages.
+	sweepPauseMs = 60_000
+	sweepPageMs  = 100
+	// sweepAnew is how often what is due is drained until the next look starts at the beginning.
+	sweepAnew = 60
+)
 
 func (s *sweeper) step(now int64, emit func(Action)) {
-	if s.running || now < s.nextAt {
+	if s.running || now < s.nextAt && now >= s.lastAt {
 		return
 	}
+	if now < s.lastAt || s.drained >= sweepAnew {
+		s.after, s.drained = persistence.ExpiryRef{}, 0
+	}
 	s.running = true
-	s.nextAt = now + sweepPauseMs
-	emit(Action{Kind: ScanRequests, Max: s.rows, AfterRequest: s.after})
+	s.lastAt, s.nextAt = now, now+sweepPauseMs
+	emit(Action{Kind: ScanRequests, Max: s.rows, AfterExpiry: s.after, ByMs: now})
 }
 
-func (s *sweeper) page(now int64, rows []persistence.RequestItem, emit func(Action)) {
+func (s *sweeper) page(now int64, rows []persistence.ExpiryRef, emit func(Action)) {
 	s.running = false
-	s.after = persistence.RequestRef{} // from the start again, unless there is more
-	var expired []persistence.RequestRef
+	if len(rows) == s.rows {
+		s.nextAt = now + sweepPageMs
+	} else {
+		s.drained++
+	}
+	if len(rows) == 0 {
+		return
+	}
+	s.after = rows[len(rows)-1]
+	expired := make([]persistence.RequestRef, len(rows))
 	for i := range rows {
-		ref := persistence.RequestRef{ID: rows[i].ID, Key: rows[i].Key}
-		if len(rows) == s.rows {
-			s.after = ref
-		}
-		if rows[i].ExpiresAtMs <= now {
-			expired = append(expired, ref)
-		}
+		expired[i] = rows[i].RequestRef
 	}
-	if len(expired) > 0 {
-		emit(Action{Kind: SweepRequests, Requests: expired})
-	}
+	emit(Action{Kind: SweepRequests, Requests: expired})
 }

@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 )
 
-// SeedChain is the chain of an execution before its first part.
-func SeedChain(iid Incarnation, execution uint64) Chain {
-	var b [16]byte
+// SeedChain is the chain of an execution before its first part. previous is the last chain of the execution before; zero
+// for the first execution.
+func SeedChain(iid Incarnation, execution uint64, previous Chain) Chain {
+	var b [32]byte
 	binary.BigEndian.PutUint64(b[:], uint64(iid))
 	binary.BigEndian.PutUint64(b[8:], execution)
+	copy(b[16:], previous[:])
 	sum := sha256.Sum256(b[:])
 	return Chain(sum[:16])
 }

@@ -23,14 +23,16 @@ type Result struct {
 	// Err is nil, a *Refusal, or an error that wraps ErrBusy, ErrNotLeader or ErrUncertain.
 	Err error
 
-	IID      Incarnation // StartInstance, Enqueue, CommitTurn
-	Seq      uint64      // Enqueue, CompleteWork: inbox seq; 0 if the message was dropped
-	Turn     uint64      // CommitTurn: the turn that was committed
+	IID      Incarnation // StartInstance, Enqueue, CommitTurn, ReleaseTurn, Terminate
+	Seq      uint64      // Enqueue, CompleteWork, ExpireWork: inbox seq; StartInstance: that of its last message
+	Turn     uint64      // CommitTurn, Terminate: the turn that was committed
 	Token    Token       // LeaseTurn, LeaseWork
 	Attempts uint32      // LeaseTurn, LeaseWork
 	Through  uint64      // LeaseTurn: the highest inbox seq that belongs to the lease
 	Due      []TimerKey  // LeaseTurn: those of the named due timers that exist
-	Repeated bool        // StartInstance, Enqueue: the first answer to a repeated request key
+	Repeated bool        // StartInstance, Enqueue, Terminate: the first answer to a repeated request
+	Joined   bool        // StartInstance: the instance was there and runs, and has taken the messages
+	Released bool        // ReleaseTurn: the instance was held
 	Previous uint64      // BeginEpoch: the previous epoch
 	Clean    bool        // BeginEpoch: whether the previous epoch ended cleanly
 	Live     []bool      // RenewWork: for each token
@@ -49,26 +51,47 @@ type BeginEpoch struct {
 // counts as ended cleanly.
 type EndEpoch struct{}
 
-// StartInstance creates an instance with status Pending. RejectDuplicate is the only reuse policy: an id that exists,
-// running or finished, is refused with AlreadyExists. A request key that was used answers as the first did (Repeated).
+// StartInstance creates an instance with status Pending. An id that exists, running or finished, is refused with
+// AlreadyExists: there is no other reuse policy. With messages it starts or tells: one that runs takes them (Joined), and
+// is refused with Limit if its inbox has no room for all.
+//
+// A request that was answered is answered as it was (Repeated), and with NotFound if its instance has been deleted since;
+// another request with its key is refused with KeyReused.
 type StartInstance struct {
-	ID         string
-	Name       string
-	Version    string
-	Input      []byte
-	RequestKey string
+	ID      string
+	Name    string
+	Version string
+	Input   []byte
+	Request Request
+	// Messages are put into the new inbox, in order.
+	Messages []StartMessage
+	// InboxMax and InboxBytesMax bound the inbox of an instance that takes Messages, as in Enqueue.
+	InboxMax, InboxBytesMax uint64
+	// DelayMs: the first turn waits until TimeMs + DelayMs.
+	DelayMs int64
+	// ExecutionTimeoutMs bounds the execution, from its first turn on; 0 is no bound. The journal only keeps it.
+	ExecutionTimeoutMs int64
 }
 
-// Enqueue puts a message into an instance's inbox. An instance that does not exist: NotFound. A terminal instance
-// accepts and drops it (Seq 0, Head.Dropped rises). A request key that was used answers as the first did.
+// StartMessage is a message that comes with a start.
+type StartMessage struct {
+	Message []byte
+	Topic   Topic
+}
+
+// Enqueue puts a message into an instance's inbox. An instance that does not exist: NotFound. One that has ended: Ended,
+// and nothing is written. A request key that was used answers as the first did, or is refused with KeyReused.
 type Enqueue struct {
 	ID      string
 	Message []byte
+	// Topic is that of the message; 0 for one without a name.
+	Topic Topic
 	// NotBeforeMs: the message is not visible to LeaseTurn before this time; 0 means at once.
 	NotBeforeMs int64
-	RequestKey  string
-	// InboxMax refuses with Limit when the inbox already holds as many; 0 means no limit.
-	InboxMax uint64
+	Request     Request
+	// InboxMax refuses with Limit when the inbox already holds as many, InboxBytesMax when it would hold more bytes; 0
+	// means no limit.
+	InboxMax, InboxBytesMax uint64
 }
 
 // CommitTurn makes one turn durable, all or nothing.
@@ -143,9 +166,10 @@ type TimerRef struct {
 }
 
 // AcceptedMessage is a message that was never in the inbox: the instance had it in memory, and this commit records it.
-// Its bytes are in the segment's events. A request key that was used makes it stale.
+// Its bytes are in the segment's events. A request key that was used, for the same request or for another, makes it
+// stale: proposed alone it gets its answer.
 type AcceptedMessage struct {
-	RequestKey string
+	Request Request
 }
 
 // AcceptedResult is an activity result that was never in the inbox. The work row must exist; then either its live
@@ -185,6 +209,10 @@ type NewWork struct {
 	Tag         *string
 	Session     *string
 	NotBeforeMs int64
+	// Attempt, FirstEvent and Deadlines are those of WorkItem.
+	Attempt    uint32
+	FirstEvent uint64
+	Deadlines  Deadlines
 }
 
 // NewChild remembers a child that this instance waits for.
@@ -248,77 +276,6 @@ type NextStart struct {
 	Start []byte
 }
 
-// LeaseTurn gives an instance to a holder until TimeMs + TTLMs. Refused, in this order: NotFound, Conflict (execution or
-// turn differs, or it has ended), LeaseLost (a lease is live). Every lease adds one attempt. It ties the inbox up to
-// Result.Through, the highest seq given out so far, to the lease; of Due, those of this instance that exist are
-// returned. The delay of an earlier abandon is the dispatcher's business: it is not checked, and it ends.
-type LeaseTurn struct {
-	IID       Incarnation
-	Execution uint64
-	Turn      uint64
-	Holder    Holder
-	TTLMs     int64
-	Nonce     uint64
-	Due       []TimerKey
-}
-
-// RenewTurn extends a live turn lease to TimeMs + TTLMs; LeaseLost otherwise.
-type RenewTurn struct {
-	Token Token
-	TTLMs int64
-}
-
-// AbandonTurn gives an instance back: with a token, its lease; without, a grant of the envelope's epoch. A delay hides
-// the inbox items that the lease held (a grant: all) until TimeMs + DelayMs: NotBeforeMs and Through of the lease row
-// say so, the items themselves do not change.
-// Counted abandons keep the attempt (a grant's adds one); uncounted ones take the lease's attempt back, never below 0.
-// Refused, in this order: NotFound, Conflict (execution or turn differs, or it has ended), then the fence of CommitTurn.
-type AbandonTurn struct {
-	IID       Incarnation
-	Execution uint64
-	Turn      uint64
-	Token     Token
-	DelayMs   int64
-	Counts    bool
-}
-
-// LeaseWork gives an activity to a holder until TimeMs + TTLMs. Refused, in this order: NotFound, Conflict (attempts
-// differ, or not yet due), LeaseLost (a lease is live). Every lease adds one attempt.
-type LeaseWork struct {
-	Key      WorkKey
-	Attempts uint32
-	Holder   Holder
-	TTLMs    int64
-	Nonce    uint64
-}
-
-// RenewWork extends live work leases to TimeMs + TTLMs; Result.Live says for each whether it was live.
-type RenewWork struct {
-	Tokens []Token
-	TTLMs  int64
-}
-
-// CompleteWork deletes a work row and, if Message is not nil, puts it into the instance's inbox. The fence is that of
-// AcceptedResult, with the envelope's epoch. Refused: NotFound (the row is gone: cancelled, or answered), LeaseLost (a
-// lease is live and the token is not its; or none is live and a token was given, or attempts differ), then Fenced (no
-// lease is live and the epoch is not current).
-type CompleteWork struct {
-	Key      WorkKey
-	Token    Token
-	Attempts uint32
-	Message  []byte
-}
-
-// AbandonWork gives an activity back, to be leased again from TimeMs + DelayMs on. Refusals are those of CompleteWork;
-// attempts count as in AbandonTurn.
-type AbandonWork struct {
-	Key      WorkKey
-	Token    Token
-	Attempts uint32
-	DelayMs  int64
-	Counts   bool
-}
-
 // Deliver applies messages from another partition's outbox: those above the receiver's mark for that sender, in order.
 // Refused with Conflict: FirstSeq leaves a gap above the mark, From
 // is not another partition of the store, or a message is malformed.
@@ -335,19 +292,10 @@ type OutboxAck struct {
 	Through uint64
 }
 
-// Sweep deletes the named request rows that have expired (24 h); each is checked again.
+// Sweep deletes the named request rows that have expired; each is checked again.
 type Sweep struct {
 	Requests []RequestRef
 }
-
-// RequestRef names a remembered request.
-type RequestRef struct {
-	ID  string
-	Key string
-}
-
-// RequestTTLMs is how long a request key is remembered: 24 hours.
-const RequestTTLMs = 24 * 60 * 60 * 1000
 
 func (BeginEpoch) command()     {}
 func (EndEpoch) command()       {}
@@ -364,3 +312,6 @@ func (*AbandonWork) command()   {}
 func (*Deliver) command()       {}
 func (*OutboxAck) command()     {}
 func (*Sweep) command()         {}
+func (*ReleaseTurn) command()   {}
+func (*ExpireWork) command()    {}
+func (*Terminate) command()     {}

@@ -22,6 +22,26 @@ type Dump struct {
 	Requests  []RequestItem  // by id, then key, the shorter first
 	Outbox    []OutboxItem   // by receiving partition, seq
 	Listing   []DumpListing  // by status, time, incarnation
+	Topics    []DumpTopic    // by incarnation, topic
+	TopicRows []DumpTopicRow // by incarnation, topic, ordinal
+	Expiry    []ExpiryRef    // by time, then id, then key, the shorter first
+	Held      []HeldRef      // by time, incarnation
+	Families  []FamilyRef    // by parent's partition, parent, child
+	Watchers  []WatcherItem  // by target, then who waits
+}
+
+// DumpTopic is one topic of an inbox.
+type DumpTopic struct {
+	IID Incarnation
+	TopicRow
+}
+
+// DumpTopicRow is the entry of one inbox row in its topic.
+type DumpTopicRow struct {
+	IID     Incarnation
+	Topic   Topic
+	Ordinal uint64
+	Seq     uint64
 }
 
 // DumpMark is a number of the stream of messages between this partition and a peer; those that are 0 are left out.
@@ -69,16 +89,17 @@ func (d *Dump) String() string {
 	b = dumpRows(b, "N", d.Names)
 	b = dumpRows(b, "H", d.Heads)
 	for _, s := range d.Starts {
-		b = fmt.Appendf(b, "S %q %d execution %d name %q version %q parent %+q input %x start %x\n",
-			s.ID, s.IID, s.Execution, s.Name, s.Version, fmt.Sprintf("%+v", s.Parent), s.Input, s.Start)
+		b = fmt.Appendf(b, "S %q %d execution %d name %q version %q parent %+q input %x start %x not before %d timeout %d\n",
+			s.ID, s.IID, s.Execution, s.Name, s.Version, fmt.Sprintf("%+v", s.Parent), s.Input, s.Start, s.NotBeforeMs,
+			s.ExecutionTimeoutMs)
 	}
 	for _, p := range d.Parts {
-		b = fmt.Appendf(b, "E %d execution %d event %d count %d turn %d header %x events %x chain %x\n",
-			p.IID, p.Execution, p.FirstEvent, p.Count, p.Turn, p.Header, p.Events, p.Chain)
+		b = fmt.Appendf(b, "E %d execution %d event %d count %d turn %d header %x events %x chain %x previous %x\n",
+			p.IID, p.Execution, p.FirstEvent, p.Count, p.Turn, p.Header, p.Events, p.Chain, p.Previous)
 	}
 	for _, i := range d.Inbox {
-		b = fmt.Appendf(b, "I %d seq %d not before %d form %d message %x execution %d event %d child %q\n",
-			i.IID, i.Seq, i.NotBeforeMs, i.Form, i.Message, i.Execution, i.Event, i.ChildID)
+		b = fmt.Appendf(b, "I %d seq %d not before %d form %d topic %x/%d message %x execution %d event %d child %q\n",
+			i.IID, i.Seq, i.NotBeforeMs, i.Form, i.Topic, i.Ordinal, i.Message, i.Execution, i.Event, i.ChildID)
 	}
 	b = dumpRows(b, "L", d.Leases)
 	for _, w := range d.Work {
@@ -92,7 +113,13 @@ func (d *Dump) String() string {
 	for _, o := range d.Outbox {
 		b = fmt.Appendf(b, "O to %d seq %d message %x\n", o.To, o.Seq, o.Message)
 	}
-	return string(dumpRows(b, "X", d.Listing))
+	b = dumpRows(b, "X", d.Listing)
+	b = dumpRows(b, "J", d.Topics)
+	b = dumpRows(b, "j", d.TopicRows)
+	b = dumpRows(b, "r", d.Expiry)
+	b = dumpRows(b, "h", d.Held)
+	b = dumpRows(b, "F", d.Families)
+	return string(dumpRows(b, "w", d.Watchers))
 }
 
 // dumpRows writes rows of one family, quoted, so that no content can look like another line.

@@ -44,6 +44,8 @@ type StartEffect struct {
 	Execution uint64
 	Name      string
 	Version   string
+	// NotBeforeMs is when the first turn may run; 0 is at once.
+	NotBeforeMs int64
 }
 
 // LeaseEffect is a turn lease taken or renewed (Token set) or given back.
@@ -56,6 +58,7 @@ type LeaseEffect struct {
 	// NotBeforeMs hides the instance's inbox up to Through, and its start, until then; 0 hides nothing.
 	NotBeforeMs int64
 	Through     uint64
+	Held        Held
 }
 
 // OutboxEffect is one new outbox row.

@@ -12,12 +12,17 @@ type Reader interface {
 	// Parts calls yield with the stored parts of an execution in order, from the part that starts at or after
 	// fromEvent, until it returns false.
 	Parts(iid Incarnation, execution, fromEvent uint64, yield func(StoredPart) bool) error
-	// Inbox returns up to max items of an instance with seq > after, in order.
-	Inbox(iid Incarnation, after uint64, max int) ([]InboxItem, error)
+	// Inbox returns items of an instance with seq > after, in order: up to max of them, and no more once their messages
+	// have maxBytes together (0: no bound); at least one if there is any.
+	Inbox(iid Incarnation, after uint64, max, maxBytes int) (InboxPage, error)
+	// InboxOf is Inbox for the rows of some topics alone: it looks at no other row, nor at what was consumed.
+	InboxOf(iid Incarnation, topics []Topic, after uint64, max, maxBytes int) (InboxPage, error)
 	TurnLease(iid Incarnation) (lease TurnLease, ok bool, err error)
 	Work(key WorkKey) (item WorkItem, ok bool, err error)
 	// Children returns the children that an execution waits for, by event.
 	Children(iid Incarnation, execution uint64) ([]ChildItem, error)
+	// ScanHeld returns up to max instances that are held, the oldest first, after the given one.
+	ScanHeld(after HeldRef, max int) ([]HeldRef, error)
 	Timers(iid Incarnation, execution uint64, events []TimerRef) ([]TimerKey, error)
 	Request(id, key string) (item RequestItem, ok bool, err error)
 	// List returns up to max heads with one of the statuses, the most recently updated first, after the cursor.
@@ -32,8 +37,19 @@ type Reader interface {
 	ScanWork(after WorkKey, max int) ([]WorkItem, error)
 	ScanTimers(after TimerKey, max int) ([]TimerItem, error)
 	ScanOutbox(to Partition, after uint64, max int) ([]OutboxItem, error)
-	// ScanRequests returns up to max remembered requests after the given one, for a sweeper; the zero ref is the start.
-	ScanRequests(after RequestRef, max int) ([]RequestItem, error)
+	// ScanExpired returns up to max remembered requests that expire after the given one and by a time, the first to expire
+	// first; it looks at no other. It is for a sweeper; the zero ref is the start.
+	ScanExpired(after ExpiryRef, byMs int64, max int) ([]ExpiryRef, error)
 	// Mark is the highest seq that was delivered from a sending partition.
 	Mark(from Partition) (uint64, error)
+}
+
+// InboxPage is what was read of an inbox.
+type InboxPage struct {
+	Items []InboxItem
+	// Through is the seq up to which everything that was asked for is in Items: a later read goes on behind it. It is never
+	// above what the inbox has given out.
+	Through uint64
+	// More says that there are rows behind Through which were asked for.
+	More bool
 }

@@ -23,6 +23,11 @@ var (
 	// messages, answer their senders, reload and run again.
 	ErrStale = errors.New("stale: part of what the turn consumes is gone")
 
+	// ErrEnded: the instance has ended. Nothing was written.
+	ErrEnded = errors.New("the instance has ended")
+	// ErrKeyReused: the request key was used for another request to this instance. Nothing was written; use a key once.
+	ErrKeyReused = errors.New("the request key was used for another request")
+
 	// ErrBusy: admission is full. The proposal is not in the log; try again later.
 	ErrBusy = errors.New("busy: the journal's queue is full, try again later")
 	// ErrNotLeader: this journal does not lead the partition. The proposal is not in the log.
@@ -48,11 +53,17 @@ const (
 	AlreadyExists
 	Limit
 	Stale
+	Ended
+	KeyReused
+
+	// Codes is above every code.
+	Codes
 )
 
 var codeErrors = [...]error{
 	Conflict: ErrConflict, Fenced: ErrFenced, LeaseLost: ErrLeaseLost, NotFound: ErrNotFound,
 	AlreadyExists: ErrAlreadyExists, Limit: ErrLimit, Stale: ErrStale,
+	Ended: ErrEnded, KeyReused: ErrKeyReused,
 }
 
 // Part says which list of a CommitTurn a stale position counts in.
@@ -81,7 +92,7 @@ type Refusal struct {
 	Stale []Position
 	// Size and Max are set with the code Limit.
 	Size, Max uint64
-	// IID is the existing incarnation, with the code AlreadyExists.
+	// IID is the existing incarnation, with the codes AlreadyExists and Ended.
 	IID Incarnation
 }
 

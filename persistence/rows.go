@@ -50,6 +50,15 @@ type Head struct {
 	// A turn without events is stored as one part with Count 0 that starts at NextEvent.
 	LastPart uint64
 	Parent   Link
+	// Previous is the last chain of the execution before the current one; it is part of the current one's seed.
+	Previous Chain
+	// FirstExecution is the first whose history is kept, and FirstChain the last chain of the one before it: history is
+	// complete from there on, and what is missing before was pruned.
+	FirstExecution uint64
+	FirstChain     Chain
+	// Family says that a child of this instance was started in its own partition, which lists it by its parent, and Spread
+	// that one was in another.
+	Family, Spread bool
 
 	CreatedAtMs int64
 	// UpdatedAtMs is when Status was last set by a command that changed it (a continue-as-new too); lists are ordered
@@ -64,8 +73,14 @@ type Head struct {
 	Work     uint64
 	Timers   uint64
 	Children uint64
-	// NextSeq is the seq of the next inbox row, from 1.
-	NextSeq uint64
+	// Topics counts the inbox rows that are listed by topic.
+	Topics uint64
+	// InboxBytes is what the messages in the inbox have together.
+	InboxBytes uint64
+	// FirstSeq is the seq of the oldest row in the inbox, and NextSeq that of the next one to come, from 1; both are equal
+	// if the inbox is empty.
+	FirstSeq uint64
+	NextSeq  uint64
 	// HistoryEvents and HistoryBytes are of the current execution; bytes are those of headers and events.
 	HistoryEvents uint64
 	HistoryBytes  uint64
@@ -84,6 +99,10 @@ type PendingStart struct {
 	Input  []byte
 	Start  []byte
 	Parent Link
+	// NotBeforeMs is when the first turn may run; 0 is at once.
+	NotBeforeMs int64
+	// ExecutionTimeoutMs bounds the execution, from its first turn on; 0 is no bound.
+	ExecutionTimeoutMs int64
 }
 
 // StoredPart is one stored row of history.
@@ -96,6 +115,8 @@ type StoredPart struct {
 	Header []byte
 	Events []byte
 	Chain  Chain
+	// Previous is the last chain of the execution before; with the first part of an execution only.
+	Previous Chain
 }
 
 // ItemForm says what an inbox item holds.
@@ -115,9 +136,14 @@ type InboxItem struct {
 	NotBeforeMs int64
 	Form        ItemForm
 	Message     []byte
-	Execution   uint64
-	Event       uint64
-	ChildID     string
+	// Topic is what the message is about, and Ordinal its number among the rows of the topic (see TopicRow); 0 if it is
+	// not listed. Rows with a topic are always listed. Those without are listed when they come behind a listed one: what
+	// is not listed lies in front of everything that is.
+	Topic     Topic
+	Ordinal   uint64
+	Execution uint64
+	Event     uint64
+	ChildID   string
 }
 
 // WorkItem is a scheduled activity. ID is its instance's.
@@ -139,10 +165,31 @@ type WorkItem struct {
 	NotBeforeMs int64
 	// Part is the first event of the stored part that holds the ActivityScheduled event.
 	Part uint64
+	// Attempt is which attempt of the call's retry policy this is, and FirstEvent the schedule event of the first one, as in
+	// turnpb.ActivityScheduled: 0 for the first. FromExecution is the execution that scheduled it; 0 is that of the key.
+	Attempt       uint32
+	FirstEvent    uint64
+	FromExecution uint64
+	Deadlines     Deadlines
+	// Heartbeat are the details of the last heartbeat, and HeartbeatAtMs its time; 0 if there was none.
+	Heartbeat     []byte
+	HeartbeatAtMs int64
 	// Token, Holder and ExpiresAtMs are those of its lease; Token is empty if there is none.
 	Token       Token
 	Holder      Holder
 	ExpiresAtMs int64
+}
+
+// Deadlines bound an activity; 0 is no bound.
+type Deadlines struct {
+	// StartToCloseMs bounds one attempt, from the moment when its code begins.
+	StartToCloseMs int64
+	// ScheduleToStartAtMs is until when it may wait for a worker.
+	ScheduleToStartAtMs int64
+	// ScheduleToCloseAtMs is until when all attempts of the call must have ended.
+	ScheduleToCloseAtMs int64
+	// HeartbeatMs bounds the time between two heartbeats.
+	HeartbeatMs int64
 }
 
 // WorkOrder is the order of the work that the command with this index scheduled at this position.
@@ -154,8 +201,8 @@ type TimerItem struct {
 	Key TimerKey
 }
 
-// TurnLease is an L row: attempts, backoff and lease of an instance's turns; absent in the good case. A row that says
-// nothing (no attempts, no backoff, no lease) is not kept.
+// TurnLease is an L row: attempts, backoff and lease of an instance's turns, and why it is held; absent in the good case.
+// A row that says nothing (no attempts, no backoff, no lease, not held) is not kept.
 type TurnLease struct {
 	ID          string
 	IID         Incarnation
@@ -166,6 +213,40 @@ type TurnLease struct {
 	ExpiresAtMs int64
 	// Through is the highest inbox seq that the lease holds, or that the backoff of NotBeforeMs hides.
 	Through uint64
+	Held    Held
+}
+
+// Held says why an instance does not run; the zero Held is of one that is not held.
+type Held struct {
+	Reason string
+	// Build is what could not run it, and Tries how often that build has tried.
+	Build string
+	Tries uint32
+	// SinceMs is when it was first held.
+	SinceMs int64
+}
+
+// HeldRef is the listing entry of an instance that is held: by the time since when, then by incarnation.
+type HeldRef struct {
+	SinceMs int64
+	IID     Incarnation
+}
+
+// FamilyRef names a child by its parent: an entry in the child's partition, from its creation to its deletion.
+type FamilyRef struct {
+	// Partition is the parent's.
+	Partition Partition
+	Parent    Incarnation
+	Child     Incarnation
+}
+
+// WatcherItem is an instance that waits for the end of another one, in the partition of the one that it waits for.
+type WatcherItem struct {
+	// Target is the incarnation that is waited for.
+	Target Incarnation
+	// Partition and Link are those of who waits.
+	Partition Partition
+	Link      Link
 }
 
 // ChildItem is a child that an execution waits for.
@@ -183,15 +264,6 @@ type OutboxItem struct {
 	Message []byte
 }
 
-// RequestItem is a remembered request.
-type RequestItem struct {
-	ID          string
-	Key         string
-	IID         Incarnation
-	Seq         uint64
-	ExpiresAtMs int64
-}
-
 // PartitionState is a partition's own row.
 type PartitionState struct {
 	Applied        uint64
@@ -205,6 +277,20 @@ type PartitionState struct {
 	Running        uint64
 	Completed      uint64
 	Failed         uint64
+	// Held counts the instances that are held.
+	Held uint64
+	// Others are the newest processes of the nodes that had the partition before, the last one last; a lease of an older
+	// process of such a node is dead. At most NodesMax are kept: the leases of the rest end by their expiry.
+	Others []NodeProcess
+}
+
+// NodesMax is how many other nodes a partition remembers.
+const NodesMax = 64
+
+// NodeProcess is a process of a node.
+type NodeProcess struct {
+	Node    string
+	Process string
 }
 
 // ListCursor continues a listing after an entry; the zero value starts at the newest.

@@ -173,6 +173,62 @@ func (ChildPolicy) EnumDescriptor() ([]byte, []int) {
 	return file_event_proto_rawDescGZIP(), []int{2}
 }
 
+type SendOutcome int32
+
+const (
+	SendOutcome_SEND_OUTCOME_UNSPECIFIED SendOutcome = 0
+	SendOutcome_SEND_OUTCOME_DELIVERED   SendOutcome = 1
+	SendOutcome_SEND_OUTCOME_NOT_FOUND   SendOutcome = 2
+	SendOutcome_SEND_OUTCOME_ENDED       SendOutcome = 3
+	// The receiver's inbox was full.
+	SendOutcome_SEND_OUTCOME_BUSY SendOutcome = 4
+)
+
+// Enum value maps for SendOutcome.
+var (
+	SendOutcome_name = map[int32]string{
+		0: "SEND_OUTCOME_UNSPECIFIED",
+		1: "SEND_OUTCOME_DELIVERED",
+		2: "SEND_OUTCOME_NOT_FOUND",
+		3: "SEND_OUTCOME_ENDED",
+		4: "SEND_OUTCOME_BUSY",
+	}
+	SendOutcome_value = map[string]int32{
+		"SEND_OUTCOME_UNSPECIFIED": 0,
+		"SEND_OUTCOME_DELIVERED":   1,
+		"SEND_OUTCOME_NOT_FOUND":   2,
+		"SEND_OUTCOME_ENDED":       3,
+		"SEND_OUTCOME_BUSY":        4,
+	}
+)
+
+func (x SendOutcome) Enum() *SendOutcome {
+	p := new(SendOutcome)
+	*p = x
+	return p
+}
+
+func (x SendOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SendOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_event_proto_enumTypes[3].Descriptor()
+}
+
+func (SendOutcome) Type() protoreflect.EnumType {
+	return &file_event_proto_enumTypes[3]
+}
+
+func (x SendOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SendOutcome.Descriptor instead.
+func (SendOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{3}
+}
+
 // Event is one row of an execution's history. Ids start at 1 and rise by one; the first event is started.
 // Instance, execution, time and entropy stand in the segment header of the turn that wrote it.
 type Event struct {
@@ -208,6 +264,14 @@ type Event struct {
 	//	*Event_KeyValueSet
 	//	*Event_KeyValueCleared
 	//	*Event_KeyValuesCleared
+	//	*Event_PatchMarked
+	//	*Event_SideEffectRecorded
+	//	*Event_CompensationPushed
+	//	*Event_CompensationStarted
+	//	*Event_SendScheduled
+	//	*Event_SendEnded
+	//	*Event_AwaitScheduled
+	//	*Event_AwaitEnded
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -498,6 +562,78 @@ func (x *Event) GetKeyValuesCleared() *KeyValuesCleared {
 	return nil
 }
 
+func (x *Event) GetPatchMarked() *PatchMarked {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_PatchMarked); ok {
+			return x.PatchMarked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSideEffectRecorded() *SideEffectRecorded {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SideEffectRecorded); ok {
+			return x.SideEffectRecorded
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCompensationPushed() *CompensationPushed {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CompensationPushed); ok {
+			return x.CompensationPushed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCompensationStarted() *CompensationStarted {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CompensationStarted); ok {
+			return x.CompensationStarted
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSendScheduled() *SendScheduled {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SendScheduled); ok {
+			return x.SendScheduled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSendEnded() *SendEnded {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SendEnded); ok {
+			return x.SendEnded
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAwaitScheduled() *AwaitScheduled {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_AwaitScheduled); ok {
+			return x.AwaitScheduled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAwaitEnded() *AwaitEnded {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_AwaitEnded); ok {
+			return x.AwaitEnded
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -606,6 +742,38 @@ type Event_KeyValuesCleared struct {
 	KeyValuesCleared *KeyValuesCleared `protobuf:"bytes,83,opt,name=key_values_cleared,json=keyValuesCleared,proto3,oneof"`
 }
 
+type Event_PatchMarked struct {
+	PatchMarked *PatchMarked `protobuf:"bytes,90,opt,name=patch_marked,json=patchMarked,proto3,oneof"`
+}
+
+type Event_SideEffectRecorded struct {
+	SideEffectRecorded *SideEffectRecorded `protobuf:"bytes,91,opt,name=side_effect_recorded,json=sideEffectRecorded,proto3,oneof"`
+}
+
+type Event_CompensationPushed struct {
+	CompensationPushed *CompensationPushed `protobuf:"bytes,100,opt,name=compensation_pushed,json=compensationPushed,proto3,oneof"`
+}
+
+type Event_CompensationStarted struct {
+	CompensationStarted *CompensationStarted `protobuf:"bytes,101,opt,name=compensation_started,json=compensationStarted,proto3,oneof"`
+}
+
+type Event_SendScheduled struct {
+	SendScheduled *SendScheduled `protobuf:"bytes,110,opt,name=send_scheduled,json=sendScheduled,proto3,oneof"`
+}
+
+type Event_SendEnded struct {
+	SendEnded *SendEnded `protobuf:"bytes,111,opt,name=send_ended,json=sendEnded,proto3,oneof"`
+}
+
+type Event_AwaitScheduled struct {
+	AwaitScheduled *AwaitScheduled `protobuf:"bytes,112,opt,name=await_scheduled,json=awaitScheduled,proto3,oneof"`
+}
+
+type Event_AwaitEnded struct {
+	AwaitEnded *AwaitEnded `protobuf:"bytes,113,opt,name=await_ended,json=awaitEnded,proto3,oneof"`
+}
+
 func (*Event_Started) isEvent_Kind() {}
 
 func (*Event_Completed) isEvent_Kind() {}
@@ -657,6 +825,22 @@ func (*Event_KeyValueSet) isEvent_Kind() {}
 func (*Event_KeyValueCleared) isEvent_Kind() {}
 
 func (*Event_KeyValuesCleared) isEvent_Kind() {}
+
+func (*Event_PatchMarked) isEvent_Kind() {}
+
+func (*Event_SideEffectRecorded) isEvent_Kind() {}
+
+func (*Event_CompensationPushed) isEvent_Kind() {}
+
+func (*Event_CompensationStarted) isEvent_Kind() {}
+
+func (*Event_SendScheduled) isEvent_Kind() {}
+
+func (*Event_SendEnded) isEvent_Kind() {}
+
+func (*Event_AwaitScheduled) isEvent_Kind() {}
+
+func (*Event_AwaitEnded) isEvent_Kind() {}
 
 // EventList is how the events of one stored part of a turn are encoded.
 type EventList struct {
@@ -714,8 +898,18 @@ type OrchestrationStarted struct {
 	// What the previous execution had received and not consumed, in history order.
 	Carried             []*Carried `protobuf:"bytes,5,rep,name=carried,proto3" json:"carried,omitempty"`
 	InitialCustomStatus *string    `protobuf:"bytes,6,opt,name=initial_custom_status,json=initialCustomStatus,proto3,oneof" json:"initial_custom_status,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// What the starter handed on beside the input, by name.
+	Headers []*Header `protobuf:"bytes,7,rep,name=headers,proto3" json:"headers,omitempty"`
+	// What instances are found by, by name.
+	Attributes []*Attribute `protobuf:"bytes,8,rep,name=attributes,proto3" json:"attributes,omitempty"`
+	// The registration has a cleanup step: an end by cancel or failure needs its handler.
+	Cleanup bool `protobuf:"varint,9,opt,name=cleanup,proto3" json:"cleanup,omitempty"`
+	// How long the execution may take, from its first turn on; 0 is without bound.
+	ExecutionTimeoutMs int64 `protobuf:"varint,10,opt,name=execution_timeout_ms,json=executionTimeoutMs,proto3" json:"execution_timeout_ms,omitempty"`
+	// The turn that a resumed execution goes on from; absent for all others.
+	Base          *Base `protobuf:"bytes,11,opt,name=base,proto3" json:"base,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrchestrationStarted) Reset() {
@@ -790,6 +984,209 @@ func (x *OrchestrationStarted) GetInitialCustomStatus() string {
 	return ""
 }
 
+func (x *OrchestrationStarted) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *OrchestrationStarted) GetAttributes() []*Attribute {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+func (x *OrchestrationStarted) GetCleanup() bool {
+	if x != nil {
+		return x.Cleanup
+	}
+	return false
+}
+
+func (x *OrchestrationStarted) GetExecutionTimeoutMs() int64 {
+	if x != nil {
+		return x.ExecutionTimeoutMs
+	}
+	return 0
+}
+
+func (x *OrchestrationStarted) GetBase() *Base {
+	if x != nil {
+		return x.Base
+	}
+	return nil
+}
+
+// Header is a named value that goes with a call and that no code has to read. Names are unique; their order is kept.
+type Header struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Header) Reset() {
+	*x = Header{}
+	mi := &file_event_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Header) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Header) ProtoMessage() {}
+
+func (x *Header) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Header.ProtoReflect.Descriptor instead.
+func (*Header) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Header) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Header) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+// Attribute is a named value that instances are found by. Names are unique; their order is kept.
+type Attribute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attribute) Reset() {
+	*x = Attribute{}
+	mi := &file_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attribute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attribute) ProtoMessage() {}
+
+func (x *Attribute) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attribute.ProtoReflect.Descriptor instead.
+func (*Attribute) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Attribute) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Attribute) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+// Base names a committed turn of an earlier execution of the same instance.
+type Base struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Execution uint64                 `protobuf:"varint,1,opt,name=execution,proto3" json:"execution,omitempty"`
+	Turn      uint64                 `protobuf:"varint,2,opt,name=turn,proto3" json:"turn,omitempty"`
+	// The chain after that turn: 16 bytes.
+	Chain         []byte `protobuf:"bytes,3,opt,name=chain,proto3" json:"chain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Base) Reset() {
+	*x = Base{}
+	mi := &file_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Base) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Base) ProtoMessage() {}
+
+func (x *Base) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Base.ProtoReflect.Descriptor instead.
+func (*Base) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Base) GetExecution() uint64 {
+	if x != nil {
+		return x.Execution
+	}
+	return 0
+}
+
+func (x *Base) GetTurn() uint64 {
+	if x != nil {
+		return x.Turn
+	}
+	return 0
+}
+
+func (x *Base) GetChain() []byte {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
 // Parent names the schedule event that waits for this instance.
 type Parent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -802,7 +1199,7 @@ type Parent struct {
 
 func (x *Parent) Reset() {
 	*x = Parent{}
-	mi := &file_event_proto_msgTypes[3]
+	mi := &file_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +1211,7 @@ func (x *Parent) String() string {
 func (*Parent) ProtoMessage() {}
 
 func (x *Parent) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[3]
+	mi := &file_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +1224,7 @@ func (x *Parent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parent.ProtoReflect.Descriptor instead.
 func (*Parent) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{3}
+	return file_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Parent) GetInstance() string {
@@ -863,7 +1260,7 @@ type Carried struct {
 
 func (x *Carried) Reset() {
 	*x = Carried{}
-	mi := &file_event_proto_msgTypes[4]
+	mi := &file_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +1272,7 @@ func (x *Carried) String() string {
 func (*Carried) ProtoMessage() {}
 
 func (x *Carried) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[4]
+	mi := &file_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +1285,7 @@ func (x *Carried) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Carried.ProtoReflect.Descriptor instead.
 func (*Carried) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{4}
+	return file_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Carried) GetKind() ArrivalKind {
@@ -921,7 +1318,7 @@ type OrchestrationCompleted struct {
 
 func (x *OrchestrationCompleted) Reset() {
 	*x = OrchestrationCompleted{}
-	mi := &file_event_proto_msgTypes[5]
+	mi := &file_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1330,7 @@ func (x *OrchestrationCompleted) String() string {
 func (*OrchestrationCompleted) ProtoMessage() {}
 
 func (x *OrchestrationCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[5]
+	mi := &file_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1343,7 @@ func (x *OrchestrationCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrchestrationCompleted.ProtoReflect.Descriptor instead.
 func (*OrchestrationCompleted) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{5}
+	return file_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OrchestrationCompleted) GetOutput() []byte {
@@ -965,7 +1362,7 @@ type OrchestrationFailed struct {
 
 func (x *OrchestrationFailed) Reset() {
 	*x = OrchestrationFailed{}
-	mi := &file_event_proto_msgTypes[6]
+	mi := &file_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1374,7 @@ func (x *OrchestrationFailed) String() string {
 func (*OrchestrationFailed) ProtoMessage() {}
 
 func (x *OrchestrationFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[6]
+	mi := &file_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1387,7 @@ func (x *OrchestrationFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrchestrationFailed.ProtoReflect.Descriptor instead.
 func (*OrchestrationFailed) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{6}
+	return file_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OrchestrationFailed) GetFailure() *Failure {
@@ -1011,7 +1408,7 @@ type OrchestrationContinuedAsNew struct {
 
 func (x *OrchestrationContinuedAsNew) Reset() {
 	*x = OrchestrationContinuedAsNew{}
-	mi := &file_event_proto_msgTypes[7]
+	mi := &file_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1420,7 @@ func (x *OrchestrationContinuedAsNew) String() string {
 func (*OrchestrationContinuedAsNew) ProtoMessage() {}
 
 func (x *OrchestrationContinuedAsNew) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[7]
+	mi := &file_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1433,7 @@ func (x *OrchestrationContinuedAsNew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrchestrationContinuedAsNew.ProtoReflect.Descriptor instead.
 func (*OrchestrationContinuedAsNew) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{7}
+	return file_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OrchestrationContinuedAsNew) GetInput() []byte {
@@ -1062,7 +1459,7 @@ type OrchestrationCancelRequested struct {
 
 func (x *OrchestrationCancelRequested) Reset() {
 	*x = OrchestrationCancelRequested{}
-	mi := &file_event_proto_msgTypes[8]
+	mi := &file_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1471,7 @@ func (x *OrchestrationCancelRequested) String() string {
 func (*OrchestrationCancelRequested) ProtoMessage() {}
 
 func (x *OrchestrationCancelRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[8]
+	mi := &file_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1484,7 @@ func (x *OrchestrationCancelRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrchestrationCancelRequested.ProtoReflect.Descriptor instead.
 func (*OrchestrationCancelRequested) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{8}
+	return file_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OrchestrationCancelRequested) GetReason() string {
@@ -1098,18 +1495,27 @@ func (x *OrchestrationCancelRequested) GetReason() string {
 }
 
 type ActivityScheduled struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Input         []byte                 `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
-	Session       *string                `protobuf:"bytes,3,opt,name=session,proto3,oneof" json:"session,omitempty"`
-	Tag           *string                `protobuf:"bytes,4,opt,name=tag,proto3,oneof" json:"tag,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Input   []byte                 `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
+	Session *string                `protobuf:"bytes,3,opt,name=session,proto3,oneof" json:"session,omitempty"`
+	Tag     *string                `protobuf:"bytes,4,opt,name=tag,proto3,oneof" json:"tag,omitempty"`
+	// Which attempt of the call's retry policy this is: 2, 3, and so on; 0 is the first.
+	Attempt uint32 `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// The schedule event of the call's first attempt; 0 if this is the first. All attempts share its idempotency key.
+	FirstEvent uint64 `protobuf:"varint,6,opt,name=first_event,json=firstEvent,proto3" json:"first_event,omitempty"`
+	// Absent: without any.
+	Timeouts *ActivityTimeouts `protobuf:"bytes,7,opt,name=timeouts,proto3" json:"timeouts,omitempty"`
+	// The details of the last heartbeat of the attempt before; absent if there was none.
+	LastHeartbeat []byte    `protobuf:"bytes,8,opt,name=last_heartbeat,json=lastHeartbeat,proto3,oneof" json:"last_heartbeat,omitempty"`
+	Headers       []*Header `protobuf:"bytes,9,rep,name=headers,proto3" json:"headers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ActivityScheduled) Reset() {
 	*x = ActivityScheduled{}
-	mi := &file_event_proto_msgTypes[9]
+	mi := &file_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1527,7 @@ func (x *ActivityScheduled) String() string {
 func (*ActivityScheduled) ProtoMessage() {}
 
 func (x *ActivityScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[9]
+	mi := &file_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1540,7 @@ func (x *ActivityScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivityScheduled.ProtoReflect.Descriptor instead.
 func (*ActivityScheduled) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{9}
+	return file_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ActivityScheduled) GetName() string {
@@ -1165,6 +1571,114 @@ func (x *ActivityScheduled) GetTag() string {
 	return ""
 }
 
+func (x *ActivityScheduled) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ActivityScheduled) GetFirstEvent() uint64 {
+	if x != nil {
+		return x.FirstEvent
+	}
+	return 0
+}
+
+func (x *ActivityScheduled) GetTimeouts() *ActivityTimeouts {
+	if x != nil {
+		return x.Timeouts
+	}
+	return nil
+}
+
+func (x *ActivityScheduled) GetLastHeartbeat() []byte {
+	if x != nil {
+		return x.LastHeartbeat
+	}
+	return nil
+}
+
+func (x *ActivityScheduled) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+// ActivityTimeouts bound a call; 0 is without a bound.
+type ActivityTimeouts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From the moment when the code begins, for each attempt.
+	StartToCloseMs int64 `protobuf:"varint,1,opt,name=start_to_close_ms,json=startToCloseMs,proto3" json:"start_to_close_ms,omitempty"`
+	// The wait for a worker.
+	ScheduleToStartMs int64 `protobuf:"varint,2,opt,name=schedule_to_start_ms,json=scheduleToStartMs,proto3" json:"schedule_to_start_ms,omitempty"`
+	// All attempts and waits of the call together.
+	ScheduleToCloseMs int64 `protobuf:"varint,3,opt,name=schedule_to_close_ms,json=scheduleToCloseMs,proto3" json:"schedule_to_close_ms,omitempty"`
+	// Between two heartbeats.
+	HeartbeatMs   int64 `protobuf:"varint,4,opt,name=heartbeat_ms,json=heartbeatMs,proto3" json:"heartbeat_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ActivityTimeouts) Reset() {
+	*x = ActivityTimeouts{}
+	mi := &file_event_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActivityTimeouts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActivityTimeouts) ProtoMessage() {}
+
+func (x *ActivityTimeouts) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActivityTimeouts.ProtoReflect.Descriptor instead.
+func (*ActivityTimeouts) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ActivityTimeouts) GetStartToCloseMs() int64 {
+	if x != nil {
+		return x.StartToCloseMs
+	}
+	return 0
+}
+
+func (x *ActivityTimeouts) GetScheduleToStartMs() int64 {
+	if x != nil {
+		return x.ScheduleToStartMs
+	}
+	return 0
+}
+
+func (x *ActivityTimeouts) GetScheduleToCloseMs() int64 {
+	if x != nil {
+		return x.ScheduleToCloseMs
+	}
+	return 0
+}
+
+func (x *ActivityTimeouts) GetHeartbeatMs() int64 {
+	if x != nil {
+		return x.HeartbeatMs
+	}
+	return 0
+}
+
 type ActivityCompleted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        []byte                 `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
@@ -1174,7 +1688,7 @@ type ActivityCompleted struct {
 
 func (x *ActivityCompleted) Reset() {
 	*x = ActivityCompleted{}
-	mi := &file_event_proto_msgTypes[10]
+	mi := &file_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1700,7 @@ func (x *ActivityCompleted) String() string {
 func (*ActivityCompleted) ProtoMessage() {}
 
 func (x *ActivityCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[10]
+	mi := &file_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1713,7 @@ func (x *ActivityCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivityCompleted.ProtoReflect.Descriptor instead.
 func (*ActivityCompleted) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{10}
+	return file_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ActivityCompleted) GetResult() []byte {
@@ -1210,15 +1724,19 @@ func (x *ActivityCompleted) GetResult() []byte {
 }
 
 type ActivityFailed struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Failure *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
+	// Which timeout ended the attempt; unspecified if none did.
+	Timeout TimeoutKind `protobuf:"varint,2,opt,name=timeout,proto3,enum=turnstone.v1.TimeoutKind" json:"timeout,omitempty"`
+	// The details of the attempt's last heartbeat; absent if there was none.
+	LastHeartbeat []byte `protobuf:"bytes,3,opt,name=last_heartbeat,json=lastHeartbeat,proto3,oneof" json:"last_heartbeat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ActivityFailed) Reset() {
 	*x = ActivityFailed{}
-	mi := &file_event_proto_msgTypes[11]
+	mi := &file_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1748,7 @@ func (x *ActivityFailed) String() string {
 func (*ActivityFailed) ProtoMessage() {}
 
 func (x *ActivityFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[11]
+	mi := &file_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,12 +1761,26 @@ func (x *ActivityFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivityFailed.ProtoReflect.Descriptor instead.
 func (*ActivityFailed) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{11}
+	return file_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ActivityFailed) GetFailure() *Failure {
 	if x != nil {
 		return x.Failure
+	}
+	return nil
+}
+
+func (x *ActivityFailed) GetTimeout() TimeoutKind {
+	if x != nil {
+		return x.Timeout
+	}
+	return TimeoutKind_TIMEOUT_KIND_UNSPECIFIED
+}
+
+func (x *ActivityFailed) GetLastHeartbeat() []byte {
+	if x != nil {
+		return x.LastHeartbeat
 	}
 	return nil
 }
@@ -1262,7 +1794,7 @@ type ActivityCancelRequested struct {
 
 func (x *ActivityCancelRequested) Reset() {
 	*x = ActivityCancelRequested{}
-	mi := &file_event_proto_msgTypes[12]
+	mi := &file_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1806,7 @@ func (x *ActivityCancelRequested) String() string {
 func (*ActivityCancelRequested) ProtoMessage() {}
 
 func (x *ActivityCancelRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[12]
+	mi := &file_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1819,7 @@ func (x *ActivityCancelRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivityCancelRequested.ProtoReflect.Descriptor instead.
 func (*ActivityCancelRequested) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{12}
+	return file_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ActivityCancelRequested) GetReason() string {
@@ -1306,7 +1838,7 @@ type TimerCreated struct {
 
 func (x *TimerCreated) Reset() {
 	*x = TimerCreated{}
-	mi := &file_event_proto_msgTypes[13]
+	mi := &file_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1318,7 +1850,7 @@ func (x *TimerCreated) String() string {
 func (*TimerCreated) ProtoMessage() {}
 
 func (x *TimerCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[13]
+	mi := &file_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1331,7 +1863,7 @@ func (x *TimerCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimerCreated.ProtoReflect.Descriptor instead.
 func (*TimerCreated) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{13}
+	return file_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TimerCreated) GetFireAtMs() int64 {
@@ -1350,7 +1882,7 @@ type TimerFired struct {
 
 func (x *TimerFired) Reset() {
 	*x = TimerFired{}
-	mi := &file_event_proto_msgTypes[14]
+	mi := &file_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1894,7 @@ func (x *TimerFired) String() string {
 func (*TimerFired) ProtoMessage() {}
 
 func (x *TimerFired) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[14]
+	mi := &file_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1907,7 @@ func (x *TimerFired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimerFired.ProtoReflect.Descriptor instead.
 func (*TimerFired) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{14}
+	return file_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TimerFired) GetFireAtMs() int64 {
@@ -1395,7 +1927,7 @@ type ExternalSubscribed struct {
 
 func (x *ExternalSubscribed) Reset() {
 	*x = ExternalSubscribed{}
-	mi := &file_event_proto_msgTypes[15]
+	mi := &file_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1939,7 @@ func (x *ExternalSubscribed) String() string {
 func (*ExternalSubscribed) ProtoMessage() {}
 
 func (x *ExternalSubscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[15]
+	mi := &file_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1952,7 @@ func (x *ExternalSubscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalSubscribed.ProtoReflect.Descriptor instead.
 func (*ExternalSubscribed) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{15}
+	return file_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExternalSubscribed) GetName() string {
@@ -1447,7 +1979,7 @@ type ExternalEvent struct {
 
 func (x *ExternalEvent) Reset() {
 	*x = ExternalEvent{}
-	mi := &file_event_proto_msgTypes[16]
+	mi := &file_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1991,7 @@ func (x *ExternalEvent) String() string {
 func (*ExternalEvent) ProtoMessage() {}
 
 func (x *ExternalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[16]
+	mi := &file_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +2004,7 @@ func (x *ExternalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalEvent.ProtoReflect.Descriptor instead.
 func (*ExternalEvent) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{16}
+	return file_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExternalEvent) GetName() string {
@@ -1498,7 +2030,7 @@ type ExternalSubscribedCancelled struct {
 
 func (x *ExternalSubscribedCancelled) Reset() {
 	*x = ExternalSubscribedCancelled{}
-	mi := &file_event_proto_msgTypes[17]
+	mi := &file_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +2042,7 @@ func (x *ExternalSubscribedCancelled) String() string {
 func (*ExternalSubscribedCancelled) ProtoMessage() {}
 
 func (x *ExternalSubscribedCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[17]
+	mi := &file_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +2055,7 @@ func (x *ExternalSubscribedCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalSubscribedCancelled.ProtoReflect.Descriptor instead.
 func (*ExternalSubscribedCancelled) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{17}
+	return file_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ExternalSubscribedCancelled) GetReason() string {
@@ -1542,7 +2074,7 @@ type QueueSubscribed struct {
 
 func (x *QueueSubscribed) Reset() {
 	*x = QueueSubscribed{}
-	mi := &file_event_proto_msgTypes[18]
+	mi := &file_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +2086,7 @@ func (x *QueueSubscribed) String() string {
 func (*QueueSubscribed) ProtoMessage() {}
 
 func (x *QueueSubscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[18]
+	mi := &file_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +2099,7 @@ func (x *QueueSubscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueSubscribed.ProtoReflect.Descriptor instead.
 func (*QueueSubscribed) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{18}
+	return file_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *QueueSubscribed) GetName() string {
@@ -1587,7 +2119,7 @@ type QueueEventDelivered struct {
 
 func (x *QueueEventDelivered) Reset() {
 	*x = QueueEventDelivered{}
-	mi := &file_event_proto_msgTypes[19]
+	mi := &file_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +2131,7 @@ func (x *QueueEventDelivered) String() string {
 func (*QueueEventDelivered) ProtoMessage() {}
 
 func (x *QueueEventDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[19]
+	mi := &file_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +2144,7 @@ func (x *QueueEventDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueEventDelivered.ProtoReflect.Descriptor instead.
 func (*QueueEventDelivered) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{19}
+	return file_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *QueueEventDelivered) GetName() string {
@@ -1638,7 +2170,7 @@ type QueueSubscriptionCancelled struct {
 
 func (x *QueueSubscriptionCancelled) Reset() {
 	*x = QueueSubscriptionCancelled{}
-	mi := &file_event_proto_msgTypes[20]
+	mi := &file_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +2182,7 @@ func (x *QueueSubscriptionCancelled) String() string {
 func (*QueueSubscriptionCancelled) ProtoMessage() {}
 
 func (x *QueueSubscriptionCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[20]
+	mi := &file_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +2195,7 @@ func (x *QueueSubscriptionCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueSubscriptionCancelled.ProtoReflect.Descriptor instead.
 func (*QueueSubscriptionCancelled) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{20}
+	return file_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *QueueSubscriptionCancelled) GetReason() string {
@@ -1686,7 +2218,7 @@ type SubOrchestrationScheduled struct {
 
 func (x *SubOrchestrationScheduled) Reset() {
 	*x = SubOrchestrationScheduled{}
-	mi := &file_event_proto_msgTypes[21]
+	mi := &file_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1698,7 +2230,7 @@ func (x *SubOrchestrationScheduled) String() string {
 func (*SubOrchestrationScheduled) ProtoMessage() {}
 
 func (x *SubOrchestrationScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[21]
+	mi := &file_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1711,7 +2243,7 @@ func (x *SubOrchestrationScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubOrchestrationScheduled.ProtoReflect.Descriptor instead.
 func (*SubOrchestrationScheduled) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{21}
+	return file_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SubOrchestrationScheduled) GetName() string {
@@ -1751,7 +2283,7 @@ type SubOrchestrationCompleted struct {
 
 func (x *SubOrchestrationCompleted) Reset() {
 	*x = SubOrchestrationCompleted{}
-	mi := &file_event_proto_msgTypes[22]
+	mi := &file_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1763,7 +2295,7 @@ func (x *SubOrchestrationCompleted) String() string {
 func (*SubOrchestrationCompleted) ProtoMessage() {}
 
 func (x *SubOrchestrationCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[22]
+	mi := &file_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1776,7 +2308,7 @@ func (x *SubOrchestrationCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubOrchestrationCompleted.ProtoReflect.Descriptor instead.
 func (*SubOrchestrationCompleted) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{22}
+	return file_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SubOrchestrationCompleted) GetResult() []byte {
@@ -1795,7 +2327,7 @@ type SubOrchestrationFailed struct {
 
 func (x *SubOrchestrationFailed) Reset() {
 	*x = SubOrchestrationFailed{}
-	mi := &file_event_proto_msgTypes[23]
+	mi := &file_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1807,7 +2339,7 @@ func (x *SubOrchestrationFailed) String() string {
 func (*SubOrchestrationFailed) ProtoMessage() {}
 
 func (x *SubOrchestrationFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[23]
+	mi := &file_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1820,7 +2352,7 @@ func (x *SubOrchestrationFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubOrchestrationFailed.ProtoReflect.Descriptor instead.
 func (*SubOrchestrationFailed) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{23}
+	return file_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SubOrchestrationFailed) GetFailure() *Failure {
@@ -1839,7 +2371,7 @@ type SubOrchestrationCancelRequested struct {
 
 func (x *SubOrchestrationCancelRequested) Reset() {
 	*x = SubOrchestrationCancelRequested{}
-	mi := &file_event_proto_msgTypes[24]
+	mi := &file_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +2383,7 @@ func (x *SubOrchestrationCancelRequested) String() string {
 func (*SubOrchestrationCancelRequested) ProtoMessage() {}
 
 func (x *SubOrchestrationCancelRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[24]
+	mi := &file_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +2396,7 @@ func (x *SubOrchestrationCancelRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubOrchestrationCancelRequested.ProtoReflect.Descriptor instead.
 func (*SubOrchestrationCancelRequested) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{24}
+	return file_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubOrchestrationCancelRequested) GetReason() string {
@@ -1885,7 +2417,7 @@ type OrchestrationChained struct {
 
 func (x *OrchestrationChained) Reset() {
 	*x = OrchestrationChained{}
-	mi := &file_event_proto_msgTypes[25]
+	mi := &file_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +2429,7 @@ func (x *OrchestrationChained) String() string {
 func (*OrchestrationChained) ProtoMessage() {}
 
 func (x *OrchestrationChained) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[25]
+	mi := &file_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +2442,7 @@ func (x *OrchestrationChained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrchestrationChained.ProtoReflect.Descriptor instead.
 func (*OrchestrationChained) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{25}
+	return file_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *OrchestrationChained) GetName() string {
@@ -1944,7 +2476,7 @@ type CustomStatusUpdated struct {
 
 func (x *CustomStatusUpdated) Reset() {
 	*x = CustomStatusUpdated{}
-	mi := &file_event_proto_msgTypes[26]
+	mi := &file_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1956,7 +2488,7 @@ func (x *CustomStatusUpdated) String() string {
 func (*CustomStatusUpdated) ProtoMessage() {}
 
 func (x *CustomStatusUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[26]
+	mi := &file_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1969,7 +2501,7 @@ func (x *CustomStatusUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomStatusUpdated.ProtoReflect.Descriptor instead.
 func (*CustomStatusUpdated) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{26}
+	return file_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CustomStatusUpdated) GetStatus() string {
@@ -1990,7 +2522,7 @@ type KeyValueSet struct {
 
 func (x *KeyValueSet) Reset() {
 	*x = KeyValueSet{}
-	mi := &file_event_proto_msgTypes[27]
+	mi := &file_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2002,7 +2534,7 @@ func (x *KeyValueSet) String() string {
 func (*KeyValueSet) ProtoMessage() {}
 
 func (x *KeyValueSet) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[27]
+	mi := &file_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2015,7 +2547,7 @@ func (x *KeyValueSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValueSet.ProtoReflect.Descriptor instead.
 func (*KeyValueSet) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{27}
+	return file_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *KeyValueSet) GetKey() string {
@@ -2048,7 +2580,7 @@ type KeyValueCleared struct {
 
 func (x *KeyValueCleared) Reset() {
 	*x = KeyValueCleared{}
-	mi := &file_event_proto_msgTypes[28]
+	mi := &file_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2060,7 +2592,7 @@ func (x *KeyValueCleared) String() string {
 func (*KeyValueCleared) ProtoMessage() {}
 
 func (x *KeyValueCleared) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[28]
+	mi := &file_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2073,7 +2605,7 @@ func (x *KeyValueCleared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValueCleared.ProtoReflect.Descriptor instead.
 func (*KeyValueCleared) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{28}
+	return file_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *KeyValueCleared) GetKey() string {
@@ -2091,7 +2623,7 @@ type KeyValuesCleared struct {
 
 func (x *KeyValuesCleared) Reset() {
 	*x = KeyValuesCleared{}
-	mi := &file_event_proto_msgTypes[29]
+	mi := &file_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2103,7 +2635,7 @@ func (x *KeyValuesCleared) String() string {
 func (*KeyValuesCleared) ProtoMessage() {}
 
 func (x *KeyValuesCleared) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[29]
+	mi := &file_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,14 +2648,437 @@ func (x *KeyValuesCleared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValuesCleared.ProtoReflect.Descriptor instead.
 func (*KeyValuesCleared) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{29}
+	return file_event_proto_rawDescGZIP(), []int{33}
 }
+
+// PatchMarked records that code asked for a patch and took the new way. It stands outside the matching of operations.
+type PatchMarked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The code no longer knows the old way.
+	Deprecated    bool `protobuf:"varint,2,opt,name=deprecated,proto3" json:"deprecated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PatchMarked) Reset() {
+	*x = PatchMarked{}
+	mi := &file_event_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PatchMarked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PatchMarked) ProtoMessage() {}
+
+func (x *PatchMarked) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PatchMarked.ProtoReflect.Descriptor instead.
+func (*PatchMarked) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *PatchMarked) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PatchMarked) GetDeprecated() bool {
+	if x != nil {
+		return x.Deprecated
+	}
+	return false
+}
+
+// SideEffectRecorded keeps a value that code computed once.
+type SideEffectRecorded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         []byte                 `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SideEffectRecorded) Reset() {
+	*x = SideEffectRecorded{}
+	mi := &file_event_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SideEffectRecorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SideEffectRecorded) ProtoMessage() {}
+
+func (x *SideEffectRecorded) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SideEffectRecorded.ProtoReflect.Descriptor instead.
+func (*SideEffectRecorded) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SideEffectRecorded) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+// CompensationPushed records that code has an undo step from here on.
+type CompensationPushed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompensationPushed) Reset() {
+	*x = CompensationPushed{}
+	mi := &file_event_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompensationPushed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompensationPushed) ProtoMessage() {}
+
+func (x *CompensationPushed) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompensationPushed.ProtoReflect.Descriptor instead.
+func (*CompensationPushed) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{36}
+}
+
+// CompensationStarted fixes how the execution ends; the undo steps run after it.
+type CompensationStarted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompensationStarted) Reset() {
+	*x = CompensationStarted{}
+	mi := &file_event_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompensationStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompensationStarted) ProtoMessage() {}
+
+func (x *CompensationStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompensationStarted.ProtoReflect.Descriptor instead.
+func (*CompensationStarted) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *CompensationStarted) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+// SendScheduled is an event or a queue message for another instance.
+type SendScheduled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      string                 `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Kind          ArrivalKind            `protobuf:"varint,2,opt,name=kind,proto3,enum=turnstone.v1.ArrivalKind" json:"kind,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendScheduled) Reset() {
+	*x = SendScheduled{}
+	mi := &file_event_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendScheduled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendScheduled) ProtoMessage() {}
+
+func (x *SendScheduled) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendScheduled.ProtoReflect.Descriptor instead.
+func (*SendScheduled) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *SendScheduled) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *SendScheduled) GetKind() ArrivalKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ArrivalKind_ARRIVAL_KIND_UNSPECIFIED
+}
+
+func (x *SendScheduled) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SendScheduled) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// SendEnded says what became of a send.
+type SendEnded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       SendOutcome            `protobuf:"varint,1,opt,name=outcome,proto3,enum=turnstone.v1.SendOutcome" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendEnded) Reset() {
+	*x = SendEnded{}
+	mi := &file_event_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendEnded) ProtoMessage() {}
+
+func (x *SendEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendEnded.ProtoReflect.Descriptor instead.
+func (*SendEnded) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SendEnded) GetOutcome() SendOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return SendOutcome_SEND_OUTCOME_UNSPECIFIED
+}
+
+// AwaitScheduled waits for the end of another instance.
+type AwaitScheduled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instance      string                 `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitScheduled) Reset() {
+	*x = AwaitScheduled{}
+	mi := &file_event_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitScheduled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitScheduled) ProtoMessage() {}
+
+func (x *AwaitScheduled) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitScheduled.ProtoReflect.Descriptor instead.
+func (*AwaitScheduled) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *AwaitScheduled) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+// AwaitEnded says how the other instance ended. None of the kinds: there is no such instance, or it was deleted.
+type AwaitEnded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to End:
+	//
+	//	*AwaitEnded_Completed
+	//	*AwaitEnded_Failed
+	End           isAwaitEnded_End `protobuf_oneof:"end"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitEnded) Reset() {
+	*x = AwaitEnded{}
+	mi := &file_event_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitEnded) ProtoMessage() {}
+
+func (x *AwaitEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitEnded.ProtoReflect.Descriptor instead.
+func (*AwaitEnded) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *AwaitEnded) GetEnd() isAwaitEnded_End {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *AwaitEnded) GetCompleted() *OrchestrationCompleted {
+	if x != nil {
+		if x, ok := x.End.(*AwaitEnded_Completed); ok {
+			return x.Completed
+		}
+	}
+	return nil
+}
+
+func (x *AwaitEnded) GetFailed() *OrchestrationFailed {
+	if x != nil {
+		if x, ok := x.End.(*AwaitEnded_Failed); ok {
+			return x.Failed
+		}
+	}
+	return nil
+}
+
+type isAwaitEnded_End interface {
+	isAwaitEnded_End()
+}
+
+type AwaitEnded_Completed struct {
+	Completed *OrchestrationCompleted `protobuf:"bytes,1,opt,name=completed,proto3,oneof"`
+}
+
+type AwaitEnded_Failed struct {
+	Failed *OrchestrationFailed `protobuf:"bytes,2,opt,name=failed,proto3,oneof"`
+}
+
+func (*AwaitEnded_Completed) isAwaitEnded_End() {}
+
+func (*AwaitEnded_Failed) isAwaitEnded_End() {}
 
 var File_event_proto protoreflect.FileDescriptor
 
 const file_event_proto_rawDesc = "" +
 	"\n" +
-	"\vevent.proto\x12\fturnstone.v1\x1a\rfailure.proto\"\xe3\x11\n" +
+	"\vevent.proto\x12\fturnstone.v1\x1a\rfailure.proto\"\xac\x16\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\x04R\x06source\x12>\n" +
@@ -2154,18 +3109,46 @@ const file_event_proto_rawDesc = "" +
 	"\x15custom_status_updated\x18P \x01(\v2!.turnstone.v1.CustomStatusUpdatedH\x00R\x13customStatusUpdated\x12?\n" +
 	"\rkey_value_set\x18Q \x01(\v2\x19.turnstone.v1.KeyValueSetH\x00R\vkeyValueSet\x12K\n" +
 	"\x11key_value_cleared\x18R \x01(\v2\x1d.turnstone.v1.KeyValueClearedH\x00R\x0fkeyValueCleared\x12N\n" +
-	"\x12key_values_cleared\x18S \x01(\v2\x1e.turnstone.v1.KeyValuesClearedH\x00R\x10keyValuesClearedB\x06\n" +
+	"\x12key_values_cleared\x18S \x01(\v2\x1e.turnstone.v1.KeyValuesClearedH\x00R\x10keyValuesCleared\x12>\n" +
+	"\fpatch_marked\x18Z \x01(\v2\x19.turnstone.v1.PatchMarkedH\x00R\vpatchMarked\x12T\n" +
+	"\x14side_effect_recorded\x18[ \x01(\v2 .turnstone.v1.SideEffectRecordedH\x00R\x12sideEffectRecorded\x12S\n" +
+	"\x13compensation_pushed\x18d \x01(\v2 .turnstone.v1.CompensationPushedH\x00R\x12compensationPushed\x12V\n" +
+	"\x14compensation_started\x18e \x01(\v2!.turnstone.v1.CompensationStartedH\x00R\x13compensationStarted\x12D\n" +
+	"\x0esend_scheduled\x18n \x01(\v2\x1b.turnstone.v1.SendScheduledH\x00R\rsendScheduled\x128\n" +
+	"\n" +
+	"send_ended\x18o \x01(\v2\x17.turnstone.v1.SendEndedH\x00R\tsendEnded\x12G\n" +
+	"\x0fawait_scheduled\x18p \x01(\v2\x1c.turnstone.v1.AwaitScheduledH\x00R\x0eawaitScheduled\x12;\n" +
+	"\vawait_ended\x18q \x01(\v2\x18.turnstone.v1.AwaitEndedH\x00R\n" +
+	"awaitEndedB\x06\n" +
 	"\x04kind\"8\n" +
 	"\tEventList\x12+\n" +
-	"\x06events\x18\x01 \x03(\v2\x13.turnstone.v1.EventR\x06events\"\x8c\x02\n" +
+	"\x06events\x18\x01 \x03(\v2\x13.turnstone.v1.EventR\x06events\"\xe9\x03\n" +
 	"\x14OrchestrationStarted\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05input\x18\x03 \x01(\fR\x05input\x12,\n" +
 	"\x06parent\x18\x04 \x01(\v2\x14.turnstone.v1.ParentR\x06parent\x12/\n" +
 	"\acarried\x18\x05 \x03(\v2\x15.turnstone.v1.CarriedR\acarried\x127\n" +
-	"\x15initial_custom_status\x18\x06 \x01(\tH\x00R\x13initialCustomStatus\x88\x01\x01B\x18\n" +
-	"\x16_initial_custom_status\"X\n" +
+	"\x15initial_custom_status\x18\x06 \x01(\tH\x00R\x13initialCustomStatus\x88\x01\x01\x12.\n" +
+	"\aheaders\x18\a \x03(\v2\x14.turnstone.v1.HeaderR\aheaders\x127\n" +
+	"\n" +
+	"attributes\x18\b \x03(\v2\x17.turnstone.v1.AttributeR\n" +
+	"attributes\x12\x18\n" +
+	"\acleanup\x18\t \x01(\bR\acleanup\x120\n" +
+	"\x14execution_timeout_ms\x18\n" +
+	" \x01(\x03R\x12executionTimeoutMs\x12&\n" +
+	"\x04base\x18\v \x01(\v2\x12.turnstone.v1.BaseR\x04baseB\x18\n" +
+	"\x16_initial_custom_status\"2\n" +
+	"\x06Header\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"5\n" +
+	"\tAttribute\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"N\n" +
+	"\x04Base\x12\x1c\n" +
+	"\texecution\x18\x01 \x01(\x04R\texecution\x12\x12\n" +
+	"\x04turn\x18\x02 \x01(\x04R\x04turn\x12\x14\n" +
+	"\x05chain\x18\x03 \x01(\fR\x05chain\"X\n" +
 	"\x06Parent\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\x04R\texecution\x12\x14\n" +
@@ -2182,19 +3165,34 @@ const file_event_proto_rawDesc = "" +
 	"\x05input\x18\x01 \x01(\fR\x05input\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\"6\n" +
 	"\x1cOrchestrationCancelRequested\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x87\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xed\x02\n" +
 	"\x11ActivityScheduled\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05input\x18\x02 \x01(\fR\x05input\x12\x1d\n" +
 	"\asession\x18\x03 \x01(\tH\x00R\asession\x88\x01\x01\x12\x15\n" +
-	"\x03tag\x18\x04 \x01(\tH\x01R\x03tag\x88\x01\x01B\n" +
+	"\x03tag\x18\x04 \x01(\tH\x01R\x03tag\x88\x01\x01\x12\x18\n" +
+	"\aattempt\x18\x05 \x01(\rR\aattempt\x12\x1f\n" +
+	"\vfirst_event\x18\x06 \x01(\x04R\n" +
+	"firstEvent\x12:\n" +
+	"\btimeouts\x18\a \x01(\v2\x1e.turnstone.v1.ActivityTimeoutsR\btimeouts\x12*\n" +
+	"\x0elast_heartbeat\x18\b \x01(\fH\x02R\rlastHeartbeat\x88\x01\x01\x12.\n" +
+	"\aheaders\x18\t \x03(\v2\x14.turnstone.v1.HeaderR\aheadersB\n" +
 	"\n" +
 	"\b_sessionB\x06\n" +
-	"\x04_tag\"+\n" +
+	"\x04_tagB\x11\n" +
+	"\x0f_last_heartbeat\"\xc2\x01\n" +
+	"\x10ActivityTimeouts\x12)\n" +
+	"\x11start_to_close_ms\x18\x01 \x01(\x03R\x0estartToCloseMs\x12/\n" +
+	"\x14schedule_to_start_ms\x18\x02 \x01(\x03R\x11scheduleToStartMs\x12/\n" +
+	"\x14schedule_to_close_ms\x18\x03 \x01(\x03R\x11scheduleToCloseMs\x12!\n" +
+	"\fheartbeat_ms\x18\x04 \x01(\x03R\vheartbeatMs\"+\n" +
 	"\x11ActivityCompleted\x12\x16\n" +
-	"\x06result\x18\x01 \x01(\fR\x06result\"A\n" +
+	"\x06result\x18\x01 \x01(\fR\x06result\"\xb5\x01\n" +
 	"\x0eActivityFailed\x12/\n" +
-	"\afailure\x18\x01 \x01(\v2\x15.turnstone.v1.FailureR\afailure\"1\n" +
+	"\afailure\x18\x01 \x01(\v2\x15.turnstone.v1.FailureR\afailure\x123\n" +
+	"\atimeout\x18\x02 \x01(\x0e2\x19.turnstone.v1.TimeoutKindR\atimeout\x12*\n" +
+	"\x0elast_heartbeat\x18\x03 \x01(\fH\x00R\rlastHeartbeat\x88\x01\x01B\x11\n" +
+	"\x0f_last_heartbeat\"1\n" +
 	"\x17ActivityCancelRequested\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\",\n" +
 	"\fTimerCreated\x12\x1c\n" +
@@ -2243,7 +3241,31 @@ const file_event_proto_rawDesc = "" +
 	"\x12last_updated_at_ms\x18\x03 \x01(\x03R\x0flastUpdatedAtMs\"#\n" +
 	"\x0fKeyValueCleared\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\"\x12\n" +
-	"\x10KeyValuesCleared*[\n" +
+	"\x10KeyValuesCleared\"=\n" +
+	"\vPatchMarked\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1e\n" +
+	"\n" +
+	"deprecated\x18\x02 \x01(\bR\n" +
+	"deprecated\"*\n" +
+	"\x12SideEffectRecorded\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\fR\x05value\"\x14\n" +
+	"\x12CompensationPushed\"F\n" +
+	"\x13CompensationStarted\x12/\n" +
+	"\afailure\x18\x01 \x01(\v2\x15.turnstone.v1.FailureR\afailure\"\x82\x01\n" +
+	"\rSendScheduled\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\tR\binstance\x12-\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x19.turnstone.v1.ArrivalKindR\x04kind\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"@\n" +
+	"\tSendEnded\x123\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x19.turnstone.v1.SendOutcomeR\aoutcome\",\n" +
+	"\x0eAwaitScheduled\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\tR\binstance\"\x96\x01\n" +
+	"\n" +
+	"AwaitEnded\x12D\n" +
+	"\tcompleted\x18\x01 \x01(\v2$.turnstone.v1.OrchestrationCompletedH\x00R\tcompleted\x12;\n" +
+	"\x06failed\x18\x02 \x01(\v2!.turnstone.v1.OrchestrationFailedH\x00R\x06failedB\x05\n" +
+	"\x03end*[\n" +
 	"\vArrivalKind\x12\x1c\n" +
 	"\x18ARRIVAL_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ARRIVAL_KIND_EVENT\x10\x01\x12\x16\n" +
@@ -2256,7 +3278,13 @@ const file_event_proto_rawDesc = "" +
 	"\x18CHILD_POLICY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CHILD_POLICY_CANCEL\x10\x01\x12\x18\n" +
 	"\x14CHILD_POLICY_ABANDON\x10\x02\x12\x15\n" +
-	"\x11CHILD_POLICY_WAIT\x10\x03B1Z/github.com/turnstone-dev/turnstone/proto;turnpbb\x06proto3"
+	"\x11CHILD_POLICY_WAIT\x10\x03*\x92\x01\n" +
+	"\vSendOutcome\x12\x1c\n" +
+	"\x18SEND_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16SEND_OUTCOME_DELIVERED\x10\x01\x12\x1a\n" +
+	"\x16SEND_OUTCOME_NOT_FOUND\x10\x02\x12\x16\n" +
+	"\x12SEND_OUTCOME_ENDED\x10\x03\x12\x15\n" +
+	"\x11SEND_OUTCOME_BUSY\x10\x04B1Z/github.com/turnstone-dev/turnstone/proto;turnpbb\x06proto3"
 
 var (
 	file_event_proto_rawDescOnce sync.Once
@@ -2270,85 +3298,118 @@ func file_event_proto_rawDescGZIP() []byte {
 	return file_event_proto_rawDescData
 }
 
-var file_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_event_proto_goTypes = []any{
 	(ArrivalKind)(0),                        // 0: turnstone.v1.ArrivalKind
 	(WaitMode)(0),                           // 1: turnstone.v1.WaitMode
 	(ChildPolicy)(0),                        // 2: turnstone.v1.ChildPolicy
-	(*Event)(nil),                           // 3: turnstone.v1.Event
-	(*EventList)(nil),                       // 4: turnstone.v1.EventList
-	(*OrchestrationStarted)(nil),            // 5: turnstone.v1.OrchestrationStarted
-	(*Parent)(nil),                          // 6: turnstone.v1.Parent
-	(*Carried)(nil),                         // 7: turnstone.v1.Carried
-	(*OrchestrationCompleted)(nil),          // 8: turnstone.v1.OrchestrationCompleted
-	(*OrchestrationFailed)(nil),             // 9: turnstone.v1.OrchestrationFailed
-	(*OrchestrationContinuedAsNew)(nil),     // 10: turnstone.v1.OrchestrationContinuedAsNew
-	(*OrchestrationCancelRequested)(nil),    // 11: turnstone.v1.OrchestrationCancelRequested
-	(*ActivityScheduled)(nil),               // 12: turnstone.v1.ActivityScheduled
-	(*ActivityCompleted)(nil),               // 13: turnstone.v1.ActivityCompleted
-	(*ActivityFailed)(nil),                  // 14: turnstone.v1.ActivityFailed
-	(*ActivityCancelRequested)(nil),         // 15: turnstone.v1.ActivityCancelRequested
-	(*TimerCreated)(nil),                    // 16: turnstone.v1.TimerCreated
-	(*TimerFired)(nil),                      // 17: turnstone.v1.TimerFired
-	(*ExternalSubscribed)(nil),              // 18: turnstone.v1.ExternalSubscribed
-	(*ExternalEvent)(nil),                   // 19: turnstone.v1.ExternalEvent
-	(*ExternalSubscribedCancelled)(nil),     // 20: turnstone.v1.ExternalSubscribedCancelled
-	(*QueueSubscribed)(nil),                 // 21: turnstone.v1.QueueSubscribed
-	(*QueueEventDelivered)(nil),             // 22: turnstone.v1.QueueEventDelivered
-	(*QueueSubscriptionCancelled)(nil),      // 23: turnstone.v1.QueueSubscriptionCancelled
-	(*SubOrchestrationScheduled)(nil),       // 24: turnstone.v1.SubOrchestrationScheduled
-	(*SubOrchestrationCompleted)(nil),       // 25: turnstone.v1.SubOrchestrationCompleted
-	(*SubOrchestrationFailed)(nil),          // 26: turnstone.v1.SubOrchestrationFailed
-	(*SubOrchestrationCancelRequested)(nil), // 27: turnstone.v1.SubOrchestrationCancelRequested
-	(*OrchestrationChained)(nil),            // 28: turnstone.v1.OrchestrationChained
-	(*CustomStatusUpdated)(nil),             // 29: turnstone.v1.CustomStatusUpdated
-	(*KeyValueSet)(nil),                     // 30: turnstone.v1.KeyValueSet
-	(*KeyValueCleared)(nil),                 // 31: turnstone.v1.KeyValueCleared
-	(*KeyValuesCleared)(nil),                // 32: turnstone.v1.KeyValuesCleared
-	(*Failure)(nil),                         // 33: turnstone.v1.Failure
+	(SendOutcome)(0),                        // 3: turnstone.v1.SendOutcome
+	(*Event)(nil),                           // 4: turnstone.v1.Event
+	(*EventList)(nil),                       // 5: turnstone.v1.EventList
+	(*OrchestrationStarted)(nil),            // 6: turnstone.v1.OrchestrationStarted
+	(*Header)(nil),                          // 7: turnstone.v1.Header
+	(*Attribute)(nil),                       // 8: turnstone.v1.Attribute
+	(*Base)(nil),                            // 9: turnstone.v1.Base
+	(*Parent)(nil),                          // 10: turnstone.v1.Parent
+	(*Carried)(nil),                         // 11: turnstone.v1.Carried
+	(*OrchestrationCompleted)(nil),          // 12: turnstone.v1.OrchestrationCompleted
+	(*OrchestrationFailed)(nil),             // 13: turnstone.v1.OrchestrationFailed
+	(*OrchestrationContinuedAsNew)(nil),     // 14: turnstone.v1.OrchestrationContinuedAsNew
+	(*OrchestrationCancelRequested)(nil),    // 15: turnstone.v1.OrchestrationCancelRequested
+	(*ActivityScheduled)(nil),               // 16: turnstone.v1.ActivityScheduled
+	(*ActivityTimeouts)(nil),                // 17: turnstone.v1.ActivityTimeouts
+	(*ActivityCompleted)(nil),               // 18: turnstone.v1.ActivityCompleted
+	(*ActivityFailed)(nil),                  // 19: turnstone.v1.ActivityFailed
+	(*ActivityCancelRequested)(nil),         // 20: turnstone.v1.ActivityCancelRequested
+	(*TimerCreated)(nil),                    // 21: turnstone.v1.TimerCreated
+	(*TimerFired)(nil),                      // 22: turnstone.v1.TimerFired
+	(*ExternalSubscribed)(nil),              // 23: turnstone.v1.ExternalSubscribed
+	(*ExternalEvent)(nil),                   // 24: turnstone.v1.ExternalEvent
+	(*ExternalSubscribedCancelled)(nil),     // 25: turnstone.v1.ExternalSubscribedCancelled
+	(*QueueSubscribed)(nil),                 // 26: turnstone.v1.QueueSubscribed
+	(*QueueEventDelivered)(nil),             // 27: turnstone.v1.QueueEventDelivered
+	(*QueueSubscriptionCancelled)(nil),      // 28: turnstone.v1.QueueSubscriptionCancelled
+	(*SubOrchestrationScheduled)(nil),       // 29: turnstone.v1.SubOrchestrationScheduled
+	(*SubOrchestrationCompleted)(nil),       // 30: turnstone.v1.SubOrchestrationCompleted
+	(*SubOrchestrationFailed)(nil),          // 31: turnstone.v1.SubOrchestrationFailed
+	(*SubOrchestrationCancelRequested)(nil), // 32: turnstone.v1.SubOrchestrationCancelRequested
+	(*OrchestrationChained)(nil),            // 33: turnstone.v1.OrchestrationChained
+	(*CustomStatusUpdated)(nil),             // 34: turnstone.v1.CustomStatusUpdated
+	(*KeyValueSet)(nil),                     // 35: turnstone.v1.KeyValueSet
+	(*KeyValueCleared)(nil),                 // 36: turnstone.v1.KeyValueCleared
+	(*KeyValuesCleared)(nil),                // 37: turnstone.v1.KeyValuesCleared
+	(*PatchMarked)(nil),                     // 38: turnstone.v1.PatchMarked
+	(*SideEffectRecorded)(nil),              // 39: turnstone.v1.SideEffectRecorded
+	(*CompensationPushed)(nil),              // 40: turnstone.v1.CompensationPushed
+	(*CompensationStarted)(nil),             // 41: turnstone.v1.CompensationStarted
+	(*SendScheduled)(nil),                   // 42: turnstone.v1.SendScheduled
+	(*SendEnded)(nil),                       // 43: turnstone.v1.SendEnded
+	(*AwaitScheduled)(nil),                  // 44: turnstone.v1.AwaitScheduled
+	(*AwaitEnded)(nil),                      // 45: turnstone.v1.AwaitEnded
+	(*Failure)(nil),                         // 46: turnstone.v1.Failure
+	(TimeoutKind)(0),                        // 47: turnstone.v1.TimeoutKind
 }
 var file_event_proto_depIdxs = []int32{
-	5,  // 0: turnstone.v1.Event.started:type_name -> turnstone.v1.OrchestrationStarted
-	8,  // 1: turnstone.v1.Event.completed:type_name -> turnstone.v1.OrchestrationCompleted
-	9,  // 2: turnstone.v1.Event.failed:type_name -> turnstone.v1.OrchestrationFailed
-	10, // 3: turnstone.v1.Event.continued_as_new:type_name -> turnstone.v1.OrchestrationContinuedAsNew
-	11, // 4: turnstone.v1.Event.cancel_requested:type_name -> turnstone.v1.OrchestrationCancelRequested
-	12, // 5: turnstone.v1.Event.activity_scheduled:type_name -> turnstone.v1.ActivityScheduled
-	13, // 6: turnstone.v1.Event.activity_completed:type_name -> turnstone.v1.ActivityCompleted
-	14, // 7: turnstone.v1.Event.activity_failed:type_name -> turnstone.v1.ActivityFailed
-	15, // 8: turnstone.v1.Event.activity_cancel_requested:type_name -> turnstone.v1.ActivityCancelRequested
-	16, // 9: turnstone.v1.Event.timer_created:type_name -> turnstone.v1.TimerCreated
-	17, // 10: turnstone.v1.Event.timer_fired:type_name -> turnstone.v1.TimerFired
-	18, // 11: turnstone.v1.Event.external_subscribed:type_name -> turnstone.v1.ExternalSubscribed
-	19, // 12: turnstone.v1.Event.external_event:type_name -> turnstone.v1.ExternalEvent
-	20, // 13: turnstone.v1.Event.external_subscribed_cancelled:type_name -> turnstone.v1.ExternalSubscribedCancelled
-	21, // 14: turnstone.v1.Event.queue_subscribed:type_name -> turnstone.v1.QueueSubscribed
-	22, // 15: turnstone.v1.Event.queue_event_delivered:type_name -> turnstone.v1.QueueEventDelivered
-	23, // 16: turnstone.v1.Event.queue_subscription_cancelled:type_name -> turnstone.v1.QueueSubscriptionCancelled
-	24, // 17: turnstone.v1.Event.sub_orchestration_scheduled:type_name -> turnstone.v1.SubOrchestrationScheduled
-	25, // 18: turnstone.v1.Event.sub_orchestration_completed:type_name -> turnstone.v1.SubOrchestrationCompleted
-	26, // 19: turnstone.v1.Event.sub_orchestration_failed:type_name -> turnstone.v1.SubOrchestrationFailed
-	27, // 20: turnstone.v1.Event.sub_orchestration_cancel_requested:type_name -> turnstone.v1.SubOrchestrationCancelRequested
-	28, // 21: turnstone.v1.Event.orchestration_chained:type_name -> turnstone.v1.OrchestrationChained
-	29, // 22: turnstone.v1.Event.custom_status_updated:type_name -> turnstone.v1.CustomStatusUpdated
-	30, // 23: turnstone.v1.Event.key_value_set:type_name -> turnstone.v1.KeyValueSet
-	31, // 24: turnstone.v1.Event.key_value_cleared:type_name -> turnstone.v1.KeyValueCleared
-	32, // 25: turnstone.v1.Event.key_values_cleared:type_name -> turnstone.v1.KeyValuesCleared
-	3,  // 26: turnstone.v1.EventList.events:type_name -> turnstone.v1.Event
-	6,  // 27: turnstone.v1.OrchestrationStarted.parent:type_name -> turnstone.v1.Parent
-	7,  // 28: turnstone.v1.OrchestrationStarted.carried:type_name -> turnstone.v1.Carried
-	0,  // 29: turnstone.v1.Carried.kind:type_name -> turnstone.v1.ArrivalKind
-	33, // 30: turnstone.v1.OrchestrationFailed.failure:type_name -> turnstone.v1.Failure
-	33, // 31: turnstone.v1.ActivityFailed.failure:type_name -> turnstone.v1.Failure
-	1,  // 32: turnstone.v1.ExternalSubscribed.mode:type_name -> turnstone.v1.WaitMode
-	2,  // 33: turnstone.v1.SubOrchestrationScheduled.policy:type_name -> turnstone.v1.ChildPolicy
-	33, // 34: turnstone.v1.SubOrchestrationFailed.failure:type_name -> turnstone.v1.Failure
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	6,  // 0: turnstone.v1.Event.started:type_name -> turnstone.v1.OrchestrationStarted
+	12, // 1: turnstone.v1.Event.completed:type_name -> turnstone.v1.OrchestrationCompleted
+	13, // 2: turnstone.v1.Event.failed:type_name -> turnstone.v1.OrchestrationFailed
+	14, // 3: turnstone.v1.Event.continued_as_new:type_name -> turnstone.v1.OrchestrationContinuedAsNew
+	15, // 4: turnstone.v1.Event.cancel_requested:type_name -> turnstone.v1.OrchestrationCancelRequested
+	16, // 5: turnstone.v1.Event.activity_scheduled:type_name -> turnstone.v1.ActivityScheduled
+	18, // 6: turnstone.v1.Event.activity_completed:type_name -> turnstone.v1.ActivityCompleted
+	19, // 7: turnstone.v1.Event.activity_failed:type_name -> turnstone.v1.ActivityFailed
+	20, // 8: turnstone.v1.Event.activity_cancel_requested:type_name -> turnstone.v1.ActivityCancelRequested
+	21, // 9: turnstone.v1.Event.timer_created:type_name -> turnstone.v1.TimerCreated
+	22, // 10: turnstone.v1.Event.timer_fired:type_name -> turnstone.v1.TimerFired
+	23, // 11: turnstone.v1.Event.external_subscribed:type_name -> turnstone.v1.ExternalSubscribed
+	24, // 12: turnstone.v1.Event.external_event:type_name -> turnstone.v1.ExternalEvent
+	25, // 13: turnstone.v1.Event.external_subscribed_cancelled:type_name -> turnstone.v1.ExternalSubscribedCancelled
+	26, // 14: turnstone.v1.Event.queue_subscribed:type_name -> turnstone.v1.QueueSubscribed
+	27, // 15: turnstone.v1.Event.queue_event_delivered:type_name -> turnstone.v1.QueueEventDelivered
+	28, // 16: turnstone.v1.Event.queue_subscription_cancelled:type_name -> turnstone.v1.QueueSubscriptionCancelled
+	29, // 17: turnstone.v1.Event.sub_orchestration_scheduled:type_name -> turnstone.v1.SubOrchestrationScheduled
+	30, // 18: turnstone.v1.Event.sub_orchestration_completed:type_name -> turnstone.v1.SubOrchestrationCompleted
+	31, // 19: turnstone.v1.Event.sub_orchestration_failed:type_name -> turnstone.v1.SubOrchestrationFailed
+	32, // 20: turnstone.v1.Event.sub_orchestration_cancel_requested:type_name -> turnstone.v1.SubOrchestrationCancelRequested
+	33, // 21: turnstone.v1.Event.orchestration_chained:type_name -> turnstone.v1.OrchestrationChained
+	34, // 22: turnstone.v1.Event.custom_status_updated:type_name -> turnstone.v1.CustomStatusUpdated
+	35, // 23: turnstone.v1.Event.key_value_set:type_name -> turnstone.v1.KeyValueSet
+	36, // 24: turnstone.v1.Event.key_value_cleared:type_name -> turnstone.v1.KeyValueCleared
+	37, // 25: turnstone.v1.Event.key_values_cleared:type_name -> turnstone.v1.KeyValuesCleared
+	38, // 26: turnstone.v1.Event.patch_marked:type_name -> turnstone.v1.PatchMarked
+	39, // 27: turnstone.v1.Event.side_effect_recorded:type_name -> turnstone.v1.SideEffectRecorded
+	40, // 28: turnstone.v1.Event.compensation_pushed:type_name -> turnstone.v1.CompensationPushed
+	41, // 29: turnstone.v1.Event.compensation_started:type_name -> turnstone.v1.CompensationStarted
+	42, // 30: turnstone.v1.Event.send_scheduled:type_name -> turnstone.v1.SendScheduled
+	43, // 31: turnstone.v1.Event.send_ended:type_name -> turnstone.v1.SendEnded
+	44, // 32: turnstone.v1.Event.await_scheduled:type_name -> turnstone.v1.AwaitScheduled
+	45, // 33: turnstone.v1.Event.await_ended:type_name -> turnstone.v1.AwaitEnded
+	4,  // 34: turnstone.v1.EventList.events:type_name -> turnstone.v1.Event
+	10, // 35: turnstone.v1.OrchestrationStarted.parent:type_name -> turnstone.v1.Parent
+	11, // 36: turnstone.v1.OrchestrationStarted.carried:type_name -> turnstone.v1.Carried
+	7,  // 37: turnstone.v1.OrchestrationStarted.headers:type_name -> turnstone.v1.Header
+	8,  // 38: turnstone.v1.OrchestrationStarted.attributes:type_name -> turnstone.v1.Attribute
+	9,  // 39: turnstone.v1.OrchestrationStarted.base:type_name -> turnstone.v1.Base
+	0,  // 40: turnstone.v1.Carried.kind:type_name -> turnstone.v1.ArrivalKind
+	46, // 41: turnstone.v1.OrchestrationFailed.failure:type_name -> turnstone.v1.Failure
+	17, // 42: turnstone.v1.ActivityScheduled.timeouts:type_name -> turnstone.v1.ActivityTimeouts
+	7,  // 43: turnstone.v1.ActivityScheduled.headers:type_name -> turnstone.v1.Header
+	46, // 44: turnstone.v1.ActivityFailed.failure:type_name -> turnstone.v1.Failure
+	47, // 45: turnstone.v1.ActivityFailed.timeout:type_name -> turnstone.v1.TimeoutKind
+	1,  // 46: turnstone.v1.ExternalSubscribed.mode:type_name -> turnstone.v1.WaitMode
+	2,  // 47: turnstone.v1.SubOrchestrationScheduled.policy:type_name -> turnstone.v1.ChildPolicy
+	46, // 48: turnstone.v1.SubOrchestrationFailed.failure:type_name -> turnstone.v1.Failure
+	46, // 49: turnstone.v1.CompensationStarted.failure:type_name -> turnstone.v1.Failure
+	0,  // 50: turnstone.v1.SendScheduled.kind:type_name -> turnstone.v1.ArrivalKind
+	3,  // 51: turnstone.v1.SendEnded.outcome:type_name -> turnstone.v1.SendOutcome
+	12, // 52: turnstone.v1.AwaitEnded.completed:type_name -> turnstone.v1.OrchestrationCompleted
+	13, // 53: turnstone.v1.AwaitEnded.failed:type_name -> turnstone.v1.OrchestrationFailed
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_event_proto_init() }
@@ -2384,17 +3445,30 @@ func file_event_proto_init() {
 		(*Event_KeyValueSet)(nil),
 		(*Event_KeyValueCleared)(nil),
 		(*Event_KeyValuesCleared)(nil),
+		(*Event_PatchMarked)(nil),
+		(*Event_SideEffectRecorded)(nil),
+		(*Event_CompensationPushed)(nil),
+		(*Event_CompensationStarted)(nil),
+		(*Event_SendScheduled)(nil),
+		(*Event_SendEnded)(nil),
+		(*Event_AwaitScheduled)(nil),
+		(*Event_AwaitEnded)(nil),
 	}
 	file_event_proto_msgTypes[2].OneofWrappers = []any{}
-	file_event_proto_msgTypes[9].OneofWrappers = []any{}
-	file_event_proto_msgTypes[26].OneofWrappers = []any{}
+	file_event_proto_msgTypes[12].OneofWrappers = []any{}
+	file_event_proto_msgTypes[15].OneofWrappers = []any{}
+	file_event_proto_msgTypes[30].OneofWrappers = []any{}
+	file_event_proto_msgTypes[41].OneofWrappers = []any{
+		(*AwaitEnded_Completed)(nil),
+		(*AwaitEnded_Failed)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_event_proto_rawDesc), len(file_event_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   30,
+			NumEnums:      4,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

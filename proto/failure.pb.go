@@ -77,6 +77,8 @@ const (
 	ApplicationKind_APPLICATION_KIND_CANCELLED            ApplicationKind = 4
 	// A child was to be started under an id that exists.
 	ApplicationKind_APPLICATION_KIND_ALREADY_EXISTS ApplicationKind = 5
+	// An operator ended the instance without its code.
+	ApplicationKind_APPLICATION_KIND_TERMINATED ApplicationKind = 6
 )
 
 // Enum value maps for ApplicationKind.
@@ -88,6 +90,7 @@ var (
 		3: "APPLICATION_KIND_PANICKED",
 		4: "APPLICATION_KIND_CANCELLED",
 		5: "APPLICATION_KIND_ALREADY_EXISTS",
+		6: "APPLICATION_KIND_TERMINATED",
 	}
 	ApplicationKind_value = map[string]int32{
 		"APPLICATION_KIND_UNSPECIFIED":          0,
@@ -96,6 +99,7 @@ var (
 		"APPLICATION_KIND_PANICKED":             3,
 		"APPLICATION_KIND_CANCELLED":            4,
 		"APPLICATION_KIND_ALREADY_EXISTS":       5,
+		"APPLICATION_KIND_TERMINATED":           6,
 	}
 )
 
@@ -124,6 +128,62 @@ func (x ApplicationKind) Number() protoreflect.EnumNumber {
 // Deprecated: Use ApplicationKind.Descriptor instead.
 func (ApplicationKind) EnumDescriptor() ([]byte, []int) {
 	return file_failure_proto_rawDescGZIP(), []int{1}
+}
+
+// TimeoutKind says which bound of an activity call ended an attempt.
+type TimeoutKind int32
+
+const (
+	TimeoutKind_TIMEOUT_KIND_UNSPECIFIED       TimeoutKind = 0
+	TimeoutKind_TIMEOUT_KIND_START_TO_CLOSE    TimeoutKind = 1
+	TimeoutKind_TIMEOUT_KIND_SCHEDULE_TO_START TimeoutKind = 2
+	TimeoutKind_TIMEOUT_KIND_SCHEDULE_TO_CLOSE TimeoutKind = 3
+	TimeoutKind_TIMEOUT_KIND_HEARTBEAT         TimeoutKind = 4
+)
+
+// Enum value maps for TimeoutKind.
+var (
+	TimeoutKind_name = map[int32]string{
+		0: "TIMEOUT_KIND_UNSPECIFIED",
+		1: "TIMEOUT_KIND_START_TO_CLOSE",
+		2: "TIMEOUT_KIND_SCHEDULE_TO_START",
+		3: "TIMEOUT_KIND_SCHEDULE_TO_CLOSE",
+		4: "TIMEOUT_KIND_HEARTBEAT",
+	}
+	TimeoutKind_value = map[string]int32{
+		"TIMEOUT_KIND_UNSPECIFIED":       0,
+		"TIMEOUT_KIND_START_TO_CLOSE":    1,
+		"TIMEOUT_KIND_SCHEDULE_TO_START": 2,
+		"TIMEOUT_KIND_SCHEDULE_TO_CLOSE": 3,
+		"TIMEOUT_KIND_HEARTBEAT":         4,
+	}
+)
+
+func (x TimeoutKind) Enum() *TimeoutKind {
+	p := new(TimeoutKind)
+	*p = x
+	return p
+}
+
+func (x TimeoutKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TimeoutKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_failure_proto_enumTypes[2].Descriptor()
+}
+
+func (TimeoutKind) Type() protoreflect.EnumType {
+	return &file_failure_proto_enumTypes[2]
+}
+
+func (x TimeoutKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TimeoutKind.Descriptor instead.
+func (TimeoutKind) EnumDescriptor() ([]byte, []int) {
+	return file_failure_proto_rawDescGZIP(), []int{2}
 }
 
 type PoisonTarget int32
@@ -162,11 +222,11 @@ func (x PoisonTarget) String() string {
 }
 
 func (PoisonTarget) Descriptor() protoreflect.EnumDescriptor {
-	return file_failure_proto_enumTypes[2].Descriptor()
+	return file_failure_proto_enumTypes[3].Descriptor()
 }
 
 func (PoisonTarget) Type() protoreflect.EnumType {
-	return &file_failure_proto_enumTypes[2]
+	return &file_failure_proto_enumTypes[3]
 }
 
 func (x PoisonTarget) Number() protoreflect.EnumNumber {
@@ -175,7 +235,7 @@ func (x PoisonTarget) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PoisonTarget.Descriptor instead.
 func (PoisonTarget) EnumDescriptor() ([]byte, []int) {
-	return file_failure_proto_rawDescGZIP(), []int{2}
+	return file_failure_proto_rawDescGZIP(), []int{3}
 }
 
 // Failure says why an activity or an orchestration failed. Exactly one category is set.
@@ -422,7 +482,7 @@ type ApplicationFailure struct {
 	// The author's own details, encoded by the author's codec.
 	Details      []byte `protobuf:"bytes,4,opt,name=details,proto3" json:"details,omitempty"`
 	NonRetryable bool   `protobuf:"varint,5,opt,name=non_retryable,json=nonRetryable,proto3" json:"non_retryable,omitempty"`
-	// Why it was cancelled; only for the kind CANCELLED.
+	// Why it was cancelled or terminated; only for these two kinds.
 	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -640,14 +700,21 @@ const file_failure_proto_rawDesc = "" +
 	"\amessage\x18\b \x01(\tR\amessage*^\n" +
 	"\x11ConfigurationKind\x12\"\n" +
 	"\x1eCONFIGURATION_KIND_UNSPECIFIED\x10\x00\x12%\n" +
-	"!CONFIGURATION_KIND_NONDETERMINISM\x10\x01*\xe8\x01\n" +
+	"!CONFIGURATION_KIND_NONDETERMINISM\x10\x01*\x89\x02\n" +
 	"\x0fApplicationKind\x12 \n" +
 	"\x1cAPPLICATION_KIND_UNSPECIFIED\x10\x00\x12$\n" +
 	" APPLICATION_KIND_ACTIVITY_FAILED\x10\x01\x12)\n" +
 	"%APPLICATION_KIND_ORCHESTRATION_FAILED\x10\x02\x12\x1d\n" +
 	"\x19APPLICATION_KIND_PANICKED\x10\x03\x12\x1e\n" +
 	"\x1aAPPLICATION_KIND_CANCELLED\x10\x04\x12#\n" +
-	"\x1fAPPLICATION_KIND_ALREADY_EXISTS\x10\x05*\x90\x01\n" +
+	"\x1fAPPLICATION_KIND_ALREADY_EXISTS\x10\x05\x12\x1f\n" +
+	"\x1bAPPLICATION_KIND_TERMINATED\x10\x06*\xb0\x01\n" +
+	"\vTimeoutKind\x12\x1c\n" +
+	"\x18TIMEOUT_KIND_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bTIMEOUT_KIND_START_TO_CLOSE\x10\x01\x12\"\n" +
+	"\x1eTIMEOUT_KIND_SCHEDULE_TO_START\x10\x02\x12\"\n" +
+	"\x1eTIMEOUT_KIND_SCHEDULE_TO_CLOSE\x10\x03\x12\x1a\n" +
+	"\x16TIMEOUT_KIND_HEARTBEAT\x10\x04*\x90\x01\n" +
 	"\fPoisonTarget\x12\x1d\n" +
 	"\x19POISON_TARGET_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bPOISON_TARGET_ORCHESTRATION\x10\x01\x12\x1a\n" +
@@ -666,26 +733,27 @@ func file_failure_proto_rawDescGZIP() []byte {
 	return file_failure_proto_rawDescData
 }
 
-var file_failure_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_failure_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_failure_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_failure_proto_goTypes = []any{
 	(ConfigurationKind)(0),        // 0: turnstone.v1.ConfigurationKind
 	(ApplicationKind)(0),          // 1: turnstone.v1.ApplicationKind
-	(PoisonTarget)(0),             // 2: turnstone.v1.PoisonTarget
-	(*Failure)(nil),               // 3: turnstone.v1.Failure
-	(*InfrastructureFailure)(nil), // 4: turnstone.v1.InfrastructureFailure
-	(*ConfigurationFailure)(nil),  // 5: turnstone.v1.ConfigurationFailure
-	(*ApplicationFailure)(nil),    // 6: turnstone.v1.ApplicationFailure
-	(*PoisonFailure)(nil),         // 7: turnstone.v1.PoisonFailure
+	(TimeoutKind)(0),              // 2: turnstone.v1.TimeoutKind
+	(PoisonTarget)(0),             // 3: turnstone.v1.PoisonTarget
+	(*Failure)(nil),               // 4: turnstone.v1.Failure
+	(*InfrastructureFailure)(nil), // 5: turnstone.v1.InfrastructureFailure
+	(*ConfigurationFailure)(nil),  // 6: turnstone.v1.ConfigurationFailure
+	(*ApplicationFailure)(nil),    // 7: turnstone.v1.ApplicationFailure
+	(*PoisonFailure)(nil),         // 8: turnstone.v1.PoisonFailure
 }
 var file_failure_proto_depIdxs = []int32{
-	4, // 0: turnstone.v1.Failure.infrastructure:type_name -> turnstone.v1.InfrastructureFailure
-	5, // 1: turnstone.v1.Failure.configuration:type_name -> turnstone.v1.ConfigurationFailure
-	6, // 2: turnstone.v1.Failure.application:type_name -> turnstone.v1.ApplicationFailure
-	7, // 3: turnstone.v1.Failure.poison:type_name -> turnstone.v1.PoisonFailure
+	5, // 0: turnstone.v1.Failure.infrastructure:type_name -> turnstone.v1.InfrastructureFailure
+	6, // 1: turnstone.v1.Failure.configuration:type_name -> turnstone.v1.ConfigurationFailure
+	7, // 2: turnstone.v1.Failure.application:type_name -> turnstone.v1.ApplicationFailure
+	8, // 3: turnstone.v1.Failure.poison:type_name -> turnstone.v1.PoisonFailure
 	0, // 4: turnstone.v1.ConfigurationFailure.kind:type_name -> turnstone.v1.ConfigurationKind
 	1, // 5: turnstone.v1.ApplicationFailure.kind:type_name -> turnstone.v1.ApplicationKind
-	2, // 6: turnstone.v1.PoisonFailure.target:type_name -> turnstone.v1.PoisonTarget
+	3, // 6: turnstone.v1.PoisonFailure.target:type_name -> turnstone.v1.PoisonTarget
 	7, // [7:7] is the sub-list for method output_type
 	7, // [7:7] is the sub-list for method input_type
 	7, // [7:7] is the sub-list for extension type_name
@@ -709,7 +777,7 @@ func file_failure_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_failure_proto_rawDesc), len(file_failure_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -244,8 +244,13 @@ type StartOrchestration struct {
 	Parent              *Parent    `protobuf:"bytes,4,opt,name=parent,proto3" json:"parent,omitempty"`
 	Carried             []*Carried `protobuf:"bytes,5,rep,name=carried,proto3" json:"carried,omitempty"`
 	InitialCustomStatus *string    `protobuf:"bytes,6,opt,name=initial_custom_status,json=initialCustomStatus,proto3,oneof" json:"initial_custom_status,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// The fields below become those of the started event.
+	Headers            []*Header    `protobuf:"bytes,7,rep,name=headers,proto3" json:"headers,omitempty"`
+	Attributes         []*Attribute `protobuf:"bytes,8,rep,name=attributes,proto3" json:"attributes,omitempty"`
+	ExecutionTimeoutMs int64        `protobuf:"varint,9,opt,name=execution_timeout_ms,json=executionTimeoutMs,proto3" json:"execution_timeout_ms,omitempty"`
+	Base               *Base        `protobuf:"bytes,10,opt,name=base,proto3" json:"base,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *StartOrchestration) Reset() {
@@ -320,6 +325,34 @@ func (x *StartOrchestration) GetInitialCustomStatus() string {
 	return ""
 }
 
+func (x *StartOrchestration) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *StartOrchestration) GetAttributes() []*Attribute {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
+func (x *StartOrchestration) GetExecutionTimeoutMs() int64 {
+	if x != nil {
+		return x.ExecutionTimeoutMs
+	}
+	return 0
+}
+
+func (x *StartOrchestration) GetBase() *Base {
+	if x != nil {
+		return x.Base
+	}
+	return nil
+}
+
 type ActivityResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Result        []byte                 `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
@@ -367,6 +400,8 @@ func (x *ActivityResult) GetResult() []byte {
 type ActivityFailure struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
+	Timeout       TimeoutKind            `protobuf:"varint,2,opt,name=timeout,proto3,enum=turnstone.v1.TimeoutKind" json:"timeout,omitempty"`
+	LastHeartbeat []byte                 `protobuf:"bytes,3,opt,name=last_heartbeat,json=lastHeartbeat,proto3,oneof" json:"last_heartbeat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -404,6 +439,20 @@ func (*ActivityFailure) Descriptor() ([]byte, []int) {
 func (x *ActivityFailure) GetFailure() *Failure {
 	if x != nil {
 		return x.Failure
+	}
+	return nil
+}
+
+func (x *ActivityFailure) GetTimeout() TimeoutKind {
+	if x != nil {
+		return x.Timeout
+	}
+	return TimeoutKind_TIMEOUT_KIND_UNSPECIFIED
+}
+
+func (x *ActivityFailure) GetLastHeartbeat() []byte {
+	if x != nil {
+		return x.LastHeartbeat
 	}
 	return nil
 }
@@ -706,19 +755,29 @@ const file_message_proto_rawDesc = "" +
 	"\fchild_result\x18\x10 \x01(\v2\x19.turnstone.v1.ChildResultH\x00R\vchildResult\x12A\n" +
 	"\rchild_failure\x18\x11 \x01(\v2\x1a.turnstone.v1.ChildFailureH\x00R\fchildFailure\x126\n" +
 	"\x06cancel\x18\x12 \x01(\v2\x1c.turnstone.v1.CancelInstanceH\x00R\x06cancelB\x06\n" +
-	"\x04kind\"\x8a\x02\n" +
+	"\x04kind\"\xcd\x03\n" +
 	"\x12StartOrchestration\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05input\x18\x03 \x01(\fR\x05input\x12,\n" +
 	"\x06parent\x18\x04 \x01(\v2\x14.turnstone.v1.ParentR\x06parent\x12/\n" +
 	"\acarried\x18\x05 \x03(\v2\x15.turnstone.v1.CarriedR\acarried\x127\n" +
-	"\x15initial_custom_status\x18\x06 \x01(\tH\x00R\x13initialCustomStatus\x88\x01\x01B\x18\n" +
+	"\x15initial_custom_status\x18\x06 \x01(\tH\x00R\x13initialCustomStatus\x88\x01\x01\x12.\n" +
+	"\aheaders\x18\a \x03(\v2\x14.turnstone.v1.HeaderR\aheaders\x127\n" +
+	"\n" +
+	"attributes\x18\b \x03(\v2\x17.turnstone.v1.AttributeR\n" +
+	"attributes\x120\n" +
+	"\x14execution_timeout_ms\x18\t \x01(\x03R\x12executionTimeoutMs\x12&\n" +
+	"\x04base\x18\n" +
+	" \x01(\v2\x12.turnstone.v1.BaseR\x04baseB\x18\n" +
 	"\x16_initial_custom_status\"(\n" +
 	"\x0eActivityResult\x12\x16\n" +
-	"\x06result\x18\x01 \x01(\fR\x06result\"B\n" +
+	"\x06result\x18\x01 \x01(\fR\x06result\"\xb6\x01\n" +
 	"\x0fActivityFailure\x12/\n" +
-	"\afailure\x18\x01 \x01(\v2\x15.turnstone.v1.FailureR\afailure\",\n" +
+	"\afailure\x18\x01 \x01(\v2\x15.turnstone.v1.FailureR\afailure\x123\n" +
+	"\atimeout\x18\x02 \x01(\x0e2\x19.turnstone.v1.TimeoutKindR\atimeout\x12*\n" +
+	"\x0elast_heartbeat\x18\x03 \x01(\fH\x00R\rlastHeartbeat\x88\x01\x01B\x11\n" +
+	"\x0f_last_heartbeat\",\n" +
 	"\fTimerElapsed\x12\x1c\n" +
 	"\n" +
 	"fire_at_ms\x18\x01 \x01(\x03R\bfireAtMs\"5\n" +
@@ -761,7 +820,11 @@ var file_message_proto_goTypes = []any{
 	(*CancelInstance)(nil),     // 9: turnstone.v1.CancelInstance
 	(*Parent)(nil),             // 10: turnstone.v1.Parent
 	(*Carried)(nil),            // 11: turnstone.v1.Carried
-	(*Failure)(nil),            // 12: turnstone.v1.Failure
+	(*Header)(nil),             // 12: turnstone.v1.Header
+	(*Attribute)(nil),          // 13: turnstone.v1.Attribute
+	(*Base)(nil),               // 14: turnstone.v1.Base
+	(*Failure)(nil),            // 15: turnstone.v1.Failure
+	(TimeoutKind)(0),           // 16: turnstone.v1.TimeoutKind
 }
 var file_message_proto_depIdxs = []int32{
 	1,  // 0: turnstone.v1.Message.start:type_name -> turnstone.v1.StartOrchestration
@@ -775,13 +838,17 @@ var file_message_proto_depIdxs = []int32{
 	9,  // 8: turnstone.v1.Message.cancel:type_name -> turnstone.v1.CancelInstance
 	10, // 9: turnstone.v1.StartOrchestration.parent:type_name -> turnstone.v1.Parent
 	11, // 10: turnstone.v1.StartOrchestration.carried:type_name -> turnstone.v1.Carried
-	12, // 11: turnstone.v1.ActivityFailure.failure:type_name -> turnstone.v1.Failure
-	12, // 12: turnstone.v1.ChildFailure.failure:type_name -> turnstone.v1.Failure
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	12, // 11: turnstone.v1.StartOrchestration.headers:type_name -> turnstone.v1.Header
+	13, // 12: turnstone.v1.StartOrchestration.attributes:type_name -> turnstone.v1.Attribute
+	14, // 13: turnstone.v1.StartOrchestration.base:type_name -> turnstone.v1.Base
+	15, // 14: turnstone.v1.ActivityFailure.failure:type_name -> turnstone.v1.Failure
+	16, // 15: turnstone.v1.ActivityFailure.timeout:type_name -> turnstone.v1.TimeoutKind
+	15, // 16: turnstone.v1.ChildFailure.failure:type_name -> turnstone.v1.Failure
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_message_proto_init() }
@@ -803,6 +870,7 @@ func file_message_proto_init() {
 		(*Message_Cancel)(nil),
 	}
 	file_message_proto_msgTypes[1].OneofWrappers = []any{}
+	file_message_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -30,6 +30,9 @@ const (
 	SegmentOrigin_SEGMENT_ORIGIN_POISON      SegmentOrigin = 2
 	SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE  SegmentOrigin = 3
 	SegmentOrigin_SEGMENT_ORIGIN_LIMIT       SegmentOrigin = 4
+	// A cancel of an instance whose code cannot run.
+	SegmentOrigin_SEGMENT_ORIGIN_CANCEL    SegmentOrigin = 5
+	SegmentOrigin_SEGMENT_ORIGIN_TERMINATE SegmentOrigin = 6
 )
 
 // Enum value maps for SegmentOrigin.
@@ -40,6 +43,8 @@ var (
 		2: "SEGMENT_ORIGIN_POISON",
 		3: "SEGMENT_ORIGIN_UNREADABLE",
 		4: "SEGMENT_ORIGIN_LIMIT",
+		5: "SEGMENT_ORIGIN_CANCEL",
+		6: "SEGMENT_ORIGIN_TERMINATE",
 	}
 	SegmentOrigin_value = map[string]int32{
 		"SEGMENT_ORIGIN_UNSPECIFIED": 0,
@@ -47,6 +52,8 @@ var (
 		"SEGMENT_ORIGIN_POISON":      2,
 		"SEGMENT_ORIGIN_UNREADABLE":  3,
 		"SEGMENT_ORIGIN_LIMIT":       4,
+		"SEGMENT_ORIGIN_CANCEL":      5,
+		"SEGMENT_ORIGIN_TERMINATE":   6,
 	}
 )
 
@@ -328,13 +335,15 @@ const file_segment_proto_rawDesc = "" +
 	"\bCallSite\x12\x14\n" +
 	"\x05event\x18\x01 \x01(\x04R\x05event\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\rR\x04hash\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text*\x9c\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text*\xd5\x01\n" +
 	"\rSegmentOrigin\x12\x1e\n" +
 	"\x1aSEGMENT_ORIGIN_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13SEGMENT_ORIGIN_CODE\x10\x01\x12\x19\n" +
 	"\x15SEGMENT_ORIGIN_POISON\x10\x02\x12\x1d\n" +
 	"\x19SEGMENT_ORIGIN_UNREADABLE\x10\x03\x12\x18\n" +
-	"\x14SEGMENT_ORIGIN_LIMIT\x10\x04B1Z/github.com/turnstone-dev/turnstone/proto;turnpbb\x06proto3"
+	"\x14SEGMENT_ORIGIN_LIMIT\x10\x04\x12\x19\n" +
+	"\x15SEGMENT_ORIGIN_CANCEL\x10\x05\x12\x1c\n" +
+	"\x18SEGMENT_ORIGIN_TERMINATE\x10\x06B1Z/github.com/turnstone-dev/turnstone/proto;turnpbb\x06proto3"
 
 var (
 	file_segment_proto_rawDescOnce sync.Once

@@ -291,7 +291,7 @@ func (c *client) deliver(e *eventRecord, tries int) {
 			if tries < 100 {
 				c.again(retry)
 			}
-		case errors.Is(err, persistence.ErrLimit):
+		case errors.Is(err, persistence.ErrLimit), errors.Is(err, persistence.ErrEnded):
 			e.refused = true
 		default:
 			c.world.fail("answers", "%s ended with an unknown error: %v", e.data, err)
@@ -317,7 +317,8 @@ func (c *client) cancel(id string) {
 	c.world.trace.add('C', []uint64{text(id)}, func() string { return "client cancels " + id })
 	message := &turnpb.Message{Kind: &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: "the client has seen enough"}}}
 	p.engine.Deliver(actors.Delivery{ID: id, Message: message}, func(err error) {
-		if c.answered(r, "cancel of "+id) && err != nil && !errors.Is(err, persistence.ErrNotFound) {
+		if c.answered(r, "cancel of "+id) && err != nil && !errors.Is(err, persistence.ErrNotFound) &&
+			!errors.Is(err, persistence.ErrEnded) {
 			c.again(retry)
 		}
 	})

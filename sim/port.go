@@ -185,9 +185,9 @@ func commandText(c persistence.Command) string {
 			c.ConsumedTimers, len(c.AcceptedMessages), len(c.AcceptedResults), len(c.Work), len(c.Timers), len(c.Children),
 			len(c.Sends), c.Outcome)
 	case *persistence.StartInstance:
-		return fmt.Sprintf("StartInstance %s key %q", c.ID, c.RequestKey)
+		return fmt.Sprintf("StartInstance %s key %q", c.ID, c.Request.Key)
 	case *persistence.Enqueue:
-		return fmt.Sprintf("Enqueue %s key %q not before %d, %d bytes", c.ID, c.RequestKey, c.NotBeforeMs, len(c.Message))
+		return fmt.Sprintf("Enqueue %s key %q not before %d, %d bytes", c.ID, c.Request.Key, c.NotBeforeMs, len(c.Message))
 	case *persistence.Deliver:
 		return fmt.Sprintf("Deliver from %d, %d messages from %d on", c.From, len(c.Messages), c.FirstSeq)
 	case *persistence.CompleteWork:

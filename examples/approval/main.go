@@ -81,7 +81,8 @@ func run(ctx context.Context, dir string) (string, error) {
 			return "", err
 		}
 		if o.answer != nil {
-			if err := client.Raise(ctx, c, instance.ID(), "approval", *o.answer); err != nil {
+			err := client.Raise(ctx, c, instance.ID(), "approval", *o.answer)
+			if err != nil && !errors.Is(err, turnstone.ErrInstanceEnded) { // it may have, in an earlier run
 				return "", err
 			}
 		}

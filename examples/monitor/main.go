@@ -75,7 +75,7 @@ func run(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := monitor.Cancel(ctx, "enough"); err != nil {
+	if err := monitor.Cancel(ctx, "enough"); err != nil && !errors.Is(err, turnstone.ErrInstanceEnded) {
 		return "", err
 	}
 	_, end := monitor.Wait(ctx)

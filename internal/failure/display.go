@@ -48,6 +48,8 @@ func displayApplication(a *turnpb.ApplicationFailure) string {
 		return "orchestration panicked: " + a.GetMessage()
 	case turnpb.ApplicationKind_APPLICATION_KIND_CANCELLED:
 		return "canceled: " + a.GetReason()
+	case turnpb.ApplicationKind_APPLICATION_KIND_TERMINATED:
+		return "terminated: " + a.GetReason()
 	default:
 		return a.GetMessage()
 	}

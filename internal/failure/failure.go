@@ -118,6 +118,15 @@ func Cancelled(reason string) *turnpb.Failure {
 	})
 }
 
+// Terminated makes the failure of an instance that an operator ended without its code.
+func Terminated(reason string) *turnpb.Failure {
+	return application(&turnpb.ApplicationFailure{
+		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_TERMINATED,
+		Reason:    clean(reason),
+		ErrorKind: PlainKind,
+	})
+}
+
 // Nondeterminism makes the failure of code that does not fit its history. It is never retryable.
 func Nondeterminism(resource, message string) *turnpb.Failure {
 	return &turnpb.Failure{Category: &turnpb.Failure_Configuration{Configuration: &turnpb.ConfigurationFailure{

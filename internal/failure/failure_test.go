@@ -24,6 +24,7 @@ func TestDisplay(t *testing.T) {
 		{failure.Limit("tag is 300 bytes"), "application", "tag is 300 bytes"},
 		{failure.Panicked("oops"), "application", "orchestration panicked: oops"},
 		{failure.Cancelled("user"), "application", "canceled: user"},
+		{failure.Terminated("stuck"), "application", "terminated: stuck"},
 		{failure.PoisonOrchestration("i", 2, 11, 10, "m"), "poison", "poison: orchestration i exceeded 11 attempts (max 10)"},
 		{failure.PoisonActivity("i", 2, "A", 7, 11, 10, "m"), "poison", "poison: activity A#7 exceeded 11 attempts (max 10)"},
 		{failure.PoisonUnreadable("i", 2, 11, 10, "bad row"), "poison", "poison: orchestration i history deserialization failed after 11 attempts (max 10): bad row"},

@@ -79,6 +79,10 @@ func origin(o turnpb.SegmentOrigin) string {
 		return "  (written by the engine: unreadable history)"
 	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT:
 		return "  (written by the engine: a limit was exceeded)"
+	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_CANCEL:
+		return "  (written by the engine: cancelled without its code)"
+	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE:
+		return "  (written by the engine: terminated)"
 	default:
 		return ""
 	}
@@ -169,7 +173,53 @@ func (t *teller) waits(e *turnpb.Event) string {
 	case *turnpb.Event_KeyValuesCleared:
 		return "clears all keys"
 	default:
+		return t.steps(e)
+	}
+}
+
+// steps are what code does beside asking and waiting: patches, values, undo steps, and other instances.
+func (t *teller) steps(e *turnpb.Event) string {
+	switch k := e.GetKind().(type) {
+	case *turnpb.Event_PatchMarked:
+		return fmt.Sprintf("takes the new way of patch %q", k.PatchMarked.GetId())
+	case *turnpb.Event_SideEffectRecorded:
+		return "computes " + Payload(k.SideEffectRecorded.GetValue())
+	case *turnpb.Event_CompensationPushed:
+		return "adds an undo step"
+	case *turnpb.Event_CompensationStarted:
+		return "ends and runs its undo steps: " + failure.Display(k.CompensationStarted.GetFailure())
+	case *turnpb.Event_SendScheduled:
+		s := k.SendScheduled
+		return t.ask(e.GetId(), fmt.Sprintf("%q for %q", s.GetName(), s.GetInstance()),
+			fmt.Sprintf("sends %q to %q with %s", s.GetName(), s.GetInstance(), Payload(s.GetData())))
+	case *turnpb.Event_SendEnded:
+		return t.answered(e) + " " + sendOutcome(k.SendEnded.GetOutcome())
+	case *turnpb.Event_AwaitScheduled:
+		return t.ask(e.GetId(), fmt.Sprintf("instance %q", k.AwaitScheduled.GetInstance()),
+			fmt.Sprintf("waits for the end of %q", k.AwaitScheduled.GetInstance()))
+	case *turnpb.Event_AwaitEnded:
+		switch end := k.AwaitEnded.GetEnd().(type) {
+		case *turnpb.AwaitEnded_Completed:
+			return t.answered(e) + " gave " + Payload(end.Completed.GetOutput())
+		case *turnpb.AwaitEnded_Failed:
+			return t.answered(e) + " failed: " + failure.Display(end.Failed.GetFailure())
+		}
+		return t.answered(e) + " does not exist"
+	default:
 		return fmt.Sprintf("an event of a kind that this build does not know: %v", e)
+	}
+}
+
+func sendOutcome(o turnpb.SendOutcome) string {
+	switch o {
+	case turnpb.SendOutcome_SEND_OUTCOME_DELIVERED:
+		return "was delivered"
+	case turnpb.SendOutcome_SEND_OUTCOME_ENDED:
+		return "came after the end of its receiver"
+	case turnpb.SendOutcome_SEND_OUTCOME_BUSY:
+		return "was refused: the receiver has too many messages"
+	default:
+		return "has no receiver"
 	}
 }
 

@@ -118,6 +118,31 @@ func dumpRow(d *persistence.Dump, f family, k *keyReader, value []byte) (err err
 		d.Listing = append(d.Listing, persistence.DumpListing{Status: k.status(), UpdatedAtMs: k.time(), IID: k.iid()})
 		err = decodeMark(value)
 	default:
+		err = dumpIndex(d, f, k, value)
+	}
+	return err
+}
+
+// dumpIndex decodes a row that lists others.
+func dumpIndex(d *persistence.Dump, f family, k *keyReader, value []byte) (err error) {
+	switch f {
+	case famTopic:
+		iid := k.iid()
+		t, terr := decodeTopic(k.topic(), value)
+		d.Topics, err = append(d.Topics, persistence.DumpTopic{IID: iid, TopicRow: t}), terr
+	case famOrdinal:
+		x := persistence.DumpTopicRow{IID: k.iid(), Topic: k.topic(), Ordinal: k.u64()}
+		x.Seq, err = decodeOrdinal(value)
+		d.TopicRows = append(d.TopicRows, x)
+	case famExpiry:
+		d.Expiry, err = append(d.Expiry, k.expiry()), decodeMark(value)
+	case famHeld:
+		d.Held, err = append(d.Held, k.held()), decodeMark(value)
+	case famFamily:
+		d.Families, err = append(d.Families, k.family()), decodeMark(value)
+	case famWatcher:
+		d.Watchers, err = appendRow(d.Watchers)(decodeWatcher(k.watcher(), value))
+	default:
 		err = fmt.Errorf("there is no family %q", byte(f))
 	}
 	return err

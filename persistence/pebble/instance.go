@@ -5,19 +5,58 @@ import (
 )
 
 func (m *machine) startInstance(c *persistence.StartInstance) persistence.Result {
-	if first, ok := m.remembered(c.ID, c.RequestKey); ok {
-		return persistence.Result{IID: first.IID, Repeated: true}
+	if first, known, refusal := m.repeated(c.ID, &c.Request); refusal != nil {
+		return persistence.Result{Err: refusal}
+	} else if known {
+		if m.head(first.IID) == nil {
+			return refuse(persistence.NotFound)
+		}
+		return persistence.Result{IID: first.IID, Seq: first.Seq, Repeated: true}
 	}
 	if iid := m.resolve(c.ID); iid != 0 {
-		return persistence.Result{Err: &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}}
+		return m.join(iid, c)
 	}
 	h := m.create(c.ID, c.Name, c.Version, persistence.Link{})
 	m.setStatus(h, persistence.StatusPending)
-	m.putStart(&persistence.PendingStart{
+	s := &persistence.PendingStart{
 		ID: c.ID, IID: h.IID, Execution: 1, Name: c.Name, Version: c.Version, Input: c.Input,
-	})
-	m.remember(c.ID, c.RequestKey, h.IID, 0)
-	return persistence.Result{IID: h.IID}
+		ExecutionTimeoutMs: c.ExecutionTimeoutMs,
+	}
+	if c.DelayMs > 0 {
+		s.NotBeforeMs = m.now + c.DelayMs
+	}
+	m.putStart(s)
+	seq := m.tell(h, c)
+	m.remember(c.ID, &c.Request, h.IID, seq)
+	return persistence.Result{IID: h.IID, Seq: seq}
+}
+
+// join gives the messages of a start to the instance that has the id already.
+func (m *machine) join(iid persistence.Incarnation, c *persistence.StartInstance) persistence.Result {
+	h := m.head(iid)
+	if h == nil || h.Status.Terminal() || len(c.Messages) == 0 {
+		return persistence.Result{Err: &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}}
+	}
+	var bytes uint64
+	for _, msg := range c.Messages {
+		bytes += uint64(len(msg.Message))
+	}
+	if refusal := inboxLimit(h, uint64(len(c.Messages)), bytes, c.InboxMax, c.InboxBytesMax); refusal != nil {
+		return persistence.Result{Err: refusal}
+	}
+	seq := m.tell(h, c)
+	m.remember(c.ID, &c.Request, h.IID, seq)
+	return persistence.Result{IID: h.IID, Seq: seq, Joined: true}
+}
+
+// tell puts the messages of a start into an inbox, and returns the seq of the last.
+func (m *machine) tell(h *headRow, c *persistence.StartInstance) (seq uint64) {
+	for _, msg := range c.Messages {
+		seq = m.putInbox(h, &persistence.InboxItem{
+			Form: persistence.ItemMessage, Message: msg.Message, Topic: msg.Topic,
+		})
+	}
+	return seq
 }
 
 // create takes the next incarnation for an id that is free. The caller sets the status, and writes the S row unless
@@ -26,7 +65,7 @@ func (m *machine) create(id, name, version string, parent persistence.Link) *hea
 	h := &headRow{}
 	h.ID, h.IID, h.Name, h.Version, h.Parent = id, m.state.NextIID, name, version, parent
 	h.CreatedAtMs = m.now
-	h.NextSeq = 1
+	h.FirstSeq, h.NextSeq, h.FirstExecution = 1, 1, 1
 	m.state.NextIID++
 	m.beginExecution(h, 1)
 	m.heads.add(h)
@@ -35,14 +74,27 @@ func (m *machine) create(id, name, version string, parent persistence.Link) *hea
 	encodeIID(m.t.fresh(), h.IID)
 	m.t.put(m.t.key, m.t.value)
 	m.known.wrote(m.t.key)
+	if parent.IID != 0 {
+		m.t.key = appendFamily(m.t.key[:0], m.p, m.familyOf(h))
+		encodeMark(m.t.fresh())
+		m.t.putBlind(m.t.key, m.t.value)
+	}
 	return h
+}
+
+// familyOf is the F row of a child.
+func (m *machine) familyOf(h *headRow) persistence.FamilyRef {
+	return persistence.FamilyRef{
+		Partition: m.slots[persistence.Slot(h.Parent.ID)], Parent: h.Parent.IID, Child: h.IID,
+	}
 }
 
 // beginExecution sets the head to before the first turn of an execution.
 func (m *machine) beginExecution(h *headRow, execution uint64) {
 	h.Execution, h.Turn, h.NextEvent, h.LastPart = execution, 0, 1, 0
 	h.HistoryEvents, h.HistoryBytes = 0, 0
-	h.Chain = persistence.SeedChain(h.IID, execution)
+	h.Previous = h.Chain
+	h.Chain = persistence.SeedChain(h.IID, execution, h.Previous)
 }
 
 func (m *machine) putStart(s *persistence.PendingStart) {
@@ -51,11 +103,14 @@ func (m *machine) putStart(s *persistence.PendingStart) {
 	m.t.putBlind(m.t.key, m.t.value)
 	m.fx().Starts = append(m.fx().Starts, persistence.StartEffect{
 		ID: s.ID, IID: s.IID, Execution: s.Execution, Name: s.Name, Version: s.Version,
+		NotBeforeMs: s.NotBeforeMs,
 	})
 }
 
 func (m *machine) enqueue(c *persistence.Enqueue) persistence.Result {
-	if first, ok := m.remembered(c.ID, c.RequestKey); ok {
+	if first, known, refusal := m.repeated(c.ID, &c.Request); refusal != nil {
+		return persistence.Result{Err: refusal}
+	} else if known {
 		return persistence.Result{IID: first.IID, Seq: first.Seq, Repeated: true}
 	}
 	h := m.byID(c.ID)
@@ -63,17 +118,15 @@ func (m *machine) enqueue(c *persistence.Enqueue) persistence.Result {
 		return refuse(persistence.NotFound)
 	}
 	if h.Status.Terminal() {
-		m.drop(h)
-		m.remember(c.ID, c.RequestKey, h.IID, 0)
-		return persistence.Result{IID: h.IID}
+		return persistence.Result{Err: &persistence.Refusal{Code: persistence.Ended, IID: h.IID}}
 	}
-	if c.InboxMax > 0 && h.Inbox >= c.InboxMax {
-		return persistence.Result{Err: &persistence.Refusal{Code: persistence.Limit, Size: h.Inbox + 1, Max: c.InboxMax}}
+	if refusal := inboxLimit(h, 1, uint64(len(c.Message)), c.InboxMax, c.InboxBytesMax); refusal != nil {
+		return persistence.Result{Err: refusal}
 	}
 	seq := m.putInbox(h, &persistence.InboxItem{
-		Form: persistence.ItemMessage, NotBeforeMs: c.NotBeforeMs, Message: c.Message,
+		Form: persistence.ItemMessage, NotBeforeMs: c.NotBeforeMs, Message: c.Message, Topic: c.Topic,
 	})
-	m.remember(c.ID, c.RequestKey, h.IID, seq)
+	m.remember(c.ID, &c.Request, h.IID, seq)
 	return persistence.Result{IID: h.IID, Seq: seq}
 }
 
@@ -81,67 +134,4 @@ func (m *machine) enqueue(c *persistence.Enqueue) persistence.Result {
 func (m *machine) drop(h *headRow) {
 	h.Dropped++
 	m.touch(h)
-}
-
-// putInbox gives an item the next seq of an instance that has not ended.
-func (m *machine) putInbox(h *headRow, item *persistence.InboxItem) uint64 {
-	item.Seq = h.NextSeq
-	h.NextSeq++
-	h.Inbox++
-	m.touch(h)
-	m.t.key = appendInbox(m.t.key[:0], m.p, h.IID, item.Seq)
-	encodeInbox(m.t.fresh(), item)
-	m.t.put(m.t.key, m.t.value)
-	m.fx().Inbox = append(m.fx().Inbox, persistence.InboxEffect{
-		ID: h.ID, IID: h.IID, Seq: item.Seq, NotBeforeMs: item.NotBeforeMs,
-	})
-	return item.Seq
-}
-
-// remembered finds the first answer to a request key, if it has not expired.
-func (m *machine) remembered(id, key string) (persistence.RequestItem, bool) {
-	if key == "" {
-		return persistence.RequestItem{}, false
-	}
-	r, ok := m.request(id, key)
-	return r, ok && m.now < r.ExpiresAtMs
-}
-
-func (m *machine) request(id, key string) (persistence.RequestItem, bool) {
-	m.t.key = appendRequest(m.t.key[:0], m.p, id, key)
-	if m.known.absent(m.t.key) {
-		return persistence.RequestItem{}, false
-	}
-	row, ok := m.t.get(m.t.key)
-	if !ok {
-		return persistence.RequestItem{}, false
-	}
-	r, err := decodeRequest(id, key, row)
-	if err != nil {
-		m.t.corrupt(m.t.key, err)
-		return persistence.RequestItem{}, false
-	}
-	return r, true
-}
-
-func (m *machine) remember(id, key string, iid persistence.Incarnation, seq uint64) {
-	if key == "" {
-		return
-	}
-	m.t.key = appendRequest(m.t.key[:0], m.p, id, key)
-	encodeRequest(m.t.fresh(), &persistence.RequestItem{
-		IID: iid, Seq: seq, ExpiresAtMs: m.now + persistence.RequestTTLMs,
-	})
-	m.t.put(m.t.key, m.t.value)
-	m.known.wrote(m.t.key)
-}
-
-func (m *machine) sweep(c *persistence.Sweep) persistence.Result {
-	for _, ref := range c.Requests {
-		if r, ok := m.request(ref.ID, ref.Key); ok && r.ExpiresAtMs <= m.now {
-			m.t.key = appendRequest(m.t.key[:0], m.p, ref.ID, ref.Key)
-			m.t.del(m.t.key)
-		}
-	}
-	return persistence.Result{}
 }

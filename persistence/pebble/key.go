@@ -30,12 +30,20 @@ const (
 	famRequest   family = 'R' // id, request key
 	famOutbox    family = 'O' // to partition, seq
 	famIndex     family = 'X' // status, time, iid
+	famTopic     family = 'J' // iid, topic
+	famOrdinal   family = 'j' // iid, topic, ordinal: the seq of the inbox row
+	famExpiry    family = 'r' // time, id, request key
+	famHeld      family = 'h' // time, iid
+	famFamily    family = 'F' // parent's partition, parent's iid, iid
+	famWatcher   family = 'w' // iid, partition, iid, execution, event of who waits
 )
 
 var familyNames = map[family]string{
 	famPartition: "partition", famName: "name", famHead: "head", famStart: "start", famSegment: "segment",
 	famInbox: "inbox", famLease: "turn lease", famWork: "work", famTimer: "timer", famTimerOf: "timer of instance",
 	famChild: "child", famRequest: "request", famOutbox: "outbox", famIndex: "index",
+	famTopic: "topic of inbox", famOrdinal: "inbox row of topic", famExpiry: "expiry of request", famHeld: "held instance",
+	famFamily: "child of parent", famWatcher: "watcher",
 }
 
 // String names the family for people.
@@ -119,6 +127,37 @@ func appendIndex(
 	return appendU64(appendTime(append(appendPrefix(k, p, famIndex), byte(s)), ms), uint64(iid))
 }
 
+func appendTopic(k []byte, p persistence.Partition, iid persistence.Incarnation, t persistence.Topic) []byte {
+	return appendU64(appendInstance(k, p, famTopic, iid), uint64(t))
+}
+
+func appendOrdinal(
+	k []byte, p persistence.Partition, iid persistence.Incarnation, t persistence.Topic, ordinal uint64,
+) []byte {
+	return appendU64(appendU64(appendInstance(k, p, famOrdinal, iid), uint64(t)), ordinal)
+}
+
+func appendExpiry(k []byte, p persistence.Partition, ref persistence.ExpiryRef) []byte {
+	k = appendTime(appendPrefix(k, p, famExpiry), ref.ExpiresAtMs)
+	return appendString(appendString(k, ref.ID), ref.Key)
+}
+
+func appendHeld(k []byte, p persistence.Partition, ref persistence.HeldRef) []byte {
+	return appendU64(appendTime(appendPrefix(k, p, famHeld), ref.SinceMs), uint64(ref.IID))
+}
+
+func appendFamily(k []byte, p persistence.Partition, ref persistence.FamilyRef) []byte {
+	k = appendPrefix(k, p, famFamily)
+	k = append(k, byte(ref.Partition>>8), byte(ref.Partition))
+	return appendU64(appendU64(k, uint64(ref.Parent)), uint64(ref.Child))
+}
+
+func appendWatcher(k []byte, p persistence.Partition, w *persistence.WatcherItem) []byte {
+	k = appendInstance(k, p, famWatcher, w.Target)
+	k = append(k, byte(w.Partition>>8), byte(w.Partition))
+	return appendU64(appendU64(appendU64(k, uint64(w.Link.IID)), w.Link.Execution), w.Link.Event)
+}
+
 // after is the first key that is greater than all keys with this prefix.
 func after(prefix []byte) []byte {
 	end := append([]byte(nil), prefix...)
@@ -193,6 +232,29 @@ func (r *keyReader) workKey() persistence.WorkKey {
 	return persistence.WorkKey{IID: r.iid(), Execution: r.u64(), Event: r.u64()}
 }
 
+func (r *keyReader) topic() persistence.Topic { return persistence.Topic(r.u64()) }
+
+func (r *keyReader) expiry() persistence.ExpiryRef {
+	return persistence.ExpiryRef{
+		ExpiresAtMs: r.time(), RequestRef: persistence.RequestRef{ID: r.string(), Key: r.string()},
+	}
+}
+
+func (r *keyReader) held() persistence.HeldRef {
+	return persistence.HeldRef{SinceMs: r.time(), IID: r.iid()}
+}
+
+func (r *keyReader) family() persistence.FamilyRef {
+	return persistence.FamilyRef{Partition: persistence.Partition(r.u16()), Parent: r.iid(), Child: r.iid()}
+}
+
+func (r *keyReader) watcher() persistence.WatcherItem {
+	return persistence.WatcherItem{
+		Target: r.iid(), Partition: persistence.Partition(r.u16()),
+		Link: persistence.Link{IID: r.iid(), Execution: r.u64(), Event: r.u64()},
+	}
+}
+
 func (r *keyReader) timerKey() persistence.TimerKey {
 	return persistence.TimerKey{FireAtMs: r.time(), IID: r.iid(), Execution: r.u64(), Event: r.u64()}
 }
@@ -203,47 +265,4 @@ func (r *keyReader) done() error {
 		r.err = errKey
 	}
 	return r.err
-}
-
-// keyString shows a key to people.
-func keyString(k []byte) string {
-	p, f, r := splitKey(k)
-	var s string
-	switch f {
-	case famPartition:
-		if p != storePartition {
-			s = fmt.Sprint(p)
-		}
-	case famName:
-		s = fmt.Sprintf("%q", r.string())
-	case famHead, famLease:
-		s = fmt.Sprint(r.u64())
-	case famStart, famInbox:
-		s = fmt.Sprintf("%d/%d", r.u64(), r.u64())
-	case famSegment:
-		s = fmt.Sprintf("%d/%d/%d (turn %d)", r.u64(), r.u64(), r.u64(), r.u64())
-	case famWork, famChild, famTimerOf:
-		s = r.workKey().String()
-	case famTimer:
-		t := r.timerKey()
-		s = fmt.Sprintf("at %d of %d/%d/%d", t.FireAtMs, t.IID, t.Execution, t.Event)
-	case famRequest:
-		s = fmt.Sprintf("%q %q", r.string(), r.string())
-	case famOutbox:
-		s = fmt.Sprintf("to %d, %d", r.u16(), r.u64())
-	case famIndex:
-		s = fmt.Sprintf("%v at %d of %d", r.status(), r.time(), r.u64())
-	default:
-		return fmt.Sprintf("%x", k)
-	}
-	if r.done() != nil {
-		return fmt.Sprintf("%x", k)
-	}
-	if p == storePartition {
-		return "store"
-	}
-	if f == famPartition {
-		return fmt.Sprintf("%v %s", f, s)
-	}
-	return fmt.Sprintf("%v %s of partition %d", f, s, p)
 }

@@ -8,6 +8,17 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
+func expiryRef(id, request string, ms int64) persistence.ExpiryRef {
+	return persistence.ExpiryRef{ExpiresAtMs: ms, RequestRef: persistence.RequestRef{ID: id, Key: request}}
+}
+
+func watcherItem(a, b, c, d uint64) *persistence.WatcherItem {
+	return &persistence.WatcherItem{
+		Target: persistence.Incarnation(a), Partition: persistence.Partition(b),
+		Link: persistence.Link{IID: persistence.Incarnation(c), Execution: d, Event: a},
+	}
+}
+
 // allKeys are one key of each family from the same ingredients, with what must come back out of it.
 func allKeys(p persistence.Partition, id, request string, a, b, c, d uint64, ms int64) [][]byte {
 	iid := persistence.Incarnation(a)
@@ -27,6 +38,12 @@ func allKeys(p persistence.Partition, id, request string, a, b, c, d uint64, ms 
 		appendRequest(nil, p, id, request),
 		appendOutbox(nil, p, persistence.Partition(b), c),
 		appendIndex(nil, p, persistence.StatusRunning, ms, iid),
+		appendTopic(nil, p, iid, persistence.Topic(b)),
+		appendOrdinal(nil, p, iid, persistence.Topic(b), c),
+		appendExpiry(nil, p, expiryRef(id, request, ms)),
+		appendHeld(nil, p, persistence.HeldRef{SinceMs: ms, IID: iid}),
+		appendFamily(nil, p, persistence.FamilyRef{Partition: persistence.Partition(d), Parent: persistence.Incarnation(b), Child: iid}),
+		appendWatcher(nil, p, watcherItem(a, b, c, d)),
 	}
 }
 
@@ -81,6 +98,26 @@ func FuzzKeysReadBack(f *testing.F) {
 			case famIndex:
 				if s, m, i := r.status(), r.time(), r.u64(); s != persistence.StatusRunning || m != ms || i != a || r.done() != nil {
 					t.Fatalf("%v %d %d", s, m, i)
+				}
+			case famOrdinal:
+				if r.u64() != a || r.topic() != persistence.Topic(b) || r.u64() != c || r.done() != nil {
+					t.Fatal("ordinal key")
+				}
+			case famExpiry:
+				if got := r.expiry(); got != expiryRef(id, request, ms) || r.done() != nil {
+					t.Fatalf("%+v", got)
+				}
+			case famHeld:
+				if got := r.held(); got.SinceMs != ms || uint64(got.IID) != a || r.done() != nil {
+					t.Fatalf("%+v", got)
+				}
+			case famFamily:
+				if got := r.family(); got.Partition != persistence.Partition(d) || uint64(got.Parent) != b || uint64(got.Child) != a || r.done() != nil {
+					t.Fatalf("%+v", got)
+				}
+			case famWatcher:
+				if got := r.watcher(); got != *watcherItem(a, b, c, d) || r.done() != nil {
+					t.Fatalf("%+v", got)
 				}
 			case famSegment:
 				if r.u64() != a || r.u64() != b || r.u64() != c || r.u64() != d || r.done() != nil {

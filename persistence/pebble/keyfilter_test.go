@@ -43,11 +43,11 @@ func TestKnownKeysSurviveReopening(t *testing.T) {
 		s := live(t, Options{FS: fs, Partitions: 2})
 		for i := range 50 {
 			id := fmt.Sprintf("i-%d", i)
-			r := await(s, s.PartitionOf(id), persistence.Proposal{TimeMs: 1, Command: &persistence.StartInstance{ID: id, Name: "o", RequestKey: fmt.Sprint("k", i%2)}})
+			r := await(s, s.PartitionOf(id), persistence.Proposal{TimeMs: 1, Command: &persistence.StartInstance{ID: id, Name: "o", Request: persistence.Request{Key: fmt.Sprint("k", i%2)}}})
 			if r.Err != nil || r.Repeated != (round > 0) {
 				t.Fatalf("round %d: %+v", round, r)
 			}
-			r = await(s, s.PartitionOf(id), persistence.Proposal{TimeMs: 1, Command: &persistence.StartInstance{ID: id, Name: "o", RequestKey: "other"}})
+			r = await(s, s.PartitionOf(id), persistence.Proposal{TimeMs: 1, Command: &persistence.StartInstance{ID: id, Name: "o", Request: persistence.Request{Key: "other"}}})
 			if !errors.Is(r.Err, persistence.ErrAlreadyExists) {
 				t.Fatalf("round %d: %+v", round, r)
 			}

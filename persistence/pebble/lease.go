@@ -33,7 +33,7 @@ func (m *machine) lease(h *headRow) persistence.TurnLease {
 // putLease stores an L row, or removes it when it says nothing any more.
 func (m *machine) putLease(h *headRow, l *persistence.TurnLease) {
 	m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
-	says := l.Token != "" || l.Attempts > 0 || l.NotBeforeMs != 0
+	says := l.Token != "" || l.Attempts > 0 || l.NotBeforeMs != 0 || l.Held.Reason != ""
 	switch {
 	case says:
 		encodeLease(m.t.fresh(), l)
@@ -48,7 +48,44 @@ func (m *machine) putLease(h *headRow, l *persistence.TurnLease) {
 	m.fx().Leases = append(m.fx().Leases, persistence.LeaseEffect{
 		ID: l.ID, IID: l.IID, Token: l.Token, Attempts: l.Attempts,
 		ExpiresAtMs: l.ExpiresAtMs, NotBeforeMs: l.NotBeforeMs, Through: l.Through,
+		Held: l.Held,
 	})
+}
+
+// hold changes why an instance is held, with its listing entry and the partition's count. The caller stores the row.
+func (m *machine) hold(h *headRow, l *persistence.TurnLease, held persistence.Held) {
+	was, is := l.Held.Reason != "", held.Reason != ""
+	if was && (!is || l.Held.SinceMs != held.SinceMs) {
+		m.t.key = appendHeld(m.t.key[:0], m.p, persistence.HeldRef{SinceMs: l.Held.SinceMs, IID: h.IID})
+		m.t.delBlind(m.t.key)
+		m.state.Held--
+		was = false
+	}
+	if is && !was {
+		m.t.key = appendHeld(m.t.key[:0], m.p, persistence.HeldRef{SinceMs: held.SinceMs, IID: h.IID})
+		encodeMark(m.t.fresh())
+		m.t.putBlind(m.t.key, m.t.value)
+		m.state.Held++
+	}
+	l.Held = held
+	if h.held != is {
+		h.held = is
+		m.touch(h)
+	}
+}
+
+// dropLease removes the L row of an instance whose turn is committed.
+func (m *machine) dropLease(h *headRow) {
+	if !h.leased {
+		return
+	}
+	if h.held {
+		l := m.lease(h)
+		m.hold(h, &l, persistence.Held{})
+	}
+	m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
+	m.t.del(m.t.key)
+	h.leased = false
 }
 
 // standing finds an instance that runs and stands at a turn.
@@ -122,6 +159,40 @@ func (m *machine) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
 	if c.DelayMs > 0 {
 		l.NotBeforeMs = m.now + c.DelayMs
 	}
+	if c.Reason != "" {
+		m.hold(h, &l, heldAgain(l.Held, c, m.now))
+	}
 	m.putLease(h, &l)
 	return persistence.Result{}
+}
+
+// heldAgain is why an instance is held after an abandon with a reason: since the first one, tries counted by build.
+func heldAgain(before persistence.Held, c *persistence.AbandonTurn, now int64) persistence.Held {
+	held := persistence.Held{Reason: c.Reason, Build: c.Build, Tries: 1, SinceMs: now}
+	if before.Reason != "" {
+		held.SinceMs = before.SinceMs
+		if before.Build == c.Build {
+			held.Tries = before.Tries + 1
+		}
+	}
+	return held
+}
+
+func (m *machine) releaseTurn(c *persistence.ReleaseTurn) persistence.Result {
+	h := m.byID(c.ID)
+	switch {
+	case h == nil:
+		return refuse(persistence.NotFound)
+	case h.Status.Terminal():
+		return persistence.Result{Err: &persistence.Refusal{Code: persistence.Ended, IID: h.IID}}
+	case !h.held:
+		return persistence.Result{IID: h.IID}
+	}
+	l := m.lease(h)
+	m.hold(h, &l, persistence.Held{})
+	if l.Token == "" {
+		l.Attempts, l.NotBeforeMs, l.Through = 0, 0, 0
+	}
+	m.putLease(h, &l)
+	return persistence.Result{IID: h.IID, Released: true}
 }

@@ -20,6 +20,8 @@ type machine struct {
 	// changed says that the P row must go into the batch; dirty are the heads that must.
 	changed bool
 	dirty   []*headRow
+	// entries are the inbox rows that the turn in hand consumes, in its order.
+	entries []inboxEntry
 
 	// Of the command that is being applied.
 	index   uint64
@@ -71,6 +73,12 @@ func (m *machine) dispatch(command persistence.Command) persistence.Result {
 		return m.outboxAck(c)
 	case *persistence.Sweep:
 		return m.sweep(c)
+	case *persistence.ReleaseTurn:
+		return m.releaseTurn(c)
+	case *persistence.ExpireWork:
+		return m.expireWork(c)
+	case *persistence.Terminate:
+		return m.terminate(c)
 	case persistence.BeginEpoch:
 		return m.beginEpoch(c)
 	case persistence.EndEpoch:
@@ -96,9 +104,23 @@ func (m *machine) fx() *persistence.Effects {
 // current says whether a grant of this epoch may act.
 func (m *machine) current(epoch uint64) bool { return epoch == m.state.Epoch && !m.state.Clean }
 
-// live says whether a lease holds now: it has not expired, and its holder is not a dead process of this node.
+// live says whether a lease holds now: it has not expired, and its holder is not a process that was followed by another
+// one on its node.
 func (m *machine) live(token persistence.Token, h *persistence.Holder, expiresAtMs int64) bool {
-	return token != "" && m.now < expiresAtMs && (h.Node != m.state.Node || h.Process == m.state.Process)
+	return token != "" && m.now < expiresAtMs && !m.replaced(h)
+}
+
+// replaced says whether a newer process of the holder's node has had this partition.
+func (m *machine) replaced(h *persistence.Holder) bool {
+	if h.Node == m.state.Node {
+		return h.Process != m.state.Process
+	}
+	for i := range m.state.Others {
+		if o := &m.state.Others[i]; o.Node == h.Node {
+			return o.Process != h.Process
+		}
+	}
+	return false
 }
 
 func (m *machine) beginEpoch(c persistence.BeginEpoch) persistence.Result {
@@ -106,8 +128,24 @@ func (m *machine) beginEpoch(c persistence.BeginEpoch) persistence.Result {
 		return refuse(persistence.Fenced)
 	}
 	r := persistence.Result{Previous: m.state.Epoch, Clean: m.state.Clean}
+	if c.Node != m.state.Node {
+		m.state.Others = othersThan(c.Node, &m.state.PartitionState)
+	}
 	m.state.Epoch, m.state.Node, m.state.Process, m.state.Clean = c.Epoch, c.Node, c.Process, false
 	return r
+}
+
+// othersThan lists the newest processes of the nodes that had the partition before a node takes it.
+func othersThan(node string, s *persistence.PartitionState) (others []persistence.NodeProcess) {
+	for _, o := range s.Others {
+		if o.Node != node {
+			others = append(others, o)
+		}
+	}
+	if s.Epoch > 0 {
+		others = append(others, persistence.NodeProcess{Node: s.Node, Process: s.Process})
+	}
+	return others[max(0, len(others)-persistence.NodesMax):]
 }
 
 func (m *machine) endEpoch() persistence.Result {

@@ -1,6 +1,10 @@
 package pebble
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
 
 // Metrics are counters since the store was opened.
 type Metrics struct {
@@ -9,7 +13,7 @@ type Metrics struct {
 	Batches  uint64
 	Syncs    uint64
 	// Refused counts refusals by persistence.Code.
-	Refused [8]uint64
+	Refused [persistence.Codes]uint64
 	// Iterators, IterSteps and InternalSteps count Pebble iterators opened, our moves of them, and Pebble's own moves
 	// beneath (tombstones included). Gets counts point reads by Apply.
 	Iterators, IterSteps, InternalSteps, Gets uint64
@@ -21,7 +25,7 @@ type Metrics struct {
 
 type counters struct {
 	commands, batches, syncs                  atomic.Uint64
-	refused                                   [8]atomic.Uint64
+	refused                                   [persistence.Codes]atomic.Uint64
 	iterators, iterSteps, internalSteps, gets atomic.Uint64
 	views, loads                              atomic.Uint64
 }

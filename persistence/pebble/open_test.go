@@ -162,7 +162,7 @@ func TestDamagedStoreIsRefused(t *testing.T) {
 			}
 			writeFile(t, fs, "store/000004.log", []byte("mine"))
 		}, ErrNotStore, "000004.log"},
-		"other format": {func(t *testing.T, fs *vfs.MemFS) { setFormat(t, fs, "0.7") }, ErrFormat, "format 0.7, and this program reads 0.1"},
+		"other format": {func(t *testing.T, fs *vfs.MemFS) { setFormat(t, fs, "0.7") }, ErrFormat, "format 0.7, and this program reads 0.2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs := closedStore(t)

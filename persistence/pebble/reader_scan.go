@@ -19,21 +19,6 @@ func (r *reader) Parts(
 	})
 }
 
-// Inbox implements persistence.Reader.
-func (r *reader) Inbox(iid persistence.Incarnation, after uint64, limit int) (items []persistence.InboxItem, err error) {
-	prefix := appendInstance(nil, r.p, famInbox, iid)
-	if limit <= 0 || after == ^uint64(0) {
-		return nil, nil
-	}
-	err = r.scan(prefix, appendU64(slices.Clone(prefix), after+1), func(k *keyReader, value []byte) (bool, error) {
-		k.take(8)
-		item, err := decodeInbox(k.u64(), value)
-		items = append(items, item)
-		return len(items) < limit, err
-	})
-	return items, err
-}
-
 // Children implements persistence.Reader.
 func (r *reader) Children(iid persistence.Incarnation, execution uint64) (items []persistence.ChildItem, err error) {
 	prefix := appendExecution(nil, r.p, famChild, iid, execution)
@@ -244,15 +229,33 @@ func (r *reader) ScanOutbox(to persistence.Partition, after uint64, limit int) (
 		})
 }
 
-// ScanRequests implements persistence.Reader.
-func (r *reader) ScanRequests(after persistence.RequestRef, limit int) ([]persistence.RequestItem, error) {
-	last := appendPrefix(nil, r.p, famRequest)
-	if after != (persistence.RequestRef{}) {
-		last = appendRequest(nil, r.p, after.ID, after.Key)
+// ScanExpired implements persistence.Reader.
+func (r *reader) ScanExpired(after persistence.ExpiryRef, byMs int64, limit int) (refs []persistence.ExpiryRef, err error) {
+	if limit <= 0 {
+		return nil, nil
 	}
-	return rowsAfter(r, appendPrefix(nil, r.p, famRequest), last, limit,
-		func(k *keyReader, value []byte) (persistence.RequestItem, error) {
-			id, key := k.string(), k.string()
-			return decodeRequest(id, key, value)
-		})
+	prefix := appendPrefix(nil, r.p, famExpiry)
+	start := prefix
+	if after != (persistence.ExpiryRef{}) {
+		start = append(appendExpiry(nil, r.p, after), 0)
+	}
+	err = r.scan(prefix, start, func(k *keyReader, value []byte) (bool, error) {
+		ref := k.expiry()
+		if ref.ExpiresAtMs > byMs {
+			return false, decodeMark(value)
+		}
+		refs = append(refs, ref)
+		return len(refs) < limit, decodeMark(value)
+	})
+	return refs, err
+}
+
+// ScanHeld implements persistence.Reader.
+func (r *reader) ScanHeld(after persistence.HeldRef, limit int) ([]persistence.HeldRef, error) {
+	last := appendPrefix(nil, r.p, famHeld)
+	if after != (persistence.HeldRef{}) {
+		last = appendHeld(nil, r.p, after)
+	}
+	return rowsAfter(r, appendPrefix(nil, r.p, famHeld), last, limit,
+		func(k *keyReader, value []byte) (persistence.HeldRef, error) { return k.held(), decodeMark(value) })
 }

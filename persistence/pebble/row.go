@@ -7,14 +7,35 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// rowVersion is the format version in front of every value. Until the store format is 1, another one is refused.
-const rowVersion = 1
+// The format version in front of each kind of value. They are raised one by one: a decoder takes its own and all before,
+// and reads a field that came later only from a value that has it (Dec.Version), so that no new field refuses an old
+// store. A higher version is refused: a newer build wrote it.
+const (
+	partitionVersion = 1
+	nameVersion      = 1
+	headVersion      = 1
+	startVersion     = 1
+	partVersion      = 1
+	inboxVersion     = 1
+	topicVersion     = 1
+	ordinalVersion   = 1
+	leaseVersion     = 1
+	workVersion      = 1
+	timerVersion     = 1
+	timerOfVersion   = 1
+	childVersion     = 1
+	requestVersion   = 1
+	outboxVersion    = 1
+	watcherVersion   = 1
+	markVersion      = 1
+)
 
 // headRow is a head as it is stored and cached.
 type headRow struct {
 	persistence.Head
-	// leased says that there is an L row, so that a turn without one does not look for it.
+	// leased says that there is an L row, so that a turn without one does not look for it, and held that it holds.
 	leased bool
+	held   bool
 	// dirty heads are written at the end of the batch.
 	dirty bool
 	// newer and older are the neighbours in the cache's order of use.
@@ -42,8 +63,34 @@ func decodeHolder(d *rowcode.Dec) persistence.Holder {
 	return persistence.Holder{Node: d.S(), Process: d.S(), Consumer: d.S()}
 }
 
+// The flags of a head.
+const (
+	flagParent = 1 << iota
+	flagLeased
+	flagHeld
+	flagFamily
+	flagSpread
+	flagPrevious
+	flagFirst
+)
+
+func (h *headRow) flags() (f uint64) {
+	for _, is := range [...]struct {
+		set  bool
+		flag uint64
+	}{
+		{!h.Parent.IsZero(), flagParent}, {h.leased, flagLeased}, {h.held, flagHeld}, {h.Family, flagFamily}, {h.Spread, flagSpread},
+		{h.Previous != persistence.Chain{}, flagPrevious}, {h.FirstChain != persistence.Chain{}, flagFirst},
+	} {
+		if is.set {
+			f |= is.flag
+		}
+	}
+	return f
+}
+
 func encodeHead(e *rowcode.Enc, h *headRow) {
-	e.Version(rowVersion)
+	e.Version(headVersion)
 	e.S(h.ID)
 	e.S(h.Name)
 	e.S(h.Version)
@@ -54,24 +101,36 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 	e.U(h.NextEvent)
 	e.Raw(h.Chain[:])
 	e.U(h.LastPart)
-	e.Bool(!h.Parent.IsZero())
-	if !h.Parent.IsZero() {
+	flags := h.flags()
+	e.U(flags)
+	if flags&flagParent != 0 {
 		encodeLink(e, h.Parent)
+	}
+	if flags&flagPrevious != 0 {
+		e.Raw(h.Previous[:])
+	}
+	if flags&flagFirst != 0 {
+		e.Raw(h.FirstChain[:])
 	}
 	e.I(h.CreatedAtMs)
 	e.I(h.UpdatedAtMs)
 	e.I(h.LastTurnAtMs)
 	e.I(h.EndedAtMs)
-	for _, v := range [...]uint64{
-		h.Inbox, h.Work, h.Timers, h.Children, h.NextSeq, h.HistoryEvents, h.HistoryBytes, h.Dropped,
-	} {
-		e.U(v)
+	for _, v := range h.numbers() {
+		e.U(*v)
 	}
-	e.Bool(h.leased)
+}
+
+// numbers are the counters and the like, in the order in which they are stored.
+func (h *headRow) numbers() [12]*uint64 {
+	return [...]*uint64{
+		&h.Inbox, &h.Work, &h.Timers, &h.Children, &h.NextSeq, &h.HistoryEvents, &h.HistoryBytes, &h.Dropped,
+		&h.FirstExecution, &h.Topics, &h.InboxBytes, &h.FirstSeq,
+	}
 }
 
 func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, headVersion)
 	h := &headRow{}
 	h.IID = iid
 	h.ID, h.Name, h.Version, h.Pin = d.S(), d.S(), d.S(), d.S()
@@ -79,16 +138,22 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 	h.Execution, h.Turn, h.NextEvent = d.U(), d.U(), d.U()
 	d.Raw(h.Chain[:])
 	h.LastPart = d.U()
-	if d.Bool() {
+	flags := d.U()
+	h.leased, h.held = flags&flagLeased != 0, flags&flagHeld != 0
+	h.Family, h.Spread = flags&flagFamily != 0, flags&flagSpread != 0
+	if flags&flagParent != 0 {
 		h.Parent = decodeLink(d)
 	}
+	if flags&flagPrevious != 0 {
+		d.Raw(h.Previous[:])
+	}
+	if flags&flagFirst != 0 {
+		d.Raw(h.FirstChain[:])
+	}
 	h.CreatedAtMs, h.UpdatedAtMs, h.LastTurnAtMs, h.EndedAtMs = d.I(), d.I(), d.I(), d.I()
-	for _, v := range [...]*uint64{
-		&h.Inbox, &h.Work, &h.Timers, &h.Children, &h.NextSeq, &h.HistoryEvents, &h.HistoryBytes, &h.Dropped,
-	} {
+	for _, v := range h.numbers() {
 		*v = d.U()
 	}
-	h.leased = d.Bool()
 	if err := d.Done(); err != nil {
 		return nil, err
 	}
@@ -99,45 +164,57 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 }
 
 func encodeStart(e *rowcode.Enc, s *persistence.PendingStart) {
-	e.Version(rowVersion)
+	e.Version(startVersion)
 	e.S(s.ID)
 	e.S(s.Name)
 	e.S(s.Version)
 	e.B(s.Input)
 	e.B(s.Start)
 	encodeLink(e, s.Parent)
+	e.I(s.NotBeforeMs)
+	e.I(s.ExecutionTimeoutMs)
 }
 
 func decodeStart(iid persistence.Incarnation, execution uint64, row []byte) (persistence.PendingStart, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, startVersion)
 	s := persistence.PendingStart{IID: iid, Execution: execution}
 	s.ID, s.Name, s.Version = d.S(), d.S(), d.S()
 	s.Input, s.Start = d.B(), d.B()
 	s.Parent = decodeLink(d)
+	s.NotBeforeMs, s.ExecutionTimeoutMs = d.I(), d.I()
 	return s, d.Done()
 }
 
 func encodePart(e *rowcode.Enc, p *persistence.StoredPart) {
-	e.Version(rowVersion)
+	e.Version(partVersion)
 	e.U(p.Count)
 	e.Raw(p.Chain[:])
+	e.Bool(p.Previous != persistence.Chain{})
+	if p.Previous != (persistence.Chain{}) {
+		e.Raw(p.Previous[:])
+	}
 	e.B(p.Header)
 	e.B(p.Events)
 }
 
 func decodePart(execution, first, turn uint64, row []byte) (persistence.StoredPart, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, partVersion)
 	p := persistence.StoredPart{Execution: execution, FirstEvent: first, Turn: turn}
 	p.Count = d.U()
 	d.Raw(p.Chain[:])
+	if d.Bool() {
+		d.Raw(p.Previous[:])
+	}
 	p.Header, p.Events = d.B(), d.B()
 	return p, d.Done()
 }
 
 func encodeInbox(e *rowcode.Enc, i *persistence.InboxItem) {
-	e.Version(rowVersion)
+	e.Version(inboxVersion)
 	e.U(uint64(i.Form))
 	e.I(i.NotBeforeMs)
+	e.U(uint64(i.Topic))
+	e.U(i.Ordinal)
 	e.B(i.Message)
 	e.U(i.Execution)
 	e.U(i.Event)
@@ -145,15 +222,16 @@ func encodeInbox(e *rowcode.Enc, i *persistence.InboxItem) {
 }
 
 func decodeInbox(seq uint64, row []byte) (persistence.InboxItem, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, inboxVersion)
 	i := persistence.InboxItem{Seq: seq, Form: persistence.ItemForm(d.U()), NotBeforeMs: d.I()}
+	i.Topic, i.Ordinal = persistence.Topic(d.U()), d.U()
 	i.Message = d.B()
 	i.Execution, i.Event, i.ChildID = d.U(), d.U(), d.S()
 	return i, d.Done()
 }
 
 func encodeLease(e *rowcode.Enc, l *persistence.TurnLease) {
-	e.Version(rowVersion)
+	e.Version(leaseVersion)
 	e.S(l.ID)
 	e.U(uint64(l.Attempts))
 	e.I(l.NotBeforeMs)
@@ -161,121 +239,100 @@ func encodeLease(e *rowcode.Enc, l *persistence.TurnLease) {
 	encodeHolder(e, l.Holder)
 	e.I(l.ExpiresAtMs)
 	e.U(l.Through)
+	e.S(l.Held.Reason)
+	e.S(l.Held.Build)
+	e.U(uint64(l.Held.Tries))
+	e.I(l.Held.SinceMs)
 }
 
 func decodeLease(iid persistence.Incarnation, row []byte) (persistence.TurnLease, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, leaseVersion)
 	l := persistence.TurnLease{IID: iid, ID: d.S()}
 	l.Attempts, l.NotBeforeMs, l.Token = uint32(d.U()), d.I(), persistence.Token(d.S())
 	l.Holder = decodeHolder(d)
 	l.ExpiresAtMs, l.Through = d.I(), d.U()
+	l.Held = persistence.Held{Reason: d.S(), Build: d.S(), Tries: uint32(d.U()), SinceMs: d.I()}
 	return l, d.Done()
-}
-
-func encodeWork(e *rowcode.Enc, w *persistence.WorkItem) {
-	e.Version(rowVersion)
-	e.S(w.ID)
-	e.S(w.Name)
-	e.U(w.Order)
-	e.OptS(w.Tag)
-	e.OptS(w.Session)
-	e.U(uint64(w.Attempts))
-	e.I(w.NotBeforeMs)
-	e.U(w.Part)
-	e.S(string(w.Token))
-	if w.Token != "" {
-		encodeHolder(e, w.Holder)
-		e.I(w.ExpiresAtMs)
-	}
-}
-
-func decodeWork(key persistence.WorkKey, row []byte) (persistence.WorkItem, error) {
-	d := rowcode.NewDec(row, rowVersion)
-	w := persistence.WorkItem{Key: key, ID: d.S(), Name: d.S(), Order: d.U()}
-	w.Tag, w.Session = d.OptS(), d.OptS()
-	w.Attempts, w.NotBeforeMs, w.Part = uint32(d.U()), d.I(), d.U()
-	w.Token = persistence.Token(d.S())
-	if w.Token != "" {
-		w.Holder = decodeHolder(d)
-		w.ExpiresAtMs = d.I()
-	}
-	return w, d.Done()
 }
 
 // encodeOwner is the value of a T row: the instance's id.
 func encodeOwner(e *rowcode.Enc, id string) {
-	e.Version(rowVersion)
+	e.Version(timerVersion)
 	e.S(id)
 }
 
 func decodeOwner(row []byte) (string, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, timerVersion)
 	id := d.S()
 	return id, d.Done()
 }
 
 // encodeTime is the value of a t row: the fire time.
 func encodeTime(e *rowcode.Enc, ms int64) {
-	e.Version(rowVersion)
+	e.Version(timerOfVersion)
 	e.I(ms)
 }
 
 func decodeTime(row []byte) (int64, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, timerOfVersion)
 	ms := d.I()
 	return ms, d.Done()
 }
 
 func encodeChild(e *rowcode.Enc, c *persistence.ChildItem) {
-	e.Version(rowVersion)
+	e.Version(childVersion)
 	e.S(c.ID)
 	e.U(uint64(c.Policy))
 }
 
 func decodeChild(key persistence.WorkKey, row []byte) (persistence.ChildItem, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, childVersion)
 	c := persistence.ChildItem{Execution: key.Execution, Event: key.Event, ID: d.S(), Policy: uint8(d.U())}
 	return c, d.Done()
 }
 
 func encodeRequest(e *rowcode.Enc, r *persistence.RequestItem) {
-	e.Version(rowVersion)
+	e.Version(requestVersion)
+	e.U(uint64(r.Kind))
+	e.Raw(r.Digest[:])
 	e.U(uint64(r.IID))
 	e.U(r.Seq)
 	e.I(r.ExpiresAtMs)
 }
 
 func decodeRequest(id, key string, row []byte) (persistence.RequestItem, error) {
-	d := rowcode.NewDec(row, rowVersion)
-	r := persistence.RequestItem{ID: id, Key: key, IID: persistence.Incarnation(d.U()), Seq: d.U(), ExpiresAtMs: d.I()}
+	d := rowcode.NewDec(row, requestVersion)
+	r := persistence.RequestItem{ID: id, Key: key, Kind: persistence.RequestKind(d.U())}
+	d.Raw(r.Digest[:])
+	r.IID, r.Seq, r.ExpiresAtMs = persistence.Incarnation(d.U()), d.U(), d.I()
 	return r, d.Done()
 }
 
 // encodeIID is the value of an N row.
 func encodeIID(e *rowcode.Enc, iid persistence.Incarnation) {
-	e.Version(rowVersion)
+	e.Version(nameVersion)
 	e.U(uint64(iid))
 }
 
 func decodeIID(row []byte) (persistence.Incarnation, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, nameVersion)
 	iid := persistence.Incarnation(d.U())
 	return iid, d.Done()
 }
 
 // encodeOutbox wraps a message as it is, so that its row has a format version of its own.
 func encodeOutbox(e *rowcode.Enc, message []byte) {
-	e.Version(rowVersion)
+	e.Version(outboxVersion)
 	e.B(message)
 }
 
 func decodeOutbox(to persistence.Partition, seq uint64, row []byte) (persistence.OutboxItem, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, outboxVersion)
 	o := persistence.OutboxItem{To: to, Seq: seq, Message: d.B()}
 	return o, d.Done()
 }
 
 // encodeMark is the value of a row that says all in its key.
-func encodeMark(e *rowcode.Enc) { e.Version(rowVersion) }
+func encodeMark(e *rowcode.Enc) { e.Version(markVersion) }
 
-func decodeMark(row []byte) error { return rowcode.NewDec(row, rowVersion).Done() }
+func decodeMark(row []byte) error { return rowcode.NewDec(row, markVersion).Done() }

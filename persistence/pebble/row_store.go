@@ -8,7 +8,7 @@ import (
 )
 
 // Format names what this package reads and writes. Until it is 1 another format is refused.
-const Format = "0.1"
+const Format = "0.2"
 
 // storeRow says what the store is.
 type storeRow struct {
@@ -31,8 +31,7 @@ func encodeStore(e *rowcode.Enc, s *storeRow) {
 
 // storeFormat reads the format alone.
 func storeFormat(row []byte) (string, error) {
-	e := append([]byte{rowVersion}, row...)
-	d := rowcode.NewDec(e, rowVersion)
+	d := rowcode.NewDec(append([]byte{1}, row...), 1)
 	f := d.S()
 	if f == "" {
 		return "", fmt.Errorf("%w: the store row names no format", rowcode.ErrMalformed)
@@ -41,7 +40,7 @@ func storeFormat(row []byte) (string, error) {
 }
 
 func decodeStore(row []byte) (*storeRow, error) {
-	d := rowcode.NewDec(append([]byte{rowVersion}, row...), rowVersion)
+	d := rowcode.NewDec(append([]byte{1}, row...), 1)
 	s := &storeRow{format: d.S(), id: d.S(), partitions: int(d.U())}
 	if n := d.U(); n != persistence.Slots {
 		return nil, fmt.Errorf("%w: %d slots, want %d", rowcode.ErrMalformed, n, persistence.Slots)
@@ -78,7 +77,7 @@ func newPartitionRow(partitions int) *partitionRow {
 }
 
 func encodePartition(e *rowcode.Enc, r *partitionRow) {
-	e.Version(rowVersion)
+	e.Version(partitionVersion)
 	e.U(r.Applied)
 	e.U(r.Epoch)
 	e.S(r.Node)
@@ -86,8 +85,13 @@ func encodePartition(e *rowcode.Enc, r *partitionRow) {
 	e.Bool(r.Clean)
 	e.U(uint64(r.MachineVersion))
 	e.U(uint64(r.NextIID))
-	for _, v := range [...]uint64{r.Pending, r.Running, r.Completed, r.Failed} {
+	for _, v := range [...]uint64{r.Pending, r.Running, r.Completed, r.Failed, r.Held} {
 		e.U(v)
+	}
+	e.U(uint64(len(r.Others)))
+	for _, o := range r.Others {
+		e.S(o.Node)
+		e.S(o.Process)
 	}
 	used := 0
 	for _, p := range r.peers {
@@ -107,12 +111,19 @@ func encodePartition(e *rowcode.Enc, r *partitionRow) {
 }
 
 func decodePartition(partitions int, row []byte) (*partitionRow, error) {
-	d := rowcode.NewDec(row, rowVersion)
+	d := rowcode.NewDec(row, partitionVersion)
 	r := &partitionRow{peers: make([]peer, partitions)}
 	r.Applied, r.Epoch, r.Node, r.Process, r.Clean = d.U(), d.U(), d.S(), d.S(), d.Bool()
 	r.MachineVersion, r.NextIID = uint32(d.U()), persistence.Incarnation(d.U())
-	for _, v := range [...]*uint64{&r.Pending, &r.Running, &r.Completed, &r.Failed} {
+	for _, v := range [...]*uint64{&r.Pending, &r.Running, &r.Completed, &r.Failed, &r.Held} {
 		*v = d.U()
+	}
+	others := d.U()
+	if others > persistence.NodesMax {
+		return nil, fmt.Errorf("%w: %d other nodes, at most %d", rowcode.ErrMalformed, others, persistence.NodesMax)
+	}
+	for ; others > 0; others-- {
+		r.Others = append(r.Others, persistence.NodeProcess{Node: d.S(), Process: d.S()})
 	}
 	n := d.U()
 	if n > uint64(partitions) {

@@ -78,11 +78,16 @@ func random[R any](fix func(r *rand.Rand, row *R)) func(r *rand.Rand) any {
 func codecs() []codec {
 	return []codec{
 		{"head", random(func(r *rand.Rand, h *persistence.Head) { h.Status = persistence.Status(1 + r.IntN(4)) }),
-			func(e *rowcode.Enc, row any) { encodeHead(e, &headRow{Head: row.(persistence.Head), leased: true}) },
+			func(e *rowcode.Enc, row any) {
+				encodeHead(e, &headRow{Head: row.(persistence.Head), leased: true, held: true})
+			},
 			func(row any, b []byte) (any, error) {
 				h, err := decodeHead(row.(persistence.Head).IID, b)
 				if err != nil {
 					return nil, err
+				}
+				if !h.leased || !h.held {
+					return nil, errNoLease
 				}
 				return h.Head, nil
 			}},
@@ -119,6 +124,29 @@ func codecs() []codec {
 				q := row.(persistence.RequestItem)
 				return decodeRequest(q.ID, q.Key, b)
 			}},
+		{"topic", random[persistence.TopicRow](nil),
+			func(e *rowcode.Enc, row any) { t := row.(persistence.TopicRow); encodeTopic(e, &t) },
+			func(row any, b []byte) (any, error) { return decodeTopic(row.(persistence.TopicRow).Topic, b) }},
+		{"ordinal", random[uint64](nil), func(e *rowcode.Enc, row any) { encodeOrdinal(e, row.(uint64)) },
+			func(_ any, b []byte) (any, error) { return decodeOrdinal(b) }},
+		{"name", random[persistence.Incarnation](nil), func(e *rowcode.Enc, row any) { encodeIID(e, row.(persistence.Incarnation)) },
+			func(_ any, b []byte) (any, error) { return decodeIID(b) }},
+		{"timer", random[string](nil), func(e *rowcode.Enc, row any) { encodeOwner(e, row.(string)) },
+			func(_ any, b []byte) (any, error) { return decodeOwner(b) }},
+		{"timer of instance", random[int64](nil), func(e *rowcode.Enc, row any) { encodeTime(e, row.(int64)) },
+			func(_ any, b []byte) (any, error) { return decodeTime(b) }},
+		{"mark", random[struct{}](nil), func(e *rowcode.Enc, _ any) { encodeMark(e) },
+			func(row any, b []byte) (any, error) { return row, decodeMark(b) }},
+		{"watcher", random[persistence.WatcherItem](nil),
+			func(e *rowcode.Enc, row any) { w := row.(persistence.WatcherItem); encodeWatcher(e, &w) },
+			func(row any, b []byte) (any, error) {
+				w := row.(persistence.WatcherItem)
+				w.Link.ID = ""
+				return decodeWatcher(w, b)
+			}},
+		{"outbox message", random(func(r *rand.Rand, m *persistence.OutboxMessage) { m.Kind = persistence.SendKind(1 + r.IntN(5)) }),
+			func(e *rowcode.Enc, row any) { m := row.(persistence.OutboxMessage); *e = append(*e, m.Encode()...) },
+			func(_ any, b []byte) (any, error) { return persistence.DecodeOutboxMessage(b) }},
 		{"outbox", random[persistence.OutboxItem](nil),
 			func(e *rowcode.Enc, row any) { encodeOutbox(e, row.(persistence.OutboxItem).Message) },
 			func(row any, b []byte) (any, error) {

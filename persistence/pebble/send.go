@@ -12,6 +12,11 @@ func (m *machine) sendFrom(h *headRow, execution uint64, s *persistence.Send) {
 	switch s.Kind {
 	case persistence.SendStartChild, persistence.SendCancel:
 		o.Link.ID, o.Link.IID = h.ID, h.IID
+		if s.Kind == persistence.SendStartChild {
+			near := m.slots[persistence.Slot(s.To)] == m.p
+			h.Family, h.Spread = h.Family || near, h.Spread || !near
+			m.touch(h)
+		}
 	case persistence.SendStartDetached:
 		o.Link = persistence.Link{}
 	}

@@ -10,28 +10,40 @@ func sizeOf(command persistence.Command) int {
 	n := 4 * rowOverhead
 	switch c := command.(type) {
 	case *persistence.CommitTurn:
-		n += len(c.Segment.Header)
-		for i := range c.Segment.Parts {
-			n += len(c.Segment.Parts[i].Events) + rowOverhead
-		}
-		for i := range c.Sends {
-			n += len(c.Sends[i].Input) + len(c.Sends[i].Message) + rowOverhead
-		}
+		n += sizeOfTurn(&c.Segment, c.Sends)
 		if c.Next != nil {
 			n += len(c.Next.Start)
 		}
 		n += rowOverhead * (len(c.ConsumedInbox) + len(c.ConsumedTimers) + len(c.AcceptedResults) + len(c.Work) +
 			len(c.Timers) + len(c.Children) + len(c.CancelledWork) + len(c.CancelledTimers) + len(c.ClosedChildren))
+	case *persistence.Terminate:
+		n += sizeOfTurn(&c.Segment, c.Sends)
 	case *persistence.StartInstance:
 		n += len(c.Input)
+		for i := range c.Messages {
+			n += len(c.Messages[i].Message) + 2*rowOverhead
+		}
 	case *persistence.Enqueue:
 		n += len(c.Message)
 	case *persistence.CompleteWork:
+		n += len(c.Message)
+	case *persistence.ExpireWork:
 		n += len(c.Message)
 	case *persistence.Deliver:
 		for _, m := range c.Messages {
 			n += len(m) + rowOverhead
 		}
+	}
+	return n
+}
+
+func sizeOfTurn(s *persistence.SegmentDraft, sends []persistence.Send) int {
+	n := len(s.Header)
+	for i := range s.Parts {
+		n += len(s.Parts[i].Events) + rowOverhead
+	}
+	for i := range sends {
+		n += len(sends[i].Input) + len(sends[i].Message) + rowOverhead
 	}
 	return n
 }

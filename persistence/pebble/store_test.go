@@ -41,7 +41,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 	r := newRig(t, Options{Partitions: 2})
 	r.begin()
 	r.ok(0, fusedStart("i"))
-	r.ok(1, &persistence.StartInstance{ID: "j", Name: "o", RequestKey: "k"})
+	r.ok(1, &persistence.StartInstance{ID: "j", Name: "o", Request: persistence.Request{Key: "k"}})
 	before := r.dump(0).String() + r.dump(1).String()
 	if err := r.s.Close(); err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 	if got := r.dump(0).String() + r.dump(1).String(); got != before {
 		t.Fatalf("before:\n%s\nafter:\n%s", before, got)
 	}
-	if res := r.ok(1, &persistence.StartInstance{ID: "j", Name: "o", RequestKey: "k"}); !res.Repeated || res.IID != 1 {
+	if res := r.ok(1, &persistence.StartInstance{ID: "j", Name: "o", Request: persistence.Request{Key: "k"}}); !res.Repeated || res.IID != 1 {
 		t.Fatalf("%+v", res)
 	}
 }

@@ -28,7 +28,7 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	if h == nil {
 		s := c.AcceptedStart
 		h = m.create(s.ID, s.Name, s.Version, persistence.Link{})
-		m.remember(s.ID, s.RequestKey, h.IID, 0)
+		m.remember(s.ID, &s.Request, h.IID, 0)
 	}
 	m.touch(h)
 	m.consume(h, c)
@@ -45,11 +45,7 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 
 // consume takes away what the turn read: inbox items, timers, its start, and work whose result it accepted.
 func (m *machine) consume(h *headRow, c *persistence.CommitTurn) {
-	for _, seq := range c.ConsumedInbox {
-		m.t.key = appendInbox(m.t.key[:0], m.p, h.IID, seq)
-		m.t.del(m.t.key)
-	}
-	h.Inbox -= uint64(len(c.ConsumedInbox))
+	m.takeInbox(h, c.ConsumedInbox)
 	for _, ref := range c.ConsumedTimers {
 		m.delTimer(h, timerKey(h, ref))
 	}
@@ -57,17 +53,13 @@ func (m *machine) consume(h *headRow, c *persistence.CommitTurn) {
 		m.t.key = appendExecution(m.t.key[:0], m.p, famStart, h.IID, h.Execution)
 		m.t.delBlind(m.t.key)
 	}
-	for _, a := range c.AcceptedMessages {
-		m.remember(c.ID, a.RequestKey, h.IID, 0)
+	for i := range c.AcceptedMessages {
+		m.remember(c.ID, &c.AcceptedMessages[i].Request, h.IID, 0)
 	}
 	for _, a := range c.AcceptedResults {
 		m.delWork(h, persistence.WorkKey{IID: h.IID, Execution: a.Execution, Event: a.Event})
 	}
-	if h.leased {
-		m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
-		m.t.del(m.t.key)
-		h.leased = false
-	}
+	m.dropLease(h)
 }
 
 // appendSegment stores the turn's parts and moves the chain over them. A turn without events is one empty part: its
@@ -76,6 +68,9 @@ func (m *machine) appendSegment(h *headRow, c *persistence.CommitTurn) {
 	h.Turn = c.Turn + 1
 	h.LastTurnAtMs = m.now
 	part := persistence.StoredPart{Execution: h.Execution, Turn: h.Turn, FirstEvent: h.NextEvent}
+	if c.Turn == 0 {
+		part.Previous = h.Previous
+	}
 	if len(c.Segment.Parts) == 0 {
 		part.Header = c.Segment.Header
 		m.putPart(h, &part)
@@ -86,6 +81,7 @@ func (m *machine) appendSegment(h *headRow, c *persistence.CommitTurn) {
 			part.Header = c.Segment.Header
 		}
 		m.putPart(h, &part)
+		part.Previous = persistence.Chain{}
 	}
 	if c.Turn == 0 {
 		h.Name, h.Version, h.Pin = c.Name, c.Version, c.Pin
@@ -114,6 +110,7 @@ func (m *machine) schedule(h *headRow, c *persistence.CommitTurn) (work []persis
 		work[i] = persistence.WorkItem{
 			ID: h.ID, Key: eventKey(h, w.Event), Name: w.Name, Order: persistence.WorkOrder(m.index, i),
 			Tag: w.Tag, Session: w.Session, NotBeforeMs: w.NotBeforeMs, Part: partOf(&c.Segment, w.Event),
+			Attempt: w.Attempt, FirstEvent: w.FirstEvent, Deadlines: w.Deadlines,
 		}
 		m.putWork(&work[i])
 	}
@@ -208,10 +205,7 @@ func (m *machine) finish(h *headRow, c *persistence.CommitTurn) {
 
 func (m *machine) end(h *headRow, c *persistence.CommitTurn, s persistence.Status) {
 	m.closeExecution(h)
-	if h.Inbox > 0 {
-		m.clear(famInbox, h.IID, h.Inbox, func([]byte) {})
-		h.Inbox = 0
-	}
+	m.clearInbox(h)
 	h.EndedAtMs = m.now
 	m.setStatus(h, s)
 	end := persistence.EndEffect{ID: h.ID, IID: h.IID, Status: s, Execution: h.Execution}
@@ -245,7 +239,7 @@ func (m *machine) closeExecution(h *headRow) {
 // there are many (0: one by one). A range is only for rows that no later command reads.
 func (m *machine) clear(f family, iid persistence.Incarnation, count uint64, each func(key []byte)) {
 	prefix := appendInstance(nil, m.p, f, iid)
-	if count >= rangeDeletePoints && f == famInbox {
+	if count >= rangeDeletePoints && (f == famInbox || f == famTopic || f == famOrdinal) {
 		m.t.fail(m.t.batch.DeleteRange(prefix, after(prefix), nil))
 		return
 	}

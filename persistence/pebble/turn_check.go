@@ -68,7 +68,7 @@ func (m *machine) fusedPosition(c *persistence.CommitTurn) error {
 		return &persistence.Refusal{Code: persistence.Conflict}
 	}
 	if iid := m.resolve(s.ID); iid != 0 {
-		if _, known := m.remembered(s.ID, s.RequestKey); !known {
+		if _, known := m.remembered(s.ID, s.Request.Key); !known {
 			return &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}
 		}
 	}
@@ -115,9 +115,11 @@ func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position
 	note := func(part persistence.Part, i int) {
 		stale = append(stale, persistence.Position{Part: part, Index: i})
 	}
+	m.entries = m.entries[:0]
+	rising := true // seqs that rise do not repeat, which needs no search
 	for i, seq := range c.ConsumedInbox {
-		m.t.key = appendInbox(m.t.key[:0], m.p, c.IID, seq)
-		if repeats(c.ConsumedInbox, i) || !m.t.has(m.t.key) {
+		rising = rising && (i == 0 || seq > c.ConsumedInbox[i-1])
+		if !rising && slices.Contains(c.ConsumedInbox[:i], seq) || !m.consumable(c.IID, seq) {
 			note(persistence.PartInbox, i)
 		}
 	}
@@ -130,17 +132,19 @@ func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position
 		}
 	}
 	if c.AcceptedStart != nil {
-		if _, known := m.remembered(c.AcceptedStart.ID, c.AcceptedStart.RequestKey); known {
+		if _, known := m.remembered(c.AcceptedStart.ID, c.AcceptedStart.Request.Key); known {
 			note(persistence.PartStart, 0)
 		}
 	}
-	for i, a := range c.AcceptedMessages {
-		if a.RequestKey == "" {
+	for i := range c.AcceptedMessages {
+		key := c.AcceptedMessages[i].Request.Key
+		if key == "" {
 			continue
 		}
-		repeated := slices.Contains(c.AcceptedMessages[:i], a) ||
-			c.AcceptedStart != nil && c.AcceptedStart.RequestKey == a.RequestKey
-		if _, known := m.remembered(c.ID, a.RequestKey); known || repeated {
+		repeated := slices.ContainsFunc(c.AcceptedMessages[:i], func(a persistence.AcceptedMessage) bool {
+			return a.Request.Key == key
+		}) || c.AcceptedStart != nil && c.AcceptedStart.Request.Key == key
+		if _, known := m.remembered(c.ID, key); known || repeated {
 			note(persistence.PartEvent, i)
 		}
 	}
@@ -150,14 +154,6 @@ func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position
 		}
 	}
 	return stale
-}
-
-// repeats says whether the seq at i stands before i. Seqs usually rise, which needs no search.
-func repeats(seqs []uint64, i int) bool {
-	if i == 0 || seqs[i] > seqs[i-1] && slices.IsSorted(seqs[:i]) {
-		return false
-	}
-	return slices.Contains(seqs[:i], seqs[i])
 }
 
 func (m *machine) acceptable(c *persistence.CommitTurn, i int) bool {

@@ -33,9 +33,9 @@ func newSituation(t *testing.T) *situation {
 	start.Segment = part(1, 4)
 	start.Timers = []persistence.TimerRef{{FireAtMs: s.fire, Event: 3}}
 	start.Children = []persistence.NewChild{{Event: 4, ID: "child", Policy: 1}}
-	start.AcceptedStart.RequestKey = "start-key"
+	start.AcceptedStart.Request.Key = "start-key"
 	s.iid = s.ok(0, start).IID
-	s.seq = s.ok(0, &persistence.Enqueue{ID: "i", Message: []byte("m"), RequestKey: "m-key"}).Seq
+	s.seq = s.ok(0, &persistence.Enqueue{ID: "i", Message: []byte("m"), Request: persistence.Request{Key: "m-key"}}).Seq
 	return s
 }
 
@@ -119,7 +119,7 @@ func TestFusedStartChecks(t *testing.T) {
 	}
 	s.refused(&persistence.Refusal{Code: persistence.AlreadyExists, IID: s.iid}, fusedStart("i"))
 	s.refused(&persistence.Refusal{Code: persistence.Stale, Stale: []persistence.Position{{Part: persistence.PartStart}}},
-		fresh("i", func(c *persistence.CommitTurn) { c.AcceptedStart.RequestKey = "start-key" }))
+		fresh("i", func(c *persistence.CommitTurn) { c.AcceptedStart.Request.Key = "start-key" }))
 	s.refused(conflict(), fresh("new", func(c *persistence.CommitTurn) { c.Execution = 2 }))
 	s.refused(conflict(), fresh("new", func(c *persistence.CommitTurn) { c.ID = "other" }))
 	s.refused(&persistence.Refusal{Code: persistence.LeaseLost}, fresh("new", func(c *persistence.CommitTurn) { c.Token = "t" }))
@@ -128,7 +128,7 @@ func TestFusedStartChecks(t *testing.T) {
 	}}, fresh("new", func(c *persistence.CommitTurn) {
 		c.ConsumedInbox = []uint64{1}
 		c.ConsumedTimers = []persistence.TimerRef{{FireAtMs: 1, Event: 1}}
-		c.AcceptedMessages = []persistence.AcceptedMessage{{RequestKey: "a"}, {RequestKey: "a"}}
+		c.AcceptedMessages = []persistence.AcceptedMessage{{Request: persistence.Request{Key: "a"}}, {Request: persistence.Request{Key: "a"}}}
 		c.AcceptedResults = []persistence.AcceptedResult{{Execution: 1, Event: 2, Epoch: 1}}
 	}))
 	s.epoch = 0
@@ -140,14 +140,14 @@ func TestStaleNamesEveryPosition(t *testing.T) {
 	good := s.next(func(c *persistence.CommitTurn) {
 		c.ConsumedInbox = []uint64{s.seq}
 		c.ConsumedTimers = []persistence.TimerRef{{FireAtMs: s.fire, Event: 3}}
-		c.AcceptedMessages = []persistence.AcceptedMessage{{}, {RequestKey: "new"}}
+		c.AcceptedMessages = []persistence.AcceptedMessage{{}, {Request: persistence.Request{Key: "new"}}}
 		c.AcceptedResults = []persistence.AcceptedResult{{Execution: 1, Event: 2, Epoch: 1}}
 		c.ClosedChildren = []uint64{4}
 	})
 	bad := *good
 	bad.ConsumedInbox = []uint64{s.seq, 7, s.seq}
 	bad.ConsumedTimers = []persistence.TimerRef{{FireAtMs: s.fire + 1, Event: 3}, {FireAtMs: s.fire, Event: 3}, {FireAtMs: s.fire, Event: 3}}
-	bad.AcceptedMessages = []persistence.AcceptedMessage{{RequestKey: "m-key"}, {}, {}, {RequestKey: "new"}, {RequestKey: "new"}}
+	bad.AcceptedMessages = []persistence.AcceptedMessage{{Request: persistence.Request{Key: "m-key"}}, {}, {}, {Request: persistence.Request{Key: "new"}}, {Request: persistence.Request{Key: "new"}}}
 	bad.AcceptedResults = []persistence.AcceptedResult{
 		{Execution: 1, Event: 2, Epoch: 9}, {Execution: 1, Event: 3, Epoch: 1}, {Execution: 1, Event: 2, Epoch: 1},
 	}
@@ -294,7 +294,7 @@ func TestTerminalCommitCleansUp(t *testing.T) {
 			continue
 		}
 		if len(d.Inbox) != 101 || len(d.Starts) != 1 || h.Execution != 2 || h.Turn != 0 || h.NextEvent != 1 ||
-			h.Status != persistence.StatusPending || h.Name != "o2" || h.Pin != "" || h.Chain != persistence.SeedChain(h.IID, 2) {
+			h.Status != persistence.StatusPending || h.Name != "o2" || h.Pin != "" || h.Chain != persistence.SeedChain(h.IID, 2, h.Previous) {
 			t.Fatal(d)
 		}
 		if len(e.Starts) != 1 || e.Starts[0].Execution != 2 {
@@ -319,7 +319,7 @@ func TestTurnWithoutEventsIsKept(t *testing.T) {
 	if len(d.Parts) != 3 || d.Parts[1].Count != 0 || d.Parts[1].Turn != 2 || !strings.Contains(turns[1], "rejected") {
 		t.Fatal(d)
 	}
-	chain := persistence.SeedChain(s.iid, 1)
+	chain := persistence.SeedChain(s.iid, 1, persistence.Chain{})
 	for i := range d.Parts {
 		if chain = chain.Next(&d.Parts[i].StoredPart); chain != d.Parts[i].Chain {
 			t.Fatalf("part %d does not fit the chain", i)

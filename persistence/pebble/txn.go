@@ -76,7 +76,7 @@ func corruptRow(key []byte, err error) error {
 // hasStringKey says whether a family's keys hold strings.
 func hasStringKey(key []byte) bool {
 	f := family(key[2])
-	return f == famName || f == famRequest
+	return f == famName || f == famRequest || f == famExpiry
 }
 
 func (t *txn) overlaid(key []byte) (value []byte, known bool) {
@@ -181,12 +181,39 @@ func (t *txn) keysUnder(prefix []byte) (keys [][]byte) {
 	return keys
 }
 
+// firstFrom finds the first existing row with this prefix at or after a key. Only for the rows of one instance, and only
+// when a counter says that there is one.
+func (t *txn) firstFrom(prefix, start []byte) (first []byte, ok bool) {
+	iter, err := openIter(t.db, prefix, t.stats)
+	if err != nil {
+		t.corrupt(prefix, err)
+		return nil, false
+	}
+	for more := iter.seek(start); more && first == nil; more = iter.next() {
+		if value, known := t.overlaid(iter.key()); !known || value != nil {
+			first = slices.Clone(iter.key())
+		}
+	}
+	if err := iter.close(); err != nil {
+		t.corrupt(prefix, err)
+		return nil, false
+	}
+	for k, value := range t.rows {
+		key := k[:keyLength(family(prefix[2]))]
+		if value != nil && bytes.HasPrefix(key, prefix) && bytes.Compare(key, start) >= 0 &&
+			(first == nil || bytes.Compare(key, first) < 0) {
+			first = slices.Clone(key)
+		}
+	}
+	return first, first != nil
+}
+
 // keyLength is the length of the keys of a family that keysUnder serves.
 func keyLength(f family) int {
 	switch f {
-	case famInbox:
+	case famInbox, famTopic:
 		return 3 + 2*8
-	case famWork, famChild, famTimerOf:
+	case famWork, famChild, famTimerOf, famOrdinal:
 		return 3 + 3*8
 	}
 	panic(fmt.Sprintf("no instance is listed by %v", f))

@@ -85,6 +85,7 @@ type verifier struct {
 	// state is the P row; counts is what its counters should be.
 	state  *partitionRow
 	counts map[persistence.Status]uint64
+	held   uint64
 }
 
 func (v *verifier) damage(key []byte, format string, args ...any) {
@@ -108,7 +109,11 @@ func (v *verifier) run() *partitionRow {
 	v.names()
 	v.timers()
 	v.index()
+	v.lists()
 	v.outbox()
+	if v.held != state.Held {
+		v.damage(appendPrefix(nil, v.p, famPartition), "it counts %d instances as held; there are %d", state.Held, v.held)
+	}
 	for status, want := range map[persistence.Status]uint64{
 		persistence.StatusPending: state.Pending, persistence.StatusRunning: state.Running,
 		persistence.StatusCompleted: state.Completed, persistence.StatusFailed: state.Failed,

@@ -15,13 +15,15 @@ type walk struct {
 	chain     persistence.Chain
 	lastPart  uint64
 	bytes     uint64
+	// ended says that the last event ends the execution.
+	ended bool
 	// bad is set at the execution's first damage: what follows is not blamed for it.
 	bad bool
 }
 
 // history walks all parts of the instance: chains, order, and for the current execution what it waits for.
 func (i *instanceCheck) history() {
-	w := &walk{}
+	w := &walk{execution: i.h.FirstExecution - 1, chain: i.h.FirstChain, ended: true}
 	prefix := appendInstance(nil, i.v.p, famSegment, i.h.IID)
 	i.v.unreadable(prefix, i.v.r.scanRows(prefix, prefix, func(key, value []byte) (bool, error) {
 		_, _, k := splitKey(key)
@@ -39,6 +41,8 @@ func (i *instanceCheck) history() {
 			i.damage("it stands before the first turn of execution %d, and history has execution %d", h.Execution, w.execution)
 		} else if w.execution != h.Execution-1 && !w.bad {
 			i.damage("it stands at execution %d, and history ends in execution %d", h.Execution, w.execution)
+		} else if !w.bad {
+			i.closed(w, i.key, h.Previous)
 		}
 		return
 	}
@@ -52,22 +56,49 @@ func (i *instanceCheck) history() {
 	case w.lastPart != h.LastPart || w.next-1 != h.HistoryEvents || w.bytes != h.HistoryBytes:
 		i.damage("it has last part %d, %d events, %d bytes; history has %d, %d, %d",
 			h.LastPart, h.HistoryEvents, h.HistoryBytes, w.lastPart, w.next-1, w.bytes)
+	case w.ended != h.Status.Terminal():
+		i.damage("it is %v, and whether its last event ends it: %t", h.Status, w.ended)
+	}
+}
+
+// turnOver goes on to the next execution: the one before has ended, and its last chain stands at the first part.
+func (i *instanceCheck) turnOver(w *walk, key []byte, p *persistence.StoredPart) {
+	switch {
+	case p.Execution < i.h.FirstExecution:
+		i.v.damage(key, "history is kept from execution %d on", i.h.FirstExecution)
+	case p.Execution != w.execution+1:
+		i.v.damage(key, "it follows execution %d", w.execution)
+	case !w.bad:
+		i.closed(w, key, p.Previous)
+	}
+	*w = walk{execution: p.Execution, next: 1, chain: persistence.SeedChain(i.h.IID, p.Execution, p.Previous)}
+	i.open = newOpenEvents()
+}
+
+// closed checks that the execution before was kept to its end: previous is what stands where the next one begins.
+func (i *instanceCheck) closed(w *walk, key []byte, previous persistence.Chain) {
+	if !w.ended {
+		i.v.damage(key, "execution %d does not end in a terminal event", w.execution)
+	}
+	if w.chain != previous {
+		i.v.damage(key, "it follows chain %x, and execution %d ends in chain %x", previous, w.execution, w.chain)
 	}
 }
 
 // part takes the next stored part.
 func (i *instanceCheck) part(w *walk, key []byte, p *persistence.StoredPart) {
-	if p.Execution != w.execution {
-		if p.Execution != w.execution+1 {
-			i.v.damage(key, "it follows execution %d", w.execution)
-		}
-		*w = walk{execution: p.Execution, next: 1, chain: persistence.SeedChain(i.h.IID, p.Execution)}
-		i.open = newOpenEvents()
+	if p.Execution != w.execution || w.next == 0 {
+		i.turnOver(w, key, p)
 	}
 	if w.bad {
 		return
 	}
 	first := p.Turn != w.turn
+	if p.Turn > 1 || !first {
+		if p.Previous != (persistence.Chain{}) {
+			i.v.damage(key, "only the first part of an execution follows another one's chain")
+		}
+	}
 	w.chain = w.chain.Next(p)
 	switch {
 	case p.FirstEvent != w.next:
@@ -80,14 +111,14 @@ func (i *instanceCheck) part(w *walk, key []byte, p *persistence.StoredPart) {
 		i.v.damage(key, "its bytes do not fit its chain")
 		w.bad = true
 	default:
-		i.events(key, p, first)
+		w.ended = i.events(key, p, first)
 	}
 	w.turn, w.next, w.lastPart = p.Turn, p.FirstEvent+p.Count, p.FirstEvent
 	w.bytes += uint64(len(p.Header) + len(p.Events))
 }
 
-// events decodes a part and follows what it opens and closes.
-func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool) {
+// events decodes a part and follows what it opens and closes. It says whether the last event ends the execution.
+func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool) (ended bool) {
 	var header turnpb.SegmentHeader
 	if first {
 		if err := proto.Unmarshal(p.Header, &header); err != nil {
@@ -99,7 +130,7 @@ func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool
 	var list turnpb.EventList
 	if err := proto.Unmarshal(p.Events, &list); err != nil {
 		i.v.damage(key, "its events cannot be decoded: %v", err)
-		return
+		return false
 	}
 	if uint64(len(list.Events)) != p.Count {
 		i.v.damage(key, "it holds %d events and counts %d", len(list.Events), p.Count)
@@ -110,7 +141,18 @@ func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool
 			i.v.damage(key, "event %d stands where %d belongs", e.Id, p.FirstEvent+uint64(n))
 		}
 		i.open.follow(e)
+		ended = ends(e)
 	}
+	return ended
+}
+
+// ends says whether an event ends an execution.
+func ends(e *turnpb.Event) bool {
+	switch e.Kind.(type) {
+	case *turnpb.Event_Completed, *turnpb.Event_Failed, *turnpb.Event_ContinuedAsNew:
+		return true
+	}
+	return false
 }
 
 // follow opens what a schedule event asks for and closes what a completion answers.

@@ -30,7 +30,8 @@ func (v *verifier) orphans(after, before persistence.Incarnation) {
 	if before <= after+1 {
 		return
 	}
-	for _, f := range []family{famStart, famSegment, famInbox, famLease, famWork, famTimerOf, famChild} {
+	for _, f := range []family{famStart, famSegment, famInbox, famLease, famWork, famTimerOf, famChild,
+		famTopic, famOrdinal, famWatcher} {
 		prefix := appendPrefix(nil, v.p, f)
 		end := appendInstance(nil, v.p, f, before)
 		v.unreadable(prefix, v.r.scanRows(prefix, appendInstance(nil, v.p, f, after+1),
@@ -86,10 +87,8 @@ func (i *instanceCheck) run() {
 	if err == nil && starts != (h.Status == persistence.StatusPending) {
 		i.damage("it is %v, and a start for execution %d: %t", h.Status, h.Execution, starts)
 	}
-	_, leased, err := i.v.r.TurnLease(h.IID)
-	if err == nil && leased != h.leased {
-		i.damage("it says leased: %t, and a turn lease: %t", h.leased, leased)
-	}
+	i.lease()
+	i.parent()
 	i.history()
 	i.inbox()
 	i.work()
@@ -114,19 +113,6 @@ func (i *instanceCheck) rows(f family, counter uint64, row func(key []byte, k *k
 	if n != counter {
 		i.damage("it counts %d rows of %v; there are %d", counter, f, n)
 	}
-}
-
-func (i *instanceCheck) inbox() {
-	i.rows(famInbox, i.h.Inbox, func(key []byte, k *keyReader, value []byte) {
-		k.take(8)
-		item, err := decodeInbox(k.u64(), value)
-		if err != nil {
-			return
-		}
-		if item.Seq == 0 || item.Seq >= i.h.NextSeq {
-			i.v.damage(key, "the next seq to be given out is %d", i.h.NextSeq)
-		}
-	})
 }
 
 func (i *instanceCheck) work() {

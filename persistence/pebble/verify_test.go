@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -69,19 +70,48 @@ func verifiable(t *testing.T) *vfs.MemFS {
 	}
 	r.ok(0, &persistence.CompleteWork{Key: persistence.WorkKey{IID: 1, Execution: 1, Event: 5}, Message: message})
 	r.ok(0, &persistence.LeaseTurn{IID: 1, Execution: 1, Turn: 1, TTLMs: 5, Holder: persistence.Holder{Node: "x"}})
-	r.ok(0, &persistence.StartInstance{ID: idIn("pending", 0), Name: "o", RequestKey: "k"})
+	r.ok(0, &persistence.StartInstance{ID: idIn("pending", 0), Name: "o", Request: persistence.Request{Key: "k"}})
 	ends := fusedStart(idIn("ends", 0))
-	ends.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}})
+	ends.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}},
+		&turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{}}})
 	ends.Work, ends.Outcome = nil, persistence.OutcomeCompleted
 	r.ok(0, ends)
 	sends := fusedStart(idIn("sends", 1))
 	sends.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}}, scheduled("a"))
 	sends.Sends = []persistence.Send{{Kind: persistence.SendStartDetached, To: idIn("elsewhere", 0), Name: "o"}}
 	r.ok(1, sends)
+	r.ok(0, &persistence.Enqueue{ID: start.ID, Message: []byte("named"), Topic: 7})
+	r.ok(0, &persistence.AbandonTurn{IID: 2, Execution: 1, Reason: "no handler", Build: "b"})
+	child := fusedStart(idIn("parent", 0))
+	child.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}})
+	child.Work = nil
+	child.Sends = []persistence.Send{{Kind: persistence.SendStartChild, To: idIn("parent", 0) + "::sub::1", Name: "o", Link: persistence.Link{Execution: 1, Event: 1}}}
+	r.ok(0, child)
+	again(t, r)
 	if err := r.s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return fs
+}
+
+// again is incarnation 6: it has continued as new, after three turns.
+func again(t *testing.T, r *rig) {
+	c := fusedStart(idIn("again", 0))
+	c.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}})
+	c.Work = nil
+	c.IID = r.ok(0, c).IID
+	c.AcceptedStart = nil
+	for c.Turn = 1; c.Turn < 3; c.Turn++ {
+		c.Segment = segment(t, c.Turn+1, c.Turn+1, scheduled("a"))
+		if c.Turn == 2 {
+			c.Segment = segment(t, 3, 3, &turnpb.Event{Kind: &turnpb.Event_ContinuedAsNew{ContinuedAsNew: &turnpb.OrchestrationContinuedAsNew{}}})
+			c.Outcome, c.Next = persistence.OutcomeContinued, &persistence.NextStart{Name: "o"}
+		}
+		r.ok(0, c)
+	}
+	c.Execution, c.Turn, c.ConsumesStart, c.Outcome, c.Next = 2, 0, true, persistence.OutcomeRunning, nil
+	c.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}})
+	r.ok(0, c)
 }
 
 func verified(t *testing.T, fs vfs.FS) Report {
@@ -98,12 +128,12 @@ func TestVerifyFindsNothingInAGoodStore(t *testing.T) {
 	if len(rep.Damages) != 0 {
 		t.Fatalf("%v", rep.Damages)
 	}
-	if rep.Instances != 4 || rep.Events != 8 || rep.Info.Partitions != 2 {
+	if rep.Instances != 7 || rep.Events != 14 || rep.Info.Partitions != 2 {
 		t.Fatalf("%+v", rep)
 	}
 	for _, f := range []family{
 		famPartition, famName, famHead, famStart, famSegment, famInbox, famLease, famWork, famTimer, famTimerOf, famChild,
-		famRequest, famOutbox, famIndex,
+		famRequest, famOutbox, famIndex, famTopic, famOrdinal, famExpiry, famHeld, famFamily,
 	} {
 		if rep.Rows[f.String()] == 0 {
 			t.Errorf("the store has no row of %v, so it proves nothing about it", f)
@@ -171,16 +201,16 @@ func TestVerifyNamesDamage(t *testing.T) {
 		want   string // a part of one damage's line
 	}{
 		"partition row gone":      {del(appendPrefix(nil, 1, famPartition)), "partition 1: it is missing"},
-		"partition row cut":       {set(appendPrefix(nil, 1, famPartition), []byte{rowVersion}), "partition"},
+		"partition row cut":       {set(appendPrefix(nil, 1, famPartition), []byte{partitionVersion}), "partition"},
 		"name gone":               {del(appendName(nil, 0, idIn("waits", 0))), "head 1"},
 		"name of nobody":          {set(appendName(nil, 0, "x"), row(func(e *rowcode.Enc) { encodeIID(e, 77) })), "incarnation 77"},
-		"head cut":                {set(appendInstance(nil, 0, famHead, 1), []byte{rowVersion, 3, 'a'}), "head 1 of partition 0: malformed"},
+		"head cut":                {set(appendInstance(nil, 0, famHead, 1), []byte{headVersion, 3, 'a'}), "head 1 of partition 0: malformed"},
 		"head gone":               {del(appendInstance(nil, 0, famHead, 1)), "has no head"},
 		"head of another format":  {set(appendInstance(nil, 0, famHead, 1), []byte{9}), "format version 9"},
 		"turn too high":           {head(1, func(h *headRow) { h.Turn++ }), "history ends at 1, 1, 6"},
 		"other chain":             {head(1, func(h *headRow) { h.Chain[3]++ }), "its chain is not that of its history"},
 		"counts too much work":    {head(1, func(h *headRow) { h.Work++ }), "counts 2 rows of work; there are 1"},
-		"counts too few messages": {head(1, func(h *headRow) { h.Inbox = 0 }), "counts 0 rows of inbox; there are 1"},
+		"counts too few messages": {head(1, func(h *headRow) { h.Inbox = 0 }), "counts 0 rows of inbox; there are 2"},
 		"other bytes count":       {head(1, func(h *headRow) { h.HistoryBytes-- }), "bytes; history has"},
 		"seq given twice":         {head(1, func(h *headRow) { h.NextSeq = 1 }), "the next seq to be given out is 1"},
 		"not leased":              {head(1, func(h *headRow) { h.leased = false }), "a turn lease: true"},
@@ -188,10 +218,10 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"start gone":              {del(appendExecution(nil, 0, famStart, 2, 1)), "it is Pending, and a start"},
 		"history's bytes flipped": {flip(appendSegment(nil, 0, 1, 1, 1, 1)), "its bytes do not fit its chain"},
 		"history gone":            {del(appendSegment(nil, 0, 3, 1, 1, 1)), "history ends at 0, 0, 0"},
-		"history too long": {set(appendSegment(nil, 0, 3, 1, 2, 2), row(func(e *rowcode.Enc) {
+		"history too long": {set(appendSegment(nil, 0, 3, 1, 3, 2), row(func(e *rowcode.Enc) {
 			encodePart(e, &persistence.StoredPart{Count: 1})
 		})), "its bytes do not fit its chain"},
-		"message gone":         {del(appendInbox(nil, 0, 1, 1)), "counts 1 rows of inbox; there are 0"},
+		"message gone":         {del(appendInbox(nil, 0, 1, 1)), "counts 2 rows of inbox; there are 1"},
 		"lease gone":           {del(appendInstance(nil, 0, famLease, 1)), "a turn lease: false"},
 		"work gone":            {del(appendEvent(nil, 0, famWork, work)), "counts 1 rows of work; there are 0"},
 		"work of another name": {set(appendEvent(nil, 0, famWork, work), row(func(e *rowcode.Enc) { encodeWork(e, &persistence.WorkItem{ID: idIn("waits", 0), Name: "b"}) })), `it is "b"`},
@@ -202,12 +232,28 @@ func TestVerifyNamesDamage(t *testing.T) {
 			row(func(e *rowcode.Enc) { encodeTime(e, 8000) })), "it is for 8000; history has 9000"},
 		"child gone":        {del(appendEvent(nil, 0, famChild, persistence.WorkKey{IID: 1, Execution: 1, Event: 4})), "counts 1 rows of child"},
 		"index gone":        {del(appendIndex(nil, 0, persistence.StatusCompleted, 1000, 3)), "it is missing from the listing index"},
-		"index of nobody":   {set(appendIndex(nil, 0, persistence.StatusFailed, 1000, 99), []byte{rowVersion}), "there is no such instance"},
-		"index stale":       {set(appendIndex(nil, 0, persistence.StatusRunning, 1000, 3), []byte{rowVersion}), "the head says Completed"},
+		"index of nobody":   {set(appendIndex(nil, 0, persistence.StatusFailed, 1000, 99), []byte{partitionVersion}), "there is no such instance"},
+		"index stale":       {set(appendIndex(nil, 0, persistence.StatusRunning, 1000, 3), []byte{partitionVersion}), "the head says Completed"},
 		"outbox gone":       {del(appendOutbox(nil, 1, 0, 1)), "messages 1 to 1 are missing"},
 		"outbox unreadable": {set(appendOutbox(nil, 1, 0, 1), row(func(e *rowcode.Enc) { encodeOutbox(e, []byte("junk")) })), "outbox message"},
-		"request cut":       {set(appendRequest(nil, 0, idIn("pending", 0), "k"), []byte{rowVersion}), "request"},
-		"unknown family":    {set(appendPrefix(nil, 0, 'Q'), []byte{rowVersion}), "there is no family"},
+		"request cut":       {set(appendRequest(nil, 0, idIn("pending", 0), "k"), []byte{partitionVersion}), "request"},
+		"inbox bytes":       {head(1, func(h *headRow) { h.InboxBytes++ }), "it has first seq 1"},
+		"first seq":         {head(1, func(h *headRow) { h.FirstSeq++ }), "it has first seq 2"},
+		"topic gone":        {del(appendTopic(nil, 0, 1, 7)), "counts 1 rows of topic of inbox"},
+		"topic wrong":       {set(appendTopic(nil, 0, 1, 7), row(func(e *rowcode.Enc) { encodeTopic(e, &persistence.TopicRow{First: 1, Next: 9, Live: 2}) })), "it lists 2 rows from 1, next 9; there are 1"},
+		"ordinal gone":      {del(appendOrdinal(nil, 0, 1, 7, 1)), "counts 1 rows of inbox row of topic"},
+		"ordinal wrong":     {set(appendOrdinal(nil, 0, 1, 7, 1), row(func(e *rowcode.Enc) { encodeOrdinal(e, 1) })), "it names seq 1"},
+		"topic of nobody":   {set(appendTopic(nil, 0, 77, 7), row(func(e *rowcode.Enc) { encodeTopic(e, &persistence.TopicRow{}) })), "has no head"},
+		"expiry gone":       {del(appendExpiry(nil, 0, expiryRef(idIn("pending", 0), "k", 1000+persistence.RequestTTLMs))), "its entry is missing"},
+		"expiry of nothing": {set(appendExpiry(nil, 0, expiryRef("x", "k", 5)), []byte{markVersion}), "no request expires then"},
+		"held unlisted":     {del(appendHeld(nil, 0, persistence.HeldRef{SinceMs: 1000, IID: 2})), "its entry is missing"},
+		"held of another":   {set(appendHeld(nil, 0, persistence.HeldRef{SinceMs: 5, IID: 2}), []byte{markVersion}), "not held since then"},
+		"held not counted":  {del(appendInstance(nil, 0, famLease, 2)), "it counts 1 instances as held; there are 0"},
+		"child unlisted":    {del(appendFamily(nil, 0, persistence.FamilyRef{Parent: 4, Child: 5})), "its entry is missing"},
+		"child of nobody":   {set(appendFamily(nil, 0, persistence.FamilyRef{Parent: 4, Child: 1}), []byte{markVersion}), "there is no such child"},
+		"watcher of nobody": {set(appendWatcher(nil, 0, watcherItem(77, 0, 1, 1)), row(func(e *rowcode.Enc) { encodeWatcher(e, watcherItem(77, 0, 1, 1)) })), "has no head"},
+		"last chain":        {head(6, func(h *headRow) { h.FirstExecution, h.FirstChain = 2, h.Previous }), "history is kept from execution 2 on"},
+		"unknown family":    {set(appendPrefix(nil, 0, 'Q'), []byte{partitionVersion}), "there is no family"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs := verifiable(t)
@@ -220,6 +266,51 @@ func TestVerifyNamesDamage(t *testing.T) {
 			}
 			t.Fatalf("no damage with %q in %v", c.want, rep.Damages)
 		})
+	}
+}
+
+// TestF21_verify_misses_turns_of_an_execution_that_has_ended: at its end, in its middle, and all of it.
+func TestF21_verify_misses_turns_of_an_execution_that_has_ended(t *testing.T) {
+	for name, c := range map[string]struct {
+		gone []uint64 // turns of execution 1
+		want string
+	}{
+		"the last":      {[]uint64{3}, "execution 1 does not end in a terminal event"},
+		"the last two":  {[]uint64{2, 3}, "execution 1 does not end in a terminal event"},
+		"in the middle": {[]uint64{2}, "the next event of history is 2"},
+		"all":           {[]uint64{1, 2, 3}, "it follows execution 0"},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			fs := verifiable(t)
+			withDB(t, fs, func(db *pdb.DB) {
+				for _, turn := range c.gone {
+					must(t, db.Delete(appendSegment(nil, 0, 6, 1, turn, turn), pdb.Sync))
+				}
+			})
+			rep := verified(t, fs)
+			if len(rep.Damages) == 0 || !strings.Contains(fmt.Sprint(rep.Damages), c.want) {
+				t.Fatalf("no damage with %q in %v", c.want, rep.Damages)
+			}
+		})
+	}
+	fs := verifiable(t)
+	withDB(t, fs, func(db *pdb.DB) { // pruned: the head says from where on history is kept
+		var h *headRow
+		key := appendInstance(nil, 0, famHead, 6)
+		row, closer, err := db.Get(key)
+		must(t, err)
+		h, err = decodeHead(6, row)
+		must(t, errors.Join(err, closer.Close()))
+		h.FirstExecution, h.FirstChain = 2, h.Previous
+		var e rowcode.Enc
+		encodeHead(&e, h)
+		must(t, db.Set(key, e, pdb.Sync))
+		for turn := uint64(1); turn <= 3; turn++ {
+			must(t, db.Delete(appendSegment(nil, 0, 6, 1, turn, turn), pdb.Sync))
+		}
+	})
+	if rep := verified(t, fs); len(rep.Damages) > 0 {
+		t.Fatalf("what was pruned is damage: %v", rep.Damages)
 	}
 }
 
@@ -250,7 +341,7 @@ func TestVerifyComparesMarks(t *testing.T) {
 
 func TestDumpOfAClosedStore(t *testing.T) {
 	dumps, err := Dump(Options{Dir: "store", FS: verifiable(t)})
-	if err != nil || len(dumps) != 2 || len(dumps[0].Heads) != 3 || len(dumps[1].Outbox) != 1 {
+	if err != nil || len(dumps) != 2 || len(dumps[0].Heads) != 6 || len(dumps[1].Outbox) != 1 {
 		t.Fatal(err, dumps)
 	}
 }

@@ -118,7 +118,7 @@ func TestWitnessForgetsLogsBeforeTheyGo(t *testing.T) {
 	for range 40 {
 		for range 5 {
 			if r := await(s, 0, persistence.Proposal{Command: &persistence.StartInstance{
-				ID: "i" + string(rune('a'+len(named))), RequestKey: "k", Name: "o", Input: make([]byte, 8<<10),
+				ID: "i" + string(rune('a'+len(named))), Request: persistence.Request{Key: "k"}, Name: "o", Input: make([]byte, 8<<10),
 			}}); r.Err != nil && r.Index == 0 {
 				t.Fatal(r.Err)
 			}

@@ -165,6 +165,41 @@ func (m *machine) completeWork(c *persistence.CompleteWork) persistence.Result {
 	return r
 }
 
+func (m *machine) expireWork(c *persistence.ExpireWork) persistence.Result {
+	w, ok := m.work(c.Key)
+	switch {
+	case !ok:
+		return refuse(persistence.NotFound)
+	case w.Attempts != c.Attempts || !bounded(&w.Deadlines, c.Kind):
+		return refuse(persistence.Conflict)
+	case c.Kind == persistence.ExpiredScheduleToStart && m.live(w.Token, &w.Holder, w.ExpiresAtMs):
+		return refuse(persistence.LeaseLost)
+	case !m.current(m.epoch):
+		return refuse(persistence.Fenced)
+	}
+	h := m.owner(c.Key)
+	if h == nil {
+		return persistence.Result{}
+	}
+	m.delWork(h, c.Key)
+	return persistence.Result{
+		Seq: m.putInbox(h, &persistence.InboxItem{Form: persistence.ItemMessage, Message: c.Message}),
+	}
+}
+
+// bounded says whether an activity has a bound of this kind.
+func bounded(d *persistence.Deadlines, kind persistence.ExpiryKind) bool {
+	switch kind {
+	case persistence.ExpiredStartToClose:
+		return d.StartToCloseMs > 0
+	case persistence.ExpiredScheduleToStart:
+		return d.ScheduleToStartAtMs > 0
+	case persistence.ExpiredHeartbeat:
+		return d.HeartbeatMs > 0
+	}
+	return false
+}
+
 // owner is the instance of a work row that exists. Work is deleted with its execution, so it is there and runs.
 func (m *machine) owner(key persistence.WorkKey) *headRow {
 	h := m.head(key.IID)

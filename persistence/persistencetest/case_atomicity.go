@@ -105,8 +105,8 @@ func errorCases() []Case {
 				if found {
 					s.Errorf("an instance that nobody made has a head")
 				}
-				inbox, err2 := r.Inbox(12345, 0, 10)
-				if len(inbox) != 0 {
+				inbox, err2 := r.Inbox(12345, 0, 10, 0)
+				if len(inbox.Items) != 0 || inbox.More {
 					s.Errorf("it has an inbox: %v", inbox)
 				}
 				return errors.Join(err, err2)
@@ -120,9 +120,9 @@ func errorCases() []Case {
 			s.must("a", &persistence.Enqueue{ID: "a", Message: garbage})
 			s.view(s.store.Journal().PartitionOf("a"), func(r persistence.Reader) error {
 				iid, _, _ := r.Resolve("a")
-				items, err := r.Inbox(iid, 0, 10)
-				if len(items) != 1 || string(items[0].Message) != string(garbage) {
-					s.Errorf("inbox is %v, want the bytes as they were given", items)
+				page, err := r.Inbox(iid, 0, 10, 0)
+				if items := page.Items; len(items) != 1 || string(items[0].Message) != string(garbage) {
+					s.Errorf("inbox is %v, want the bytes as they were given", page)
 				}
 				return err
 			})

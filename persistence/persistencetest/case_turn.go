@@ -9,7 +9,7 @@ import (
 
 // fused proposes a fused start as a grant of this partition's epoch would.
 func (s *story) fused(id, key string) persistence.Result {
-	p := newFusedPlan(persistence.StartInstance{ID: id, Name: "n", Version: "1.0.0", RequestKey: key}, s.nowMs)
+	p := newFusedPlan(persistence.StartInstance{ID: id, Name: "n", Version: "1.0.0", Request: persistence.Request{Key: key}}, s.nowMs)
 	p.schedule("w")
 	return s.do(id, p.build())
 }
@@ -30,20 +30,20 @@ func fusedStart(s *story) {
 	}
 	err = s.fused("a", "k").Err
 	s.refused(err, persistence.ErrStale, "a fused start with a known key")
-	if again := s.must("a", &persistence.StartInstance{ID: "a", Name: "n", RequestKey: "k"}); again.IID != r.IID || !again.Repeated {
+	if again := s.must("a", &persistence.StartInstance{ID: "a", Name: "n", Request: persistence.Request{Key: "k"}}); again.IID != r.IID || !again.Repeated {
 		s.Errorf("the key of a fused start answers %+v", again)
 	}
 }
 
 func staleParts(s *story) {
 	s.withWork("a", "w1", "w2")
-	s.must("a", &persistence.Enqueue{ID: "a", Message: eventMessage("x"), RequestKey: "known"})
+	s.must("a", &persistence.Enqueue{ID: "a", Message: eventMessage("x"), Request: persistence.Request{Key: "known"}})
 	f := s.mustFetch()
 	p := newPlan(f.head, s.nowMs)
 	p.commit.Token = f.token
 	p.commit.ConsumedInbox = []uint64{f.items[0].Seq, 77, f.items[0].Seq}
 	p.commit.ConsumedTimers = []persistence.TimerRef{{FireAtMs: 5, Event: 2}}
-	p.commit.AcceptedMessages = []persistence.AcceptedMessage{{RequestKey: "known"}, {RequestKey: "new"}, {RequestKey: "new"}, {}}
+	p.commit.AcceptedMessages = []persistence.AcceptedMessage{{Request: persistence.Request{Key: "known"}}, {Request: persistence.Request{Key: "new"}}, {Request: persistence.Request{Key: "new"}}, {}}
 	epoch := s.epochs[s.store.Journal().PartitionOf("a")]
 	p.commit.AcceptedResults = []persistence.AcceptedResult{
 		{Execution: 1, Event: 2, Epoch: epoch}, {Execution: 1, Event: 3, Epoch: epoch, Attempts: 4}, {Execution: 1, Event: 99},

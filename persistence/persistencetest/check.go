@@ -58,20 +58,33 @@ func (c *checker) segments() {
 		rows[key] = append(rows[key], p)
 	}
 	for _, h := range c.d.Heads {
-		for execution := uint64(1); execution <= h.Execution; execution++ {
+		previous := h.FirstChain
+		for execution := h.FirstExecution; execution <= h.Execution; execution++ {
 			key := executionKey{h.IID, execution}
-			c.execution(h, key, rows[key])
+			if execution == h.Execution {
+				c.expect(h.Previous == previous, "%q: its execution follows chain %x, the one before ends in %x",
+					h.ID, h.Previous, previous)
+			}
+			previous = c.execution(h, key, rows[key], previous)
 			delete(rows, key)
 		}
 	}
 	c.expect(len(rows) == 0, "history of executions that no head knows: %d", len(rows))
 }
 
-func (c *checker) execution(h persistence.Head, key executionKey, parts []persistence.DumpPart) {
-	chain, next, turn := persistence.SeedChain(key.iid, key.execution), uint64(1), uint64(0)
+// execution checks one, which follows a chain, and returns its own last one.
+func (c *checker) execution(
+	h persistence.Head, key executionKey, parts []persistence.DumpPart, previous persistence.Chain,
+) persistence.Chain {
+	chain, next, turn := persistence.SeedChain(key.iid, key.execution, previous), uint64(1), uint64(0)
 	var events, bytes, last uint64
 	for _, p := range parts {
 		where := fmt.Sprintf("%q execution %d event %d", h.ID, key.execution, p.FirstEvent)
+		want := persistence.Chain{}
+		if p.FirstEvent == 1 && turn == 0 {
+			want = previous
+		}
+		c.expect(p.Previous == want, "%s: it follows chain %x, want %x", where, p.Previous, want)
 		c.expect(p.FirstEvent == next, "%s: the part before ends at %d", where, next)
 		c.expect(p.Turn == turn || p.Turn == turn+1, "%s: turn %d follows turn %d", where, p.Turn, turn)
 		c.expect((p.Turn == turn+1) == (len(p.Header) > 0), "%s: a header is at the first part of a turn only", where)
@@ -83,7 +96,7 @@ func (c *checker) execution(h persistence.Head, key executionKey, parts []persis
 	}
 	if key.execution != h.Execution {
 		c.expect(len(parts) > 0, "%q: execution %d has ended without history", h.ID, key.execution)
-		return
+		return chain
 	}
 	c.expect(h.Chain == chain, "%q: head's chain is %x, its history gives %x", h.ID, h.Chain, chain)
 	c.expect(h.NextEvent == next && h.Turn == turn && h.LastPart == last,
@@ -91,6 +104,7 @@ func (c *checker) execution(h persistence.Head, key executionKey, parts []persis
 		h.ID, h.NextEvent, h.Turn, h.LastPart, next, turn, last)
 	c.expect(h.HistoryEvents == events && h.HistoryBytes == bytes, "%q: head says %d events of %d bytes; there are %d of %d",
 		h.ID, h.HistoryEvents, h.HistoryBytes, events, bytes)
+	return chain
 }
 
 // counters compares what heads count with the rows, and looks for rows of what has ended or moved on.
@@ -106,8 +120,17 @@ func (c *checker) counters() {
 		h, ok := c.heads[iid]
 		c.expect(ok && execution == h.Execution, "%s row of incarnation %d execution %d, which is not current", what, iid, execution)
 	}
+	listed, size, first := map[persistence.Incarnation]uint64{}, map[persistence.Incarnation]uint64{}, map[persistence.Incarnation]uint64{}
+	for _, h := range c.d.Heads {
+		first[h.IID] = h.NextSeq
+	}
 	for _, i := range c.d.Inbox {
 		at(i.IID).Inbox++
+		size[i.IID] += uint64(len(i.Message))
+		first[i.IID] = min(first[i.IID], i.Seq)
+		if i.Ordinal > 0 {
+			listed[i.IID]++
+		}
 	}
 	for _, w := range c.d.Work {
 		at(w.Key.IID).Work++
@@ -129,6 +152,9 @@ func (c *checker) counters() {
 	}
 	for _, h := range c.d.Heads {
 		n := at(h.IID)
+		c.expect(h.Topics == listed[h.IID] && h.InboxBytes == size[h.IID] && h.FirstSeq == first[h.IID],
+			"%q: head says %d rows by topic, %d bytes, first seq %d; there are %d, %d, %d",
+			h.ID, h.Topics, h.InboxBytes, h.FirstSeq, listed[h.IID], size[h.IID], first[h.IID])
 		c.expect(h.Inbox == n.Inbox && h.Work == n.Work && h.Timers == n.Timers && h.Children == n.Children,
 			"%q counts inbox %d, work %d, timers %d, children %d; there are %d, %d, %d, %d",
 			h.ID, h.Inbox, h.Work, h.Timers, h.Children, n.Inbox, n.Work, n.Timers, n.Children)
@@ -145,7 +171,7 @@ func (c *checker) inboxes() {
 	for _, l := range c.d.Leases {
 		h, ok := c.heads[l.IID]
 		c.expect(ok && !h.Status.Terminal(), "a turn lease of incarnation %d, which does not run", l.IID)
-		c.expect(l.Token != "" || l.Attempts > 0 || l.NotBeforeMs > 0, "%q: a lease row that says nothing", h.ID)
+		c.expect(l.Token != "" || l.Attempts > 0 || l.NotBeforeMs > 0 || l.Held.Reason != "", "%q: a lease row that says nothing", h.ID)
 	}
 }
 

@@ -121,6 +121,15 @@ var plantedFaults = map[string]Faults{
 	}),
 	"leaves work of what has ended": around(nil, workOfEnded),
 	"reuses incarnations":           around(nil, reuseIncarnations),
+	"takes a key for its request":   around(anyRequest, nil),
+	"holds nothing":                 around(forgetReason, nil),
+	"starts without its messages":   around(dropMessages, nil),
+	"skips what is deferred":        around(nil, skipDeferred),
+	"lists no topics":               around(nil, func(m *Model, _ persistence.Proposal, _ *persistence.Applied) { clear(m.topics) }),
+	"loses the last chain":          around(nil, losePrevious),
+	"forgets whose child it is":     around(nil, func(m *Model, _ persistence.Proposal, _ *persistence.Applied) { clear(m.families) }),
+	"expires what has no bound":     around(boundAll, nil),
+	"remembers no other node":       around(nil, func(m *Model, _ persistence.Proposal, _ *persistence.Applied) { m.state.Others = nil }),
 }
 
 func dropFence(m *Model, p *persistence.Proposal, c *persistence.CommitTurn) {
@@ -147,7 +156,7 @@ func acceptTwice(m *Model, _ *persistence.Proposal, c *persistence.CommitTurn) {
 
 func skipChain(m *Model, _ persistence.Proposal, _ *persistence.Applied) {
 	for _, h := range m.heads {
-		h.Chain = persistence.SeedChain(h.IID, h.Execution)
+		h.Chain = persistence.SeedChain(h.IID, h.Execution, h.Previous)
 	}
 }
 
@@ -211,6 +220,51 @@ func workOfEnded(m *Model, p persistence.Proposal, a *persistence.Applied) {
 func reuseIncarnations(m *Model, _ persistence.Proposal, _ *persistence.Applied) {
 	if m.state.NextIID > 3 {
 		m.state.NextIID = 3
+	}
+}
+
+func anyRequest(m *Model, p *persistence.Proposal) {
+	if c, ok := p.Command.(*persistence.Enqueue); ok {
+		if first, known := m.requests[persistence.RequestRef{ID: c.ID, Key: c.Request.Key}]; known {
+			copied := *c
+			copied.Request.Kind, copied.Request.Digest = first.Kind, first.Digest
+			p.Command = &copied
+		}
+	}
+}
+
+func forgetReason(_ *Model, p *persistence.Proposal) {
+	if c, ok := p.Command.(*persistence.AbandonTurn); ok {
+		copied := *c
+		copied.Reason = ""
+		p.Command = &copied
+	}
+}
+
+func dropMessages(_ *Model, p *persistence.Proposal) {
+	if c, ok := p.Command.(*persistence.StartInstance); ok {
+		copied := *c
+		copied.Messages = nil
+		p.Command = &copied
+	}
+}
+
+func skipDeferred(m *Model, _ persistence.Proposal, _ *persistence.Applied) {
+	for _, h := range m.heads {
+		h.FirstSeq = h.NextSeq
+	}
+}
+
+func losePrevious(m *Model, _ persistence.Proposal, _ *persistence.Applied) {
+	for _, h := range m.heads {
+		h.Previous = persistence.Chain{}
+	}
+}
+
+func boundAll(m *Model, _ *persistence.Proposal) {
+	for key, w := range m.work {
+		w.Deadlines.StartToCloseMs = max(w.Deadlines.StartToCloseMs, 1)
+		m.work[key] = w
 	}
 }
 

@@ -53,7 +53,7 @@ func Cases() []Case {
 	var all []Case
 	for _, group := range [][]Case{
 		atomicityCases(), errorCases(), creationCases(), lockingCases(), expiryCases(), queueCases(), executionCases(),
-		attemptCases(), portCases(), deliveryCases(),
+		attemptCases(), portCases(), deliveryCases(), endCases(), inboxCases(),
 	} {
 		all = append(all, group...)
 	}

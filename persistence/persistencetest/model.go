@@ -31,6 +31,8 @@ type Model struct {
 	children map[persistence.WorkKey]persistence.ChildItem
 	requests map[persistence.RequestRef]persistence.RequestItem
 	outbox   map[persistence.Partition][]persistence.OutboxItem
+	topics   map[topicKey]persistence.TopicRow
+	families map[persistence.FamilyRef]bool
 
 	// What the command that is being applied carries, and the effects that it has had so far.
 	index   uint64
@@ -62,6 +64,8 @@ func NewModel(p persistence.Partition, partitions int, home func(id string) pers
 		children: map[persistence.WorkKey]persistence.ChildItem{},
 		requests: map[persistence.RequestRef]persistence.RequestItem{},
 		outbox:   map[persistence.Partition][]persistence.OutboxItem{},
+		topics:   map[topicKey]persistence.TopicRow{},
+		families: map[persistence.FamilyRef]bool{},
 	}
 }
 
@@ -110,6 +114,12 @@ func (m *Model) dispatch(command persistence.Command) persistence.Result {
 		return m.outboxAck(c)
 	case *persistence.Sweep:
 		return m.sweep(c)
+	case *persistence.ReleaseTurn:
+		return m.releaseTurn(c)
+	case *persistence.ExpireWork:
+		return m.expireWork(c)
+	case *persistence.Terminate:
+		return m.terminate(c)
 	}
 	panic(fmt.Sprintf("the model does not know the command %T", command))
 }
@@ -123,6 +133,13 @@ func (m *Model) beginEpoch(c persistence.BeginEpoch) persistence.Result {
 		return refuse(persistence.Fenced)
 	}
 	r := persistence.Result{Previous: m.state.Epoch, Clean: m.state.Clean}
+	if c.Node != m.state.Node {
+		others := slices.DeleteFunc(slices.Clone(m.state.Others), func(o persistence.NodeProcess) bool { return o.Node == c.Node })
+		if m.state.Epoch > 0 {
+			others = append(others, persistence.NodeProcess{Node: m.state.Node, Process: m.state.Process})
+		}
+		m.state.Others = others[max(len(others)-persistence.NodesMax, 0):]
+	}
 	m.state.Epoch, m.state.Node, m.state.Process, m.state.Clean = c.Epoch, c.Node, c.Process, false
 	return r
 }
@@ -136,15 +153,58 @@ func (m *Model) endEpoch() persistence.Result {
 }
 
 func (m *Model) startInstance(c *persistence.StartInstance) persistence.Result {
-	if item, ok := m.remembered(c.ID, c.RequestKey); ok {
-		return persistence.Result{IID: item.IID, Repeated: true}
+	if item, ok := m.remembered(c.ID, c.Request.Key); ok {
+		switch {
+		case item.Kind != c.Request.Kind || item.Digest != c.Request.Digest:
+			return refuse(persistence.KeyReused)
+		case m.heads[item.IID] == nil:
+			return refuse(persistence.NotFound)
+		}
+		return persistence.Result{IID: item.IID, Seq: item.Seq, Repeated: true}
 	}
-	if iid, ok := m.names[c.ID]; ok {
-		return persistence.Result{Err: &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}}
+	iid, joined := m.names[c.ID]
+	head := m.heads[iid]
+	if joined {
+		if head.Status.Terminal() || len(c.Messages) == 0 {
+			return persistence.Result{Err: &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}}
+		}
+		size := 0
+		for _, msg := range c.Messages {
+			size += len(msg.Message)
+		}
+		if err := roomFor(head, len(c.Messages), size, c.InboxMax, c.InboxBytesMax); err != nil {
+			return persistence.Result{Err: err}
+		}
+	} else {
+		head = m.newHead(c.ID, c.Name, c.Version, persistence.Link{})
+		s := persistence.PendingStart{
+			ID: c.ID, IID: head.IID, Execution: 1, Name: c.Name, Version: c.Version, Input: c.Input,
+			ExecutionTimeoutMs: c.ExecutionTimeoutMs,
+		}
+		if c.DelayMs > 0 {
+			s.NotBeforeMs = m.now + c.DelayMs
+		}
+		m.writeStart(s)
 	}
-	head := m.create(c.ID, c.Name, c.Version, c.Input, persistence.Link{})
-	m.remember(c.ID, c.RequestKey, head.IID, 0)
-	return persistence.Result{IID: head.IID}
+	r := persistence.Result{IID: head.IID, Joined: joined}
+	for _, msg := range c.Messages {
+		r.Seq = m.put(head, persistence.InboxItem{Form: persistence.ItemMessage, Message: msg.Message, Topic: msg.Topic})
+	}
+	m.remember(c.ID, c.Request, head.IID, r.Seq)
+	return r
+}
+
+// roomFor refuses what an inbox has no room for.
+func roomFor(head *persistence.Head, items, size int, itemsMax, bytesMax uint64) error {
+	refusal := &persistence.Refusal{Code: persistence.Limit, Size: head.Inbox + uint64(items), Max: itemsMax}
+	if itemsMax > 0 && refusal.Size > itemsMax {
+		return refusal
+	}
+	refusal.Size, refusal.Max = head.InboxBytes+uint64(size), bytesMax
+	if bytesMax > 0 && refusal.Size > bytesMax {
+		return refusal
+	}
+	return nil
 }
 
 // create makes an instance with its S row.
@@ -160,9 +220,13 @@ func (m *Model) create(id, name, version string, input []byte, parent persistenc
 func (m *Model) newHead(id, name, version string, parent persistence.Link) *persistence.Head {
 	head := &persistence.Head{
 		ID: id, IID: m.state.NextIID, Name: name, Version: version, Status: persistence.StatusPending,
-		Execution: 1, NextEvent: 1, NextSeq: 1, Parent: parent, CreatedAtMs: m.now, UpdatedAtMs: m.now,
+		Execution: 1, NextEvent: 1, FirstSeq: 1, NextSeq: 1, FirstExecution: 1, Parent: parent,
+		CreatedAtMs: m.now, UpdatedAtMs: m.now,
 	}
-	head.Chain = persistence.SeedChain(head.IID, 1)
+	head.Chain = persistence.SeedChain(head.IID, 1, persistence.Chain{})
+	if !parent.IsZero() {
+		m.families[persistence.FamilyRef{Partition: m.home(parent.ID), Parent: parent.IID, Child: head.IID}] = true
+	}
 	m.state.NextIID++
 	m.state.Pending++
 	m.names[id], m.heads[head.IID] = head.IID, head
@@ -173,11 +237,15 @@ func (m *Model) writeStart(s persistence.PendingStart) {
 	m.starts[executionKey{s.IID, s.Execution}] = s
 	m.effects.Starts = append(m.effects.Starts, persistence.StartEffect{
 		ID: s.ID, IID: s.IID, Execution: s.Execution, Name: s.Name, Version: s.Version,
+		NotBeforeMs: s.NotBeforeMs,
 	})
 }
 
 func (m *Model) enqueue(c *persistence.Enqueue) persistence.Result {
-	if item, ok := m.remembered(c.ID, c.RequestKey); ok {
+	if item, ok := m.remembered(c.ID, c.Request.Key); ok {
+		if item.Kind != c.Request.Kind || item.Digest != c.Request.Digest {
+			return refuse(persistence.KeyReused)
+		}
 		return persistence.Result{IID: item.IID, Seq: item.Seq, Repeated: true}
 	}
 	iid, ok := m.names[c.ID]
@@ -186,30 +254,16 @@ func (m *Model) enqueue(c *persistence.Enqueue) persistence.Result {
 	}
 	head := m.heads[iid]
 	if head.Status.Terminal() {
-		head.Dropped++
-		m.remember(c.ID, c.RequestKey, iid, 0)
-		return persistence.Result{IID: iid}
+		return persistence.Result{Err: &persistence.Refusal{Code: persistence.Ended, IID: iid}}
 	}
-	if c.InboxMax > 0 && head.Inbox >= c.InboxMax {
-		return persistence.Result{Err: &persistence.Refusal{Code: persistence.Limit, Size: head.Inbox + 1, Max: c.InboxMax}}
+	if err := roomFor(head, 1, len(c.Message), c.InboxMax, c.InboxBytesMax); err != nil {
+		return persistence.Result{Err: err}
 	}
 	seq := m.put(head, persistence.InboxItem{
-		NotBeforeMs: c.NotBeforeMs, Form: persistence.ItemMessage, Message: c.Message,
+		NotBeforeMs: c.NotBeforeMs, Form: persistence.ItemMessage, Message: c.Message, Topic: c.Topic,
 	})
-	m.remember(c.ID, c.RequestKey, iid, seq)
+	m.remember(c.ID, c.Request, iid, seq)
 	return persistence.Result{IID: iid, Seq: seq}
-}
-
-// put gives an inbox item the next seq.
-func (m *Model) put(head *persistence.Head, item persistence.InboxItem) uint64 {
-	item.Seq = head.NextSeq
-	head.NextSeq++
-	head.Inbox++
-	m.inbox[head.IID] = append(m.inbox[head.IID], item)
-	m.effects.Inbox = append(m.effects.Inbox, persistence.InboxEffect{
-		ID: head.ID, IID: head.IID, Seq: item.Seq, NotBeforeMs: item.NotBeforeMs,
-	})
-	return item.Seq
 }
 
 // remembered finds the first answer to a request key that is still remembered.
@@ -221,12 +275,16 @@ func (m *Model) remembered(id, key string) (persistence.RequestItem, bool) {
 	return item, ok && m.now < item.ExpiresAtMs
 }
 
-func (m *Model) remember(id, key string, iid persistence.Incarnation, seq uint64) {
-	if key == "" {
+func (m *Model) remember(id string, r persistence.Request, iid persistence.Incarnation, seq uint64) {
+	if r.Key == "" {
 		return
 	}
-	m.requests[persistence.RequestRef{ID: id, Key: key}] = persistence.RequestItem{
-		ID: id, Key: key, IID: iid, Seq: seq, ExpiresAtMs: m.now + persistence.RequestTTLMs,
+	ttl := int64(persistence.RequestTTLMs)
+	if r.TTLMs > 0 {
+		ttl = r.TTLMs
+	}
+	m.requests[persistence.RequestRef{ID: id, Key: r.Key}] = persistence.RequestItem{
+		ID: id, Key: r.Key, Kind: r.Kind, Digest: r.Digest, IID: iid, Seq: seq, ExpiresAtMs: m.now + ttl,
 	}
 }
 
@@ -242,6 +300,9 @@ func (m *Model) sweep(c *persistence.Sweep) persistence.Result {
 // live says whether a lease holds now: it has not expired, and its holder is not a dead process of this node.
 func (m *Model) live(token persistence.Token, h persistence.Holder, expiresAtMs int64) bool {
 	dead := h.Node == m.state.Node && h.Process != m.state.Process
+	for _, o := range m.state.Others {
+		dead = dead || h.Node == o.Node && h.Process != o.Process
+	}
 	return token != "" && m.now < expiresAtMs && !dead
 }
 

@@ -29,14 +29,15 @@ func (m *Model) leaseTurn(c *persistence.LeaseTurn) persistence.Result {
 
 // writeLease stores an L row, or removes it when it says nothing any more.
 func (m *Model) writeLease(l persistence.TurnLease) {
-	if l.Token == "" && l.Attempts == 0 && l.NotBeforeMs == 0 {
+	if l.Token == "" && l.Attempts == 0 && l.NotBeforeMs == 0 && l.Held.Reason == "" {
 		delete(m.leases, l.IID)
 	} else {
 		m.leases[l.IID] = l
 	}
+	m.countHeld()
 	m.effects.Leases = append(m.effects.Leases, persistence.LeaseEffect{
 		ID: l.ID, IID: l.IID, Token: l.Token, Attempts: l.Attempts, ExpiresAtMs: l.ExpiresAtMs, NotBeforeMs: l.NotBeforeMs,
-		Through: l.Through,
+		Through: l.Through, Held: l.Held,
 	})
 }
 
@@ -77,6 +78,16 @@ func (m *Model) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
 	l.Token, l.Holder, l.ExpiresAtMs, l.NotBeforeMs = "", persistence.Holder{}, 0, 0
 	if c.DelayMs > 0 {
 		l.NotBeforeMs = m.now + c.DelayMs
+	}
+	if c.Reason != "" {
+		before := l.Held
+		l.Held = persistence.Held{Reason: c.Reason, Build: c.Build, Tries: 1, SinceMs: m.now}
+		if before.Reason != "" {
+			l.Held.SinceMs = before.SinceMs
+		}
+		if before.Reason != "" && before.Build == c.Build {
+			l.Held.Tries += before.Tries
+		}
 	}
 	m.writeLease(l)
 	return persistence.Result{}

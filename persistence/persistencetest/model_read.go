@@ -47,11 +47,6 @@ func (m *Model) Parts(
 	return nil
 }
 
-// Inbox implements [persistence.Reader].
-func (m *Model) Inbox(iid persistence.Incarnation, after uint64, limit int) ([]persistence.InboxItem, error) {
-	return page(m.inbox[iid], limit, func(item persistence.InboxItem) bool { return item.Seq > after }), nil
-}
-
 // TurnLease implements [persistence.Reader].
 func (m *Model) TurnLease(iid persistence.Incarnation) (persistence.TurnLease, bool, error) {
 	l, ok := m.leases[iid]
@@ -150,13 +145,6 @@ func (m *Model) ScanOutbox(to persistence.Partition, after uint64, limit int) ([
 	return page(m.outbox[to], limit, func(o persistence.OutboxItem) bool { return o.Seq > after }), nil
 }
 
-// ScanRequests implements [persistence.Reader].
-func (m *Model) ScanRequests(after persistence.RequestRef, limit int) ([]persistence.RequestItem, error) {
-	return page(m.sortedRequests(), limit, func(r persistence.RequestItem) bool {
-		return cmp.Or(compareKeys(r.ID, after.ID), compareKeys(r.Key, after.Key)) > 0
-	}), nil
-}
-
 // Mark implements [persistence.Reader].
 func (m *Model) Mark(from persistence.Partition) (uint64, error) { return m.received[from], nil }
 
@@ -166,7 +154,9 @@ func (m *Model) Dump() *persistence.Dump {
 		Partition: m.partition, State: m.state, Marks: marks(m.received), Sent: marks(m.sent),
 		Heads: m.sortedHeads(), Starts: m.sortedStarts(), Leases: m.sortedLeases(), Work: m.sortedWork(),
 		Timers: m.sortedTimers(), Children: m.sortedChildren(), Requests: m.sortedRequests(),
+		Expiry: m.sortedExpiry(), Held: m.sortedHeld(), Families: m.sortedFamilies(),
 	}
+	m.dumpTopics(d)
 	for _, id := range slices.SortedFunc(maps.Keys(m.names), compareKeys) {
 		d.Names = append(d.Names, persistence.DumpName{ID: id, IID: m.names[id]})
 	}

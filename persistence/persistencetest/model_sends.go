@@ -14,6 +14,10 @@ func (m *Model) send(from *persistence.Head, s persistence.Send) {
 	switch s.Kind {
 	case persistence.SendStartChild, persistence.SendCancel:
 		msg.Link.ID, msg.Link.IID = from.ID, from.IID
+		if s.Kind == persistence.SendStartChild {
+			from.Spread = from.Spread || m.home(s.To) != m.partition
+			from.Family = from.Family || m.home(s.To) == m.partition
+		}
 	case persistence.SendStartDetached:
 		msg.Link = persistence.Link{}
 	}

@@ -14,7 +14,7 @@ func (m *Model) commitTurn(c *persistence.CommitTurn) persistence.Result {
 		return refuse(persistence.Conflict)
 	}
 	if fused {
-		_, known := m.remembered(c.ID, c.AcceptedStart.RequestKey)
+		_, known := m.remembered(c.ID, c.AcceptedStart.Request.Key)
 		if iid, taken := m.names[c.ID]; taken && !known {
 			return persistence.Result{Err: &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}}
 		}
@@ -28,11 +28,11 @@ func (m *Model) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	if fused {
 		s := c.AcceptedStart
 		head = m.newHead(s.ID, s.Name, s.Version, persistence.Link{})
-		m.remember(s.ID, s.RequestKey, head.IID, 0)
+		m.remember(s.ID, s.Request, head.IID, 0)
 	}
 	m.consume(head, c)
 	m.appendSegment(head, c)
-	delete(m.leases, head.IID)
+	m.forgetLease(head)
 	if c.Turn == 0 {
 		head.Name, head.Version, head.Pin = c.Name, c.Version, c.Pin
 	}
@@ -123,14 +123,14 @@ func (m *Model) staleEntries(c *persistence.CommitTurn) []persistence.Position {
 	}
 	keys := map[string]bool{}
 	if s := c.AcceptedStart; s != nil {
-		_, known := m.remembered(s.ID, s.RequestKey)
+		_, known := m.remembered(s.ID, s.Request.Key)
 		check(persistence.PartStart, 0, !known)
-		keys[s.RequestKey] = true
+		keys[s.Request.Key] = true
 	}
 	for i, a := range c.AcceptedMessages {
-		_, known := m.remembered(c.ID, a.RequestKey)
-		check(persistence.PartEvent, i, !known && (a.RequestKey == "" || !keys[a.RequestKey]))
-		keys[a.RequestKey] = true
+		_, known := m.remembered(c.ID, a.Request.Key)
+		check(persistence.PartEvent, i, !known && (a.Request.Key == "" || !keys[a.Request.Key]))
+		keys[a.Request.Key] = true
 	}
 	seen := map[uint64]bool{}
 	for i, a := range c.AcceptedResults {
@@ -148,17 +148,14 @@ func timerKey(iid persistence.Incarnation, execution uint64, ref persistence.Tim
 }
 
 func (m *Model) consume(head *persistence.Head, c *persistence.CommitTurn) {
-	for _, seq := range c.ConsumedInbox {
-		m.inbox[head.IID] = slices.DeleteFunc(m.inbox[head.IID], func(item persistence.InboxItem) bool {
-			return item.Seq == seq
-		})
-		head.Inbox--
+	if len(c.ConsumedInbox) > 0 {
+		m.takeFromInbox(head, func(item persistence.InboxItem) bool { return slices.Contains(c.ConsumedInbox, item.Seq) })
 	}
 	for _, ref := range c.ConsumedTimers {
 		m.deleteTimer(head, ref)
 	}
 	for _, a := range c.AcceptedMessages {
-		m.remember(head.ID, a.RequestKey, head.IID, 0)
+		m.remember(head.ID, a.Request, head.IID, 0)
 	}
 	for _, a := range c.AcceptedResults {
 		m.deleteWork(head, persistence.WorkKey{IID: head.IID, Execution: a.Execution, Event: a.Event})
@@ -196,6 +193,9 @@ func (m *Model) appendSegment(head *persistence.Head, c *persistence.CommitTurn)
 		if i == 0 {
 			part.Header = c.Segment.Header
 		}
+		if i == 0 && c.Turn == 0 {
+			part.Previous = head.Previous
+		}
 		head.Chain = head.Chain.Next(&part)
 		part.Chain = head.Chain
 		m.parts[key] = append(m.parts[key], part)
@@ -214,6 +214,7 @@ func (m *Model) schedule(head *persistence.Head, c *persistence.CommitTurn) {
 		m.work[key] = persistence.WorkItem{
 			ID: head.ID, Key: key, Name: w.Name, Order: persistence.WorkOrder(m.index, i), Tag: w.Tag, Session: w.Session,
 			NotBeforeMs: w.NotBeforeMs, Part: partOf(c.Segment, w.Event),
+			Attempt: w.Attempt, FirstEvent: w.FirstEvent, Deadlines: w.Deadlines,
 		}
 		head.Work++
 		announced := m.work[key]
@@ -292,8 +293,7 @@ func (m *Model) finish(head *persistence.Head, c *persistence.CommitTurn) {
 	switch {
 	case status.Terminal():
 		head.EndedAtMs = m.now
-		delete(m.inbox, head.IID)
-		head.Inbox = 0
+		m.takeFromInbox(head, func(persistence.InboxItem) bool { return true })
 		end := persistence.EndEffect{ID: head.ID, IID: head.IID, Status: status, Execution: head.Execution}
 		for _, part := range c.Segment.Parts {
 			end.Last = part.Events
@@ -302,7 +302,8 @@ func (m *Model) finish(head *persistence.Head, c *persistence.CommitTurn) {
 	case status == persistence.StatusPending:
 		head.Execution++
 		head.Turn, head.NextEvent, head.LastPart, head.HistoryEvents, head.HistoryBytes = 0, 1, 0, 0, 0
-		head.Chain = persistence.SeedChain(head.IID, head.Execution)
+		head.Previous = head.Chain
+		head.Chain = persistence.SeedChain(head.IID, head.Execution, head.Previous)
 		head.Name, head.Version, head.Pin = c.Next.Name, c.Next.Version, ""
 		m.writeStart(persistence.PendingStart{
 			ID: head.ID, IID: head.IID, Execution: head.Execution, Name: c.Next.Name, Version: c.Next.Version,

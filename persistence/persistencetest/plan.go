@@ -102,6 +102,10 @@ func (p *plan) convert(m *turnpb.Message) {
 		e.Kind = &turnpb.Event_ActivityCompleted{ActivityCompleted: &turnpb.ActivityCompleted{
 			Result: k.ActivityResult.Result,
 		}}
+	case *turnpb.Message_ActivityFailure:
+		e.Kind = &turnpb.Event_ActivityFailed{ActivityFailed: &turnpb.ActivityFailed{
+			Failure: k.ActivityFailure.Failure, Timeout: k.ActivityFailure.Timeout,
+		}}
 	case *turnpb.Message_ChildResult:
 		p.commit.ClosedChildren = append(p.commit.ClosedChildren, m.Event)
 		e.Kind = &turnpb.Event_SubOrchestrationCompleted{SubOrchestrationCompleted: &turnpb.SubOrchestrationCompleted{
@@ -129,8 +133,8 @@ func (p *plan) takeTimer(ref persistence.TimerRef) {
 }
 
 // acceptMessage takes in a message that was never in the inbox.
-func (p *plan) acceptMessage(requestKey string, message []byte) {
-	p.commit.AcceptedMessages = append(p.commit.AcceptedMessages, persistence.AcceptedMessage{RequestKey: requestKey})
+func (p *plan) acceptMessage(r persistence.Request, message []byte) {
+	p.commit.AcceptedMessages = append(p.commit.AcceptedMessages, persistence.AcceptedMessage{Request: r})
 	p.convert(decodeMessage(message))
 }
 
@@ -147,7 +151,7 @@ func (p *plan) schedule(name string) uint64 {
 
 func (p *plan) scheduleAs(w persistence.NewWork) uint64 {
 	w.Event = p.add(&turnpb.Event{Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{
-		Name: w.Name, Input: w.Input, Session: w.Session, Tag: w.Tag,
+		Name: w.Name, Input: w.Input, Session: w.Session, Tag: w.Tag, Attempt: w.Attempt, FirstEvent: w.FirstEvent,
 	}}})
 	p.commit.Work = append(p.commit.Work, w)
 	return w.Event
@@ -294,6 +298,16 @@ func resultMessage(key persistence.WorkKey, result string) []byte {
 	}})
 }
 
+func timeoutMessage(key persistence.WorkKey, kind persistence.ExpiryKind) []byte {
+	return encode(&turnpb.Message{Execution: key.Execution, Event: key.Event, Kind: &turnpb.Message_ActivityFailure{
+		ActivityFailure: &turnpb.ActivityFailure{Timeout: map[persistence.ExpiryKind]turnpb.TimeoutKind{
+			persistence.ExpiredStartToClose:    turnpb.TimeoutKind_TIMEOUT_KIND_START_TO_CLOSE,
+			persistence.ExpiredScheduleToStart: turnpb.TimeoutKind_TIMEOUT_KIND_SCHEDULE_TO_START,
+			persistence.ExpiredHeartbeat:       turnpb.TimeoutKind_TIMEOUT_KIND_HEARTBEAT,
+		}[kind]},
+	}})
+}
+
 func cancelMessage(reason string) []byte {
 	return encode(&turnpb.Message{Kind: &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: reason}}})
 }
@@ -308,6 +322,8 @@ func messageText(item persistence.InboxItem) string {
 		return k.EventRaised.Name
 	case *turnpb.Message_ActivityResult:
 		return fmt.Sprintf("result of %d: %s", decodeMessage(item.Message).Event, k.ActivityResult.Result)
+	case *turnpb.Message_ActivityFailure:
+		return fmt.Sprintf("timeout of %d: %v", decodeMessage(item.Message).Event, k.ActivityFailure.Timeout)
 	case *turnpb.Message_ChildResult:
 		return fmt.Sprintf("child of %d: %s", decodeMessage(item.Message).Event, k.ChildResult.Result)
 	case *turnpb.Message_Cancel:

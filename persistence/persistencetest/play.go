@@ -177,7 +177,8 @@ func Kinds() map[string]int {
 		persistence.BeginEpoch{}, persistence.EndEpoch{}, &persistence.StartInstance{}, &persistence.Enqueue{},
 		&persistence.CommitTurn{}, &persistence.LeaseTurn{}, &persistence.RenewTurn{}, &persistence.AbandonTurn{},
 		&persistence.LeaseWork{}, &persistence.RenewWork{}, &persistence.CompleteWork{}, &persistence.AbandonWork{},
-		&persistence.Deliver{}, &persistence.OutboxAck{}, &persistence.Sweep{},
+		&persistence.Deliver{}, &persistence.OutboxAck{}, &persistence.Sweep{}, &persistence.ReleaseTurn{},
+		&persistence.ExpireWork{}, &persistence.Terminate{},
 	} {
 		want[fmt.Sprintf("%T", c)] = 100
 	}
@@ -188,6 +189,7 @@ func Kinds() map[string]int {
 		"repeated", "fused start", "several parts", "turn without events", "timer fired", "accepted result",
 		"accepted message", "turn under a lease", "renewed work", "work not renewed", "outcome 1", "outcome 2", "outcome 3",
 		"outcome 4", "stale part 1", "stale part 2", "stale part 3", "stale part 4", "stale part 5",
+		"joined start", "released", "not held", "expired work", "terminated",
 	} {
 		want[situation] = 5
 	}

@@ -17,10 +17,16 @@ type generator struct {
 	nowMs  int64
 	epochs []uint64
 	ids    []string
-	keys   []persistence.RequestRef
+	keys   []keptRequest
 	fresh  int
 	// live bounds how many instances are unfinished at a time.
 	live int
+}
+
+// keptRequest is a request that was made with a key.
+type keptRequest struct {
+	id string
+	persistence.Request
 }
 
 // Generate makes a trace of so many commands. live is about how many instances are unfinished at a time: a store with
@@ -98,7 +104,7 @@ func (g *generator) apply(p int, c persistence.Command) persistence.Result {
 var codeNames = [...]string{
 	persistence.Conflict: "Conflict", persistence.Fenced: "Fenced", persistence.LeaseLost: "LeaseLost",
 	persistence.NotFound: "NotFound", persistence.AlreadyExists: "AlreadyExists", persistence.Limit: "Limit",
-	persistence.Stale: "Stale",
+	persistence.Stale: "Stale", persistence.Ended: "Ended", persistence.KeyReused: "KeyReused",
 }
 
 func (g *generator) count(what string) { g.trace.Coverage[what]++ }
@@ -112,6 +118,7 @@ func (g *generator) command(p int) {
 		{60, g.startInstance}, {90, g.enqueue}, {230, g.commitTurn}, {50, g.fusedStart}, {60, g.leaseTurn},
 		{30, g.renewTurn}, {30, g.abandonTurn}, {60, g.leaseWork}, {30, g.renewWork}, {60, g.completeWork},
 		{35, g.abandonWork}, {80, g.deliver}, {35, g.outboxAck}, {25, g.sweep}, {16, g.beginEpoch}, {18, g.endEpoch},
+		{25, g.releaseTurn}, {40, g.expireWork}, {20, g.terminate},
 	}
 	total := 0
 	for _, c := range choices {
@@ -131,8 +138,13 @@ func (g *generator) beginEpoch(p int) {
 	if g.percent(30) && g.models[p].state.Epoch > 0 {
 		epoch = g.models[p].state.Epoch - uint64(g.upTo(2))
 	}
-	// Two processes take turns, so that leases of the one before are found dead and later alive again.
-	r := g.apply(p, persistence.BeginEpoch{Epoch: epoch, Node: "here", Process: fmt.Sprintf("process %d", epoch%2)})
+	// Two processes take turns, so that leases of the one before are found dead and later alive again; and now and then
+	// another node has the partition.
+	c := persistence.BeginEpoch{Epoch: epoch, Node: "here", Process: fmt.Sprintf("process %d", epoch%2)}
+	if g.percent(12) {
+		c.Node, c.Process = pick(g.dice, []string{"elsewhere", "third"}), fmt.Sprintf("p%d", 1+g.upTo(2))
+	}
+	r := g.apply(p, c)
 	if r.Err == nil {
 		g.epochs[p] = epoch
 	}
@@ -178,29 +190,56 @@ func (g *generator) heads(p int, unfinished bool) []*persistence.Head {
 
 func (g *generator) crowded(p int) bool { return len(g.heads(p, true)) >= g.live/g.trace.Partitions+1 }
 
-// key is sometimes a request key: one that was used for this very id, if there is one, or a new one.
-func (g *generator) key(id string) string {
-	of := slices.DeleteFunc(slices.Clone(g.keys), func(r persistence.RequestRef) bool { return r.ID != id })
+// request sometimes has a key: one that was used for this very id, if there is one, mostly for the same request; or a
+// new one.
+func (g *generator) request(id string) persistence.Request {
+	of := slices.DeleteFunc(slices.Clone(g.keys), func(r keptRequest) bool { return r.id != id })
 	switch n := g.upTo(10); {
 	case n < 4 && len(of) > 0:
-		return pick(g.dice, of).Key
+		r := pick(g.dice, of).Request
+		switch g.upTo(6) {
+		case 0:
+			r.Kind++
+		case 1:
+			r.Digest[3]++
+		}
+		return r
 	case n < 7:
-		return ""
+		return persistence.Request{}
 	}
 	g.fresh++
-	key := fmt.Sprintf("k%d", g.fresh)
-	g.keys = append(g.keys, persistence.RequestRef{ID: id, Key: key})
-	return key
+	r := persistence.Request{
+		Key: fmt.Sprintf("k%d", g.fresh), Kind: persistence.RequestKind(1 + g.upTo(3)),
+		Digest: persistence.RequestDigest{0: byte(g.fresh), 15: byte(g.upTo(256))},
+	}
+	if g.percent(12) {
+		r.TTLMs = int64(g.upTo(3000))
+	}
+	g.keys = append(g.keys, keptRequest{id, r})
+	return r
 }
 
 func (g *generator) startInstance(p int) {
 	id := g.oldID(p)
 	if !g.crowded(p) && g.percent(75) {
 		id = g.newID(p)
+	} else if running := pick(g.dice, g.heads(p, true)); running != nil && g.percent(60) {
+		id = running.ID
 	}
-	g.apply(p, &persistence.StartInstance{
-		ID: id, Name: "n" + id, Version: pick(g.dice, []string{"", "1.0.0", "2.0.0"}), Input: []byte(id), RequestKey: g.key(id),
-	})
+	c := &persistence.StartInstance{
+		ID: id, Name: "n" + id, Version: pick(g.dice, []string{"", "1.0.0", "2.0.0"}), Input: []byte(id), Request: g.request(id),
+	}
+	for range g.upTo(12) / 8 * g.upTo(4) {
+		msg, topic := g.event()
+		c.Messages = append(c.Messages, persistence.StartMessage{Message: msg, Topic: topic})
+	}
+	if g.percent(30) {
+		c.InboxMax, c.InboxBytesMax = uint64(g.upTo(5)), uint64(g.upTo(60))
+	}
+	if g.percent(15) {
+		c.DelayMs, c.ExecutionTimeoutMs = int64(g.upTo(3000)), int64(g.upTo(9000))
+	}
+	g.countIf(g.apply(p, c).Joined, "joined start")
 }
 
 func (g *generator) enqueue(p int) {
@@ -210,18 +249,37 @@ func (g *generator) enqueue(p int) {
 	} else if running := pick(g.dice, g.heads(p, true)); running != nil && g.percent(80) {
 		id = running.ID
 	}
-	c := &persistence.Enqueue{ID: id, Message: eventMessage(fmt.Sprintf("m%d", g.upTo(1000))), RequestKey: g.key(id)}
+	c := &persistence.Enqueue{ID: id, Request: g.request(id)}
+	c.Message, c.Topic = g.event()
 	if g.percent(20) {
 		c.NotBeforeMs = g.nowMs + int64(g.upTo(3000))
 	}
 	if g.percent(60) {
-		c.InboxMax = uint64(1 + g.upTo(4))
+		c.InboxMax, c.InboxBytesMax = uint64(1+g.upTo(4)), uint64(g.upTo(100))
 	}
 	g.apply(p, c)
 }
 
+// event is a message that is about one of few names, or about none.
+func (g *generator) event() ([]byte, persistence.Topic) {
+	name := fmt.Sprintf("m%d", g.upTo(5))
+	if g.percent(30) {
+		return eventMessage(name), 0
+	}
+	return eventMessage(name), persistence.TopicOf(1, name)
+}
+
+// sweep names what has expired, as a sweeper does, and what has not.
 func (g *generator) sweep(p int) {
-	g.apply(p, &persistence.Sweep{Requests: append(some(g.dice, g.keys, 10), persistence.RequestRef{ID: "i1", Key: "none"})})
+	c := &persistence.Sweep{Requests: []persistence.RequestRef{{ID: "i1", Key: "none"}}}
+	for _, r := range some(g.dice, g.keys, 10) {
+		c.Requests = append(c.Requests, persistence.RequestRef{ID: r.id, Key: r.Key})
+	}
+	due, _ := g.models[p].ScanExpired(persistence.ExpiryRef{}, g.nowMs, g.upTo(4))
+	for _, r := range due {
+		c.Requests = append(c.Requests, r.RequestRef)
+	}
+	g.apply(p, c)
 }
 
 // deliver carries messages from some partition to this one: what comes next, what came already, with a gap, or damaged.

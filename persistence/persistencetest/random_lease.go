@@ -59,6 +59,9 @@ func (g *generator) abandonTurn(p int) {
 	if g.percent(50) {
 		c.DelayMs = int64(g.upTo(2000))
 	}
+	if g.percent(40) {
+		c.Reason, c.Build = pick(g.dice, []string{"nondeterministic", "no handler"}), pick(g.dice, []string{"b1", "b2"})
+	}
 	if g.percent(6) {
 		c.Turn++
 	}
@@ -124,4 +127,64 @@ func (g *generator) abandonWork(p int) {
 		c.DelayMs = int64(g.upTo(2000))
 	}
 	g.apply(p, c)
+}
+
+// releaseTurn lets an instance go that is held, or another one.
+func (g *generator) releaseTurn(p int) {
+	id := g.oldID(p)
+	if held := pick(g.dice, g.models[p].sortedHeld()); held.IID != 0 && g.percent(80) {
+		id = g.models[p].heads[held.IID].ID
+	} else if g.percent(10) {
+		id = "missing"
+	}
+	r := g.apply(p, &persistence.ReleaseTurn{ID: id})
+	g.countIf(r.Released, "released")
+	g.countIf(r.Err == nil && !r.Released, "not held")
+}
+
+// deadlines bound an activity in some ways.
+func (g *generator) deadlines() (d persistence.Deadlines) {
+	for _, bound := range []*int64{&d.StartToCloseMs, &d.ScheduleToStartAtMs, &d.ScheduleToCloseAtMs, &d.HeartbeatMs} {
+		if g.percent(60) {
+			*bound = int64(1 + g.upTo(5000))
+		}
+	}
+	return d
+}
+
+func (g *generator) expireWork(p int) {
+	w := g.someWork(p)
+	if g.percent(8) {
+		w.Attempts++
+	}
+	kind := persistence.ExpiryKind(g.upTo(5))
+	r := g.apply(p, &persistence.ExpireWork{
+		Key: w.Key, Kind: kind, Attempts: w.Attempts, Message: timeoutMessage(w.Key, kind),
+	})
+	g.countIf(r.Err == nil, "expired work")
+}
+
+// terminate ends an instance that runs, or tries to with one that has ended or stands elsewhere.
+func (g *generator) terminate(p int) {
+	head := pick(g.dice, g.heads(p, g.percent(90)))
+	if head == nil {
+		return
+	}
+	plan := newPlan(*head, g.nowMs)
+	if s, ok := g.models[p].starts[executionKey{head.IID, head.Execution}]; ok {
+		plan.takeStart(s)
+	}
+	plan.fail(head.Parent)
+	t := plan.build()
+	c := &persistence.Terminate{
+		ID: t.ID, IID: t.IID, Execution: t.Execution, Turn: t.Turn, Segment: t.Segment, Sends: t.Sends,
+		Name: t.Name, Version: t.Version, Pin: t.Pin, Request: g.request(t.ID),
+	}
+	switch g.upTo(20) {
+	case 0:
+		c.Turn++
+	case 1:
+		c.IID += 1000
+	}
+	g.countIf(g.apply(p, c).Err == nil, "terminated")
 }

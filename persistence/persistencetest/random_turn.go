@@ -59,7 +59,7 @@ func (g *generator) consume(p int, head *persistence.Head, plan *plan) {
 		}
 	}
 	if head.Turn > 0 && g.percent(20) {
-		plan.acceptMessage(g.key(head.ID), eventMessage("accepted"))
+		plan.acceptMessage(g.request(head.ID), eventMessage("accepted"))
 	}
 	for _, w := range g.workOf(p, head) {
 		if g.percent(12) {
@@ -93,6 +93,9 @@ func (g *generator) ask(p int, head *persistence.Head, plan *plan) {
 		}
 		if g.percent(20) {
 			w.NotBeforeMs = g.nowMs + int64(g.upTo(2000))
+		}
+		if g.percent(40) {
+			w.Attempt, w.FirstEvent, w.Deadlines = uint32(g.upTo(3)), uint64(g.upTo(9)), g.deadlines()
 		}
 		if event := plan.scheduleAs(w); g.percent(10) {
 			plan.cancelWork(event)
@@ -195,8 +198,8 @@ func (g *generator) spoil(head *persistence.Head, c *persistence.CommitTurn) {
 		for i := range c.Segment.Parts {
 			c.Segment.Parts[i].FirstEvent++
 		}
-	case 9:
-		c.Outcome = persistence.TurnOutcome(g.upTo(6))
+	case 9: // no outcome that is another one's: history would not end as the instance does
+		c.Outcome = pick(g.dice, []persistence.TurnOutcome{0, persistence.OutcomeContinued + 1})
 	case 10:
 		c.AcceptedMessages = append(c.AcceptedMessages, c.AcceptedMessages...)
 	case 11:
@@ -207,15 +210,17 @@ func (g *generator) spoil(head *persistence.Head, c *persistence.CommitTurn) {
 // fusedStart makes an instance and its first turn in one.
 func (g *generator) fusedStart(p int) {
 	id := g.oldID(p)
-	if !g.crowded(p) && g.percent(75) {
+	if !g.crowded(p) && g.percent(70) {
 		id = g.newID(p)
+	} else if of := slices.DeleteFunc(slices.Clone(g.keys), func(r keptRequest) bool { return int(g.models[0].home(r.id)) != p }); len(of) > 0 {
+		id = pick(g.dice, of).id
 	}
 	plan := newFusedPlan(persistence.StartInstance{
-		ID: id, Name: "n" + id, Version: "1.0.0", Input: []byte(id), RequestKey: g.key(id),
+		ID: id, Name: "n" + id, Version: "1.0.0", Input: []byte(id), Request: g.request(id),
 	}, g.nowMs)
 	plan.perPart = g.upTo(4)
 	if g.percent(15) {
-		plan.acceptMessage(g.key(id), eventMessage("with the start"))
+		plan.acceptMessage(g.request(id), eventMessage("with the start"))
 	}
 	g.ask(p, &persistence.Head{ID: id}, plan)
 	g.end(p, &persistence.Head{Name: "n" + id}, plan)

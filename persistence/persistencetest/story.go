@@ -265,12 +265,12 @@ func (s *story) candidatesIn(p persistence.Partition, r persistence.Reader) ([]c
 	}
 	firsts, err2 := r.ScanInbox(0, 1000)
 	for _, f := range firsts {
-		items, err := r.Inbox(f.IID, 0, 1000)
+		page, err := r.Inbox(f.IID, 0, 1000, 0)
 		lease, _, err4 := r.TurnLease(f.IID)
 		if err := errors.Join(err, err4); err != nil {
 			return nil, err
 		}
-		wanted[f.IID] = wanted[f.IID] || slices.ContainsFunc(items, func(item persistence.InboxItem) bool {
+		wanted[f.IID] = wanted[f.IID] || slices.ContainsFunc(page.Items, func(item persistence.InboxItem) bool {
 			return s.visible(item) && (lease.NotBeforeMs <= s.nowMs || item.Seq > lease.Through)
 		})
 	}
@@ -343,8 +343,8 @@ func (s *story) lease(c candidate, ttlMs int64) (*fetched, error) {
 		if ok {
 			f.start = &start
 		}
-		items, err3 := read.Inbox(c.head.IID, 0, 1000)
-		for _, item := range items {
+		page, err3 := read.Inbox(c.head.IID, 0, 1000, 0)
+		for _, item := range page.Items {
 			if item.Seq <= r.Through && s.visible(item) {
 				f.items = append(f.items, item)
 			}

@@ -158,13 +158,14 @@ func probe(r persistence.Reader, partitions int) (string, error) {
 	inbox, err2 := r.ScanInbox(0, all)
 	leases, err3 := r.ScanLeases(0, all)
 	timers, err4 := r.ScanTimers(persistence.TimerKey{}, all)
-	requests, err5 := r.ScanRequests(persistence.RequestRef{}, all)
-	fmt.Fprintf(&b, "%+v\n%+v\n%+v\n%+v\n%+v\n", starts, inbox, leases, timers, requests)
+	requests, err5 := r.ScanExpired(persistence.ExpiryRef{}, 1<<62, all)
+	held, err9 := r.ScanHeld(persistence.HeldRef{}, all)
+	fmt.Fprintf(&b, "%+v\n%+v\n%+v\n%+v\n%+v\n%+v\n", starts, inbox, leases, timers, requests, held)
 	work, err6 := r.ScanWork(persistence.WorkKey{}, all)
 	for _, w := range work {
 		fmt.Fprintln(&b, workText(w))
 	}
-	errs = append(errs, err1, err2, err3, err4, err5, err6)
+	errs = append(errs, err1, err2, err3, err4, err5, err6, err9)
 	for p := range partitions {
 		out, err7 := r.ScanOutbox(persistence.Partition(p), 0, all)
 		mark, err8 := r.Mark(persistence.Partition(p))
@@ -180,18 +181,53 @@ func probe(r persistence.Reader, partitions int) (string, error) {
 func probeInstance(b *strings.Builder, r persistence.Reader, h persistence.Head) error {
 	iid, found, err := r.Resolve(h.ID)
 	lease, leased, err1 := r.TurnLease(h.IID)
-	items, err2 := r.Inbox(h.IID, 0, 1<<20)
+	err2 := probeInbox(b, r, h.IID)
 	children, err3 := r.Children(h.IID, h.Execution)
 	start, pending, err4 := r.Start(h.IID, h.Execution)
 	fmt.Fprintf(b, "%d %v %+v %v %+v %+v %v\n", iid, found, lease, leased, children, start, pending)
-	for _, i := range items {
-		fmt.Fprintf(b, "%d %d %d %x %d %d %q\n", i.Seq, i.NotBeforeMs, i.Form, i.Message, i.Execution, i.Event, i.ChildID)
-	}
 	err5 := r.Parts(h.IID, h.Execution, 2, func(p persistence.StoredPart) bool {
 		fmt.Fprintf(b, "%d %d %d %d %x %x %x\n", p.Execution, p.Turn, p.FirstEvent, p.Count, p.Header, p.Events, p.Chain)
 		return true
 	})
 	return errors.Join(err, err1, err2, err3, err4, err5)
+}
+
+// probeInbox reads an inbox at once and in small pages, as a whole and by each of its topics.
+func probeInbox(b *strings.Builder, r persistence.Reader, iid persistence.Incarnation) error {
+	whole, err := r.Inbox(iid, 0, 1<<20, 0)
+	if err != nil {
+		return err
+	}
+	pageText(b, whole)
+	topics := []persistence.Topic{0}
+	for _, i := range whole.Items {
+		if !slices.Contains(topics, i.Topic) {
+			topics = append(topics, i.Topic)
+		}
+	}
+	read := func(after uint64, of []persistence.Topic) (persistence.InboxPage, error) {
+		if of == nil {
+			return r.Inbox(iid, after, 2, 20)
+		}
+		return r.InboxOf(iid, of, after, 2, 20)
+	}
+	for _, of := range [][]persistence.Topic{nil, topics[:1], topics[len(topics)-1:], topics} {
+		for page := (persistence.InboxPage{More: true}); page.More; {
+			if page, err = read(page.Through, of); err != nil {
+				return err
+			}
+			pageText(b, page)
+		}
+	}
+	return nil
+}
+
+func pageText(b *strings.Builder, page persistence.InboxPage) {
+	fmt.Fprintf(b, "through %d, more %v\n", page.Through, page.More)
+	for _, i := range page.Items {
+		fmt.Fprintf(b, "%d %d %d %x/%d %x %d %d %q\n",
+			i.Seq, i.NotBeforeMs, i.Form, i.Topic, i.Ordinal, i.Message, i.Execution, i.Event, i.ChildID)
+	}
 }
 
 // workText shows a work row without the addresses of its pointers.

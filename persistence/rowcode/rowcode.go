@@ -55,29 +55,27 @@ func (e *Enc) Raw(v []byte) { *e = append(*e, v...) }
 
 // Dec reads the fields of a row back. After the first error every method returns zero values; ask [Dec.Done] at the end.
 type Dec struct {
-	rest []byte
-	err  error
+	rest    []byte
+	version byte
+	err     error
 }
 
-// NewDec reads a row that must have the given format version.
-func NewDec(row []byte, version byte) *Dec {
+// NewDec reads a row of one of the format versions from 1 to the newest that the caller knows.
+func NewDec(row []byte, newest byte) *Dec {
 	d := &Dec{rest: row}
-	d.Expect(version)
+	switch {
+	case len(row) == 0:
+		d.fail("it is empty")
+	case row[0] == 0 || row[0] > newest:
+		d.fail(fmt.Sprintf("format version %d; this build reads 1 to %d", row[0], newest))
+	default:
+		d.version, d.rest = row[0], row[1:]
+	}
 	return d
 }
 
-// Expect reads the format version and fails on any other.
-func (d *Dec) Expect(version byte) {
-	if len(d.rest) == 0 {
-		d.fail("it is empty")
-		return
-	}
-	if d.rest[0] != version {
-		d.fail(fmt.Sprintf("format version %d, want %d", d.rest[0], version))
-		return
-	}
-	d.rest = d.rest[1:]
-}
+// Version is the row's format version: a field that came with a later one is not there.
+func (d *Dec) Version() byte { return d.version }
 
 func (d *Dec) fail(what string) {
 	if d.err == nil {
@@ -130,6 +128,9 @@ func (d *Dec) B() []byte {
 	}
 	return append(make([]byte, 0, len(v)), v...)
 }
+
+// Skip passes over a byte string and returns its length.
+func (d *Dec) Skip() int { return len(d.take(d.U())) }
 
 // OptS reads a string that may be absent.
 func (d *Dec) OptS() *string {

@@ -39,7 +39,9 @@ func TestCancelInstances(t *testing.T) {
 		w.open(upper, o)
 		begin(w, o, "i", "x")
 		completes(w, "i", "X")
-		w.cancel("i", "too late")
+		if err := w.c.Cancel(w.ctx, "i", "too late"); !errors.Is(err, turnstone.ErrInstanceEnded) {
+			t.Errorf("a cancel after the end gave %v", err)
+		}
 		if h := w.history("i", 0); h.count("OrchestrationCancelRequested") != 0 {
 			t.Errorf("history %v", h.kinds())
 		}
@@ -116,7 +118,10 @@ func TestCancelInstances(t *testing.T) {
 		begin(w, waiting, "i", "")
 		w.untilRunning("i")
 		for i := range 5 {
-			w.cancel("i", fmt.Sprintf("cancel-%d", i))
+			err := w.c.Cancel(w.ctx, "i", fmt.Sprintf("cancel-%d", i))
+			if err != nil && (i == 0 || !errors.Is(err, turnstone.ErrInstanceEnded)) {
+				t.Errorf("cancel %d gave %v", i, err)
+			}
 		}
 		w.cancelled("i", "cancel-0")
 		if n := w.history("i", 0).count("OrchestrationCancelRequested"); n != 1 {

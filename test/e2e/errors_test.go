@@ -147,7 +147,9 @@ func TestErrors(t *testing.T) {
 		begin(w, o, "i", "x")
 		completes(w, "i", "X")
 		before := len(w.history("i", 0))
-		w.raise("i", "late", "event")
+		if err := client.Raise(w.ctx, w.c, "i", "late", "event"); !errors.Is(err, turnstone.ErrInstanceEnded) {
+			t.Errorf("an event after the end gave %v", err)
+		}
 		if after := len(w.history("i", 0)); after != before {
 			t.Errorf("the history had %d events and has %d", before, after)
 		}
