@@ -143,6 +143,8 @@ func sent(codec Codec, err error) error {
 	out := &outgoing{text: err.Error(), app: &turnpb.ApplicationFailure{Message: err.Error(), ErrorKind: KindError}}
 	var e *Error
 	if !errors.As(err, &e) {
+		var version *VersionError
+		out.app.NonRetryable = errors.As(err, &version) // the code gives the same text again
 		return out
 	}
 	if e.Kind != "" {

@@ -22,15 +22,15 @@ type activityCall struct{ retry *RetryPolicy }
 type childCall struct {
 	retry   *RetryPolicy
 	id      string
-	version string
+	version versionChoice
 	policy  turnpb.ChildPolicy
 }
 
-type detachedCall struct{ version string }
+type detachedCall struct{ version versionChoice }
 
-type continueCall struct{ version string }
+type continueCall struct{ version versionChoice }
 
-type orchestrationSpec struct{ version string }
+type orchestrationSpec struct{ version versionChoice }
 
 // RetryOption is what [WithRetry] makes: good for activities and children.
 type RetryOption struct{ policy RetryPolicy }
@@ -43,12 +43,13 @@ func (o RetryOption) activity(c *activityCall) { c.retry = &o.policy }
 func (o RetryOption) child(c *childCall)       { c.retry = &o.policy }
 
 // VersionOption is what [WithVersion] makes.
-type VersionOption struct{ version string }
+type VersionOption struct{ version versionChoice }
 
-// WithVersion names a semantic version, such as 1.2.0: the version that a handler is registered as (default 1.0.0), or
-// the version that a child, a detached orchestration or a continue-as-new runs (default: the registry's policy at its
-// first turn). A version that no node has registered is waited for, and given up as poison after the attempts allowed.
-func WithVersion(version string) VersionOption { return VersionOption{version} }
+// WithVersion names a semantic version, such as 1.2.0: the version that a handler is registered as, and that its handle
+// starts (without it: registered as 1.0.0, and a start leaves the version to the registry's policy), or the version that
+// one child, detached orchestration or continue-as-new runs. A text that is no semantic version is refused with a
+// [VersionError]. A version that no node has registered is waited for, and given up as poison after the attempts allowed.
+func WithVersion(version string) VersionOption { return VersionOption{versionChoice{version, true}} }
 
 func (o VersionOption) orchestration(s *orchestrationSpec) { s.version = o.version }
 func (o VersionOption) child(c *childCall)                 { c.version = o.version }

@@ -65,10 +65,17 @@ func New(e Engine, j Journal, o Options) *Client {
 // RequestOption changes one request.
 type RequestOption func(*request)
 
-type request struct{ version, key string }
+type request struct {
+	version   string
+	versioned bool
+	key       string
+}
 
-// WithVersion starts this version instead of the one that the registry's policy names. It concerns starts only.
-func WithVersion(version string) RequestOption { return func(r *request) { r.version = version } }
+// WithVersion starts this version instead of the handle's own or, if that has none, of the one that the registry's
+// policy names. A text that is no semantic version is refused with a turnstone.VersionError. It concerns starts only.
+func WithVersion(version string) RequestOption {
+	return func(r *request) { r.version, r.versioned = version, true }
+}
 
 // WithRequestKey makes a request repeatable for 24 hours: repeated with the same instance and key, it does nothing
 // again and is answered as it was the first time. Use it to ask again after turnstone.ErrUncertain. A key names one
@@ -88,6 +95,9 @@ func requestOf(options []RequestOption) request {
 // taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
 func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) error {
 	r := requestOf(options)
+	if r.versioned && r.version == "" { // for the core that is no version at all
+		return turnstone.CheckVersion(r.version)
+	}
 	_, err := ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(bool, error)) {
 		c.core.Start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
 	})
@@ -183,7 +193,8 @@ type Run[O any] struct {
 	id     string
 }
 
-// Start starts an instance of an orchestration. It returns when the start is durable. If the id is taken, by an
+// Start starts an instance of an orchestration, of the version that the handle was made with; of one that was made
+// without, the registry's policy names the version. It returns when the start is durable. If the id is taken, by an
 // instance that runs or has ended, the error is turnstone.ErrAlreadyExists and the handle is that one's: waiting for
 // it gives the first run's result.
 func Start[I, O any](ctx context.Context, c *Client, o *turnstone.Orchestration[I, O], id string, input I,
@@ -191,6 +202,9 @@ func Start[I, O any](ctx context.Context, c *Client, o *turnstone.Orchestration[
 	data, err := encodeValue(c, input)
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the input of %s: %w", turnstone.ErrInvalidInput, o.Name(), err)
+	}
+	if version, ok := o.Pinned(); ok {
+		options = append([]RequestOption{WithVersion(version)}, options...)
 	}
 	return &Run[O]{client: c, id: id}, c.StartByName(ctx, id, o.Name(), data, options...)
 }

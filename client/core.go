@@ -34,7 +34,7 @@ type Journal interface {
 type StartRequest struct {
 	ID   string
 	Name string
-	// Version is a semantic version; empty means the registry's policy.
+	// Version is a semantic version. An empty text is no version: the registry's policy decides.
 	Version string
 	Input   []byte
 	// RequestKey makes the request repeatable for 24 hours: the second one with the same id and key is answered as the
@@ -82,7 +82,7 @@ func (c *Core) checkStart(r StartRequest) error {
 	return firstError(
 		limits.CheckID("instance id", r.ID, l.IDBytes),
 		limits.CheckID("orchestration name", r.Name, l.NameBytes),
-		optionalID("version", r.Version, l.NameBytes),
+		optionalVersion(r.Version, l.NameBytes),
 		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
 		limits.Check("input bytes", len(r.Input), l.PayloadBytes),
 	)
