@@ -139,7 +139,7 @@ func (o *outgoing) ApplicationFailure() *turnpb.ApplicationFailure { return o.ap
 
 // sent turns what the author's code returned into what is recorded: the whole text, and kind, details and retryability
 // of the [Error] in the chain.
-func sent(codec Codec, err error) error {
+func sent(codec Codec, err error) *outgoing {
 	out := &outgoing{text: err.Error(), app: &turnpb.ApplicationFailure{Message: err.Error(), ErrorKind: KindError}}
 	var e *Error
 	if !errors.As(err, &e) {
@@ -166,7 +166,17 @@ func sent(codec Codec, err error) error {
 	return out
 }
 
+// kindCodec is the kind of the error of a value that cannot be encoded or decoded.
+const kindCodec = "Codec"
+
+// sentFinal is sent for what no other attempt changes: the codec's refusal of an input or a result.
+func sentFinal(codec Codec, err error) error {
+	out := sent(codec, err)
+	out.app.ErrorKind, out.app.NonRetryable = kindCodec, true
+	return out
+}
+
 // ApplicationFailure is the recorded form, with details in JSON unless they came over the wire.
 func (e *Error) ApplicationFailure() *turnpb.ApplicationFailure {
-	return sent(JSON, e).(*outgoing).app
+	return sent(JSON, e).app
 }

@@ -35,8 +35,9 @@ type orchestrationSpec struct{ version versionChoice }
 // RetryOption is what [WithRetry] makes: good for activities and children.
 type RetryOption struct{ policy RetryPolicy }
 
-// WithRetry tries a failed activity or child again under a policy. Each attempt of a child is a new child; with an id
-// of its own the second attempt finds the id taken.
+// WithRetry tries a failed activity or child again under a policy. All attempts of an activity have one idempotency key
+// ([ActivityContext.IdempotencyKey]). Each attempt of a child is a new child: under a [WithChildID] the first has that id,
+// and the ones after it have the id with the attempt's number behind it, such as order-7::attempt::2.
 func WithRetry(policy RetryPolicy) RetryOption { return RetryOption{policy} }
 
 func (o RetryOption) activity(c *activityCall) { c.retry = &o.policy }
@@ -60,7 +61,7 @@ func (o VersionOption) continued(c *continueCall)          { c.version = o.versi
 type ChildIDOption struct{ id string }
 
 // WithChildID gives a child an instance id of its own, used as it is. Without it the id is derived from the parent's:
-// parent::sub::event. If the id is taken, the child fails with [ErrAlreadyExists].
+// parent::sub::event. If the id is taken, the child fails with [ErrAlreadyExists], which no retry policy tries again.
 func WithChildID(id string) ChildIDOption { return ChildIDOption{id} }
 
 func (o ChildIDOption) child(c *childCall) { c.id = o.id }

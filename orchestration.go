@@ -100,49 +100,14 @@ func (c *Context) startChild(name string, version versionChoice, input []byte, o
 	if err := call.version.check(); err != nil {
 		return c.refused(fmt.Errorf("start of orchestration %s: %w", name, err))
 	}
-	schedule := func(rc *replay.Context) *replay.Future {
-		return rc.Child(name, input, replay.ChildOptions{ID: call.id, Version: call.version.text, Policy: call.policy})
+	schedule := func(rc *replay.Context, a attempt) *replay.Future {
+		return rc.Child(name, input, replay.ChildOptions{
+			ID: call.id, Attempt: a.number, Version: call.version.text, Policy: call.policy})
 	}
 	if call.retry == nil {
-		return schedule(c.rc)
+		return schedule(c.rc, attempt{})
 	}
 	return c.retried("orchestration "+name, *call.retry, schedule)
-}
-
-// retried runs attempts as a coroutine until one succeeds or the policy ends them.
-func (c *Context) retried(what string, p RetryPolicy, schedule func(*replay.Context) *replay.Future) *replay.Future {
-	env := c.env
-	return c.rc.Go(func(rc *replay.Context) (any, error) {
-		ctx := &Context{rc: rc, env: env}
-		for attempt := 1; ; attempt++ {
-			f := schedule(rc)
-			if limit, ok := p.Timeout(); ok && rc.Race(f, rc.Timer(limit)) == 1 {
-				return nil, ErrActivityTimeout
-			}
-			v, err := f.Await()
-			if err == nil {
-				return v, nil
-			}
-			err = seen(env.codec, err)
-			if attempt >= p.MaxAttempts() || final(err) {
-				return nil, err
-			}
-			ctx.Logger().Warn("attempt failed, trying again", "of", what, "attempt", attempt,
-				"max_attempts", p.MaxAttempts(), "error", loggable(err.Error()))
-			if d := p.Delay(attempt); d > 0 {
-				ctx.Sleep(d)
-			}
-		}
-	})
-}
-
-// final reports whether trying again is pointless.
-func final(err error) bool {
-	var e *Error
-	if errors.As(err, &e) && e.NonRetryable {
-		return true
-	}
-	return errors.Is(err, ErrCancelled)
 }
 
 // ErrContinued is what [ContinueAsNew] returns, to be returned by the handler.
@@ -189,7 +154,7 @@ func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 	return func(rc *replay.Context, input []byte) ([]byte, error) {
 		in, err := decode[I](env.codec, input)
 		if err != nil {
-			return nil, sent(env.codec, &DecodeError{What: "the input of orchestration " + o.name, Err: err})
+			return nil, sentFinal(env.codec, &DecodeError{What: "the input of orchestration " + o.name, Err: err})
 		}
 		out, err := o.run(fresh(rc, env), in)
 		if err != nil {
@@ -197,7 +162,7 @@ func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 		}
 		data, err := encode(env.codec, out)
 		if err != nil {
-			return nil, sent(env.codec, fmt.Errorf("cannot encode the result of orchestration %s: %w", o.name, err))
+			return nil, sentFinal(env.codec, fmt.Errorf("cannot encode the result of orchestration %s: %w", o.name, err))
 		}
 		return data, nil
 	}

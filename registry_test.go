@@ -141,8 +141,8 @@ func TestRegistryGrowsWhileInUse(t *testing.T) {
 }
 
 func TestActivityContext(t *testing.T) {
-	info := turnstone.ActivityInfo{Instance: "i/1", Incarnation: 3, Execution: 2, Event: 9, Orchestration: "O",
-		Version: "1.0.0", Name: "A", Attempt: 2, Worker: "w"}
+	info := turnstone.ActivityInfo{Instance: "i/1", Incarnation: 3, Execution: 2, Event: 12, FirstEvent: 9, Orchestration: "O",
+		Version: "1.0.0", Name: "A", Attempt: 2, Delivery: 1, Worker: "w"}
 	parent, cancel := context.WithCancel(context.Background())
 	var log strings.Builder
 	c := turnstone.NewActivityContext(parent, info, slog.New(slog.NewTextHandler(&log, nil)))
@@ -150,7 +150,7 @@ func TestActivityContext(t *testing.T) {
 		t.Errorf("info %+v, key %s", c.Info(), c.IdempotencyKey())
 	}
 	c.Logger().Info("working")
-	for _, want := range []string{"instance_id=i/1", "activity_name=A", "activity_id=9", "worker_id=w", "target=turnstone::activity"} {
+	for _, want := range []string{"instance_id=i/1", "activity_name=A", "activity_id=12", "worker_id=w", "target=turnstone::activity"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%q is not in %s", want, log.String())
 		}
