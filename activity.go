@@ -34,7 +34,7 @@ func (a *Activity[I, O]) Call(ctx *Context, input I, options ...ActivityOption) 
 
 // Start schedules the activity and returns a future of its result.
 func (a *Activity[I, O]) Start(ctx *Context, input I, options ...ActivityOption) *Future[O] {
-	data := ctx.encode("the input of activity "+a.name, input)
+	data := encodeFor(ctx, "the input of activity "+a.name, input)
 	return durable[O](ctx, "the result of activity "+a.name, ctx.startActivity(a.name, data, options))
 }
 
@@ -87,7 +87,7 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 				output, err = nil, sent(env.codec, fmt.Errorf("activity %s panicked: %s", info.Name, text))
 			}
 		}()
-		in, err := decode[I](env.codec, input)
+		in, err := DecodeValue[I](env.codec, input)
 		if err != nil {
 			return nil, sentFinal(env.codec, &DecodeError{What: "the input of activity " + a.name, Err: err})
 		}
@@ -95,7 +95,7 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 		if err != nil {
 			return nil, sent(env.codec, err)
 		}
-		data, err := encode(env.codec, out)
+		data, err := EncodeValue(env.codec, out)
 		if err != nil {
 			return nil, sentFinal(env.codec, fmt.Errorf("cannot encode the result of activity %s: %w", a.name, err))
 		}

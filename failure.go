@@ -1,6 +1,7 @@
 package turnstone
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -155,13 +156,15 @@ func sent(codec Codec, err error) *outgoing {
 	case nil:
 	case wireDetails:
 		out.app.Details = d.data
+	case Raw:
+		out.app.Details = bytes.Clone(d)
 	default:
-		data, failed := encode(codec, d)
+		data, failed := codec.Encode(d)
 		if failed != nil {
 			out.text = fmt.Sprintf("%s (its details cannot be encoded: %v)", out.text, failed)
 			out.app.Message = out.text
 		}
-		out.app.Details = data
+		out.app.Details = bytes.Clone(data)
 	}
 	return out
 }

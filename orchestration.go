@@ -55,14 +55,14 @@ func (o *Orchestration[I, O]) Call(ctx *Context, input I, options ...ChildOption
 
 // Start runs the orchestration as a child and returns a future of its result.
 func (o *Orchestration[I, O]) Start(ctx *Context, input I, options ...ChildOption) *Future[O] {
-	data := ctx.encode("the input of orchestration "+o.name, input)
+	data := encodeFor(ctx, "the input of orchestration "+o.name, input)
 	return durable[O](ctx, "the result of orchestration "+o.name, ctx.startChild(o.name, o.version, data, options))
 }
 
 // StartDetached starts the orchestration under an instance id, with no tie to this one: it is not waited for and not
 // cancelled. If the id is taken, nothing happens.
 func (o *Orchestration[I, O]) StartDetached(ctx *Context, instance string, input I, options ...DetachedOption) {
-	ctx.startDetached(o.name, o.version, instance, ctx.encode("the input of orchestration "+o.name, input), options)
+	ctx.startDetached(o.name, o.version, instance, encodeFor(ctx, "the input of orchestration "+o.name, input), options)
 }
 
 // CallChild runs a child by name, with encoded input, and waits for its encoded result.
@@ -123,7 +123,7 @@ var ErrContinued = errors.New("continued as new")
 // registry's policy to say, unless [WithVersion] does. With a version that is no semantic version the execution does not
 // continue: the error is a [VersionError].
 func ContinueAsNew[I any](ctx *Context, input I, options ...ContinueOption) error {
-	return ctx.ContinueAsNew(ctx.encode("the input of the next execution", input), options...)
+	return ctx.ContinueAsNew(encodeFor(ctx, "the input of the next execution", input), options...)
 }
 
 // ContinueAsNew is the untyped form of [ContinueAsNew], with encoded input.
@@ -152,7 +152,7 @@ func (c *Context) WaitEvent(name string, options ...WaitOption) *Future[[]byte] 
 
 func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 	return func(rc *replay.Context, input []byte) ([]byte, error) {
-		in, err := decode[I](env.codec, input)
+		in, err := DecodeValue[I](env.codec, input)
 		if err != nil {
 			return nil, sentFinal(env.codec, &DecodeError{What: "the input of orchestration " + o.name, Err: err})
 		}
@@ -160,7 +160,7 @@ func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 		if err != nil {
 			return nil, sent(env.codec, err)
 		}
-		data, err := encode(env.codec, out)
+		data, err := EncodeValue(env.codec, out)
 		if err != nil {
 			return nil, sentFinal(env.codec, fmt.Errorf("cannot encode the result of orchestration %s: %w", o.name, err))
 		}

@@ -3,6 +3,7 @@ package turnstone
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -102,8 +103,8 @@ func (r *Registry) Codec() Codec { return r.env.codec }
 
 // Register adds handlers. What cannot be added is named in the error, which wraps [ErrInvalidInput], all problems joined
 // with "; "; the rest is added. It refuses a name and version that are taken (the first stays), a version below one of
-// the same name that is registered already, a name that is empty, over-long or reserved, and a version that is not a
-// semantic version.
+// the same name that is registered already, a name that is empty, over-long or reserved, a version that is not a
+// semantic version ([VersionError]), and a type that cannot make the round trip through the codec ([TypeError]).
 func (r *Registry) Register(handlers ...Handler) error {
 	var problems refusedHandlers
 	for _, h := range handlers {
@@ -160,6 +161,9 @@ func (a *Activity[I, O]) register(r *Registry) error {
 	if err := checkName("activity", a.name); err != nil {
 		return err
 	}
+	if err := checkTypes(r.env.codec, "activity "+a.name, reflect.TypeFor[I](), reflect.TypeFor[O]()); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, taken := r.activities[a.name]; taken {
@@ -171,6 +175,9 @@ func (a *Activity[I, O]) register(r *Registry) error {
 
 func (o *Orchestration[I, O]) register(r *Registry) error {
 	if err := checkName("orchestration", o.name); err != nil {
+		return err
+	}
+	if err := checkTypes(r.env.codec, "orchestration "+o.name, reflect.TypeFor[I](), reflect.TypeFor[O]()); err != nil {
 		return err
 	}
 	number, err := parseVersion(o.Version())

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,12 +95,17 @@ func requestOf(options []RequestOption) request {
 // durable. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. An id that is
 // taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
 func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) error {
+	return c.startByName(ctx, id, name, bytes.Clone(input), options)
+}
+
+// startByName starts with an input that nobody else has.
+func (c *Client) startByName(ctx context.Context, id, name string, input []byte, options []RequestOption) error {
 	r := requestOf(options)
 	if r.versioned && r.version == "" { // for the core that is no version at all
 		return turnstone.CheckVersion(r.version)
 	}
 	_, err := ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(bool, error)) {
-		c.core.Start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
+		c.core.start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
 	})
 	return err
 }
@@ -108,8 +114,13 @@ func (c *Client) StartByName(ctx context.Context, id, name string, input []byte,
 // stops (turnstone.ErrUncertain), it may have been carried out. Whether anybody waits does not matter. An instance
 // that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) RaiseEvent(ctx context.Context, id, name string, data []byte, options ...RequestOption) error {
+	return c.raise(ctx, id, name, bytes.Clone(data), options)
+}
+
+// raise raises with data that nobody else has.
+func (c *Client) raise(ctx context.Context, id, name string, data []byte, options []RequestOption) error {
 	r := requestOf(options)
-	return c.tell(ctx, func(done func(error)) { c.core.Raise(id, name, data, r.key, done) })
+	return c.tell(ctx, func(done func(error)) { c.core.raise(id, name, data, r.key, done) })
 }
 
 // Cancel cancels an instance and, through it, its children. It returns when the request is durable; the instance ends
@@ -199,14 +210,14 @@ type Run[O any] struct {
 // it gives the first run's result.
 func Start[I, O any](ctx context.Context, c *Client, o *turnstone.Orchestration[I, O], id string, input I,
 	options ...RequestOption) (*Run[O], error) {
-	data, err := encodeValue(c, input)
+	data, err := turnstone.EncodeValue(c.core.codec, input)
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the input of %s: %w", turnstone.ErrInvalidInput, o.Name(), err)
 	}
 	if version, ok := o.Pinned(); ok {
 		options = append([]RequestOption{WithVersion(version)}, options...)
 	}
-	return &Run[O]{client: c, id: id}, c.StartByName(ctx, id, o.Name(), data, options...)
+	return &Run[O]{client: c, id: id}, c.startByName(ctx, id, o.Name(), data, options)
 }
 
 // Attach is a handle of an instance that was started elsewhere. It asks nobody whether it exists.
@@ -226,7 +237,7 @@ func (r *Run[O]) Wait(ctx context.Context) (O, error) {
 	if err := end.Err(); err != nil {
 		return zero, err
 	}
-	out, err := decodeValue[O](r.client, end.Output)
+	out, err := turnstone.DecodeValue[O](r.client.core.codec, end.Output)
 	if err != nil {
 		return zero, fmt.Errorf("%w: decode the result of instance %q: %w", turnstone.ErrInvalidInput, r.id, err)
 	}
@@ -243,28 +254,11 @@ func (r *Run[O]) Status(ctx context.Context) (Status, error) { return r.client.S
 
 // Raise raises an event with a typed value; see [Client.RaiseEvent].
 func Raise[T any](ctx context.Context, c *Client, id, name string, value T, options ...RequestOption) error {
-	data, err := encodeValue(c, value)
+	data, err := turnstone.EncodeValue(c.core.codec, value)
 	if err != nil {
 		return fmt.Errorf("%w: encode event %s: %w", turnstone.ErrInvalidInput, name, err)
 	}
-	return c.RaiseEvent(ctx, id, name, data, options...)
-}
-
-func encodeValue(c *Client, v any) ([]byte, error) {
-	if raw, ok := v.(turnstone.Raw); ok {
-		return raw, nil
-	}
-	return c.core.codec.Encode(v)
-}
-
-func decodeValue[T any](c *Client, data []byte) (T, error) {
-	var v T
-	if raw, ok := any(&v).(*turnstone.Raw); ok {
-		*raw = data
-		return v, nil
-	}
-	err := c.core.codec.Decode(data, &v)
-	return v, err
+	return c.raise(ctx, id, name, data, options)
 }
 
 var _ Journal = persistence.Journal(nil)
