@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -43,11 +44,12 @@ type Config struct {
 	// 0 means 10.
 	MaxAttempts uint32
 	// BackoffBase and BackoffMax: how long work whose handler is not registered waits, base x 2^(attempt-1), capped.
-	// 0 means 1 s and 60 s.
+	// 0 means 1 s and 60 s. No duration of a Config may be shorter than 1 ms.
 	BackoffBase time.Duration
 	BackoffMax  time.Duration
-	// TurnLease and WorkLease are how long leases of turns and activities last without renewal. 0 means 5 s and 30 s.
-	// The buffers are how long before its end a lease is renewed. 0 means 2 s and 5 s.
+	// TurnLease and WorkLease are how long leases of turns and activities last without renewal. 0 means 5 s and 30 s. They
+	// must be longer than 1 s, which is the earliest that a lease is renewed. The buffers are how long before its end a
+	// lease of 15 s or more is renewed; a shorter one is renewed half way. 0 means 2 s and 5 s.
 	TurnLease       time.Duration
 	TurnLeaseBuffer time.Duration
 	WorkLease       time.Duration
@@ -92,9 +94,18 @@ func (c Config) Validate() error {
 		if d.value < 0 {
 			return invalid("Config.%s is %v; it cannot be negative", d.name, d.value)
 		}
+		if d.value > 0 && d.value < time.Millisecond {
+			return invalid("Config.%s is %v; the shortest is 1ms (0 means the default)", d.name, d.value)
+		}
 	}
-	if c.BackoffMax != 0 && c.BackoffBase > c.BackoffMax {
-		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, c.BackoffMax)
+	if most := cmp.Or(c.BackoffMax, backoffMaxDefault); c.BackoffBase > most {
+		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, most)
+	}
+	if err := checkLease("TurnLease", cmp.Or(c.TurnLease, turnLeaseDefault), c.TurnLeaseBuffer); err != nil {
+		return err
+	}
+	if err := checkLease("WorkLease", cmp.Or(c.WorkLease, workLeaseDefault), c.WorkLeaseBuffer); err != nil {
+		return err
 	}
 	if c.InstancesMax < 0 {
 		return invalid("Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
@@ -109,6 +120,25 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// checkLease refuses a lease that could not be renewed in time, and a buffer that leaves nothing of it.
+func checkLease(name string, lease, buffer time.Duration) error {
+	switch {
+	case lease <= leaseShortest:
+		return invalid("Config.%s is %v; it must be longer than %v, the earliest that a lease is renewed", name, lease, leaseShortest)
+	case buffer >= lease:
+		return invalid("Config.%sBuffer is %v; it must be shorter than %s, which is %v", name, buffer, name, lease)
+	}
+	return nil
+}
+
+// What the engine takes for 0, as far as another field is held against it, and what it never goes below.
+const (
+	backoffMaxDefault = time.Minute
+	turnLeaseDefault  = 5 * time.Second
+	workLeaseDefault  = 30 * time.Second
+	leaseShortest     = time.Second
+)
 
 // invalid is a refusal of what the caller gave: a field of a Config or Runtime, or an argument.
 func invalid(format string, args ...any) error {

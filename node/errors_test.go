@@ -39,7 +39,7 @@ func TestWhatTheCallerGaveWrongIsInvalidInput(t *testing.T) {
 		{validate(func(c *node.Config) { c.Partitions = -1 }), "Config.Partitions is -1"},
 		{validate(func(c *node.Config) { c.Partitions = 4097 }), "Config.Partitions is 4097"},
 		{validate(func(c *node.Config) { c.TurnLease = -time.Second }), "Config.TurnLease is -1s"},
-		{validate(func(c *node.Config) { c.BackoffBase, c.BackoffMax = 2, 1 }), "more than BackoffMax"},
+		{validate(func(c *node.Config) { c.BackoffBase, c.BackoffMax = 2*time.Second, time.Second }), "more than BackoffMax"},
 		{validate(func(c *node.Config) { c.InstancesMax = -1 }), "Config.InstancesMax is -1"},
 		{validate(func(c *node.Config) { c.Limits.PayloadBytes = -1 }), "Config.Limits: "},
 		{validate(func(c *node.Config) { c.NodeID = "a\nb" }), "Config.NodeID: "},
