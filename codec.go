@@ -52,14 +52,14 @@ func (jsonCodec) Encode(v any) ([]byte, error) {
 		return nil, err
 	}
 	if s.open {
-		if err := (valueWalk{}).check(reflect.ValueOf(v), "value"); err != nil {
-			return nil, err
+		if p := (valueWalk{}).check(reflect.ValueOf(v)); p != nil {
+			return nil, p
 		}
 	}
 	// encoding/json writes this escape for a byte that is not UTF-8; a U+FFFD that was there stays as it is.
 	if bytes.Contains(data, []byte(`\ufffd`)) {
-		if err := (valueWalk{}).checkText(reflect.ValueOf(v), "value"); err != nil {
-			return nil, err
+		if p := (valueWalk{}).checkText(reflect.ValueOf(v)); p != nil {
+			return nil, p
 		}
 	}
 	if !utf8.Valid(data) {

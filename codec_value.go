@@ -19,67 +19,85 @@ type valueWalk struct {
 	depth int
 }
 
+// valueProblem is why a value is refused: the way to a part of it, made from its end, and what is wrong there.
+type valueProblem struct {
+	path, text string
+	cause      error
+}
+
+// Error is the way and the problem.
+func (p *valueProblem) Error() string { return "value" + p.path + p.text }
+
+// Unwrap is the refusal of a type that an interface holds, if that is the problem.
+func (p *valueProblem) Unwrap() error { return p.cause }
+
 // textDepthMax bounds the search; a deeper value is cyclic and json.Marshal has refused it.
 const textDepthMax = 1000
 
 // check finds a number in an interface that would come back as another one, or a type there that cannot be encoded as
 // it is.
-func (w valueWalk) check(v reflect.Value, path string) error {
+func (w valueWalk) check(v reflect.Value) *valueProblem {
 	if w.depth++; w.depth > textDepthMax || !v.IsValid() {
 		return nil
 	}
+	if v.Kind() == reflect.Interface {
+		return w.inside(v.Elem())
+	}
 	t := v.Type()
-	if t.Kind() != reflect.Interface && (!w.loose && !shapeOf(t).open || encodesItself(t) || t == reflect.TypeFor[json.Number]()) {
+	if !w.loose && !shapeOf(t).open || encodesItself(t) || t == reflect.TypeFor[json.Number]() {
 		return nil
 	}
 	switch v.Kind() {
-	case reflect.Interface:
-		return w.inside(v.Elem(), path)
 	case reflect.Pointer:
-		if !v.IsNil() && !encodesItself(t) {
-			return w.check(v.Elem(), path)
+		if !v.IsNil() {
+			return w.check(v.Elem())
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		if n := v.Int(); n > exactInt || n < -exactInt {
-			return inexact(path, n)
+			return inexact(n)
 		}
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		if n := v.Uint(); n > exactInt {
-			return inexact(path, n)
+			return inexact(n)
 		}
 	case reflect.Float32:
 		if back, _ := strconv.ParseFloat(strconv.FormatFloat(v.Float(), 'g', -1, 32), 64); back != v.Float() {
-			return inexact(path, v.Float())
+			return inexact(v.Float())
 		}
 	default:
-		return eachPart(v, path, w.check)
+		return eachPart(v, w.check)
 	}
 	return nil
 }
 
-func inexact(path string, n any) error {
-	return fmt.Errorf("%s is %v, and a number in an interface comes back as a float64, which would be another one:"+
-		" use json.Number, a string, or a field of a number type", path, n)
+func inexact(n any) *valueProblem {
+	return &valueProblem{text: fmt.Sprintf(" is %v, and a number in an interface comes back as a float64, which would be another"+
+		" one: use json.Number, a string, or a field of a number type", n)}
 }
 
 // inside looks at what an interface holds.
-func (w valueWalk) inside(v reflect.Value, path string) error {
+func (w valueWalk) inside(v reflect.Value) *valueProblem {
 	if !v.IsValid() {
+		return nil
+	}
+	switch v.Type() {
+	case reflect.TypeFor[string](), reflect.TypeFor[float64](), reflect.TypeFor[bool]():
 		return nil
 	}
 	s := shapeOf(v.Type())
 	if s.problem != nil {
-		return fmt.Errorf("%s: %w", path, s.problem)
+		return &valueProblem{text: ": " + s.problem.Error(), cause: s.problem}
 	}
 	if s.addressed {
-		return fmt.Errorf("%s is a %s, whose methods have pointer receivers: use a pointer to it in an interface", path, v.Type())
+		return &valueProblem{text: fmt.Sprintf(
+			" is a %s, whose methods have pointer receivers: use a pointer to it in an interface", v.Type())}
 	}
 	w.loose = true
-	return w.check(v, path)
+	return w.check(v)
 }
 
-// eachPart calls check with what a struct, map, slice or array holds, until it fails. Keys are not among it.
-func eachPart(v reflect.Value, path string, check func(reflect.Value, string) error) error {
+// eachPart calls check with what a struct, map, slice or array holds, until it finds something. Keys are not among it.
+func eachPart(v reflect.Value, check func(reflect.Value) *valueProblem) *valueProblem {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -87,14 +105,16 @@ func eachPart(v reflect.Value, path string, check func(reflect.Value, string) er
 			if (!f.IsExported() && !f.Anonymous) || f.Tag.Get("json") == "-" {
 				continue
 			}
-			if err := check(v.Field(i), path+"."+f.Name); err != nil {
-				return err
+			if p := check(v.Field(i)); p != nil {
+				p.path = "." + f.Name + p.path
+				return p
 			}
 		}
 	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			if err := check(v.MapIndex(key), fmt.Sprintf("%s[%v]", path, key)); err != nil {
-				return err
+		for all := v.MapRange(); all.Next(); {
+			if p := check(all.Value()); p != nil {
+				p.path = fmt.Sprintf("[%v]", all.Key()) + p.path
+				return p
 			}
 		}
 	case reflect.Slice, reflect.Array:
@@ -102,8 +122,9 @@ func eachPart(v reflect.Value, path string, check func(reflect.Value, string) er
 			return nil // base64
 		}
 		for i := range v.Len() {
-			if err := check(v.Index(i), fmt.Sprintf("%s[%d]", path, i)); err != nil {
-				return err
+			if p := check(v.Index(i)); p != nil {
+				p.path = "[" + strconv.Itoa(i) + "]" + p.path
+				return p
 			}
 		}
 	}
@@ -111,30 +132,30 @@ func eachPart(v reflect.Value, path string, check func(reflect.Value, string) er
 }
 
 // checkText finds a string that is not valid UTF-8.
-func (w valueWalk) checkText(v reflect.Value, path string) error {
+func (w valueWalk) checkText(v reflect.Value) *valueProblem {
 	if w.depth++; w.depth > textDepthMax {
 		return nil
 	}
 	switch v.Kind() {
 	case reflect.String:
 		if !utf8.ValidString(v.String()) {
-			return fmt.Errorf("%s is not valid UTF-8, which JSON cannot carry; use []byte for it", path)
+			return &valueProblem{text: " is not valid UTF-8, which JSON cannot carry; use []byte for it"}
 		}
+		return nil
 	case reflect.Interface, reflect.Pointer:
-		if !v.IsNil() {
-			return w.checkText(v.Elem(), path)
+		if v.IsNil() {
+			return nil
 		}
+		return w.checkText(v.Elem())
 	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			if err := w.checkText(key, path+" key"); err != nil {
-				return err
+		for all := v.MapRange(); all.Next(); {
+			if p := w.checkText(all.Key()); p != nil {
+				p.path = " key" + p.path
+				return p
 			}
 		}
-		return eachPart(v, path, w.checkText)
-	default:
-		return eachPart(v, path, w.checkText)
 	}
-	return nil
+	return eachPart(v, w.checkText)
 }
 
 // longNumber reports whether data has so many digits in a row that a float64 may not have them all.

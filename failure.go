@@ -144,8 +144,6 @@ func sent(codec Codec, err error) *outgoing {
 	out := &outgoing{text: err.Error(), app: &turnpb.ApplicationFailure{Message: err.Error(), ErrorKind: KindError}}
 	var e *Error
 	if !errors.As(err, &e) {
-		var version *VersionError
-		out.app.NonRetryable = errors.As(err, &version) // the code gives the same text again
 		return out
 	}
 	if e.Kind != "" {
@@ -165,6 +163,18 @@ func sent(codec Codec, err error) *outgoing {
 			out.app.Message = out.text
 		}
 		out.app.Details = bytes.Clone(data)
+	}
+	return out
+}
+
+// sentByCode is sent for what an orchestration's code returned. What its own context refused it, and recorded bytes that
+// are not what it takes them for, are the same at the next attempt, unless an [Error] says otherwise.
+func sentByCode(codec Codec, err error) error {
+	out := sent(codec, err)
+	var own *Error
+	var decode *DecodeError
+	if !errors.As(err, &own) && (errors.Is(err, ErrInvalidInput) || errors.As(err, &decode)) {
+		out.app.NonRetryable = true
 	}
 	return out
 }

@@ -1,6 +1,10 @@
 package turnstone
 
-import turnpb "github.com/turnstone-dev/turnstone/proto"
+import (
+	"fmt"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
 
 // ActivityOption changes how an activity is called.
 type ActivityOption interface{ activity(*activityCall) }
@@ -22,8 +26,17 @@ type activityCall struct{ retry *RetryPolicy }
 type childCall struct {
 	retry   *RetryPolicy
 	id      string
+	named   bool // an id was given, if only an empty one
 	version versionChoice
 	policy  turnpb.ChildPolicy
+}
+
+// check refuses options that say nothing.
+func (c *childCall) check() error {
+	if c.named && c.id == "" {
+		return fmt.Errorf("%w: the child's id is empty; leave WithChildID out for an id made from the parent's", ErrInvalidInput)
+	}
+	return c.version.check()
 }
 
 type detachedCall struct{ version versionChoice }
@@ -61,10 +74,10 @@ func (o VersionOption) continued(c *continueCall)          { c.version = o.versi
 type ChildIDOption struct{ id string }
 
 // WithChildID gives a child an instance id of its own, used as it is. Without it the id is derived from the parent's:
-// parent::sub::event. If the id is taken, the child fails with [ErrAlreadyExists], which no retry policy tries again.
+// parent::sub::event. An empty id is an [ErrInvalidInput]. If the id is taken, the child fails with [ErrAlreadyExists], which no retry policy tries again.
 func WithChildID(id string) ChildIDOption { return ChildIDOption{id} }
 
-func (o ChildIDOption) child(c *childCall) { c.id = o.id }
+func (o ChildIDOption) child(c *childCall) { c.id, c.named = o.id, true }
 
 // ChildPolicy says what happens to a child that still runs when its parent ends or continues as new.
 type ChildPolicy uint8

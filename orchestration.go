@@ -97,7 +97,7 @@ func (c *Context) startChild(name string, version versionChoice, input []byte, o
 	for _, o := range options {
 		o.child(&call)
 	}
-	if err := call.version.check(); err != nil {
+	if err := call.check(); err != nil {
 		return c.refused(fmt.Errorf("start of orchestration %s: %w", name, err))
 	}
 	schedule := func(rc *replay.Context, a attempt) *replay.Future {
@@ -158,7 +158,7 @@ func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 		}
 		out, err := o.run(fresh(rc, env), in)
 		if err != nil {
-			return nil, sent(env.codec, err)
+			return nil, sentByCode(env.codec, err)
 		}
 		data, err := EncodeValue(env.codec, out)
 		if err != nil {

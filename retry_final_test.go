@@ -26,6 +26,8 @@ func TestF27_what_cannot_change_is_not_retried(t *testing.T) {
 	number := turnstone.NewActivity("Number", func(turnstone.ActivityContext, int) (int, error) { return 0, nil })
 	numberChild := turnstone.NewOrchestration("NumberChild", func(*turnstone.Context, int) (int, error) { return 0, nil })
 	panics := turnstone.NewOrchestration("Panics", func(*turnstone.Context, int) (int, error) { panic("lost") })
+	other := turnstone.NewActivity("Number", func(turnstone.ActivityContext, int) (string, error) { return "", nil })
+	wrongType := turnstone.NewOrchestration("WrongType", func(ctx *turnstone.Context, _ int) (string, error) { return other.Call(ctx, 1) })
 	misuse := turnstone.NewOrchestration("Misuse", func(ctx *turnstone.Context, _ int) (int, error) {
 		return numberChild.Call(ctx, 1, turnstone.WithVersion("1"))
 	})
@@ -46,13 +48,15 @@ func TestF27_what_cannot_change_is_not_retried(t *testing.T) {
 		}, "cannot decode the input of orchestration NumberChild", "Codec"},
 		"a child that panics": {func(ctx *turnstone.Context) error { return panics.Start(ctx, 1, four).Err() },
 			"orchestration panicked: lost", ""},
+		"a child that cannot decode a result": {func(ctx *turnstone.Context) error { return wrongType.Start(ctx, 1, four).Err() },
+			"cannot decode the result of activity Number", turnstone.KindError},
 		"misuse by a child": {func(ctx *turnstone.Context) error { return misuse.Start(ctx, 1, four).Err() },
 			`the version "1" is not a semantic version`, turnstone.KindError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, cold bool) {
 				var seen error
-				d := newDriver(t, nan, nanChild, number, numberChild, panics, misuse, orchestration(func(ctx *turnstone.Context) (int, error) {
+				d := newDriver(t, nan, nanChild, number, numberChild, panics, misuse, wrongType, orchestration(func(ctx *turnstone.Context) (int, error) {
 					seen = c.call(ctx)
 					return 0, seen
 				}))

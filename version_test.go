@@ -69,6 +69,18 @@ func TestF36_what_is_no_version_is_refused_at_once(t *testing.T) {
 	}
 }
 
+func TestF35_an_empty_child_id_is_refused(t *testing.T) {
+	d := newDriver(t, at("A", "1.0.0"), orchestration(func(ctx *turnstone.Context) (string, error) {
+		_, err := ctx.CallChild("A", []byte("1"), turnstone.WithChildID(""))
+		return "", err
+	}))
+	out := d.run("O", "i", struct{}{})
+	f := out.fails(t, "start of orchestration A: invalid input: the child's id is empty; leave WithChildID out for an id made from the parent's")
+	if f.Retryable || len(out.history) != 2 {
+		t.Errorf("failure %+v, history %v", f, out.history)
+	}
+}
+
 func TestF34_a_handle_with_a_version_starts_that_version(t *testing.T) {
 	run := func(version string) func(*turnstone.Context, int) (string, error) {
 		return func(ctx *turnstone.Context, _ int) (string, error) { return version, nil }

@@ -70,6 +70,7 @@ type request struct {
 	version   string
 	versioned bool
 	key       string
+	keyed     bool
 }
 
 // WithVersion starts this version instead of the handle's own or, if that has none, of the one that the registry's
@@ -80,15 +81,23 @@ func WithVersion(version string) RequestOption {
 
 // WithRequestKey makes a request repeatable for 24 hours: repeated with the same instance and key, it does nothing
 // again and is answered as it was the first time. Use it to ask again after turnstone.ErrUncertain. A key names one
-// request to an instance: another one with the same key is turnstone.ErrRequestKeyReused.
-func WithRequestKey(key string) RequestOption { return func(r *request) { r.key = key } }
+// request to an instance: another one with the same key is turnstone.ErrRequestKeyReused. An empty key is refused.
+func WithRequestKey(key string) RequestOption {
+	return func(r *request) { r.key, r.keyed = key, true }
+}
 
-func requestOf(options []RequestOption) request {
-	var r request
+// requestOf refuses options that say nothing: for the core an empty text is none at all.
+func requestOf(options []RequestOption) (r request, err error) {
 	for _, o := range options {
 		o(&r)
 	}
-	return r
+	switch {
+	case r.versioned && r.version == "":
+		err = turnstone.CheckVersion(r.version)
+	case r.keyed && r.key == "":
+		err = fmt.Errorf("%w: the request key is empty; leave WithRequestKey out for a request without one", turnstone.ErrInvalidInput)
+	}
+	return r, err
 }
 
 // StartByName starts an instance of an orchestration by name, with encoded input. It returns when the start is
@@ -100,11 +109,11 @@ func (c *Client) StartByName(ctx context.Context, id, name string, input []byte,
 
 // startByName starts with an input that nobody else has.
 func (c *Client) startByName(ctx context.Context, id, name string, input []byte, options []RequestOption) error {
-	r := requestOf(options)
-	if r.versioned && r.version == "" { // for the core that is no version at all
-		return turnstone.CheckVersion(r.version)
+	r, err := requestOf(options)
+	if err != nil {
+		return err
 	}
-	_, err := ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(bool, error)) {
+	_, err = ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(bool, error)) {
 		c.core.start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
 	})
 	return err
@@ -119,7 +128,10 @@ func (c *Client) RaiseEvent(ctx context.Context, id, name string, data []byte, o
 
 // raise raises with data that nobody else has.
 func (c *Client) raise(ctx context.Context, id, name string, data []byte, options []RequestOption) error {
-	r := requestOf(options)
+	r, err := requestOf(options)
+	if err != nil {
+		return err
+	}
 	return c.tell(ctx, func(done func(error)) { c.core.raise(id, name, data, r.key, done) })
 }
 
@@ -127,7 +139,10 @@ func (c *Client) raise(ctx context.Context, id, name string, data []byte, option
 // as Failed with the reason soon after. One that has ended: turnstone.ErrInstanceEnded. An
 // unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) Cancel(ctx context.Context, id, reason string, options ...RequestOption) error {
-	r := requestOf(options)
+	r, err := requestOf(options)
+	if err != nil {
+		return err
+	}
 	return c.tell(ctx, func(done func(error)) { c.core.Cancel(id, reason, r.key, done) })
 }
 

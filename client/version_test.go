@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/turnstone-dev/turnstone"
@@ -30,7 +31,16 @@ func TestF36_a_start_refuses_what_is_no_version(t *testing.T) {
 			}
 		}
 	}
-	if w.started != 0 {
+	for where, err := range map[string]error{
+		"a start":  w.c.StartByName(t.Context(), "i", "O", nil, client.WithRequestKey("")),
+		"an event": w.c.RaiseEvent(t.Context(), "i", "e", nil, client.WithRequestKey("")),
+		"a cancel": w.c.Cancel(t.Context(), "i", "", client.WithRequestKey("")),
+	} {
+		if !errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), "the request key is empty") {
+			t.Errorf("%s with an empty request key: %v", where, err)
+		}
+	}
+	if w.started+len(w.delivers) != 0 {
 		t.Errorf("%d starts were asked for", w.started)
 	}
 }
