@@ -86,6 +86,7 @@ func (c *Context) startDetached(name string, version versionChoice, instance str
 	for _, o := range options {
 		o.detached(&call)
 	}
+	c.rc.Check() // a panic on a goroutine of the author's would end the process
 	if err := call.version.check(); err != nil {
 		panic(fmt.Errorf("start of orchestration %s: %w", name, err))
 	}
@@ -132,6 +133,7 @@ func (c *Context) ContinueAsNew(input []byte, options ...ContinueOption) error {
 	for _, o := range options {
 		o.continued(&call)
 	}
+	c.rc.Check()
 	if err := call.version.check(); err != nil {
 		return fmt.Errorf("continue as new: %w", err)
 	}

@@ -2,10 +2,12 @@ package turnstone_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/turnstone-dev/turnstone"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // notVersions are texts that are no strict semantic version.
@@ -66,6 +68,32 @@ func TestF36_what_is_no_version_is_refused_at_once(t *testing.T) {
 	}
 	if err := turnstone.CheckVersion("0.0.0"); err != nil {
 		t.Error(err)
+	}
+}
+
+// On a goroutine of the author's what is no version is misuse like every other call, and ends no process.
+func TestF36_a_start_on_a_foreign_goroutine_is_misuse(t *testing.T) {
+	bad := turnstone.WithVersion("x")
+	odd := turnstone.NewActivity("Odd", func(turnstone.ActivityContext, float64) (int, error) { return 0, nil })
+	for name, call := range map[string]func(ctx *turnstone.Context){
+		"detached":        func(ctx *turnstone.Context) { ctx.StartDetached("A", "d", nil, bad) },
+		"child":           func(ctx *turnstone.Context) { ctx.StartChild("A", nil, bad) },
+		"continue as new": func(ctx *turnstone.Context) { _ = ctx.ContinueAsNew(nil, bad) },
+		"encoding":        func(ctx *turnstone.Context) { odd.Start(ctx, math.NaN()) },
+	} {
+		d := newDriver(t, orchestration(func(ctx *turnstone.Context) (int, error) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				call(ctx)
+				t.Errorf("%s returned", name)
+			}()
+			<-done
+			return 0, nil
+		}))
+		if out := d.run("O", "i", struct{}{}); !errors.Is(out.spoiled, replay.ErrMisuse) {
+			t.Errorf("%s: spoiled %v", name, out.spoiled)
+		}
 	}
 }
 

@@ -53,6 +53,9 @@ type ChildOptions struct {
 	Policy turnpb.ChildPolicy
 }
 
+// Check does nothing but what every method does first: a caller that is not the context's coroutine ends here.
+func (c *Context) Check() { c.m.enter(c.co) }
+
 // Instance is the id of the instance.
 func (c *Context) Instance() string { c.m.enter(c.co); return c.m.cfg.Instance }
 
