@@ -44,12 +44,12 @@ type Config struct {
 	// 0 means 10.
 	MaxAttempts uint32
 	// BackoffBase and BackoffMax: how long work whose handler is not registered waits, base x 2^(attempt-1), capped.
-	// 0 means 1 s and 60 s. No duration of a Config may be shorter than 1 ms.
+	// 0 means 1 s and 60 s.
 	BackoffBase time.Duration
 	BackoffMax  time.Duration
-	// TurnLease and WorkLease are how long leases of turns and activities last without renewal. 0 means 5 s and 30 s. They
-	// must be longer than 1 s, which is the earliest that a lease is renewed. The buffers are how long before its end a
-	// lease of 15 s or more is renewed; a shorter one is renewed half way. 0 means 2 s and 5 s.
+	// TurnLease and WorkLease are how long leases of turns and activities last without renewal. 0 means 5 s and 30 s.
+	// The buffers are how long before its end a lease of 15 s or more is renewed; a shorter one is renewed half way. 0 means
+	// 2 s and 5 s.
 	TurnLease       time.Duration
 	TurnLeaseBuffer time.Duration
 	WorkLease       time.Duration
@@ -71,8 +71,10 @@ type Config struct {
 }
 
 const (
-	slotsDefault = 2
-	drainDefault = time.Second
+	slotsDefault      = 2
+	drainDefault      = time.Second
+	backoffMaxDefault = time.Minute
+	leaseMin          = time.Second // no lease is renewed sooner than that
 )
 
 // Validate names the first field that is wrong, in an error that wraps turnstone.ErrInvalidInput.
@@ -95,17 +97,19 @@ func (c Config) Validate() error {
 			return invalid("Config.%s is %v; it cannot be negative", d.name, d.value)
 		}
 		if d.value > 0 && d.value < time.Millisecond {
-			return invalid("Config.%s is %v; the shortest is 1ms (0 means the default)", d.name, d.value)
+			return invalid("Config.%s is %v; it cannot be less than 1ms, except 0 for its default", d.name, d.value)
+		}
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"TurnLease", c.TurnLease}, {"WorkLease", c.WorkLease}} {
+		if d.value > 0 && d.value <= leaseMin {
+			return invalid("Config.%s is %v; it must be more than %v, or it would end before it is renewed", d.name, d.value, leaseMin)
 		}
 	}
 	if most := cmp.Or(c.BackoffMax, backoffMaxDefault); c.BackoffBase > most {
 		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, most)
-	}
-	if err := checkLease("TurnLease", cmp.Or(c.TurnLease, turnLeaseDefault), c.TurnLeaseBuffer); err != nil {
-		return err
-	}
-	if err := checkLease("WorkLease", cmp.Or(c.WorkLease, workLeaseDefault), c.WorkLeaseBuffer); err != nil {
-		return err
 	}
 	if c.InstancesMax < 0 {
 		return invalid("Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
@@ -118,27 +122,8 @@ func (c Config) Validate() error {
 			return invalid("Config.NodeID: %w", err)
 		}
 	}
-	return nil
+	return c.validateBuffers()
 }
-
-// checkLease refuses a lease that could not be renewed in time, and a buffer that leaves nothing of it.
-func checkLease(name string, lease, buffer time.Duration) error {
-	switch {
-	case lease <= leaseShortest:
-		return invalid("Config.%s is %v; it must be longer than %v, the earliest that a lease is renewed", name, lease, leaseShortest)
-	case buffer >= lease:
-		return invalid("Config.%sBuffer is %v; it must be shorter than %s, which is %v", name, buffer, name, lease)
-	}
-	return nil
-}
-
-// What the engine takes for 0, as far as another field is held against it, and what it never goes below.
-const (
-	backoffMaxDefault = time.Minute
-	turnLeaseDefault  = 5 * time.Second
-	workLeaseDefault  = 30 * time.Second
-	leaseShortest     = time.Second
-)
 
 // invalid is a refusal of what the caller gave: a field of a Config or Runtime, or an argument.
 func invalid(format string, args ...any) error {
@@ -172,3 +157,25 @@ func slots(n int) int {
 		return n
 	}
 }
+
+// validateBuffers refuses a buffer that leaves nothing of its lease.
+func (c Config) validateBuffers() error {
+	for _, d := range []struct {
+		name          string
+		buffer, lease time.Duration
+	}{
+		{"TurnLease", c.TurnLeaseBuffer, cmp.Or(c.TurnLease, turnLeaseDefault)},
+		{"WorkLease", c.WorkLeaseBuffer, cmp.Or(c.WorkLease, workLeaseDefault)},
+	} {
+		if d.buffer >= d.lease {
+			return invalid("Config.%sBuffer is %v; it must be less than %s, which is %v", d.name, d.buffer, d.name, d.lease)
+		}
+	}
+	return nil
+}
+
+// What the engine takes for a lease of 0.
+const (
+	turnLeaseDefault = 5 * time.Second
+	workLeaseDefault = 30 * time.Second
+)

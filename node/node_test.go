@@ -234,7 +234,7 @@ func TestConfigNamesTheWrongField(t *testing.T) {
 	for field, change := range map[string]func(*node.Config){
 		"Dir":            func(c *node.Config) { c.Dir = "" },
 		"Partitions":     func(c *node.Config) { c.Partitions = 4097 },
-		"BackoffBase":    func(c *node.Config) { c.BackoffBase, c.BackoffMax = 2*time.Second, time.Second },
+		"BackoffBase":    func(c *node.Config) { c.BackoffBase, c.BackoffMax = 2, 1 },
 		"BackoffMax":     func(c *node.Config) { c.BackoffMax = -1 },
 		"PayloadBytes":   func(c *node.Config) { c.Limits.PayloadBytes = -1 },
 		"TurnLease":      func(c *node.Config) { c.TurnLease = -1 },
