@@ -34,7 +34,7 @@ func (a *Activity[I, O]) Call(ctx *Context, input I, options ...ActivityOption) 
 
 // Start schedules the activity and returns a future of its result.
 func (a *Activity[I, O]) Start(ctx *Context, input I, options ...ActivityOption) *Future[O] {
-	data := ctx.encode("the input of activity "+a.name, input)
+	data := encodeFor(ctx, "the input of activity "+a.name, input)
 	return durable[O](ctx, "the result of activity "+a.name, ctx.startActivity(a.name, data, options))
 }
 
@@ -53,11 +53,11 @@ func (c *Context) startActivity(name string, input []byte, options []ActivityOpt
 	for _, o := range options {
 		o.activity(&call)
 	}
-	schedule := func(rc *replay.Context) *replay.Future {
-		return rc.Activity(name, input, replay.ActivityOptions{})
+	schedule := func(rc *replay.Context, a attempt) *replay.Future {
+		return rc.Activity(name, input, replay.ActivityOptions{Attempt: a.number, First: a.first})
 	}
 	if call.retry == nil {
-		return schedule(c.rc)
+		return schedule(c.rc, attempt{})
 	}
 	return c.retried("activity "+name, *call.retry, schedule)
 }
@@ -87,17 +87,17 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 				output, err = nil, sent(env.codec, fmt.Errorf("activity %s panicked: %s", info.Name, text))
 			}
 		}()
-		in, err := decode[I](env.codec, input)
+		in, err := DecodeValue[I](env.codec, input)
 		if err != nil {
-			return nil, sent(env.codec, &DecodeError{What: "the input of activity " + a.name, Err: err})
+			return nil, sentFinal(env.codec, &DecodeError{What: "the input of activity " + a.name, Err: err})
 		}
 		out, err := a.run(NewActivityContext(ctx, info, env.logger), in)
 		if err != nil {
 			return nil, sent(env.codec, err)
 		}
-		data, err := encode(env.codec, out)
+		data, err := EncodeValue(env.codec, out)
 		if err != nil {
-			return nil, sent(env.codec, fmt.Errorf("cannot encode the result of activity %s: %w", a.name, err))
+			return nil, sentFinal(env.codec, fmt.Errorf("cannot encode the result of activity %s: %w", a.name, err))
 		}
 		return data, nil
 	}
@@ -110,13 +110,17 @@ type ActivityInfo struct {
 	Instance    string
 	Incarnation uint64
 	Execution   uint64
-	// Event is the id of the schedule event.
+	// Event is the id of the schedule event of this attempt, FirstEvent that of the call's first attempt.
 	Event         uint64
+	FirstEvent    uint64
 	Orchestration string
 	Version       string
 	Name          string
-	// Attempt counts from 1. A number above 1 says that an earlier run may have begun.
+	// Attempt is the attempt of the call's retry policy, from 1; without a policy it is 1.
 	Attempt uint32
+	// Delivery counts how often this attempt was handed out, from 1: it rises when a crash or a lost lease takes a run away.
+	// A number above 1 says that an earlier run of this attempt may have begun. After a crash a number may be skipped.
+	Delivery uint32
 	// Worker names the slot that runs it.
 	Worker string
 }
@@ -141,13 +145,13 @@ func NewActivityContext(ctx context.Context, info ActivityInfo, logger *slog.Log
 // Info says what the activity runs for.
 func (c ActivityContext) Info() ActivityInfo { return c.info }
 
-// IdempotencyKey is the same for every run of this activity and different from that of any other: hand it to outside
-// systems that can refuse a repetition.
+// IdempotencyKey is the same for every run of this call, through all attempts of its retry policy and all deliveries, and
+// different from that of any other: hand it to outside systems that can refuse a repetition.
 func (c ActivityContext) IdempotencyKey() string {
 	i := c.info
 	key := strconv.AppendUint(append([]byte(i.Instance), '/'), i.Incarnation, 10)
 	key = strconv.AppendUint(append(key, '/'), i.Execution, 10)
-	key = strconv.AppendUint(append(key, '/'), i.Event, 10)
+	key = strconv.AppendUint(append(key, '/'), i.FirstEvent, 10)
 	return string(key)
 }
 
@@ -156,5 +160,5 @@ func (c ActivityContext) Logger() *slog.Logger {
 	i := c.info
 	return c.logger.With("target", "turnstone::activity", "instance_id", i.Instance, "execution_id", i.Execution,
 		"orchestration_name", i.Orchestration, "orchestration_version", i.Version, "activity_name", i.Name,
-		"activity_id", i.Event, "worker_id", i.Worker)
+		"activity_id", i.Event, "attempt", i.Attempt, "worker_id", i.Worker)
 }

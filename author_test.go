@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -113,8 +114,8 @@ func TestPanics(t *testing.T) {
 		d.run("O", "i", struct{}{}).fails(t, "activity Bad panicked: dropped it")
 	})
 	t.Run("encoding", func(t *testing.T) {
-		odd := turnstone.NewActivity("Odd", func(turnstone.ActivityContext, chan int) (int, error) { return 0, nil })
-		d := newDriver(t, odd, orchestration(func(ctx *turnstone.Context) (int, error) { return odd.Call(ctx, make(chan int)) }))
+		odd := turnstone.NewActivity("Odd", func(turnstone.ActivityContext, float64) (int, error) { return 0, nil })
+		d := newDriver(t, odd, orchestration(func(ctx *turnstone.Context) (int, error) { return odd.Call(ctx, math.NaN()) }))
 		err := d.run("O", "i", struct{}{}).failure
 		if err == nil || err.Kind != turnstone.KindPanicked || !strings.Contains(err.Message, "cannot encode the input of activity Odd") {
 			t.Errorf("failure %v", err)

@@ -1,10 +1,10 @@
 package turnstone
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"reflect"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -21,8 +21,10 @@ type Codec interface {
 // Raw is bytes that no codec touches. As an input, output or event type it hands them through as they are.
 type Raw []byte
 
-// JSON is the default codec: strict JSON, exact for every value that encoding/json takes. A string that is not valid
-// UTF-8 cannot be exact in JSON and fails to encode.
+// JSON is the default codec: strict JSON. What comes out equals what went in, or it is refused: types that cannot make the
+// round trip when they are registered (its [TypeChecker]) and when they are encoded, and values when they are encoded,
+// such as text that is not valid UTF-8 and numbers in interfaces that a float64 does not have. A number in an interface
+// comes back as a float64, or as a json.Number if that is the only exact form. The guide lists what is not promised.
 var JSON Codec = jsonCodec{}
 
 type jsonCodec struct{}
@@ -31,15 +33,37 @@ func (jsonCodec) Encode(v any) ([]byte, error) {
 	if data, ok := encodePlain(v); ok {
 		return data, nil
 	}
-	data, err := json.Marshal(v)
+	t := reflect.TypeOf(v)
+	if t == nil {
+		return []byte("null"), nil
+	}
+	s := shapeOf(t)
+	if s.problem != nil {
+		return nil, s.problem
+	}
+	from := v
+	if s.addressed {
+		p := reflect.New(t)
+		p.Elem().Set(reflect.ValueOf(v))
+		from = p.Interface()
+	}
+	data, err := json.Marshal(from)
 	if err != nil {
 		return nil, err
 	}
-	// encoding/json writes this escape for a byte that is not UTF-8; a U+FFFD that was there stays as it is.
-	if strings.Contains(string(data), `\ufffd`) {
-		if path := invalidText(reflect.ValueOf(v), "value", 0); path != "" {
-			return nil, fmt.Errorf("%s is not valid UTF-8, which JSON cannot carry; use []byte for it", path)
+	if s.open {
+		if p := (valueWalk{}).check(reflect.ValueOf(v)); p != nil {
+			return nil, p
 		}
+	}
+	// encoding/json writes this escape for a byte that is not UTF-8; a U+FFFD that was there stays as it is.
+	if bytes.Contains(data, []byte(`\ufffd`)) {
+		if p := (valueWalk{}).checkText(reflect.ValueOf(v)); p != nil {
+			return nil, p
+		}
+	}
+	if !utf8.Valid(data) {
+		return nil, errors.New("what MarshalJSON gave is not valid UTF-8")
 	}
 	return data, nil
 }
@@ -48,63 +72,67 @@ func (jsonCodec) Decode(data []byte, v any) error {
 	if decodePlain(data, v) {
 		return nil
 	}
-	return json.Unmarshal(data, v)
+	if !utf8.Valid(data) {
+		return errors.New("it is not valid UTF-8")
+	}
+	t := reflect.TypeOf(v)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return json.Unmarshal(data, v) // which refuses it
+	}
+	s := shapeOf(t.Elem())
+	if s.foreign {
+		data = bytes.Clone(data) // the author's UnmarshalJSON may keep or change what it is given
+	}
+	if !s.open || !longNumber(data) || !json.Valid(data) {
+		return json.Unmarshal(data, v)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	settle(reflect.ValueOf(v))
+	return nil
 }
 
-// textDepthMax bounds the search for the offending string; a deeper value is cyclic and json.Marshal has refused it.
-const textDepthMax = 1000
-
-// invalidText finds a string in v that is not valid UTF-8 and returns its path, or "".
-func invalidText(v reflect.Value, path string, depth int) string {
-	if depth > textDepthMax {
-		return ""
+// EncodeValue turns a value into bytes as handles do: with the codec, or as they are if T is [Raw]. The bytes are the
+// caller's own.
+func EncodeValue[T any](c Codec, v T) ([]byte, error) {
+	data, err := encode(c, v)
+	if err != nil {
+		return nil, err
 	}
-	switch v.Kind() {
-	case reflect.String:
-		if !utf8.ValidString(v.String()) {
-			return path
-		}
-	case reflect.Interface, reflect.Pointer:
-		if !v.IsNil() {
-			return invalidText(v.Elem(), path, depth+1)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if !v.Type().Field(i).IsExported() {
-				continue
-			}
-			if p := invalidText(v.Field(i), path+"."+v.Type().Field(i).Name, depth+1); p != "" {
-				return p
-			}
-		}
-	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			if p := invalidText(key, path+" key", depth+1); p != "" {
-				return p
-			}
-			if p := invalidText(v.MapIndex(key), fmt.Sprintf("%s[%v]", path, key), depth+1); p != "" {
-				return p
-			}
-		}
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			if p := invalidText(v.Index(i), fmt.Sprintf("%s[%d]", path, i), depth+1); p != "" {
-				return p
-			}
-		}
-	}
-	return ""
+	return own[T](c, data), nil
 }
 
-// encode is how every value of an author becomes bytes.
-func encode(c Codec, v any) ([]byte, error) {
-	if raw, ok := v.(Raw); ok {
+// DecodeValue turns bytes into a value as handles do: with the codec, or as they are if T is [Raw]. The value shares
+// nothing with data.
+func DecodeValue[T any](c Codec, data []byte) (T, error) { return decode[T](c, own[T](c, data)) }
+
+// own is a copy of data if the author's code or codec may have kept it, or may keep it. The default codec does not: what
+// it makes shares nothing with the bytes.
+func own[T any](c Codec, data []byte) []byte {
+	_, plain := c.(jsonCodec)
+	if _, raw := any((*T)(nil)).(*Raw); raw || !plain {
+		return bytes.Clone(data)
+	}
+	return data
+}
+
+// encode is EncodeValue without a copy, for bytes that are copied on their way.
+func encode[T any](c Codec, v T) ([]byte, error) {
+	switch any((*T)(nil)).(type) {
+	case *Raw:
+		raw, _ := any(v).(Raw)
 		return raw, nil
+	case *any: // as what it is, an interface: the codec would see only what is in it
+		inside := any(v)
+		return c.Encode(&inside)
 	}
 	return c.Encode(v)
 }
 
-// decode is how bytes become a value of an author again.
+// decode is DecodeValue without a copy, for bytes that nobody else has.
 func decode[T any](c Codec, data []byte) (T, error) {
 	var v T
 	if raw, ok := any(&v).(*Raw); ok {

@@ -1,6 +1,7 @@
 package turnstone_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,8 @@ type driver struct {
 	silent map[string]bool
 
 	nowMs    int64
-	attempts map[string]int // runs by activity name
+	attempts map[string]int  // runs by activity name
+	taken    map[string]bool // ids of children
 	detached []replay.Detached
 	children int
 }
@@ -56,7 +58,7 @@ func newDriver(t testing.TB, handlers ...turnstone.Handler) *driver {
 		}
 		t.Fatal(err)
 	}
-	return &driver{registry: r, nowMs: 1_700_000_000_000, attempts: map[string]int{}}
+	return &driver{registry: r, nowMs: 1_700_000_000_000, attempts: map[string]int{}, taken: map[string]bool{}}
 }
 
 // turnsMax bounds a run, so that a broken core ends as a failed test.
@@ -195,8 +197,8 @@ func (e *execution) activity(a replay.Activity) *turnpb.Message {
 	e.d.attempts[a.Name]++
 	m := &turnpb.Message{Execution: e.cfg.Execution, Event: a.Event}
 	out, err := run(context.Background(), turnstone.ActivityInfo{
-		Instance: e.cfg.Instance, Incarnation: 1, Execution: e.cfg.Execution, Event: a.Event,
-		Orchestration: e.cfg.Name, Version: e.cfg.Version, Name: a.Name, Attempt: 1, Worker: "w",
+		Instance: e.cfg.Instance, Incarnation: 1, Execution: e.cfg.Execution, Event: a.Event, FirstEvent: cmp.Or(a.First, a.Event),
+		Orchestration: e.cfg.Name, Version: e.cfg.Version, Name: a.Name, Attempt: max(a.Attempt, 1), Delivery: 1, Worker: "w",
 	}, a.Input)
 	if err != nil {
 		f := failure.FromError(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err)
@@ -208,6 +210,13 @@ func (e *execution) activity(a replay.Activity) *turnpb.Message {
 }
 
 func (e *execution) child(c replay.Child) *turnpb.Message {
+	m := &turnpb.Message{Execution: e.cfg.Execution, Event: c.Event}
+	if e.d.taken[e.cfg.Instance+"/"+c.Instance] {
+		f := failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ALREADY_EXISTS, "an instance with this id already exists")
+		m.Kind = &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{Failure: f}}
+		return m
+	}
+	e.d.taken[e.cfg.Instance+"/"+c.Instance] = true
 	e.d.children++
 	sub := *e.d
 	sub.attempts = e.d.attempts
@@ -218,7 +227,6 @@ func (e *execution) child(c replay.Child) *turnpb.Message {
 		out, start = sub.execute(c.Instance, n, start)
 	}
 	e.d.nowMs, e.d.children = sub.nowMs, sub.children
-	m := &turnpb.Message{Execution: e.cfg.Execution, Event: c.Event}
 	if out.failure != nil {
 		last := out.history[len(out.history)-1].GetFailed().GetFailure()
 		m.Kind = &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{Failure: last}}

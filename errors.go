@@ -89,11 +89,11 @@ func Details[T any](err error) (details T, ok bool, err2 error) {
 		return details, false, nil
 	}
 	switch d := e.Details.(type) {
+	case wireDetails: // first: it is an any, too
+		details, err2 = DecodeValue[T](d.codec, d.data)
+		return details, err2 == nil, err2
 	case T:
 		return d, true, nil
-	case wireDetails:
-		details, err2 = decode[T](d.codec, d.data)
-		return details, err2 == nil, err2
 	default:
 		return details, false, fmt.Errorf("the details are a %T, not a %T", e.Details, details)
 	}

@@ -1,6 +1,7 @@
 package turnstone
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -139,7 +140,7 @@ func (o *outgoing) ApplicationFailure() *turnpb.ApplicationFailure { return o.ap
 
 // sent turns what the author's code returned into what is recorded: the whole text, and kind, details and retryability
 // of the [Error] in the chain.
-func sent(codec Codec, err error) error {
+func sent(codec Codec, err error) *outgoing {
 	out := &outgoing{text: err.Error(), app: &turnpb.ApplicationFailure{Message: err.Error(), ErrorKind: KindError}}
 	var e *Error
 	if !errors.As(err, &e) {
@@ -153,18 +154,42 @@ func sent(codec Codec, err error) error {
 	case nil:
 	case wireDetails:
 		out.app.Details = d.data
+	case Raw:
+		out.app.Details = bytes.Clone(d)
 	default:
-		data, failed := encode(codec, d)
+		data, failed := codec.Encode(d)
 		if failed != nil {
 			out.text = fmt.Sprintf("%s (its details cannot be encoded: %v)", out.text, failed)
 			out.app.Message = out.text
 		}
-		out.app.Details = data
+		out.app.Details = bytes.Clone(data)
 	}
+	return out
+}
+
+// sentByCode is sent for what an orchestration's code returned. What its own context refused it, and recorded bytes that
+// are not what it takes them for, are the same at the next attempt, unless an [Error] says otherwise.
+func sentByCode(codec Codec, err error) error {
+	out := sent(codec, err)
+	var own *Error
+	var decode *DecodeError
+	if !errors.As(err, &own) && (errors.Is(err, ErrInvalidInput) || errors.As(err, &decode)) {
+		out.app.NonRetryable = true
+	}
+	return out
+}
+
+// kindCodec is the kind of the error of a value that cannot be encoded or decoded.
+const kindCodec = "Codec"
+
+// sentFinal is sent for what no other attempt changes: the codec's refusal of an input or a result.
+func sentFinal(codec Codec, err error) error {
+	out := sent(codec, err)
+	out.app.ErrorKind, out.app.NonRetryable = kindCodec, true
 	return out
 }
 
 // ApplicationFailure is the recorded form, with details in JSON unless they came over the wire.
 func (e *Error) ApplicationFailure() *turnpb.ApplicationFailure {
-	return sent(JSON, e).(*outgoing).app
+	return sent(JSON, e).app
 }

@@ -1,6 +1,10 @@
 package turnstone
 
-import turnpb "github.com/turnstone-dev/turnstone/proto"
+import (
+	"fmt"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
 
 // ActivityOption changes how an activity is called.
 type ActivityOption interface{ activity(*activityCall) }
@@ -22,33 +26,44 @@ type activityCall struct{ retry *RetryPolicy }
 type childCall struct {
 	retry   *RetryPolicy
 	id      string
-	version string
+	named   bool // an id was given, if only an empty one
+	version versionChoice
 	policy  turnpb.ChildPolicy
 }
 
-type detachedCall struct{ version string }
+// check refuses options that say nothing.
+func (c *childCall) check() error {
+	if c.named && c.id == "" {
+		return fmt.Errorf("%w: the child's id is empty; leave WithChildID out for an id made from the parent's", ErrInvalidInput)
+	}
+	return c.version.check()
+}
 
-type continueCall struct{ version string }
+type detachedCall struct{ version versionChoice }
 
-type orchestrationSpec struct{ version string }
+type continueCall struct{ version versionChoice }
+
+type orchestrationSpec struct{ version versionChoice }
 
 // RetryOption is what [WithRetry] makes: good for activities and children.
 type RetryOption struct{ policy RetryPolicy }
 
-// WithRetry tries a failed activity or child again under a policy. Each attempt of a child is a new child; with an id
-// of its own the second attempt finds the id taken.
+// WithRetry tries a failed activity or child again under a policy. All attempts of an activity have one idempotency key
+// ([ActivityContext.IdempotencyKey]). Each attempt of a child is a new child: under a [WithChildID] the first has that id,
+// and the ones after it have the id with the attempt's number behind it, such as order-7::attempt::2.
 func WithRetry(policy RetryPolicy) RetryOption { return RetryOption{policy} }
 
 func (o RetryOption) activity(c *activityCall) { c.retry = &o.policy }
 func (o RetryOption) child(c *childCall)       { c.retry = &o.policy }
 
 // VersionOption is what [WithVersion] makes.
-type VersionOption struct{ version string }
+type VersionOption struct{ version versionChoice }
 
-// WithVersion names a semantic version, such as 1.2.0: the version that a handler is registered as (default 1.0.0), or
-// the version that a child, a detached orchestration or a continue-as-new runs (default: the registry's policy at its
-// first turn). A version that no node has registered is waited for, and given up as poison after the attempts allowed.
-func WithVersion(version string) VersionOption { return VersionOption{version} }
+// WithVersion names a semantic version, such as 1.2.0: the version that a handler is registered as, and that its handle
+// starts (without it: registered as 1.0.0, and a start leaves the version to the registry's policy), or the version that
+// one child, detached orchestration or continue-as-new runs. A text that is no semantic version is refused with a
+// [VersionError]. A version that no node has registered is waited for, and given up as poison after the attempts allowed.
+func WithVersion(version string) VersionOption { return VersionOption{versionChoice{version, true}} }
 
 func (o VersionOption) orchestration(s *orchestrationSpec) { s.version = o.version }
 func (o VersionOption) child(c *childCall)                 { c.version = o.version }
@@ -59,10 +74,10 @@ func (o VersionOption) continued(c *continueCall)          { c.version = o.versi
 type ChildIDOption struct{ id string }
 
 // WithChildID gives a child an instance id of its own, used as it is. Without it the id is derived from the parent's:
-// parent::sub::event. If the id is taken, the child fails with [ErrAlreadyExists].
+// parent::sub::event. An empty id is an [ErrInvalidInput]. If the id is taken, the child fails with [ErrAlreadyExists], which no retry policy tries again.
 func WithChildID(id string) ChildIDOption { return ChildIDOption{id} }
 
-func (o ChildIDOption) child(c *childCall) { c.id = o.id }
+func (o ChildIDOption) child(c *childCall) { c.id, c.named = o.id, true }
 
 // ChildPolicy says what happens to a child that still runs when its parent ends or continues as new.
 type ChildPolicy uint8

@@ -12,7 +12,7 @@ import (
 // with [NewOrchestration], usually as a package variable.
 type Orchestration[I, O any] struct {
 	name    string
-	version string
+	version versionChoice
 	run     func(ctx *Context, input I) (O, error)
 }
 
@@ -23,7 +23,7 @@ const DefaultVersion = "1.0.0"
 // a changed function under a higher version as long as executions of the old one run. run must be deterministic.
 func NewOrchestration[I, O any](name string, run func(ctx *Context, input I) (O, error),
 	options ...OrchestrationOption) *Orchestration[I, O] {
-	spec := orchestrationSpec{version: DefaultVersion}
+	var spec orchestrationSpec
 	for _, o := range options {
 		o.orchestration(&spec)
 	}
@@ -34,24 +34,35 @@ func NewOrchestration[I, O any](name string, run func(ctx *Context, input I) (O,
 func (o *Orchestration[I, O]) Name() string { return o.name }
 
 // Version is the version that it is registered as.
-func (o *Orchestration[I, O]) Version() string { return o.version }
+func (o *Orchestration[I, O]) Version() string {
+	if o.version.made {
+		return o.version.text
+	}
+	return DefaultVersion
+}
+
+// Pinned is the version that starts through this handle ask for: the one that it was made with. ok is false for a handle
+// that was made without; the registry's policy decides then.
+func (o *Orchestration[I, O]) Pinned() (version string, ok bool) {
+	return o.version.text, o.version.made
+}
 
 // Call runs the orchestration as a child and waits for it. The error is a [*Failure] if the child failed. Which
-// version runs is for the registry's policy to say, unless [WithVersion] does.
+// version runs is for [WithVersion] to say, here or where the handle was made, and otherwise for the registry's policy.
 func (o *Orchestration[I, O]) Call(ctx *Context, input I, options ...ChildOption) (O, error) {
 	return o.Start(ctx, input, options...).Await()
 }
 
 // Start runs the orchestration as a child and returns a future of its result.
 func (o *Orchestration[I, O]) Start(ctx *Context, input I, options ...ChildOption) *Future[O] {
-	data := ctx.encode("the input of orchestration "+o.name, input)
-	return durable[O](ctx, "the result of orchestration "+o.name, ctx.startChild(o.name, data, options))
+	data := encodeFor(ctx, "the input of orchestration "+o.name, input)
+	return durable[O](ctx, "the result of orchestration "+o.name, ctx.startChild(o.name, o.version, data, options))
 }
 
 // StartDetached starts the orchestration under an instance id, with no tie to this one: it is not waited for and not
 // cancelled. If the id is taken, nothing happens.
 func (o *Orchestration[I, O]) StartDetached(ctx *Context, instance string, input I, options ...DetachedOption) {
-	ctx.StartDetached(o.name, instance, ctx.encode("the input of orchestration "+o.name, input), options...)
+	ctx.startDetached(o.name, o.version, instance, encodeFor(ctx, "the input of orchestration "+o.name, input), options)
 }
 
 // CallChild runs a child by name, with encoded input, and waits for its encoded result.
@@ -61,66 +72,43 @@ func (c *Context) CallChild(name string, input []byte, options ...ChildOption) (
 
 // StartChild runs a child by name, with encoded input, and returns a future of its encoded result.
 func (c *Context) StartChild(name string, input []byte, options ...ChildOption) *Future[[]byte] {
-	return rawFuture(c, c.startChild(name, input, options))
+	return rawFuture(c, c.startChild(name, versionChoice{}, input, options))
 }
 
 // StartDetached starts an orchestration by name, with encoded input, under an instance id and with no tie to this one.
+// A version that is no semantic version is a programmer's error: it panics with a [VersionError].
 func (c *Context) StartDetached(name, instance string, input []byte, options ...DetachedOption) {
-	var call detachedCall
+	c.startDetached(name, versionChoice{}, instance, input, options)
+}
+
+func (c *Context) startDetached(name string, version versionChoice, instance string, input []byte, options []DetachedOption) {
+	call := detachedCall{version: version}
 	for _, o := range options {
 		o.detached(&call)
 	}
-	c.rc.Detached(name, instance, input, call.version)
+	c.rc.Check() // a panic on a goroutine of the author's would end the process
+	if err := call.version.check(); err != nil {
+		panic(fmt.Errorf("start of orchestration %s: %w", name, err))
+	}
+	c.rc.Detached(name, instance, input, call.version.text)
 }
 
-func (c *Context) startChild(name string, input []byte, options []ChildOption) *replay.Future {
-	call := childCall{policy: turnpb.ChildPolicy_CHILD_POLICY_CANCEL}
+func (c *Context) startChild(name string, version versionChoice, input []byte, options []ChildOption) *replay.Future {
+	call := childCall{version: version, policy: turnpb.ChildPolicy_CHILD_POLICY_CANCEL}
 	for _, o := range options {
 		o.child(&call)
 	}
-	schedule := func(rc *replay.Context) *replay.Future {
-		return rc.Child(name, input, replay.ChildOptions{ID: call.id, Version: call.version, Policy: call.policy})
+	if err := call.check(); err != nil {
+		return c.refused(fmt.Errorf("start of orchestration %s: %w", name, err))
+	}
+	schedule := func(rc *replay.Context, a attempt) *replay.Future {
+		return rc.Child(name, input, replay.ChildOptions{
+			ID: call.id, Attempt: a.number, Version: call.version.text, Policy: call.policy})
 	}
 	if call.retry == nil {
-		return schedule(c.rc)
+		return schedule(c.rc, attempt{})
 	}
 	return c.retried("orchestration "+name, *call.retry, schedule)
-}
-
-// retried runs attempts as a coroutine until one succeeds or the policy ends them.
-func (c *Context) retried(what string, p RetryPolicy, schedule func(*replay.Context) *replay.Future) *replay.Future {
-	env := c.env
-	return c.rc.Go(func(rc *replay.Context) (any, error) {
-		ctx := &Context{rc: rc, env: env}
-		for attempt := 1; ; attempt++ {
-			f := schedule(rc)
-			if limit, ok := p.Timeout(); ok && rc.Race(f, rc.Timer(limit)) == 1 {
-				return nil, ErrActivityTimeout
-			}
-			v, err := f.Await()
-			if err == nil {
-				return v, nil
-			}
-			err = seen(env.codec, err)
-			if attempt >= p.MaxAttempts() || final(err) {
-				return nil, err
-			}
-			ctx.Logger().Warn("attempt failed, trying again", "of", what, "attempt", attempt,
-				"max_attempts", p.MaxAttempts(), "error", loggable(err.Error()))
-			if d := p.Delay(attempt); d > 0 {
-				ctx.Sleep(d)
-			}
-		}
-	})
-}
-
-// final reports whether trying again is pointless.
-func final(err error) bool {
-	var e *Error
-	if errors.As(err, &e) && e.NonRetryable {
-		return true
-	}
-	return errors.Is(err, ErrCancelled)
 }
 
 // ErrContinued is what [ContinueAsNew] returns, to be returned by the handler.
@@ -133,9 +121,10 @@ var ErrContinued = errors.New("continued as new")
 //	return 0, turnstone.ContinueAsNew(ctx, next)
 //
 // Everything that is still open is cancelled, children under their policy. Which version runs next is for the
-// registry's policy to say, unless [WithVersion] does.
+// registry's policy to say, unless [WithVersion] does. With a version that is no semantic version the execution does not
+// continue: the error is a [VersionError].
 func ContinueAsNew[I any](ctx *Context, input I, options ...ContinueOption) error {
-	return ctx.ContinueAsNew(ctx.encode("the input of the next execution", input), options...)
+	return ctx.ContinueAsNew(encodeFor(ctx, "the input of the next execution", input), options...)
 }
 
 // ContinueAsNew is the untyped form of [ContinueAsNew], with encoded input.
@@ -144,7 +133,11 @@ func (c *Context) ContinueAsNew(input []byte, options ...ContinueOption) error {
 	for _, o := range options {
 		o.continued(&call)
 	}
-	c.rc.ContinueAsNew(input, call.version)
+	c.rc.Check()
+	if err := call.version.check(); err != nil {
+		return fmt.Errorf("continue as new: %w", err)
+	}
+	c.rc.ContinueAsNew(input, call.version.text)
 	return ErrContinued
 }
 
@@ -161,17 +154,17 @@ func (c *Context) WaitEvent(name string, options ...WaitOption) *Future[[]byte] 
 
 func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 	return func(rc *replay.Context, input []byte) ([]byte, error) {
-		in, err := decode[I](env.codec, input)
+		in, err := DecodeValue[I](env.codec, input)
 		if err != nil {
-			return nil, sent(env.codec, &DecodeError{What: "the input of orchestration " + o.name, Err: err})
+			return nil, sentFinal(env.codec, &DecodeError{What: "the input of orchestration " + o.name, Err: err})
 		}
 		out, err := o.run(fresh(rc, env), in)
 		if err != nil {
-			return nil, sent(env.codec, err)
+			return nil, sentByCode(env.codec, err)
 		}
-		data, err := encode(env.codec, out)
+		data, err := EncodeValue(env.codec, out)
 		if err != nil {
-			return nil, sent(env.codec, fmt.Errorf("cannot encode the result of orchestration %s: %w", o.name, err))
+			return nil, sentFinal(env.codec, fmt.Errorf("cannot encode the result of orchestration %s: %w", o.name, err))
 		}
 		return data, nil
 	}

@@ -3,6 +3,7 @@ package turnstone
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -102,29 +103,35 @@ func (r *Registry) Codec() Codec { return r.env.codec }
 
 // Register adds handlers. What cannot be added is named in the error, which wraps [ErrInvalidInput], all problems joined
 // with "; "; the rest is added. It refuses a name and version that are taken (the first stays), a version below one of
-// the same name that is registered already, a name that is empty, over-long or reserved, and a version that is not a
-// semantic version.
+// the same name that is registered already, a name that is empty, over-long or reserved, a version that is not a
+// semantic version ([VersionError]), and a type that cannot make the round trip through the codec ([TypeError]).
 func (r *Registry) Register(handlers ...Handler) error {
-	var problems []string
+	var problems refusedHandlers
 	for _, h := range handlers {
 		if err := h.register(r); err != nil {
-			problems = append(problems, err.Error())
+			problems = append(problems, err)
 		}
 	}
 	if problems == nil {
 		return nil
 	}
-	return refusedHandlers(strings.Join(problems, "; "))
+	return problems
 }
 
-// refusedHandlers says which handlers cannot be added. It is an ErrInvalidInput.
-type refusedHandlers string
+// refusedHandlers says which handlers cannot be added, and why. It is an ErrInvalidInput.
+type refusedHandlers []error
 
 // Error is all problems.
-func (r refusedHandlers) Error() string { return string(r) }
+func (r refusedHandlers) Error() string {
+	texts := make([]string, len(r))
+	for i, err := range r {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
 
-// Unwrap says what kind of error it is.
-func (r refusedHandlers) Unwrap() error { return ErrInvalidInput }
+// Unwrap says what kind of error it is, and gives each problem.
+func (r refusedHandlers) Unwrap() []error { return append([]error{ErrInvalidInput}, r...) }
 
 // Merge adds all handlers of another registry; its codec, logger and policies stay behind. Problems are reported as
 // by [Registry.Register].
@@ -154,6 +161,9 @@ func (a *Activity[I, O]) register(r *Registry) error {
 	if err := checkName("activity", a.name); err != nil {
 		return err
 	}
+	if err := checkTypes(r.env.codec, "activity "+a.name, reflect.TypeFor[I](), reflect.TypeFor[O]()); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, taken := r.activities[a.name]; taken {
@@ -167,9 +177,12 @@ func (o *Orchestration[I, O]) register(r *Registry) error {
 	if err := checkName("orchestration", o.name); err != nil {
 		return err
 	}
-	number, err := semver.StrictNewVersion(o.version)
+	if err := checkTypes(r.env.codec, "orchestration "+o.name, reflect.TypeFor[I](), reflect.TypeFor[O]()); err != nil {
+		return err
+	}
+	number, err := parseVersion(o.Version())
 	if err != nil {
-		return fmt.Errorf("orchestration %s has the version %q, which is not a semantic version such as 1.2.0", o.name, o.version)
+		return fmt.Errorf("orchestration %s: %w", o.name, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -201,9 +214,9 @@ var Latest = VersionPolicy{}
 
 // Exact is one version, whether it is registered or not. It panics if v is not a semantic version.
 func Exact(v string) VersionPolicy {
-	number, err := semver.StrictNewVersion(v)
+	number, err := parseVersion(v)
 	if err != nil {
-		panic(fmt.Sprintf("turnstone: %q is not a semantic version such as 1.2.0", v))
+		panic("turnstone: " + err.Error())
 	}
 	return VersionPolicy{exact: number}
 }
@@ -218,7 +231,7 @@ func (r *Registry) SetVersionPolicy(name string, p VersionPolicy) {
 	r.orchestrations[name].policy = p
 }
 
-// Orchestration resolves a handler for a host. An empty version, and 0.0.0, mean the policy's. The returned version
+// Orchestration resolves a handler for a host. An empty text is no version: the policy decides. The returned version
 // is the full one. ok is false if there is no such handler.
 func (r *Registry) Orchestration(name, wanted string) (resolved string, fn replay.Func, ok bool) {
 	r.mu.RLock()
@@ -227,7 +240,7 @@ func (r *Registry) Orchestration(name, wanted string) (resolved string, fn repla
 	if known == nil || len(known.entries) == 0 {
 		return "", nil, false
 	}
-	if wanted == "" || wanted == "0.0.0" {
+	if wanted == "" {
 		if known.policy.exact == nil {
 			latest := &known.entries[len(known.entries)-1]
 			return latest.text, latest.handler(r.env), true

@@ -37,7 +37,7 @@ func TestRegistryResolves(t *testing.T) {
 	}
 	for _, c := range []struct{ name, version, want string }{
 		{"Plain", "", "1.0.0"}, {"A", "", "2.0.0"}, {"A", "1.1.0", "1.1.0"}, {"A", "2.0.0-rc.1", "2.0.0-rc.1"},
-		{"A", "0.0.0", "2.0.0"}, {"A", "9.9.9", ""}, {"A", "1.1", ""}, {"A", "latest", ""}, {"C", "", ""}, {"a", "", ""},
+		{"A", "0.0.0", ""}, {"A", "9.9.9", ""}, {"A", "1.1", ""}, {"A", "latest", ""}, {"C", "", ""}, {"a", "", ""},
 	} {
 		got, fn, ok := r.Orchestration(c.name, c.version)
 		if got != c.want || ok != (c.want != "") || (fn != nil) != ok {
@@ -76,7 +76,7 @@ func TestRegistryRefuses(t *testing.T) {
 		{[]turnstone.Handler{act("X"), act("X")}, "duplicate activity registration: X"},
 		{[]turnstone.Handler{act("__turnstone_syscall:now")}, "reserved prefix __turnstone_syscall:"},
 		{[]turnstone.Handler{at("__turnstone_syscall:now", "1.0.0")}, "reserved prefix"},
-		{[]turnstone.Handler{at("A", "v1")}, `the version "v1", which is not a semantic version`},
+		{[]turnstone.Handler{at("A", "v1")}, `orchestration A: the version "v1" is not a semantic version`},
 		{[]turnstone.Handler{act("")}, "invalid activity name: it is empty"},
 		{[]turnstone.Handler{act("a\nb")}, "control character"},
 		{[]turnstone.Handler{at(strings.Repeat("n", 257), "1.0.0")}, "orchestration name bytes is 257, the limit is 256"},
@@ -141,8 +141,8 @@ func TestRegistryGrowsWhileInUse(t *testing.T) {
 }
 
 func TestActivityContext(t *testing.T) {
-	info := turnstone.ActivityInfo{Instance: "i/1", Incarnation: 3, Execution: 2, Event: 9, Orchestration: "O",
-		Version: "1.0.0", Name: "A", Attempt: 2, Worker: "w"}
+	info := turnstone.ActivityInfo{Instance: "i/1", Incarnation: 3, Execution: 2, Event: 12, FirstEvent: 9, Orchestration: "O",
+		Version: "1.0.0", Name: "A", Attempt: 2, Delivery: 1, Worker: "w"}
 	parent, cancel := context.WithCancel(context.Background())
 	var log strings.Builder
 	c := turnstone.NewActivityContext(parent, info, slog.New(slog.NewTextHandler(&log, nil)))
@@ -150,7 +150,7 @@ func TestActivityContext(t *testing.T) {
 		t.Errorf("info %+v, key %s", c.Info(), c.IdempotencyKey())
 	}
 	c.Logger().Info("working")
-	for _, want := range []string{"instance_id=i/1", "activity_name=A", "activity_id=9", "worker_id=w", "target=turnstone::activity"} {
+	for _, want := range []string{"instance_id=i/1", "activity_name=A", "activity_id=12", "worker_id=w", "target=turnstone::activity"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%q is not in %s", want, log.String())
 		}

@@ -3,6 +3,7 @@ package turnstone_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,6 +143,38 @@ func TestRetryComposes(t *testing.T) {
 		d.run("O", "i", struct{}{}).completes(t, []any{1, true, `"U"`, true})
 		if d.attempts["Never"] != 3 {
 			t.Errorf("%d runs, want 3: at 0, 1 and 2 s", d.attempts["Never"])
+		}
+	})
+}
+
+func TestF26_all_attempts_of_a_call_share_one_key(t *testing.T) {
+	both(t, func(t *testing.T, cold bool) {
+		var seen []string
+		charge := turnstone.NewActivity("Charge", func(ctx turnstone.ActivityContext, fails int) (string, error) {
+			i := ctx.Info()
+			seen = append(seen, fmt.Sprint(i.Attempt, " ", i.Delivery, " ", ctx.IdempotencyKey()))
+			if i.Attempt <= uint32(fails) {
+				return "", errors.New("no")
+			}
+			return ctx.IdempotencyKey(), nil
+		})
+		policy := turnstone.WithRetry(turnstone.NewRetryPolicy(3).WithBackoff(turnstone.FixedBackoff(time.Second)))
+		d := newDriver(t, charge, orchestration(func(ctx *turnstone.Context) ([]string, error) {
+			return turnstone.Results(ctx, charge.Start(ctx, 2, policy), charge.Start(ctx, 0, policy), charge.Start(ctx, 0))
+		}))
+		d.cold = cold
+		out := d.run("O", "i", struct{}{})
+		first := map[uint64]bool{}
+		for _, e := range out.history {
+			if a := e.GetActivityScheduled(); a != nil && a.GetAttempt() > 1 {
+				first[a.GetFirstEvent()] = true
+			}
+		}
+		// The call without a policy is scheduled first: the coroutines of the other two begin when the code waits.
+		out.completes(t, []string{"i/1/1/3", "i/1/1/4", "i/1/1/2"})
+		want := []string{"1 1 i/1/1/2", "1 1 i/1/1/3", "1 1 i/1/1/4", "2 1 i/1/1/3", "3 1 i/1/1/3"}
+		if !slices.Equal(seen, want) || len(first) != 1 || !first[3] {
+			t.Errorf("runs %q, want %q; first events %v", seen, want, first)
 		}
 	})
 }

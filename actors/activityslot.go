@@ -27,6 +27,8 @@ type activity struct {
 	// What the row's fence expects: the token of our lease, or the attempts seen and this epoch.
 	token    persistence.Token
 	attempts uint32
+	// found: an epoch that did not end cleanly left it. A grant of that epoch that took no lease was counted by nothing.
+	found bool
 
 	slot     bool   // a slot of the consumer is held
 	ticket   uint64 // the gate's, until the code has ended
@@ -56,6 +58,7 @@ func (s *serving) begin(c *consumer, g dispatch.Grant) {
 	a := &activity{s: s, c: c, item: g.Item, attempts: g.Item.Attempts, slot: true, ticket: g.Ticket}
 	s.activities[a.item.Key] = a
 	if g.Lease {
+		a.found = g.Item.Orchestration == "" // it came from a scan, not with the commit that scheduled it
 		a.phase = activityLeasing
 		s.p.counts.carefulActivities.Add(1)
 		a.takeLease()
@@ -95,13 +98,21 @@ func (a *activity) run() {
 
 func (a *activity) info() ActivityInfo {
 	i := &a.item
-	attempt := a.attempts
+	delivery := a.attempts
 	if a.token == "" {
-		attempt++ // a lease has counted this attempt already, a grant never does
+		delivery++ // a lease has counted this delivery already, a grant never does
+	}
+	if a.found {
+		delivery++
+	}
+	first := i.FirstEvent
+	if first == 0 {
+		first = i.Key.Event
 	}
 	return ActivityInfo{
-		Instance: i.ID, Incarnation: uint64(i.Key.IID), Execution: i.Key.Execution, Event: i.Key.Event,
-		Orchestration: i.Orchestration, Version: i.Version, Name: i.Name, Attempt: attempt, Worker: a.c.ID,
+		Instance: i.ID, Incarnation: uint64(i.Key.IID), Execution: i.Key.Execution, Event: i.Key.Event, FirstEvent: first,
+		Orchestration: i.Orchestration, Version: i.Version, Name: i.Name, Attempt: max(i.Attempt, 1), Delivery: delivery,
+		Worker: a.c.ID,
 	}
 }
 

@@ -79,13 +79,16 @@ func TestActivityInfo(t *testing.T) {
 		w.start("a", "call", "work")
 		k.wantCalls(t, 1, 1)
 		want := ActivityInfo{
-			Instance: "a", Incarnation: uint64(w.head("a").IID), Execution: 1, Event: 2, Orchestration: "call",
-			Version: "1.0.0", Name: "work", Attempt: 1, Worker: "consumer-1",
+			Instance: "a", Incarnation: uint64(w.head("a").IID), Execution: 1, Event: 2, FirstEvent: 2,
+			Orchestration: "call", Version: "1.0.0", Name: "work", Attempt: 1, Worker: "consumer-1",
 		}
-		w.reopen(w.crash)
-		w.attach(register())
-		k.wantCalls(t, 2, 1)
+		for n := range 2 {
+			w.reopen(w.crash)
+			w.attach(register())
+			k.wantCalls(t, n+2, 1)
+		}
 		for i, info := range k.infos {
+			want.Delivery = uint32(i + 1)
 			if info != want {
 				t.Errorf("call %d: %+v\nwant %+v", i+1, info, want)
 			}
@@ -156,8 +159,8 @@ func TestALongActivityIsLeasedInTheBackground(t *testing.T) {
 		if len(rows) != 1 || rows[0].Token == "" || rows[0].Attempts != 1 || rows[0].Holder.Consumer != "consumer-1" {
 			t.Fatalf("after a second the rows are %+v", rows)
 		}
-		if k.infos[0].Attempt != 1 {
-			t.Errorf("attempt %d", k.infos[0].Attempt)
+		if k.infos[0].Delivery != 1 {
+			t.Errorf("delivery %d", k.infos[0].Delivery)
 		}
 		results := w.acceptedResults()
 		close(k.gate)

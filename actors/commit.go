@@ -56,7 +56,7 @@ func (t *turn) addWork(c *persistence.CommitTurn) {
 	for i := range d.Activities {
 		a := &d.Activities[i]
 		c.Work = append(c.Work, persistence.NewWork{
-			Event: a.Event, Name: a.Name, Input: a.Input, Tag: a.Tag, Session: a.Session,
+			Event: a.Event, Name: a.Name, Input: a.Input, Attempt: a.Attempt, FirstEvent: a.First, Tag: a.Tag, Session: a.Session,
 		})
 	}
 	for _, timer := range d.Timers {

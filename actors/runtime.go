@@ -17,10 +17,12 @@ type ActivityInfo struct {
 	Incarnation   uint64
 	Execution     uint64
 	Event         uint64
+	FirstEvent    uint64 // the schedule event of the call's first attempt; Event for that one itself
 	Orchestration string
 	Version       string
 	Name          string
-	Attempt       uint32
+	Attempt       uint32 // of the call's retry policy, from 1
+	Delivery      uint32 // how often this attempt was handed out, from 1
 	Worker        string
 }
 

@@ -160,7 +160,7 @@ func (s *turnSlots) watch() {
 		return
 	}
 	s.mu.watched = true
-	s.e.cfg.Clock.AfterFunc(s.e.cfg.WatchdogWarn/4, s.inspect)
+	s.e.cfg.Clock.AfterFunc(min(s.e.cfg.WatchdogWarn, s.e.cfg.WatchdogAbandon)/4, s.inspect)
 }
 
 // inspect reports turns that have run for too long, and gives up those that have run for far too long.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,31 +66,55 @@ func New(e Engine, j Journal, o Options) *Client {
 // RequestOption changes one request.
 type RequestOption func(*request)
 
-type request struct{ version, key string }
+type request struct {
+	version   string
+	versioned bool
+	key       string
+	keyed     bool
+}
 
-// WithVersion starts this version instead of the one that the registry's policy names. It concerns starts only.
-func WithVersion(version string) RequestOption { return func(r *request) { r.version = version } }
+// WithVersion starts this version instead of the handle's own or, if that has none, of the one that the registry's
+// policy names. A text that is no semantic version is refused with a turnstone.VersionError. It concerns starts only.
+func WithVersion(version string) RequestOption {
+	return func(r *request) { r.version, r.versioned = version, true }
+}
 
 // WithRequestKey makes a request repeatable for 24 hours: repeated with the same instance and key, it does nothing
 // again and is answered as it was the first time. Use it to ask again after turnstone.ErrUncertain. A key names one
-// request to an instance: another one with the same key is turnstone.ErrRequestKeyReused.
-func WithRequestKey(key string) RequestOption { return func(r *request) { r.key = key } }
+// request to an instance: another one with the same key is turnstone.ErrRequestKeyReused. An empty key is refused.
+func WithRequestKey(key string) RequestOption {
+	return func(r *request) { r.key, r.keyed = key, true }
+}
 
-func requestOf(options []RequestOption) request {
-	var r request
+// requestOf refuses options that say nothing: for the core an empty text is none at all.
+func requestOf(options []RequestOption) (r request, err error) {
 	for _, o := range options {
 		o(&r)
 	}
-	return r
+	switch {
+	case r.versioned && r.version == "":
+		err = turnstone.CheckVersion(r.version)
+	case r.keyed && r.key == "":
+		err = fmt.Errorf("%w: the request key is empty; leave WithRequestKey out for a request without one", turnstone.ErrInvalidInput)
+	}
+	return r, err
 }
 
 // StartByName starts an instance of an orchestration by name, with encoded input. It returns when the start is
 // durable. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. An id that is
 // taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
 func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) error {
-	r := requestOf(options)
-	_, err := ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(bool, error)) {
-		c.core.Start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
+	return c.startByName(ctx, id, name, bytes.Clone(input), options)
+}
+
+// startByName starts with an input that nobody else has.
+func (c *Client) startByName(ctx context.Context, id, name string, input []byte, options []RequestOption) error {
+	r, err := requestOf(options)
+	if err != nil {
+		return err
+	}
+	_, err = ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(bool, error)) {
+		c.core.start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
 	})
 	return err
 }
@@ -98,15 +123,26 @@ func (c *Client) StartByName(ctx context.Context, id, name string, input []byte,
 // stops (turnstone.ErrUncertain), it may have been carried out. Whether anybody waits does not matter. An instance
 // that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) RaiseEvent(ctx context.Context, id, name string, data []byte, options ...RequestOption) error {
-	r := requestOf(options)
-	return c.tell(ctx, func(done func(error)) { c.core.Raise(id, name, data, r.key, done) })
+	return c.raise(ctx, id, name, bytes.Clone(data), options)
+}
+
+// raise raises with data that nobody else has.
+func (c *Client) raise(ctx context.Context, id, name string, data []byte, options []RequestOption) error {
+	r, err := requestOf(options)
+	if err != nil {
+		return err
+	}
+	return c.tell(ctx, func(done func(error)) { c.core.raise(id, name, data, r.key, done) })
 }
 
 // Cancel cancels an instance and, through it, its children. It returns when the request is durable; the instance ends
 // as Failed with the reason soon after. One that has ended: turnstone.ErrInstanceEnded. An
 // unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) Cancel(ctx context.Context, id, reason string, options ...RequestOption) error {
-	r := requestOf(options)
+	r, err := requestOf(options)
+	if err != nil {
+		return err
+	}
 	return c.tell(ctx, func(done func(error)) { c.core.Cancel(id, reason, r.key, done) })
 }
 
@@ -183,16 +219,20 @@ type Run[O any] struct {
 	id     string
 }
 
-// Start starts an instance of an orchestration. It returns when the start is durable. If the id is taken, by an
+// Start starts an instance of an orchestration, of the version that the handle was made with; of one that was made
+// without, the registry's policy names the version. It returns when the start is durable. If the id is taken, by an
 // instance that runs or has ended, the error is turnstone.ErrAlreadyExists and the handle is that one's: waiting for
 // it gives the first run's result.
 func Start[I, O any](ctx context.Context, c *Client, o *turnstone.Orchestration[I, O], id string, input I,
 	options ...RequestOption) (*Run[O], error) {
-	data, err := encodeValue(c, input)
+	data, err := turnstone.EncodeValue(c.core.codec, input)
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the input of %s: %w", turnstone.ErrInvalidInput, o.Name(), err)
 	}
-	return &Run[O]{client: c, id: id}, c.StartByName(ctx, id, o.Name(), data, options...)
+	if version, ok := o.Pinned(); ok {
+		options = append([]RequestOption{WithVersion(version)}, options...)
+	}
+	return &Run[O]{client: c, id: id}, c.startByName(ctx, id, o.Name(), data, options)
 }
 
 // Attach is a handle of an instance that was started elsewhere. It asks nobody whether it exists.
@@ -212,7 +252,7 @@ func (r *Run[O]) Wait(ctx context.Context) (O, error) {
 	if err := end.Err(); err != nil {
 		return zero, err
 	}
-	out, err := decodeValue[O](r.client, end.Output)
+	out, err := turnstone.DecodeValue[O](r.client.core.codec, end.Output)
 	if err != nil {
 		return zero, fmt.Errorf("%w: decode the result of instance %q: %w", turnstone.ErrInvalidInput, r.id, err)
 	}
@@ -229,28 +269,11 @@ func (r *Run[O]) Status(ctx context.Context) (Status, error) { return r.client.S
 
 // Raise raises an event with a typed value; see [Client.RaiseEvent].
 func Raise[T any](ctx context.Context, c *Client, id, name string, value T, options ...RequestOption) error {
-	data, err := encodeValue(c, value)
+	data, err := turnstone.EncodeValue(c.core.codec, value)
 	if err != nil {
 		return fmt.Errorf("%w: encode event %s: %w", turnstone.ErrInvalidInput, name, err)
 	}
-	return c.RaiseEvent(ctx, id, name, data, options...)
-}
-
-func encodeValue(c *Client, v any) ([]byte, error) {
-	if raw, ok := v.(turnstone.Raw); ok {
-		return raw, nil
-	}
-	return c.core.codec.Encode(v)
-}
-
-func decodeValue[T any](c *Client, data []byte) (T, error) {
-	var v T
-	if raw, ok := any(&v).(*turnstone.Raw); ok {
-		*raw = data
-		return v, nil
-	}
-	err := c.core.codec.Decode(data, &v)
-	return v, err
+	return c.raise(ctx, id, name, data, options)
 }
 
 var _ Journal = persistence.Journal(nil)

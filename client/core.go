@@ -1,6 +1,8 @@
 package client
 
 import (
+	"bytes"
+
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -34,7 +36,7 @@ type Journal interface {
 type StartRequest struct {
 	ID   string
 	Name string
-	// Version is a semantic version; empty means the registry's policy.
+	// Version is a semantic version. An empty text is no version: the registry's policy decides.
 	Version string
 	Input   []byte
 	// RequestKey makes the request repeatable for 24 hours: the second one with the same id and key is answered as the
@@ -70,6 +72,12 @@ func NewCore(e Engine, j Journal, o Options) *Core {
 // Start asks for a new instance. err wraps turnstone.ErrAlreadyExists, ErrBusy, ErrUncertain or ErrInvalidInput, or is a
 // turnstone.LimitError.
 func (c *Core) Start(r StartRequest, done func(repeated bool, err error)) {
+	r.Input = bytes.Clone(r.Input)
+	c.start(r, done)
+}
+
+// start is Start with an input that nobody else has.
+func (c *Core) start(r StartRequest, done func(repeated bool, err error)) {
 	if err := c.checkStart(r); err != nil {
 		done(false, err)
 		return
@@ -82,7 +90,7 @@ func (c *Core) checkStart(r StartRequest) error {
 	return firstError(
 		limits.CheckID("instance id", r.ID, l.IDBytes),
 		limits.CheckID("orchestration name", r.Name, l.NameBytes),
-		optionalID("version", r.Version, l.NameBytes),
+		optionalVersion(r.Version, l.NameBytes),
 		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
 		limits.Check("input bytes", len(r.Input), l.PayloadBytes),
 	)
@@ -90,6 +98,11 @@ func (c *Core) checkStart(r StartRequest) error {
 
 // Raise raises an event to an instance. One that has ended: turnstone.ErrInstanceEnded. requestKey may be empty.
 func (c *Core) Raise(id, name string, data []byte, requestKey string, done func(error)) {
+	c.raise(id, name, bytes.Clone(data), requestKey, done)
+}
+
+// raise is Raise with data that nobody else has.
+func (c *Core) raise(id, name string, data []byte, requestKey string, done func(error)) {
 	l := c.limits
 	err := firstError(
 		limits.CheckID("instance id", id, l.DerivedIDBytes),

@@ -27,6 +27,16 @@ func optionalID(what, id string, max int) error {
 	return limits.CheckID(what, id, max)
 }
 
+func optionalVersion(version string, max int) error {
+	if version == "" {
+		return nil
+	}
+	if err := limits.CheckID("version", version, max); err != nil {
+		return err
+	}
+	return turnstone.CheckVersion(version)
+}
+
 func checkText(what, s string) error {
 	if utf8.ValidString(s) {
 		return nil

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -47,7 +48,8 @@ type Config struct {
 	BackoffBase time.Duration
 	BackoffMax  time.Duration
 	// TurnLease and WorkLease are how long leases of turns and activities last without renewal. 0 means 5 s and 30 s.
-	// The buffers are how long before its end a lease is renewed. 0 means 2 s and 5 s.
+	// The buffers are how long before its end a lease of 15 s or more is renewed; a shorter one is renewed half way. 0 means
+	// 2 s and 5 s.
 	TurnLease       time.Duration
 	TurnLeaseBuffer time.Duration
 	WorkLease       time.Duration
@@ -69,8 +71,10 @@ type Config struct {
 }
 
 const (
-	slotsDefault = 2
-	drainDefault = time.Second
+	slotsDefault      = 2
+	drainDefault      = time.Second
+	backoffMaxDefault = time.Minute
+	leaseMin          = time.Second // no lease is renewed sooner than that
 )
 
 // Validate names the first field that is wrong, in an error that wraps turnstone.ErrInvalidInput.
@@ -92,9 +96,20 @@ func (c Config) Validate() error {
 		if d.value < 0 {
 			return invalid("Config.%s is %v; it cannot be negative", d.name, d.value)
 		}
+		if d.value > 0 && d.value < time.Millisecond {
+			return invalid("Config.%s is %v; it cannot be less than 1ms, except 0 for its default", d.name, d.value)
+		}
 	}
-	if c.BackoffMax != 0 && c.BackoffBase > c.BackoffMax {
-		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, c.BackoffMax)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"TurnLease", c.TurnLease}, {"WorkLease", c.WorkLease}} {
+		if d.value > 0 && d.value <= leaseMin {
+			return invalid("Config.%s is %v; it must be more than %v, or it would end before it is renewed", d.name, d.value, leaseMin)
+		}
+	}
+	if most := cmp.Or(c.BackoffMax, backoffMaxDefault); c.BackoffBase > most {
+		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, most)
 	}
 	if c.InstancesMax < 0 {
 		return invalid("Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
@@ -107,7 +122,7 @@ func (c Config) Validate() error {
 			return invalid("Config.NodeID: %w", err)
 		}
 	}
-	return nil
+	return c.validateBuffers()
 }
 
 // invalid is a refusal of what the caller gave: a field of a Config or Runtime, or an argument.
@@ -142,3 +157,25 @@ func slots(n int) int {
 		return n
 	}
 }
+
+// validateBuffers refuses a buffer that leaves nothing of its lease.
+func (c Config) validateBuffers() error {
+	for _, d := range []struct {
+		name          string
+		buffer, lease time.Duration
+	}{
+		{"TurnLease", c.TurnLeaseBuffer, cmp.Or(c.TurnLease, turnLeaseDefault)},
+		{"WorkLease", c.WorkLeaseBuffer, cmp.Or(c.WorkLease, workLeaseDefault)},
+	} {
+		if d.buffer >= d.lease {
+			return invalid("Config.%sBuffer is %v; it must be less than %s, which is %v", d.name, d.buffer, d.name, d.lease)
+		}
+	}
+	return nil
+}
+
+// What the engine takes for a lease of 0.
+const (
+	turnLeaseDefault = 5 * time.Second
+	workLeaseDefault = 30 * time.Second
+)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -182,7 +183,7 @@ func (n *Node) shutdown(ctx context.Context) error {
 		return n.abort()
 	}
 	stopped := n.stopEngine()
-	limit := time.NewTimer(n.cfg.Drain + drainSlack)
+	limit := time.NewTimer(min(n.cfg.Drain, math.MaxInt64-drainSlack) + drainSlack)
 	defer limit.Stop()
 	select {
 	case err := <-stopped:

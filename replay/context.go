@@ -33,6 +33,10 @@ type Context struct {
 type ActivityOptions struct {
 	Session *string
 	Tag     *string
+	// Attempt is which attempt of a call this is, from 1; 0 is the first. First is the schedule event of the call's first
+	// attempt: 0 for that one itself. They are recorded, and no part of the replay match.
+	Attempt uint32
+	First   uint64
 }
 
 // ChildOptions are the optional parts of a sub-orchestration.
@@ -40,11 +44,17 @@ type ChildOptions struct {
 	// ID is the child's instance id. Empty: made from the parent's id and the event. The prefix sub:: is reserved:
 	// an ID that begins with it gets the parent's id in front.
 	ID string
+	// Attempt is which attempt of a call this is, from 1; 0 is the first. A later one that has an ID gets one of its own:
+	// the ID with the attempt behind it.
+	Attempt uint32
 	// Version is the version to start. Empty: the registry's policy decides. It is not part of the replay match.
 	Version string
 	// Policy says what happens to the child when the parent ends first. Unspecified: cancel.
 	Policy turnpb.ChildPolicy
 }
+
+// Check does nothing but what every method does first: a caller that is not the context's coroutine ends here.
+func (c *Context) Check() { c.m.enter(c.co) }
 
 // Instance is the id of the instance.
 func (c *Context) Instance() string { c.m.enter(c.co); return c.m.cfg.Instance }
@@ -84,6 +94,9 @@ func (c *Context) Activity(name string, input []byte, o ActivityOptions) *Future
 		m.checkShape("tag", *o.Tag)
 	}
 	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: o.Session, tag: o.Tag}
+	if o.Attempt > 1 {
+		f.attempt, f.first = o.Attempt, o.First
+	}
 	f.inline = isInline(name)
 	return m.emit(c.co, f)
 }
@@ -143,6 +156,9 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 	}
 	if !strings.HasPrefix(o.ID, "sub::pending_") {
 		f.instance = o.ID
+	}
+	if f.instance != "" && o.Attempt > 1 {
+		f.instance += "::attempt::" + strconv.FormatUint(uint64(o.Attempt), 10)
 	}
 	return m.emit(c.co, f)
 }

@@ -74,6 +74,8 @@ type Future struct {
 	status   *string
 	fireAtMs int64
 	site     *site
+	attempt  uint32 // of an activity: 0 for the first
+	first    uint64 // the schedule event of the first attempt; 0 for that one
 
 	co *coroutine // opGo: the coroutine
 

@@ -244,7 +244,8 @@ func (m *Machine) dispatch(end ending) {
 			case opActivity:
 				if end == endNot {
 					m.d.Activities = append(m.d.Activities, Activity{
-						Event: f.event, Name: f.name, Input: f.input, Session: f.session, Tag: f.tag})
+						Event: f.event, Name: f.name, Input: f.input, Session: f.session, Tag: f.tag,
+						Attempt: f.attempt, First: f.first})
 				}
 			case opTimer:
 				if end == endNot {

@@ -118,6 +118,10 @@ type Activity struct {
 	Input   []byte
 	Session *string
 	Tag     *string
+	// Attempt is which attempt of its call this is, and First the schedule event of the first one; both are 0 for that one
+	// itself.
+	Attempt uint32
+	First   uint64
 }
 
 // Timer is a durable timer.

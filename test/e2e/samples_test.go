@@ -364,21 +364,37 @@ func TestSamplesVersions(t *testing.T) {
 	}
 	scenario(t, "E2E_020", func(w *world) {
 		v1, v2 := version("V", "1.0.0"), version("V", "2.0.0")
+		v := text("V", func(octx, string) (string, error) { return "", nil }) // a handle of any version
 		w.open(v1, v2)
-		begin(w, v1, "latest", "")
+		begin(w, v, "latest", "")
 		completes(w, "latest", "V-2.0.0")
 		w.registry.SetVersionPolicy("V", turnstone.Exact("1.0.0"))
-		begin(w, v2, "pinned", "")
+		begin(w, v, "pinned", "")
 		completes(w, "pinned", "V-1.0.0")
+	})
+	scenario(t, "F34 a handle with a version starts it, 0.0.0 too, and a crash does not change it", func(w *world) {
+		held := turnstone.NewOrchestration("V", func(ctx octx, _ string) (string, error) {
+			return "V-0.0.0", turnstone.WaitEvent[string](ctx, "end").Err()
+		}, turnstone.WithVersion("0.0.0"))
+		v1, v2 := version("V", "1.0.0"), version("V", "2.0.0")
+		w.open(held, v1, v2)
+		begin(w, held, "oldest", "")
+		begin(w, v1, "old", "")
+		completes(w, "old", "V-1.0.0")
+		w.untilHistory("oldest", 1, "ExternalSubscribed")
+		w.restart()
+		w.raise("oldest", "end", "")
+		completes(w, "oldest", "V-0.0.0")
 	})
 	scenario(t, "E2E_021", func(w *world) {
 		c1, c2 := version("C", "1.0.0"), version("C", "2.0.0")
+		c := text("C", func(octx, string) (string, error) { return "", nil }) // a handle of any version
 		o := text("P", func(ctx octx, _ string) (string, error) {
-			a, err := c1.Call(ctx, "", turnstone.WithVersion("1.0.0"))
+			a, err := c.Call(ctx, "", turnstone.WithVersion("1.0.0"))
 			if err != nil {
 				return "", err
 			}
-			b, err := c1.Call(ctx, "")
+			b, err := c.Call(ctx, "")
 			return a + " " + b, err
 		})
 		w.open(c1, c2, o)

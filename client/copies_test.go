@@ -1,0 +1,104 @@
+package client_test
+
+import (
+	"testing"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// recorder keeps what reaches the engine, as the engine does until it is encoded.
+type recorder struct {
+	*world
+	inputs [][]byte
+}
+
+func (r *recorder) StartInstance(s client.StartRequest, reply func(bool, error)) {
+	r.inputs = append(r.inputs, s.Input)
+	r.world.StartInstance(s, reply)
+}
+
+func TestF28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T) {
+	w := newWorld(t, 1, client.Options{})
+	r := &recorder{world: w}
+	c, ctx := client.New(r, w.journal, client.Options{}), t.Context()
+	raw := turnstone.NewOrchestration("O", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) { return in, nil })
+	core := client.NewCore(r, w.journal, client.Options{})
+	calls := []func(id string, data []byte) error{
+		func(id string, data []byte) error { return c.StartByName(ctx, id, "O", data) },
+		func(id string, data []byte) error { _, err := client.Start(ctx, c, raw, id, data); return err },
+		func(id string, data []byte) (err error) {
+			core.Start(client.StartRequest{ID: id, Name: "O", Input: data}, func(_ bool, failed error) { err = failed })
+			return err
+		},
+		func(_ string, data []byte) error { return c.RaiseEvent(ctx, "a", "e", data) },
+		func(_ string, data []byte) error { return client.Raise(ctx, c, "b", "e", turnstone.Raw(data)) },
+		func(_ string, data []byte) (err error) {
+			core.Raise("c", "e", data, "", func(failed error) { err = failed })
+			return err
+		},
+	}
+	for i, call := range calls {
+		data := []byte("given")
+		if err := call(string(rune('a'+i)), data); err != nil {
+			t.Fatal(err)
+		}
+		copy(data, "#####")
+	}
+	got := r.inputs
+	for _, m := range w.delivers {
+		got = append(got, m.GetEventRaised().GetData())
+	}
+	for i, data := range got {
+		if string(data) != "given" {
+			t.Errorf("call %d gave the engine %q", i, data)
+		}
+	}
+	if len(got) != len(calls) {
+		t.Errorf("%d requests, want %d", len(got), len(calls))
+	}
+}
+
+func TestF28_what_a_caller_was_given_may_be_changed(t *testing.T) {
+	w := newWorld(t, 1, client.Options{})
+	ctx := t.Context()
+	w.start("i")
+	var outputs [2]chan []byte
+	for i := range outputs {
+		outputs[i] = make(chan []byte, 1)
+		go func() {
+			out, err := client.Attach[turnstone.Raw](w.c, "i").Wait(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			outputs[i] <- out
+		}()
+		w.watched("i")
+	}
+	w.turn("i", persistence.OutcomeCompleted, started(), completed("out"))
+	first, second := <-outputs[0], <-outputs[1]
+	copy(first, "###")
+	if string(second) != "out" {
+		t.Errorf("the second waiter has %q", second)
+	}
+	output := func(turns []client.Turn) []byte {
+		events := turns[0].Events
+		return events[len(events)-1].GetKind().(*turnpb.Event_Completed).Completed.GetOutput()
+	}
+	for range 2 {
+		status, err := w.c.Status(ctx, "i")
+		description, err2 := w.c.Describe(ctx, "i")
+		turns, err3 := w.c.History(ctx, "i", 0)
+		if err != nil || err2 != nil || err3 != nil {
+			t.Fatal(err, err2, err3)
+		}
+		for where, data := range map[string][]byte{"status": status.Output, "description": description.Output, "history": output(turns)} {
+			if string(data) != "out" {
+				t.Errorf("the %s has %q", where, data)
+			}
+			copy(data, "###")
+		}
+	}
+}

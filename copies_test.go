@@ -1,0 +1,184 @@
+package turnstone_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/turnstone-dev/turnstone"
+)
+
+// spoil changes bytes in their place, as code may that holds them.
+func spoil(data []byte) {
+	for i := range data {
+		data[i] = '#'
+	}
+}
+
+func TestF28_raw_bytes_that_code_changes_change_nothing_else(t *testing.T) {
+	var kept [][]byte // what code held on to
+	keep := func(data []byte) []byte { kept = append(kept, data); return data }
+	act := turnstone.NewActivity("Act", func(_ turnstone.ActivityContext, in turnstone.Raw) (turnstone.Raw, error) {
+		out := keep(append([]byte("got "), in...))
+		spoil(in)
+		if bytes.HasSuffix(out, []byte("bad")) {
+			return nil, &turnstone.Error{Message: "no", Details: turnstone.Raw(keep([]byte("details")))}
+		}
+		return out, nil
+	})
+	child := turnstone.NewOrchestration("Child", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) {
+		out := keep(append([]byte("child "), in...))
+		spoil(in)
+		return out, nil
+	})
+	o := turnstone.NewOrchestration("O", func(ctx *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) {
+		input := bytes.Clone(in)
+		spoil(in) // the started event is encoded after this
+		all := [][]byte{input}
+		for _, call := range []func(in []byte) ([]byte, error){
+			func(in []byte) ([]byte, error) { return act.Call(ctx, in) },
+			func(in []byte) ([]byte, error) { return ctx.CallActivity("Act", in) },
+			func(in []byte) ([]byte, error) { return child.Call(ctx, in) },
+			func(in []byte) ([]byte, error) { return ctx.CallChild("Child", in) },
+			func([]byte) ([]byte, error) { return turnstone.WaitEvent[turnstone.Raw](ctx, "e").Await() },
+			func([]byte) ([]byte, error) { return ctx.WaitEvent("e").Await() },
+		} {
+			given := []byte("x")
+			data, err := call(given)
+			spoil(given)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, bytes.Clone(data))
+			spoil(data)
+		}
+		_, failed := act.Call(ctx, turnstone.Raw("bad"))
+		for range 2 { // what was read and changed is read again as it was
+			details, _, err := turnstone.Details[turnstone.Raw](failed)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, bytes.Clone(details))
+			spoil(details)
+		}
+		given := []byte("detached")
+		ctx.StartDetached("D", "d", given)
+		spoil(given)
+		return keep(bytes.Join(all, []byte("|"))), nil
+	})
+	const want = "input|got x|got x|child x|child x|early|late|details|details"
+	both(t, func(t *testing.T, cold bool) {
+		d := newDriver(t, act, child, o)
+		d.cold = cold
+		d.early = []raised{{"e", turnstone.Raw("early")}}
+		d.events = []raised{{"e", turnstone.Raw("late")}}
+		out := d.run("O", "i", turnstone.Raw("input")) // the oracle compares the histories
+		for _, data := range kept {
+			spoil(data)
+		}
+		if string(out.output) != want {
+			t.Errorf("output %q, want %q; failure %v", out.output, want, out.failure)
+		}
+		if in := out.history[0].GetStarted().GetInput(); string(in) != "input" {
+			t.Errorf("the started event has %q", in)
+		}
+		last := out.history[len(out.history)-1].GetCompleted().GetOutput()
+		if string(last) != want {
+			t.Errorf("the last event has %q", last)
+		}
+		if string(d.detached[0].Input) != "detached" {
+			t.Errorf("the detached input is %q", d.detached[0].Input)
+		}
+	})
+}
+
+// hoarder is a codec that keeps every byte that it sees, and changes it later.
+type hoarder struct{ seen *[][]byte }
+
+func (h hoarder) Encode(v any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	*h.seen = append(*h.seen, data)
+	return data, err
+}
+
+func (h hoarder) Decode(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	spoil(data)
+	return err
+}
+
+func TestF28_a_codec_that_keeps_and_changes_its_bytes_changes_nothing_else(t *testing.T) {
+	var seen [][]byte
+	reverse := turnstone.NewActivity("Reverse", func(_ turnstone.ActivityContext, s []byte) ([]byte, error) {
+		for _, data := range seen {
+			spoil(data)
+		}
+		if string(s) == "bad" {
+			return nil, &turnstone.Error{Message: "no", Details: "why"}
+		}
+		return append(s, '!'), nil
+	})
+	r := turnstone.NewRegistry(turnstone.WithCodec(hoarder{&seen}))
+	o := turnstone.NewOrchestration("O", func(ctx *turnstone.Context, in string) ([]string, error) {
+		out, err := reverse.Call(ctx, []byte(in))
+		if err != nil {
+			return nil, err
+		}
+		_, failed := reverse.Call(ctx, []byte("bad"))
+		first, _, err1 := turnstone.Details[string](failed)
+		second, _, err2 := turnstone.Details[string](failed)
+		return []string{string(out), first, second}, errors.Join(err1, err2)
+	})
+	if err := r.Register(reverse, o); err != nil {
+		t.Fatal(err)
+	}
+	both(t, func(t *testing.T, cold bool) {
+		d := newDriver(t)
+		d.registry, d.cold = r, cold
+		d.run("O", "i", "in").completes(t, []string{"in!", "why", "why"})
+	})
+}
+
+// grabs decodes itself, keeps the bytes that it is given and changes them.
+type grabs struct{ text string }
+
+func (g grabs) MarshalJSON() ([]byte, error) { return json.Marshal(g.text) }
+func (g *grabs) UnmarshalJSON(data []byte) error {
+	err := json.Unmarshal(data, &g.text)
+	spoil(data)
+	return err
+}
+
+func TestF28_a_type_that_changes_its_JSON_changes_nothing_else(t *testing.T) {
+	echo := turnstone.NewActivity("Echo", func(_ turnstone.ActivityContext, g struct{ G grabs }) ([]grabs, error) {
+		return []grabs{g.G}, nil
+	})
+	o := turnstone.NewOrchestration("O", func(ctx *turnstone.Context, in map[string]grabs) ([]grabs, error) {
+		return echo.Call(ctx, struct{ G grabs }{in["a"]})
+	})
+	both(t, func(t *testing.T, cold bool) {
+		d := newDriver(t, echo, o)
+		d.cold = cold
+		out := d.run("O", "i", map[string]grabs{"a": {"text"}})
+		out.completes(t, []grabs{{"text"}})
+		if in := out.history[0].GetStarted().GetInput(); string(in) != `{"a":"text"}` {
+			t.Errorf("the started event has %s", in)
+		}
+	})
+}
+
+// A value that is decoded shares nothing with the bytes, so they are not copied for it.
+func TestF28_decoded_values_cost_no_copy(t *testing.T) {
+	data := []byte(`"` + string(bytes.Repeat([]byte("x"), 4096)) + `"`)
+	once := func(f func()) float64 { return testing.AllocsPerRun(100, f) }
+	if n := once(func() { _, _ = turnstone.DecodeValue[string](turnstone.JSON, data) }); n > 2 {
+		t.Errorf("a string is decoded with %v allocations, want 2: the value and what it is decoded into", n)
+	}
+	if n := once(func() { _, _ = turnstone.EncodeValue(turnstone.JSON, 7_000_000) }); n > 2 {
+		t.Errorf("a number is encoded with %v allocations, want 2: the bytes and the number as an any", n)
+	}
+	if n := once(func() { _, _ = turnstone.DecodeValue[turnstone.Raw](turnstone.JSON, data) }); n != 1 && n != 2 {
+		t.Errorf("raw bytes are handed over with %v allocations", n)
+	}
+}
