@@ -82,6 +82,7 @@ func fresh(rc *replay.Context, env *environment) *Context { return &Context{rc: 
 // encode turns an author's value into bytes. A value that the codec refuses is a programmer's error: it panics, and
 // the orchestration fails with kind [KindPanicked].
 func (c *Context) encode(what string, v any) []byte {
+	c.rc.Check() // a panic on a goroutine of the author's would end the process
 	data, err := encode(c.env.codec, v)
 	if err != nil {
 		panic("cannot encode " + what + ": " + err.Error())

@@ -90,8 +90,7 @@ func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestra
 		panic("no orchestration " + start.GetName())
 	}
 	e := &execution{d: d, timers: map[uint64]int64{}}
-	e.cfg = replay.Config{Instance: instance, Execution: n, Name: start.GetName(), Version: version, Func: fn,
-		GoroutineID: replay.GoroutineID}
+	e.cfg = replay.Config{Instance: instance, Execution: n, Name: start.GetName(), Version: version, Func: fn}
 	e.inbox = []*turnpb.Message{{Kind: &turnpb.Message_Start{Start: start}}}
 	for _, ev := range d.early {
 		e.inbox = append(e.inbox, event(ev))

@@ -136,6 +136,33 @@ func TestATurnThatSpoilsItsContextIsNeverCommitted(t *testing.T) {
 	})
 }
 
+// TestF30_a_turn_whose_context_is_misused_after_it_is_not_committed: a goroutine that a deferred function starts, while
+// the code of a cancelled execution is unwound.
+func TestF30_a_turn_whose_context_is_misused_after_it_is_not_committed(t *testing.T) {
+	inWorldWith(t, Config{MaxAttempts: 2}, func(w *world) {
+		w.attach(basics().orchestration("foreign", func(c *replay.Context, _ []byte) ([]byte, error) {
+			defer func() {
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					c.Now()
+				}()
+				<-done
+			}()
+			return waiter(c, nil)
+		}))
+		w.start("a", "foreign", "")
+		w.cancel("a", "stop")
+		pass(time.Minute)
+		if why := w.failed("a"); why.GetPoison() == nil {
+			t.Errorf("failed with %v", why)
+		}
+		if n := w.e.Counters().SpoiledTurns; n != 2 {
+			t.Errorf("%d spoiled turns, want 2", n)
+		}
+	})
+}
+
 // TestACoroutineThatCannotBeUnwoundIsCounted: a deferred function blocks at an eviction.
 func TestACoroutineThatCannotBeUnwoundIsCounted(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -11,7 +11,9 @@ func (c *Context) Go(fn func(*Context) (any, error)) *Future {
 	m.seq++
 	f.seq = m.seq
 	f.link(c.co)
+	f.site = callSite(c.co, 3)
 	f.co = m.spawn(fn, f)
+	f.co.site = f.site
 	m.checkPending(c.co)
 	return f
 }

@@ -46,6 +46,9 @@ type ChildOptions struct {
 	Policy turnpb.ChildPolicy
 }
 
+// Check does nothing but what every method does first: a caller that is not the context's coroutine ends here.
+func (c *Context) Check() { c.m.enter(c.co) }
+
 // Instance is the id of the instance.
 func (c *Context) Instance() string { c.m.enter(c.co); return c.m.cfg.Instance }
 
@@ -198,7 +201,7 @@ func (m *Machine) emit(co *coroutine, f *Future) *Future {
 	m.seq++
 	f.seq = m.seq
 	if f.kind <= opChild || f.kind == opDetached {
-		f.site = callSite()
+		f.site = callSite(co, 4)
 	}
 	if f.kind <= opChild || f.kind == opContinue {
 		f.link(co)

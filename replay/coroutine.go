@@ -11,12 +11,12 @@ import (
 // of engine and coroutines runs at any moment.
 type coroutine struct {
 	m      *Machine
-	number uint64 // creation order; the lowest ready one runs
-	handed uint64 // the number of its last hand-over
-	gid    uint64 // its goroutine, if Config.GoroutineID is set
+	number uint64  // creation order; the lowest ready one runs
+	on     uintptr // its goroutine; 0 before it has run
 	ctx    Context
 	fn     func(*Context) (any, error)
 	future *Future // nil for the handler
+	site   *site   // where the author's code started it; nil for the handler
 
 	next  func() (struct{}, bool)
 	stop  func()
@@ -46,9 +46,8 @@ type coroutine struct {
 func (co *coroutine) body(yield func(struct{}) bool) {
 	growStack()
 	co.yield = yield
-	if id := co.m.cfg.GoroutineID; id != nil {
-		co.gid = id()
-	}
+	co.on = goroutine()
+	co.m.holder.Store(co.on)
 	returned := false
 	defer func() {
 		if !returned {
@@ -194,17 +193,15 @@ func (m *Machine) resume(co *coroutine) {
 	}
 }
 
-// give makes a coroutine the one that runs. Every hand-over has a number; see enter.
+// give makes a coroutine the one that runs. One that has never run says itself, first of all, where it runs.
 func (m *Machine) give(co *coroutine) {
-	m.handovers++
-	co.handed = m.handovers
 	m.current = co
-	m.baton.Store(m.handovers)
+	m.holder.Store(co.on)
 }
 
 // take makes the engine the one that runs.
 func (m *Machine) take() {
-	m.baton.Store(0)
+	m.holder.Store(0)
 	m.current = nil
 }
 
