@@ -168,6 +168,7 @@ func (c *Context) ContinueAsNew(input []byte, version string) *Future {
 	m.enter(c.co)
 	m.checkPayload("orchestration input", input)
 	checkText("version", version)
+	m.continuing = true
 	return m.emit(c.co, &Future{kind: opContinue, input: bytes.Clone(input), version: version})
 }
 

@@ -114,9 +114,6 @@ func (m *Machine) convertOne(msg *turnpb.Message) bool {
 		return false
 	}
 	m.d.Events = append(m.d.Events, e)
-	if why := completionFailure(e); why != nil && failure.Aborts(why) {
-		m.failTurn(why)
-	}
 	return true
 }
 

@@ -70,8 +70,10 @@ type Machine struct {
 	cancelled *string
 	panicked  *turnpb.Failure
 	next      *Future // the first continue-as-new
-	output    []byte
-	failed    *turnpb.Failure // the handler returned an error
+	// continuing: code has asked for one; it is next when its turn among the actions comes.
+	continuing bool
+	output     []byte
+	failed     *turnpb.Failure // the handler returned an error
 
 	status *string
 	kv     map[string]kvValue

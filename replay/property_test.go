@@ -80,10 +80,15 @@ func (w *world) message(t *rapid.T, execution uint64) *turnpb.Message {
 	case kind < 60 && len(w.timers) > 0:
 		return inExecution(msgTF(take(&w.timers)), execution)
 	case kind < 75 && len(w.children) > 0:
-		if id := take(&w.children); kind < 70 {
+		switch id := take(&w.children); {
+		case kind < 69:
 			return inExecution(msgSC(id, data), execution)
-		} else {
+		case kind < 73:
 			return inExecution(msgSF(id, failure.Cancelled(data)), execution)
+		case kind < 74:
+			return inExecution(msgSF(id, failure.Nondeterminism("r", data)), execution)
+		default:
+			return inExecution(msgSF(id, failure.PoisonOrchestration("child", 1, 11, 10, data)), execution)
 		}
 	case kind < 87:
 		return msgXE("event-"+name, data)

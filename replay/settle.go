@@ -176,7 +176,11 @@ func (m *Machine) giveUp(f *Future, k mark, reason, childReason string, end endi
 func (m *Machine) closeOpen(end ending) {
 	for i := range m.open.all {
 		f := m.open.all[i].f
-		if f == nil || !m.mustClose(f, end) {
+		if f == nil {
+			continue
+		}
+		if !m.mustClose(f, end) {
+			m.tell(f, end)
 			continue
 		}
 		k := m.ledger.get(f.event)
@@ -220,6 +224,17 @@ func (m *Machine) mustClose(f *Future, end ending) bool {
 		return end == endFatal || m.unsent(f, end)
 	default:
 		return true
+	}
+}
+
+// tell cancels a child that is waited for when its parent is cancelled. It stays open: the parent ends when it has ended.
+func (m *Machine) tell(f *Future, end ending) {
+	if end != endCancelled || f.policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT || f.told {
+		return
+	}
+	f.told = true
+	if m.d != nil && m.fresh {
+		m.giveUp(f, 0, "", childCancelled, end)
 	}
 }
 
