@@ -130,6 +130,10 @@ func TestATurnThatSpoilsItsContextIsNeverCommitted(t *testing.T) {
 		if why := w.failed("a"); why.GetPoison() == nil {
 			t.Errorf("failed with %v", why)
 		}
+		// F_37: its first turn has no code, and yet the version that the code would have had.
+		if v := w.history("a", 1)[0].Events[0].GetStarted().GetVersion(); v != "1.0.0" || w.head("a").Version != v {
+			t.Errorf("started as version %q, head %q", v, w.head("a").Version)
+		}
 		if n := w.e.Counters().SpoiledTurns; n != 2 {
 			t.Errorf("%d spoiled turns, want 2", n)
 		}
