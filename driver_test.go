@@ -44,6 +44,7 @@ type outcome struct {
 	failure    *turnstone.Failure
 	executions int
 	history    []*turnpb.Event
+	sites      []*turnpb.CallSite
 	stuck      bool
 	spoiled    error
 }
@@ -109,15 +110,15 @@ func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestra
 		d.detached = append(d.detached, dec.Detached...)
 		switch dec.Outcome {
 		case replay.Completed:
-			return outcome{output: dec.Output, history: e.events()}, nil
+			return outcome{output: dec.Output, history: e.events(), sites: e.sites()}, nil
 		case replay.Failed:
-			return outcome{failure: turnstone.NewFailure(dec.Failure, d.registry.Codec()), history: e.events()}, nil
+			return outcome{failure: turnstone.NewFailure(dec.Failure, d.registry.Codec()), history: e.events(), sites: e.sites()}, nil
 		case replay.ContinuedAsNew:
 			return outcome{}, dec.Next
 		}
 		e.perform(dec)
 		if len(e.inbox) == 0 && !e.elapse() {
-			return outcome{stuck: true, history: e.events()}, nil
+			return outcome{stuck: true, history: e.events(), sites: e.sites()}, nil
 		}
 	}
 	panic("the orchestration does not end")
@@ -154,6 +155,20 @@ func (e *execution) turn() replay.Decision {
 		}, Events: dec.Events})
 	}
 	return dec
+}
+
+// sites are the call sites of all turns, each with its text.
+func (e *execution) sites() (all []*turnpb.CallSite) {
+	texts := map[uint32]string{}
+	for _, s := range e.segments {
+		for _, c := range s.Header.GetCallSites() {
+			if c.GetText() != "" {
+				texts[c.GetHash()] = c.GetText()
+			}
+			all = append(all, &turnpb.CallSite{Event: c.GetEvent(), Text: texts[c.GetHash()]})
+		}
+	}
+	return all
 }
 
 func (e *execution) events() []*turnpb.Event {

@@ -165,6 +165,7 @@ func (t *turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
 	header := &turnpb.SegmentHeader{
 		Turn: c.Turn + 1, TimeMs: t.input.TimeMs, Entropy: t.input.Entropy[:], Origin: d.Origin,
 		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites,
+		PanicStack: d.PanicStack,
 	}
 	if t.doom != nil {
 		header.Origin = t.doom.origin

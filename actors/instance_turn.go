@@ -365,6 +365,10 @@ func (in *instance) settle() {
 		in.spoilt(t, err)
 		return
 	}
+	if stack := t.decision.PanicStack; stack != "" {
+		in.e.cfg.Logger.Error("an orchestration panicked", "instance", in.id, "orchestration", t.name, "version", t.version,
+			"stack", stack)
+	}
 	in.proposeCommit(t)
 }
 

@@ -108,7 +108,7 @@ func (m *Machine) aborted(f *Future, why *turnpb.Failure) *turnpb.Failure {
 		return why
 	}
 	text := func(message string) string {
-		return "sub-orchestration " + strconv.Quote(f.name) + ", instance " + strconv.Quote(m.fullInstance(f.instance)) + ": " + message
+		return "sub-orchestration " + strconv.Quote(f.name) + ", instance " + strconv.Quote(m.childID(f)) + ": " + message
 	}
 	switch c := why.GetCategory().(type) {
 	case *turnpb.Failure_Infrastructure:
@@ -240,7 +240,8 @@ func (m *Machine) bindOrphan(e *turnpb.Event) {
 		f.kind, f.name = opQueue, k.QueueSubscribed.GetName()
 	case *turnpb.Event_SubOrchestrationScheduled:
 		f.kind, f.name = opChild, k.SubOrchestrationScheduled.GetName()
-		f.instance, f.policy = k.SubOrchestrationScheduled.GetInstance(), k.SubOrchestrationScheduled.GetPolicy()
+		f.instance, f.own = k.SubOrchestrationScheduled.GetInstance(), k.SubOrchestrationScheduled.GetOwnId()
+		f.policy = k.SubOrchestrationScheduled.GetPolicy()
 	default:
 		return
 	}

@@ -37,8 +37,7 @@ type ActivityOptions struct {
 
 // ChildOptions are the optional parts of a sub-orchestration.
 type ChildOptions struct {
-	// ID is the child's instance id. Empty: made from the parent's id and the event. The prefix sub:: is reserved:
-	// an ID that begins with it gets the parent's id in front.
+	// ID is the child's instance id, used as it is. Empty: made from the parent's id and the event.
 	ID string
 	// Version is the version to start. Empty: the registry's policy decides. It is not part of the replay match.
 	Version string
@@ -144,9 +143,7 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 	if f.policy == turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
 		f.policy = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
 	}
-	if !strings.HasPrefix(o.ID, "sub::pending_") {
-		f.instance = o.ID
-	}
+	f.instance, f.own = o.ID, o.ID != ""
 	return m.emit(c.co, f)
 }
 

@@ -35,6 +35,7 @@ type coroutine struct {
 	returned bool
 	panicked bool
 	reason   string // the panic's text
+	stack    string // where it panicked
 
 	older, newer *coroutine // all that are not done, for Close
 }
@@ -75,7 +76,7 @@ func touch(room *[1600]byte) { room[0] = 1 }
 func (co *coroutine) run() {
 	defer func() {
 		if r := recover(); r != nil {
-			co.panicked, co.reason = true, panicText(r)
+			co.panicked, co.reason, co.stack = true, panicText(r), stackText()
 		}
 	}()
 	co.value, co.err = co.fn(&co.ctx)
@@ -184,8 +185,7 @@ func (m *Machine) resume(co *coroutine) {
 		m.halt()
 	case co.panicked:
 		m.retire(co)
-		m.panicked = failure.Panicked(co.reason)
-		m.halt()
+		m.panic(co)
 	case co.returned:
 		m.retire(co)
 		m.finish(co)

@@ -55,6 +55,8 @@ type Future struct {
 	// inline: a system activity that the turn answers itself.
 	inline bool
 	policy turnpb.ChildPolicy
+	// own: a child was given its id.
+	own bool
 	// told: a child that is waited for has been sent the cancel of its parent.
 	told  bool
 	event uint64 // 0 until bound

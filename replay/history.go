@@ -91,6 +91,7 @@ func (m *Machine) endSegment() {
 	}
 	// The execution had decided how to end and waited only for children: nothing else stayed open.
 	if m.fatal == nil && m.waiting() {
+		m.panicStack = ""
 		m.stopHeld()
 		m.closeOpen(m.ending())
 	}

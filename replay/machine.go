@@ -64,12 +64,13 @@ type Machine struct {
 	resumed    bool // code was resumed since this was last cleared
 
 	// How the execution ends, by rank: fatal, cancelled, panicked, continued, returned.
-	fatal     *turnpb.Failure
-	overLimit bool // fatal is a limit of the configuration
-	forced    bool // fatal was given to End: nothing overrides it
-	cancelled *string
-	panicked  *turnpb.Failure
-	next      *Future // the first continue-as-new
+	fatal      *turnpb.Failure
+	overLimit  bool // fatal is a limit of the configuration
+	forced     bool // fatal was given to End: nothing overrides it
+	cancelled  *string
+	panicked   *turnpb.Failure
+	panicStack string  // where, until a segment has it
+	next       *Future // the first continue-as-new
 	// continuing: code has asked for one; it is next when its turn among the actions comes.
 	continuing bool
 	output     []byte

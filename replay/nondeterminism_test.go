@@ -335,14 +335,18 @@ func TestChildIDs(t *testing.T) {
 			t.Errorf("started %q", d.Children[0].Instance)
 		}
 	})
-	t.Run("the reserved prefixes", func(t *testing.T) {
-		for given, want := range map[string]string{"sub::mine": "inst::sub::mine", "sub::pending_7": "inst::sub::2"} {
-			d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
-				c.Child("C", nil, replay.ChildOptions{ID: given}).Await()
+	t.Run("F_49 an id that is given is used as it is, also if it looks like an automatic one", func(t *testing.T) {
+		for _, given := range []string{"sub::mine", "sub::2", "sub::pending_7", "x"} {
+			s := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+				f := c.Child("C", nil, replay.ChildOptions{ID: given})
+				c.Race(f, c.WaitEvent("stop", buffered))
 				return nil, nil
-			}, events(evS(1)))
-			if d.Children[0].Instance != want {
-				t.Errorf("%q started %q, want %q", given, d.Children[0].Instance, want)
+			})
+			if d := s.turn(msgStart()); d.Children[0].Instance != given {
+				t.Errorf("%q started %q", given, d.Children[0].Instance)
+			}
+			if d := s.turn(msgXE("stop", "")); len(d.CancelledChildren) != 1 || d.CancelledChildren[0].Instance != given {
+				t.Errorf("%q: cancelled %+v", given, d.CancelledChildren)
 			}
 		}
 	})

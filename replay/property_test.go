@@ -276,6 +276,7 @@ func sameAsRebuilt(t *rapid.T, cfg replay.Config, history []replay.Segment, in r
 func render(d replay.Decision) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "outcome %d converted %d spoiled %v origin %v progress %v\n", d.Outcome, d.Converted, d.Spoiled, d.Origin, d.Progress)
+	fmt.Fprintf(&b, "  panic %q\n", d.PanicStack)
 	for _, e := range d.Events {
 		raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
 		fmt.Fprintf(&b, "  %d %s %d %q %v\n", e.GetId(), replay.KindName(e), e.GetSource(), raw, err)

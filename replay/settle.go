@@ -64,6 +64,7 @@ type crumb struct {
 // has to do.
 func (m *Machine) settle() {
 	m.checkState()
+	m.d.PanicStack, m.panicStack = m.panicStack, ""
 	end := m.ending()
 	if end == endContinued {
 		m.checkCarried()
@@ -165,7 +166,7 @@ func (m *Machine) giveUp(f *Future, k mark, reason, childReason string, end endi
 		m.d.CancelledActivities = append(m.d.CancelledActivities, f.event)
 	case opChild:
 		m.d.CancelledChildren = append(m.d.CancelledChildren, CancelledChild{
-			Event: f.event, Instance: m.fullInstance(f.instance), Reason: childReason, Unsent: m.unsent(f, end)})
+			Event: f.event, Instance: m.childID(f), Reason: childReason, Unsent: m.unsent(f, end)})
 	}
 }
 
@@ -267,7 +268,7 @@ func (m *Machine) dispatch(end ending) {
 				}
 			case opChild:
 				if !m.unsent(f, end) {
-					m.d.Children = append(m.d.Children, Child{Event: f.event, Instance: m.fullInstance(f.instance),
+					m.d.Children = append(m.d.Children, Child{Event: f.event, Instance: m.childID(f),
 						Name: f.name, Version: f.version, Input: f.input, Policy: f.policy})
 				}
 			}

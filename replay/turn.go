@@ -75,6 +75,9 @@ type Decision struct {
 	Rejected []*turnpb.RejectedMessage
 	// CallSites has one entry for each schedule event in Events.
 	CallSites []*turnpb.CallSite
+	// PanicStack is where the code panicked in this turn, innermost call first, a line each; its size is bounded. It is
+	// outside what Verify compares: other builds have other lines.
+	PanicStack string
 	// Origin is CODE, or LIMIT if a configured limit ended the execution.
 	Origin turnpb.SegmentOrigin
 
