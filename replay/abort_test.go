@@ -190,6 +190,19 @@ func TestF45_the_result_stands_whatever_a_waited_for_child_does(t *testing.T) {
 	}
 }
 
+// TestF45_a_message_that_answers_nothing_does_not_change_a_decided_end: it is rejected, while a child holds the end.
+func TestF45_a_message_that_answers_nothing_does_not_change_a_decided_end(t *testing.T) {
+	s := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+		policyChild(c, "wait", policyWait)
+		return []byte("out"), nil
+	})
+	wantRunning(t, s.turn(msgStart()))
+	d := s.turn(msgTF(99), msgAC(2, "of another kind"))
+	wantRunning(t, d)
+	wantRejected(t, d, 2)
+	wantCompleted(t, s.turn(msgSC(2, "")), "out")
+}
+
 // TestF47_the_failure_of_a_child_names_child_and_instance.
 func TestF47_the_failure_of_a_child_names_child_and_instance(t *testing.T) {
 	run := func(id string, why *turnpb.Failure) replay.Decision {
