@@ -259,7 +259,7 @@ func (t *turn) execute() {
 	if t.fresh {
 		t.machine = replay.New(replay.Config{
 			Instance: t.head.ID, Execution: max(t.head.Execution, 1), Name: t.name, Version: t.version, Func: t.fn,
-			Limits: e.replayLimits(), Stray: t.stray,
+			Limits: e.replayLimits(), Stray: t.stray, Unlocked: true,
 		})
 		e.machines.add(t.machine)
 		t.machine.Load(t.segments)

@@ -51,6 +51,7 @@ func (co *coroutine) body(yield func(struct{}) bool) {
 	co.m.holder.Store(co.on)
 	returned := false
 	defer func() {
+		co.unlock()
 		if !returned {
 			co.exited = true
 			yield(struct{}{})
@@ -85,8 +86,23 @@ func (co *coroutine) run() {
 
 // block gives control back to the engine until the coroutine is made ready.
 func (co *coroutine) block() {
+	co.unlock()
 	if !co.yield(struct{}{}) || co.exiting {
 		co.exit()
+	}
+}
+
+// threadLocksMax is how many locks of its thread a coroutine may hold where it gives control back.
+const threadLocksMax = 8
+
+// unlock undoes what code has done with runtime.LockOSThread. The runtime would end the process at a hand-over of a
+// coroutine that is locked to its thread. Nothing says whether one is, and to undo what was not done costs nothing.
+func (co *coroutine) unlock() {
+	if !co.m.cfg.Unlocked {
+		return
+	}
+	for range threadLocksMax {
+		runtime.UnlockOSThread()
 	}
 }
 

@@ -190,7 +190,8 @@ func inExecution(m *turnpb.Message, execution uint64) *turnpb.Message {
 
 // config is the machine that the cases run.
 func config(fn replay.Func) replay.Config {
-	return replay.Config{Instance: "inst", Execution: 1, Name: "Test", Version: "1.0.0", Func: fn}
+	return replay.Config{Instance: "inst", Execution: 1, Name: "Test", Version: "1.0.0", Func: fn,
+		Unlocked: true}
 }
 
 // flat is a history that some earlier turns left, as one segment.

@@ -122,6 +122,30 @@ func TestF30_a_goroutine_that_calls_an_activity_is_found_100_times_of_100(t *tes
 	}
 }
 
+// TestF30_code_that_locks_its_thread_does_not_end_the_process: where it waits, where it returns, where it panics, where it
+// leaves its goroutine and where it is unwound.
+func TestF30_code_that_locks_its_thread_does_not_end_the_process(t *testing.T) {
+	lock := func() { runtime.LockOSThread(); runtime.LockOSThread() }
+	waits := func(c *replay.Context) { _, _ = activity(c, "A", "").Await() }
+	for name, code := range map[string]func(c *replay.Context){
+		"waits":   func(c *replay.Context) { lock(); waits(c); lock() },
+		"panics":  func(c *replay.Context) { waits(c); lock(); panic("oops") },
+		"exits":   func(c *replay.Context) { waits(c); lock(); runtime.Goexit() },
+		"unwound": func(c *replay.Context) { defer lock(); waits(c); lock(); c.WaitEvent("never", buffered).Await() },
+		"child": func(c *replay.Context) {
+			c.Go(func(c *replay.Context) (any, error) { lock(); return 1, nil }).Await()
+			waits(c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) { code(c); return nil, nil })
+			wantRunning(t, s.turn(msgStart()))
+			s.turn(msgAC(2, ""))
+			s.resident.Close()
+		})
+	}
+}
+
 func TestMisuse(t *testing.T) {
 	t.Run("between turns", func(t *testing.T) {
 		var leaked *replay.Context

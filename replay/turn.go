@@ -22,6 +22,9 @@ type Config struct {
 	// exit. The machine uses it to end a parked coroutine. Nil: a goroutine started and awaited by the machine's
 	// default, for tests.
 	Unwind func(func())
+	// Unlocked says that no goroutine which uses the machine is locked to its thread. A lock that code takes with
+	// runtime.LockOSThread then ends where the code waits or returns; otherwise it ends the process there.
+	Unlocked bool
 	// Limits bound what a turn may do. The zero value has the documented defaults.
 	Limits Limits
 	// KV is the key-value store as the previous execution left it. The machine does not change the map.
