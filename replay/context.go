@@ -198,7 +198,9 @@ func (m *Machine) emit(co *coroutine, f *Future) *Future {
 	f.m = m
 	m.seq++
 	f.seq = m.seq
-	if f.kind <= opChild || f.kind == opDetached {
+	// A schedule event's site is recorded. That of anything else is only for the report of a divergence, which a fresh
+	// turn cannot have.
+	if f.schedules() || !m.fresh {
 		f.site = callSite(co, 4)
 	}
 	if f.kind <= opChild || f.kind == opContinue {

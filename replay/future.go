@@ -89,6 +89,9 @@ type Future struct {
 	err    error
 }
 
+// schedules says whether its event starts something or waits for it.
+func (f *Future) schedules() bool { return f.kind <= opChild || f.kind == opDetached }
+
 // Event is the id of the event that records what was asked for; 0 until it is recorded, and for a coroutine.
 func (f *Future) Event() uint64 {
 	f.m.enterAny()

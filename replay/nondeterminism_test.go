@@ -53,6 +53,23 @@ func TestScheduleMismatch(t *testing.T) {
 		texts []string
 	}{
 		{"RE_042", minute, events(evS(1), evAS(2, "A", "x")), []string{"event 2", "ActivityScheduled \"A\"", "asked for timer", "minute (fresh_test.go:"}},
+		{"F_33 a key", func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.KVSet("k", nil)
+			return nil, nil
+		}, events(evS(1), evAS(2, "A", "x")), []string{"asked for key-value set \"k\" at replay_test.TestScheduleMismatch", "(nondeterminism_test.go:"}},
+		{"F_33 a status", func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.SetStatus(nil)
+			return nil, nil
+		}, events(evS(1), evAS(2, "A", "x")), []string{"asked for custom status at replay_test.TestScheduleMismatch"}},
+		{"F_33 pruned keys", func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.KVSet("k", nil)
+			c.KVPruneBefore(1 << 60)
+			return nil, nil
+		}, events(evS(1), evKVSet(2, "k", ""), evAS(3, "A", "x")), []string{"asked for key-value clear \"k\" at replay_test.TestScheduleMismatch"}},
+		{"F_33 the next execution", func(c *replay.Context, _ []byte) ([]byte, error) {
+			_, err := c.ContinueAsNew(nil, "").Await()
+			return nil, err
+		}, events(evS(1), evAS(2, "A", "x")), []string{"nothing more than to continue as new at replay_test.TestScheduleMismatch"}},
 		{"RE_043", one("A", "x"), events(evS(1), evTC(2)), []string{"TimerCreated", "asked for activity \"A\" with \"x\""}},
 		{"RE_044", one("ActivityB", "x"), events(evS(1), evAS(2, "ActivityA", "x")), []string{"\"ActivityA\"", "\"ActivityB\"", "the names differ"}},
 		{"RE_045", one("A", "input-y"), events(evS(1), evAS(2, "A", "input-x")), []string{"input-x", "input-y", "the inputs differ"}},
