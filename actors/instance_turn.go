@@ -259,7 +259,7 @@ func (t *turn) execute() {
 	if t.fresh {
 		t.machine = replay.New(replay.Config{
 			Instance: t.head.ID, Execution: max(t.head.Execution, 1), Name: t.name, Version: t.version, Func: t.fn,
-			Limits: e.replayLimits(), Stray: t.stray, Unlocked: true,
+			Limits: e.replayLimits(), Stray: e.stray, Unlocked: true,
 		})
 		e.machines.add(t.machine)
 		t.machine.Load(t.segments)
@@ -325,25 +325,22 @@ func (in *instance) turnDone(m *turnMsg) {
 // spoilt gives back a turn whose decision is worth nothing.
 func (in *instance) spoilt(t *turn, why error) {
 	in.e.counts.spoiledTurns.Add(1)
-	t.logSpoilt("a turn is worthless and is run again", why)
-	in.strike(t)
-	in.machine = t.machine
-	in.reload()
-}
-
-func (t *turn) logSpoilt(text string, why error) {
 	stack := ""
 	var misuse *replay.MisuseError
 	if errors.As(why, &misuse) {
 		stack = misuse.Stack
 	}
-	t.in.e.cfg.Logger.Error(text, "instance", t.in.id, "orchestration", t.name, "version", t.version, "error", why,
-		"stack", stack)
+	in.e.cfg.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
+		"version", t.version, "error", why, "stack", stack)
+	in.strike(t)
+	in.machine = t.machine
+	in.reload()
 }
 
 // stray logs what code does with its context when no turn can fail for it any more.
-func (t *turn) stray(why *replay.MisuseError) {
-	t.logSpoilt("a goroutine that an orchestration left behind used its context: the call did nothing", why)
+func (e *Engine) stray(why *replay.MisuseError) {
+	e.cfg.Logger.Error("a goroutine that an orchestration left behind used its context: the call did nothing",
+		"instance", why.Instance, "error", error(why), "stack", why.Stack)
 }
 
 // settle proposes a turn that has ended, once none of its own messages is being accepted.
