@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -289,4 +290,57 @@ func TestMisuseFromAForeignGoroutine(t *testing.T) {
 	if !errors.Is(out.spoiled, replay.ErrMisuse) {
 		t.Fatalf("spoiled %v, output %s, failure %v", out.spoiled, out.output, out.failure)
 	}
+}
+
+// TestF30_every_method_of_a_context_or_a_future_is_checked calls them all, with arguments that are zero, from a
+// goroutine of the author's.
+func TestF30_every_method_of_a_context_or_a_future_is_checked(t *testing.T) {
+	resolved := func(ctx *turnstone.Context) any {
+		f := upper.Start(ctx, "x")
+		_, _ = f.Await()
+		return f
+	}
+	for _, pick := range []func(ctx *turnstone.Context) any{
+		func(ctx *turnstone.Context) any { return ctx },
+		func(ctx *turnstone.Context) any { return upper.Start(ctx, "x") },
+		resolved,
+	} {
+		for i := 0; ; i++ {
+			more, name := false, ""
+			d := newDriver(t, upper, orchestration(func(ctx *turnstone.Context) (string, error) {
+				v := reflect.ValueOf(pick(ctx))
+				if more = i < v.NumMethod(); !more {
+					return "", nil
+				}
+				name = fmt.Sprint(v.Type(), " ", v.Type().Method(i).Name)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					callWithZeros(v.Method(i))
+					t.Errorf("%s returned", name)
+				}()
+				<-done
+				return "", nil
+			}))
+			out := d.run("O", "i", struct{}{})
+			if !more {
+				break
+			}
+			if !errors.Is(out.spoiled, replay.ErrMisuse) {
+				t.Errorf("%s: spoiled %v", name, out.spoiled)
+			}
+		}
+	}
+}
+
+func callWithZeros(f reflect.Value) {
+	args := make([]reflect.Value, f.Type().NumIn())
+	for j := range args {
+		args[j] = reflect.Zero(f.Type().In(j))
+	}
+	if f.Type().IsVariadic() {
+		f.CallSlice(args)
+		return
+	}
+	f.Call(args)
 }

@@ -48,9 +48,6 @@ func Results[T any](ctx *Context, futures ...*Future[T]) ([]T, error) {
 // Race waits until one future has resolved, successfully or not, cancels all others, and returns the winner's
 // position. If several have resolved already, the first in the order of the arguments wins. No futures: -1.
 func Race(ctx *Context, futures ...Awaitable) int {
-	if len(futures) == 0 {
-		return -1
-	}
 	return ctx.rc.Race(inner(futures)...)
 }
 
@@ -63,9 +60,6 @@ func Race(ctx *Context, futures ...Awaitable) int {
 //	case 1: // too late
 //	}
 func Select(ctx *Context, futures ...Awaitable) int {
-	if len(futures) == 0 {
-		return -1
-	}
 	return ctx.rc.Select(inner(futures)...)
 }
 

@@ -46,6 +46,7 @@ type outcome struct {
 	failure    *turnstone.Failure
 	executions int
 	history    []*turnpb.Event
+	sites      []*turnpb.CallSite
 	stuck      bool
 	spoiled    error
 }
@@ -92,8 +93,7 @@ func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestra
 		panic("no orchestration " + start.GetName())
 	}
 	e := &execution{d: d, timers: map[uint64]int64{}}
-	e.cfg = replay.Config{Instance: instance, Execution: n, Name: start.GetName(), Version: version, Func: fn,
-		GoroutineID: replay.GoroutineID}
+	e.cfg = replay.Config{Instance: instance, Execution: n, Name: start.GetName(), Version: version, Func: fn}
 	e.inbox = []*turnpb.Message{{Kind: &turnpb.Message_Start{Start: start}}}
 	for _, ev := range d.early {
 		e.inbox = append(e.inbox, event(ev))
@@ -112,15 +112,15 @@ func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestra
 		d.detached = append(d.detached, dec.Detached...)
 		switch dec.Outcome {
 		case replay.Completed:
-			return outcome{output: dec.Output, history: e.events()}, nil
+			return outcome{output: dec.Output, history: e.events(), sites: e.sites()}, nil
 		case replay.Failed:
-			return outcome{failure: turnstone.NewFailure(dec.Failure, d.registry.Codec()), history: e.events()}, nil
+			return outcome{failure: turnstone.NewFailure(dec.Failure, d.registry.Codec()), history: e.events(), sites: e.sites()}, nil
 		case replay.ContinuedAsNew:
 			return outcome{}, dec.Next
 		}
 		e.perform(dec)
 		if len(e.inbox) == 0 && !e.elapse() {
-			return outcome{stuck: true, history: e.events()}, nil
+			return outcome{stuck: true, history: e.events(), sites: e.sites()}, nil
 		}
 	}
 	panic("the orchestration does not end")
@@ -157,6 +157,20 @@ func (e *execution) turn() replay.Decision {
 		}, Events: dec.Events})
 	}
 	return dec
+}
+
+// sites are the call sites of all turns, each with its text.
+func (e *execution) sites() (all []*turnpb.CallSite) {
+	texts := map[uint32]string{}
+	for _, s := range e.segments {
+		for _, c := range s.Header.GetCallSites() {
+			if c.GetText() != "" {
+				texts[c.GetHash()] = c.GetText()
+			}
+			all = append(all, &turnpb.CallSite{Event: c.GetEvent(), Text: texts[c.GetHash()]})
+		}
+	}
+	return all
 }
 
 func (e *execution) events() []*turnpb.Event {

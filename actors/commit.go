@@ -65,8 +65,19 @@ func (t *turn) addWork(c *persistence.CommitTurn) {
 	for _, timer := range d.CancelledTimers {
 		c.CancelledTimers = append(c.CancelledTimers, persistence.TimerRef{FireAtMs: timer.FireAtMs, Event: timer.Event})
 	}
+	addStarts(c, d)
+}
+
+// addStarts adds the starts of children and detached instances in the order in which the code asked for them: of two
+// that name the same id, the first gets it.
+func addStarts(c *persistence.CommitTurn, d *replay.Decision) {
+	detached := d.Detached
 	for i := range d.Children {
 		child := &d.Children[i]
+		for len(detached) > 0 && detached[0].Event < child.Event {
+			addDetached(c, &detached[0])
+			detached = detached[1:]
+		}
 		c.Children = append(c.Children, persistence.NewChild{
 			Event: child.Event, ID: child.Instance, Policy: uint8(child.Policy),
 		})
@@ -75,13 +86,16 @@ func (t *turn) addWork(c *persistence.CommitTurn) {
 			Link: persistence.Link{Execution: c.Execution, Event: child.Event},
 		})
 	}
-	for i := range d.Detached {
-		child := &d.Detached[i]
-		c.Sends = append(c.Sends, persistence.Send{
-			Kind: persistence.SendStartDetached, To: child.Instance, Name: child.Name, Version: child.Version,
-			Input: child.Input, Link: persistence.Link{Execution: c.Execution, Event: child.Event},
-		})
+	for i := range detached {
+		addDetached(c, &detached[i])
 	}
+}
+
+func addDetached(c *persistence.CommitTurn, d *replay.Detached) {
+	c.Sends = append(c.Sends, persistence.Send{
+		Kind: persistence.SendStartDetached, To: d.Instance, Name: d.Name, Version: d.Version,
+		Input: d.Input, Link: persistence.Link{Execution: c.Execution, Event: d.Event},
+	})
 }
 
 // addOutcome adds the cancels of children, the answer to the parent, and the next execution.
@@ -144,12 +158,14 @@ func (t *turn) answerParent(c *persistence.CommitTurn, m *turnpb.Message) error 
 	return nil
 }
 
-// addSegment encodes the events, once, and returns how many bytes the commit brings to the store.
+// addSegment encodes the events, once, and returns how many bytes the turn is: its segment, and what is handed to the
+// next execution. What is sent is in the segment's events too, and not counted again.
 func (t *turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
 	d := &t.decision
 	header := &turnpb.SegmentHeader{
 		Turn: c.Turn + 1, TimeMs: t.input.TimeMs, Entropy: t.input.Entropy[:], Origin: d.Origin,
 		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites,
+		PanicStack: d.PanicStack,
 	}
 	if t.doom != nil {
 		header.Origin = t.doom.origin
@@ -164,11 +180,8 @@ func (t *turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
 	for _, p := range c.Segment.Parts {
 		size += len(p.Events)
 	}
-	for i := range c.Sends {
-		size += len(c.Sends[i].Input) + len(c.Sends[i].Message)
-	}
 	if c.Next != nil {
-		size += len(c.Next.Start)
+		size += len(c.Next.Start) - len(d.Next.GetInput())
 	}
 	return size, nil
 }

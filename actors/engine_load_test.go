@@ -83,7 +83,6 @@ func TestPassivationUnderLoad(t *testing.T) {
 	for _, resident := range []int64{-1, 1, 64 << 10} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, Config{ResidentBytes: resident})
-			w.unchecked = true
 			w.open()
 			w.attach(basics().orchestration("collect", collect))
 			for i := range instances {

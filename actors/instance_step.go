@@ -195,11 +195,13 @@ func (in *instance) doNow(d *doom) {
 		in.acceptAll()
 		return
 	}
-	if v := &in.view; v.start != nil {
-		in.version, in.fn = v.start.Version, nil
-	} else {
-		in.version, in.fn = v.head.Version, nil
+	switch v := &in.view; {
+	case v.start == nil:
+		in.version = v.head.Version
+	case !in.findForHead(): // the started event has the version that the code would have had
+		in.version = v.start.Version
 	}
+	in.fn = nil
 	in.startTurn(d)
 }
 

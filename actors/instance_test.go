@@ -335,6 +335,37 @@ func TestChildren(t *testing.T) {
 	})
 }
 
+// TestF48_of_two_starts_of_one_id_in_one_turn_the_first_gets_it: a detached one and a child, in the order of the code.
+func TestF48_of_two_starts_of_one_id_in_one_turn_the_first_gets_it(t *testing.T) {
+	child := func(c *replay.Context) *replay.Future {
+		return c.Child("echo", []byte("child"), replay.ChildOptions{ID: "x"})
+	}
+	inWorld(t, func(w *world) {
+		w.attach(basics().orchestration("detached first", func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.Child("echo", []byte("another"), replay.ChildOptions{ID: "y"})
+			c.Detached("echo", "x", []byte("detached"), "")
+			_, err := child(c).Await()
+			return []byte(fmt.Sprint(err)), nil
+		}))
+		w.start("p", "detached first", "")
+		pass(time.Second)
+		w.completed("x", "detached")
+		w.completed("p", `an instance with the id "x" already exists`)
+	})
+	inWorld(t, func(w *world) {
+		w.attach(basics().orchestration("child first", func(c *replay.Context, _ []byte) ([]byte, error) {
+			f := child(c)
+			c.Detached("echo", "x", []byte("detached"), "")
+			_, err := f.Await()
+			return []byte(fmt.Sprint(err)), nil
+		}))
+		w.start("p", "child first", "")
+		pass(time.Second)
+		w.completed("x", "child")
+		w.completed("p", "<nil>")
+	})
+}
+
 // TestCancelReachesTheChildren of the default policy.
 func TestCancelReachesTheChildren(t *testing.T) {
 	inWorld(t, func(w *world) {

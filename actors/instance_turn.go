@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -258,7 +259,7 @@ func (t *turn) execute() {
 	if t.fresh {
 		t.machine = replay.New(replay.Config{
 			Instance: t.head.ID, Execution: max(t.head.Execution, 1), Name: t.name, Version: t.version, Func: t.fn,
-			Limits: e.replayLimits(), GoroutineID: e.cfg.GoroutineID,
+			Limits: e.replayLimits(), Stray: e.stray, Unlocked: true,
 		})
 		e.machines.add(t.machine)
 		t.machine.Load(t.segments)
@@ -308,12 +309,7 @@ func (in *instance) turnDone(m *turnMsg) {
 		in.giveUpLease()
 		in.reload()
 	case t.spoiled != nil:
-		in.e.counts.spoiledTurns.Add(1)
-		in.e.cfg.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
-			"version", t.version, "error", t.spoiled)
-		in.strike(t)
-		in.machine = t.machine
-		in.reload()
+		in.spoilt(t, t.spoiled)
 	case t.overLimit != nil:
 		in.machine = t.machine
 		in.giveBack(t)
@@ -324,6 +320,27 @@ func (in *instance) turnDone(m *turnMsg) {
 		in.phase = phaseSettling
 		in.settle()
 	}
+}
+
+// spoilt gives back a turn whose decision is worth nothing.
+func (in *instance) spoilt(t *turn, why error) {
+	in.e.counts.spoiledTurns.Add(1)
+	stack := ""
+	var misuse *replay.MisuseError
+	if errors.As(why, &misuse) {
+		stack = misuse.Stack
+	}
+	in.e.cfg.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
+		"version", t.version, "error", why, "stack", stack)
+	in.strike(t)
+	in.machine = t.machine
+	in.reload()
+}
+
+// stray logs what code does with its context when no turn can fail for it any more.
+func (e *Engine) stray(why *replay.MisuseError) {
+	e.cfg.Logger.Error("a goroutine that an orchestration left behind used its context: the call did nothing",
+		"instance", why.Instance, "error", error(why), "stack", why.Stack)
 }
 
 // settle proposes a turn that has ended, once none of its own messages is being accepted.
@@ -339,6 +356,15 @@ func (in *instance) settle() {
 		in.giveBack(t)
 		in.reload()
 		return
+	}
+	// A goroutine of the author's may have used the context since the turn ended.
+	if err := t.machine.Spoiled(); err != nil {
+		in.spoilt(t, err)
+		return
+	}
+	if stack := t.decision.PanicStack; stack != "" {
+		in.e.cfg.Logger.Error("an orchestration panicked", "instance", in.id, "orchestration", t.name, "version", t.version,
+			"stack", stack)
 	}
 	in.proposeCommit(t)
 }

@@ -91,6 +91,51 @@ func TestAFullInboxRefuses(t *testing.T) {
 	})
 }
 
+// TestF59_a_turn_counts_each_byte_once: inputs of children are in the events and in what is sent, an output is in the
+// terminal event and in the answer to the parent, the input of the next execution is in the event and in its start.
+func TestF59_a_turn_counts_each_byte_once(t *testing.T) {
+	const big, slack = 10_000, 1_500
+	parent := func(c *replay.Context, in []byte) ([]byte, error) {
+		if len(in) > 0 {
+			return []byte("done"), nil
+		}
+		var all []*replay.Future
+		for range 8 {
+			all = append(all, c.Child("child", make([]byte, big), replay.ChildOptions{}))
+		}
+		c.Detached("child", "detached", make([]byte, big), "")
+		c.All(all...)
+		for _, f := range all {
+			if _, err := f.Await(); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := c.Child("child", nil, replay.ChildOptions{}).Await(); err != nil {
+			return nil, err
+		}
+		if _, err := c.Timer(time.Millisecond).Await(); err != nil {
+			return nil, err
+		}
+		_, err := c.ContinueAsNew(make([]byte, 7*big), "").Await()
+		return nil, err
+	}
+	child := func(_ *replay.Context, in []byte) ([]byte, error) { return make([]byte, 8*(big-len(in))), nil }
+	inWorldWith(t, Config{Limits: limits.Limits{TurnBytes: 9*big + slack}}, func(w *world) {
+		w.attach(basics().orchestration("parent", parent).orchestration("child", child))
+		w.start("p", "parent", "")
+		pass(time.Second)
+		w.completed("p", "done")
+	})
+	inWorldWith(t, Config{Limits: limits.Limits{TurnBytes: 9*big - 1}}, func(w *world) {
+		w.attach(basics().orchestration("parent", parent).orchestration("child", child))
+		w.start("p", "parent", "")
+		pass(time.Second)
+		if text := failure.Display(w.failed("p")); !strings.Contains(text, "turn bytes") {
+			t.Errorf("failed with %q", text)
+		}
+	})
+}
+
 // TestLimitsOfATurn end the instance before anything of the turn is written, and its parent hears of it.
 func TestLimitsOfATurn(t *testing.T) {
 	const big = 10_000

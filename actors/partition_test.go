@@ -180,7 +180,7 @@ func TestAnEpochThatSomebodyElseTookIsReadAgain(t *testing.T) {
 			return true
 		})
 		opened := make(chan error, 1)
-		w.e = Start(Config{Journal: w.journal, Node: "n", Process: "p", Logger: silent(), GoroutineID: replay.GoroutineID},
+		w.e = Start(Config{Journal: w.journal, Node: "n", Process: "p", Logger: silent()},
 			func(err error) { opened <- err })
 		if err := <-opened; err != nil || tries != 2 {
 			t.Errorf("opened after %d refusals: %v", tries, err)
@@ -196,7 +196,7 @@ func TestAnOpenThatCannotReadSaysWhy(t *testing.T) {
 		w.journal = newTape(w.disk)
 		w.journal.Stop(errors.New("the disk is on fire"))
 		opened := make(chan error, 1)
-		w.e = Start(Config{Journal: w.journal, Node: "n", Process: "p", Logger: silent(), GoroutineID: replay.GoroutineID},
+		w.e = Start(Config{Journal: w.journal, Node: "n", Process: "p", Logger: silent()},
 			func(err error) { opened <- err })
 		if err := <-opened; !errors.Is(err, persistence.ErrStopped) {
 			t.Errorf("opened with %v", err)

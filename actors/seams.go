@@ -67,9 +67,6 @@ type Config struct {
 	// ResidentBytes bounds the memory of resident instances (an estimate). Default 128 MiB; negative: nothing stays
 	// resident between turns.
 	ResidentBytes int64
-	// GoroutineID, if set, is handed to the replay core, which then notices every call of a context from a goroutine
-	// that is not its own. It is slow: for simulators and tests. See replay.GoroutineID.
-	GoroutineID func() uint64
 	// InstancesMax bounds the instances that are active at once; beyond it new work is answered with ErrBusy.
 	// Default 200,000.
 	InstancesMax int

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -113,9 +114,42 @@ func TestABlockedTurnDoesNotHoldUpOthers(t *testing.T) {
 	})
 }
 
+// panicHere panics; its name must be in the stack.
+func panicHere() { panic("oops") }
+
+// TestF32_the_stack_of_a_panic_is_in_the_log_and_in_the_history.
+func TestF32_the_stack_of_a_panic_is_in_the_log_and_in_the_history(t *testing.T) {
+	inWorld(t, func(w *world) {
+		log := &lockedBuffer{}
+		w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		w.attach(basics().orchestration("panics", func(c *replay.Context, in []byte) ([]byte, error) {
+			if _, err := c.Activity("echo", in, replay.ActivityOptions{}).Await(); err != nil {
+				return nil, err
+			}
+			panicHere()
+			return nil, nil
+		}))
+		w.start("a", "panics", "")
+		pass(time.Second)
+		if text := failure.Display(w.failed("a")); text != "orchestration panicked: oops" {
+			t.Errorf("failed with %q", text)
+		}
+		const frame = "actors.panicHere (watchdog_test.go:"
+		segments := w.history("a", 1)
+		if stack := segments[len(segments)-1].Header.GetPanicStack(); !strings.HasPrefix(stack, frame) {
+			t.Errorf("in the history:\n%s", stack)
+		}
+		if text := log.String(); strings.Count(text, frame) != 1 || !strings.Contains(text, "instance=a") {
+			t.Errorf("the log:\n%s", text)
+		}
+	})
+}
+
 // TestATurnThatSpoilsItsContextIsNeverCommitted: a goroutine of the author's calls the context.
 func TestATurnThatSpoilsItsContextIsNeverCommitted(t *testing.T) {
 	inWorldWith(t, Config{MaxAttempts: 2}, func(w *world) {
+		log := &lockedBuffer{}
+		w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
 		w.attach(basics().orchestration("foreign", func(c *replay.Context, _ []byte) ([]byte, error) {
 			done := make(chan struct{})
 			go func() {
@@ -126,6 +160,40 @@ func TestATurnThatSpoilsItsContextIsNeverCommitted(t *testing.T) {
 			return []byte("never"), nil
 		}))
 		w.ask(StartRequest{ID: "a", Name: "foreign"}).wait()
+		pass(time.Minute)
+		if why := w.failed("a"); why.GetPoison() == nil {
+			t.Errorf("failed with %v", why)
+		}
+		// F_37: its first turn has no code, and yet the version that the code would have had.
+		if v := w.history("a", 1)[0].Events[0].GetStarted().GetVersion(); v != "1.0.0" || w.head("a").Version != v {
+			t.Errorf("started as version %q, head %q", v, w.head("a").Version)
+		}
+		if text := log.String(); strings.Count(text, "stack=\"actors.TestATurnThatSpoilsItsContextIsNeverCommitted.") != 2 {
+			t.Errorf("the log:\n%s", text)
+		}
+		if n := w.e.Counters().SpoiledTurns; n != 2 {
+			t.Errorf("%d spoiled turns, want 2", n)
+		}
+	})
+}
+
+// TestF30_a_turn_whose_context_is_misused_after_it_is_not_committed: a goroutine that a deferred function starts, while
+// the code of a cancelled execution is unwound.
+func TestF30_a_turn_whose_context_is_misused_after_it_is_not_committed(t *testing.T) {
+	inWorldWith(t, Config{MaxAttempts: 2}, func(w *world) {
+		w.attach(basics().orchestration("foreign", func(c *replay.Context, _ []byte) ([]byte, error) {
+			defer func() {
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					c.Now()
+				}()
+				<-done
+			}()
+			return waiter(c, nil)
+		}))
+		w.start("a", "foreign", "")
+		w.cancel("a", "stop")
 		pass(time.Minute)
 		if why := w.failed("a"); why.GetPoison() == nil {
 			t.Errorf("failed with %v", why)

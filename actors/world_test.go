@@ -221,7 +221,6 @@ type world struct {
 	cfg            Config
 	process        int
 	panicsExpected bool
-	unchecked      bool // calls of contexts are not checked for their goroutine, which is slow
 }
 
 // inWorld runs f in virtual time with a running engine, resident and not: nothing but speed may depend on that.
@@ -261,9 +260,6 @@ func (w *world) open() {
 	cfg := w.cfg
 	cfg.Journal, cfg.Node, cfg.Process = w.journal, "node-1", fmt.Sprintf("process-%d", w.process)
 	cfg.Logger = silent()
-	if !w.unchecked {
-		cfg.GoroutineID = replay.GoroutineID
-	}
 	var ready error = errors.New("not ready")
 	w.e = Start(cfg, func(err error) { ready = err })
 	synctest.Wait()

@@ -2208,10 +2208,13 @@ func (x *QueueSubscriptionCancelled) GetReason() string {
 type SubOrchestrationScheduled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// sub::<event> (or sub::<execution>.<event>) for an automatic id, else the id as given.
-	Instance      string      `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
-	Input         []byte      `protobuf:"bytes,3,opt,name=input,proto3" json:"input,omitempty"`
-	Policy        ChildPolicy `protobuf:"varint,4,opt,name=policy,proto3,enum=turnstone.v1.ChildPolicy" json:"policy,omitempty"`
+	// sub::<event> (or sub::<execution>.<event>) for an automatic id, which gets the parent's id in front; else the id as
+	// given.
+	Instance string      `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	Input    []byte      `protobuf:"bytes,3,opt,name=input,proto3" json:"input,omitempty"`
+	Policy   ChildPolicy `protobuf:"varint,4,opt,name=policy,proto3,enum=turnstone.v1.ChildPolicy" json:"policy,omitempty"`
+	// The id was given: it is the child's as it is, also if it looks like an automatic one.
+	OwnId         bool `protobuf:"varint,5,opt,name=own_id,json=ownId,proto3" json:"own_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2272,6 +2275,13 @@ func (x *SubOrchestrationScheduled) GetPolicy() ChildPolicy {
 		return x.Policy
 	}
 	return ChildPolicy_CHILD_POLICY_UNSPECIFIED
+}
+
+func (x *SubOrchestrationScheduled) GetOwnId() bool {
+	if x != nil {
+		return x.OwnId
+	}
+	return false
 }
 
 type SubOrchestrationCompleted struct {
@@ -3216,12 +3226,13 @@ const file_event_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"4\n" +
 	"\x1aQueueSubscriptionCancelled\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x94\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xab\x01\n" +
 	"\x19SubOrchestrationScheduled\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x14\n" +
 	"\x05input\x18\x03 \x01(\fR\x05input\x121\n" +
-	"\x06policy\x18\x04 \x01(\x0e2\x19.turnstone.v1.ChildPolicyR\x06policy\"3\n" +
+	"\x06policy\x18\x04 \x01(\x0e2\x19.turnstone.v1.ChildPolicyR\x06policy\x12\x15\n" +
+	"\x06own_id\x18\x05 \x01(\bR\x05ownId\"3\n" +
 	"\x19SubOrchestrationCompleted\x12\x16\n" +
 	"\x06result\x18\x01 \x01(\fR\x06result\"I\n" +
 	"\x16SubOrchestrationFailed\x12/\n" +

@@ -99,7 +99,10 @@ type SegmentHeader struct {
 	// Messages that the turn consumed and that left no event.
 	Rejected []*RejectedMessage `protobuf:"bytes,7,rep,name=rejected,proto3" json:"rejected,omitempty"`
 	// Where the code asked for what the schedule events record; outside the chain's oracle.
-	CallSites     []*CallSite `protobuf:"bytes,8,rep,name=call_sites,json=callSites,proto3" json:"call_sites,omitempty"`
+	CallSites []*CallSite `protobuf:"bytes,8,rep,name=call_sites,json=callSites,proto3" json:"call_sites,omitempty"`
+	// If the code panicked: its stack, innermost call first, a line each with function, file and line; bounded. Outside the
+	// chain's oracle, like call sites: other builds have other lines.
+	PanicStack    string `protobuf:"bytes,9,opt,name=panic_stack,json=panicStack,proto3" json:"panic_stack,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -188,6 +191,13 @@ func (x *SegmentHeader) GetCallSites() []*CallSite {
 		return x.CallSites
 	}
 	return nil
+}
+
+func (x *SegmentHeader) GetPanicStack() string {
+	if x != nil {
+		return x.PanicStack
+	}
+	return ""
 }
 
 type RejectedMessage struct {
@@ -317,7 +327,7 @@ var File_segment_proto protoreflect.FileDescriptor
 
 const file_segment_proto_rawDesc = "" +
 	"\n" +
-	"\rsegment.proto\x12\fturnstone.v1\"\xc2\x02\n" +
+	"\rsegment.proto\x12\fturnstone.v1\"\xe3\x02\n" +
 	"\rSegmentHeader\x12\x12\n" +
 	"\x04turn\x18\x01 \x01(\x04R\x04turn\x12\x17\n" +
 	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x18\n" +
@@ -327,7 +337,9 @@ const file_segment_proto_rawDesc = "" +
 	"\tconverted\x18\x06 \x01(\rR\tconverted\x129\n" +
 	"\brejected\x18\a \x03(\v2\x1d.turnstone.v1.RejectedMessageR\brejected\x125\n" +
 	"\n" +
-	"call_sites\x18\b \x03(\v2\x16.turnstone.v1.CallSiteR\tcallSites\"Q\n" +
+	"call_sites\x18\b \x03(\v2\x16.turnstone.v1.CallSiteR\tcallSites\x12\x1f\n" +
+	"\vpanic_stack\x18\t \x01(\tR\n" +
+	"panicStack\"Q\n" +
 	"\x0fRejectedMessage\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\x04R\x06source\x12\x12\n" +

@@ -1,7 +1,11 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -82,13 +86,41 @@ func (m *Machine) complete(e *turnpb.Event, kind opKind, value []byte, why *turn
 		m.ledger.add(source, markClosed)
 	}
 	f := m.open.take(source)
-	if why != nil && failure.Aborts(why) && m.code == codeRunning {
+	if f == nil {
+		return nil // it was given up: what became of it reaches no one
+	}
+	if why != nil && failure.Aborts(why) && !m.decided() {
+		return m.aborted(f, why)
+	}
+	f.resolve(value, why)
+	return nil
+}
+
+// decided says whether how the execution ends is decided already, so that no failure of another ends it otherwise.
+func (m *Machine) decided() bool {
+	return m.code != codeRunning || m.cancelled != nil || m.continuing
+}
+
+// aborted is the failure of an execution that a failure of an activity or a sub-orchestration ends. Where the text of a
+// sub-orchestration's failure does not say whose it is, it is put in front.
+func (m *Machine) aborted(f *Future, why *turnpb.Failure) *turnpb.Failure {
+	if f.kind != opChild {
 		return why
 	}
-	if f != nil {
-		f.resolve(value, why)
+	text := func(message string) string {
+		return "sub-orchestration " + strconv.Quote(f.name) + ", instance " + strconv.Quote(m.childID(f)) + ": " + message
 	}
-	return nil
+	switch c := why.GetCategory().(type) {
+	case *turnpb.Failure_Infrastructure:
+		i := c.Infrastructure
+		return failure.Infrastructure(i.GetOperation(), text(i.GetMessage()), i.GetRetryable())
+	case *turnpb.Failure_Configuration:
+		k := proto.CloneOf(c.Configuration)
+		k.Message = text(cmp.Or(k.GetMessage(), failure.Display(why)))
+		return &turnpb.Failure{Category: &turnpb.Failure_Configuration{Configuration: k}}
+	default:
+		return why
+	}
 }
 
 // checkCompletion says why a completion in history does not fit what is before it.
@@ -208,7 +240,8 @@ func (m *Machine) bindOrphan(e *turnpb.Event) {
 		f.kind, f.name = opQueue, k.QueueSubscribed.GetName()
 	case *turnpb.Event_SubOrchestrationScheduled:
 		f.kind, f.name = opChild, k.SubOrchestrationScheduled.GetName()
-		f.instance, f.policy = k.SubOrchestrationScheduled.GetInstance(), k.SubOrchestrationScheduled.GetPolicy()
+		f.instance, f.own = k.SubOrchestrationScheduled.GetInstance(), k.SubOrchestrationScheduled.GetOwnId()
+		f.policy = k.SubOrchestrationScheduled.GetPolicy()
 	default:
 		return
 	}

@@ -7,15 +7,9 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-func benchConfig(fn replay.Func) replay.Config {
-	cfg := config(fn)
-	cfg.GoroutineID = nil
-	return cfg
-}
-
 // BenchmarkOneActivity is an orchestration with one activity: two turns.
 func BenchmarkOneActivity(b *testing.B) {
-	cfg := benchConfig(greet)
+	cfg := config(greet)
 	start, done := input(msgStart()), input(msgAC(2, "r"))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -41,7 +35,7 @@ func sequential(c *replay.Context, _ []byte) ([]byte, error) {
 
 // BenchmarkResidentSteps is 10,000 sequential steps, one turn each, on a machine that stays.
 func BenchmarkResidentSteps(b *testing.B) {
-	cfg := benchConfig(sequential)
+	cfg := config(sequential)
 	b.ReportAllocs()
 	for b.Loop() {
 		m := replay.New(cfg)
@@ -59,7 +53,7 @@ func BenchmarkResidentSteps(b *testing.B) {
 
 // BenchmarkReplaySteps replays the history of 10,000 sequential steps.
 func BenchmarkReplaySteps(b *testing.B) {
-	cfg := benchConfig(sequential)
+	cfg := config(sequential)
 	var history []replay.Segment
 	m := replay.New(cfg)
 	in := input(msgStart())
@@ -88,7 +82,7 @@ func BenchmarkReplaySteps(b *testing.B) {
 
 // BenchmarkFanOut is 1,000 activities at once, answered one by one.
 func BenchmarkFanOut(b *testing.B) {
-	cfg := benchConfig(func(c *replay.Context, _ []byte) ([]byte, error) {
+	cfg := config(func(c *replay.Context, _ []byte) ([]byte, error) {
 		fs := make([]*replay.Future, 1_000)
 		for i := range fs {
 			fs[i] = activity(c, "A", fmt.Sprint(i))

@@ -32,7 +32,7 @@ func (m *Machine) record(f *Future) {
 	id := m.takeID()
 	e := newScheduled(id, f)
 	m.d.Events = append(m.d.Events, e)
-	if f.site != nil {
+	if f.site != nil && f.schedules() {
 		c := &turnpb.CallSite{Event: id, Hash: f.site.hash}
 		if m.useSite(f.site.hash) {
 			c.Text = f.site.text
@@ -85,7 +85,7 @@ func (m *Machine) bind(f *Future, e *turnpb.Event) {
 		f.fireAtMs = e.GetTimerCreated().GetFireAtMs()
 	case opChild:
 		k := e.GetSubOrchestrationScheduled()
-		f.instance = k.GetInstance()
+		f.instance, f.own = k.GetInstance(), k.GetOwnId()
 		if k.GetPolicy() != turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
 			f.policy = k.GetPolicy()
 		}
@@ -130,21 +130,17 @@ func (m *Machine) recordedTime(f *Future, k *turnpb.KeyValueSet) {
 	}
 }
 
-// childInstance is what the event of a sub-orchestration names: the id as given, or one made from the event.
-func (m *Machine) childInstance(given string, event uint64) string {
-	if given != "" {
-		return given
-	}
-	if m.cfg.Execution <= 1 {
-		return "sub::" + strconv.FormatUint(event, 10)
-	}
-	return "sub::" + strconv.FormatUint(m.cfg.Execution, 10) + "." + strconv.FormatUint(event, 10)
-}
-
-// nameChild gives a sub-orchestration its id. It fails the turn if that is longer than allowed.
+// nameChild gives a sub-orchestration that has no id of its own one that is made from its event. It fails the turn if the
+// id is longer than allowed.
 func (m *Machine) nameChild(f *Future) bool {
-	f.instance = m.childInstance(f.instance, m.nextID)
-	if n := len(m.fullInstance(f.instance)); n > m.cfg.Limits.ChildIDBytes {
+	if !f.own {
+		f.instance = autoPrefix
+		if m.cfg.Execution > 1 {
+			f.instance += strconv.FormatUint(m.cfg.Execution, 10) + "."
+		}
+		f.instance += strconv.FormatUint(m.nextID, 10)
+	}
+	if n := len(m.childID(f)); n > m.cfg.Limits.ChildIDBytes {
 		m.failLimit(failure.Limit(fmt.Sprintf("the id of sub-orchestration %s is %d bytes, the limit is %d bytes",
 			brief(f.name), n, m.cfg.Limits.ChildIDBytes)))
 		return false
@@ -152,12 +148,15 @@ func (m *Machine) nameChild(f *Future) bool {
 	return true
 }
 
-// fullInstance is a child's real id.
-func (m *Machine) fullInstance(recorded string) string {
-	if strings.HasPrefix(recorded, "sub::") {
-		return m.cfg.Instance + "::" + recorded
+// autoPrefix begins what the event of a sub-orchestration names if it was given no id.
+const autoPrefix = "sub::"
+
+// childID is a sub-orchestration's real id: the one it was given or, made from its event, with the parent's in front.
+func (m *Machine) childID(f *Future) string {
+	if !f.own && strings.HasPrefix(f.instance, autoPrefix) {
+		return m.cfg.Instance + "::" + f.instance
 	}
-	return recorded
+	return f.instance
 }
 
 // mismatch says in which way an event of history is not what an action asks for; empty if it is.

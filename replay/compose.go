@@ -11,7 +11,9 @@ func (c *Context) Go(fn func(*Context) (any, error)) *Future {
 	m.seq++
 	f.seq = m.seq
 	f.link(c.co)
+	f.site = callSite(c.co, 3)
 	f.co = m.spawn(fn, f)
+	f.co.site = f.site
 	m.checkPending(c.co)
 	return f
 }
@@ -20,7 +22,8 @@ func (c *Context) Go(fn func(*Context) (any, error)) *Future {
 const spawnCalls = 32
 
 // Scope runs a function on the same coroutine and, when it returns, cancels everything that was started inside and is
-// unresolved, in creation order. It returns the function's error.
+// unresolved, in creation order. What a coroutine that began before the scope starts meanwhile was not started inside. It
+// returns the function's error.
 func (c *Context) Scope(fn func(*Context) error) error {
 	m := c.m
 	m.enter(c.co)
@@ -158,7 +161,7 @@ func (m *Machine) cancelCoroutine(f *Future, final bool) {
 	m.unwind(co)
 }
 
-// cancelFrom cancels the unresolved futures of a coroutine that were created at or after a point, in creation order.
+// cancelFrom cancels the unresolved futures that a coroutine has had from a point on, in creation order.
 func (m *Machine) cancelFrom(co *coroutine, from uint64, final bool) {
 	f := co.last
 	for f != nil && f.seq >= from {
@@ -172,7 +175,9 @@ func (m *Machine) cancelFrom(co *coroutine, from uint64, final bool) {
 	for f != nil {
 		// Cancelling changes no other part of this list: deferred functions that it runs cannot use the context.
 		next := f.next
-		m.cancel(f, final)
+		if f.since >= from {
+			m.cancel(f, final)
+		}
 		f = next
 	}
 }
@@ -183,6 +188,7 @@ func (co *coroutine) adopt(from *coroutine) {
 	for from.first != nil {
 		f := from.first
 		f.unlink()
+		f.since = min(f.since, from.future.since)
 		at := co.last
 		for at != nil && at.seq > f.seq {
 			at = at.prev

@@ -41,8 +41,7 @@ type ActivityOptions struct {
 
 // ChildOptions are the optional parts of a sub-orchestration.
 type ChildOptions struct {
-	// ID is the child's instance id. Empty: made from the parent's id and the event. The prefix sub:: is reserved:
-	// an ID that begins with it gets the parent's id in front.
+	// ID is the child's instance id, used as it is. Empty: made from the parent's id and the event.
 	ID string
 	// Attempt is which attempt of a call this is, from 1; 0 is the first. A later one that has an ID gets one of its own:
 	// the ID with the attempt behind it.
@@ -154,10 +153,8 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 	if f.policy == turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
 		f.policy = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
 	}
-	if !strings.HasPrefix(o.ID, "sub::pending_") {
-		f.instance = o.ID
-	}
-	if f.instance != "" && o.Attempt > 1 {
+	f.instance, f.own = o.ID, o.ID != ""
+	if f.own && o.Attempt > 1 {
 		f.instance += "::attempt::" + strconv.FormatUint(uint64(o.Attempt), 10)
 	}
 	return m.emit(c.co, f)
@@ -181,6 +178,7 @@ func (c *Context) ContinueAsNew(input []byte, version string) *Future {
 	m.enter(c.co)
 	m.checkPayload("orchestration input", input)
 	checkText("version", version)
+	m.continuing = true
 	return m.emit(c.co, &Future{kind: opContinue, input: bytes.Clone(input), version: version})
 }
 
@@ -213,8 +211,10 @@ func (m *Machine) emit(co *coroutine, f *Future) *Future {
 	f.m = m
 	m.seq++
 	f.seq = m.seq
-	if f.kind <= opChild || f.kind == opDetached {
-		f.site = callSite()
+	// A schedule event's site is recorded. That of anything else is only for the report of a divergence, which a fresh
+	// turn cannot have.
+	if f.schedules() || !m.fresh {
+		f.site = callSite(co, 4)
 	}
 	if f.kind <= opChild || f.kind == opContinue {
 		f.link(co)

@@ -114,9 +114,6 @@ func (m *Machine) convertOne(msg *turnpb.Message) bool {
 		return false
 	}
 	m.d.Events = append(m.d.Events, e)
-	if why := completionFailure(e); why != nil && failure.Aborts(why) {
-		m.failTurn(why)
-	}
 	return true
 }
 
@@ -138,6 +135,9 @@ func (m *Machine) expects(msg *turnpb.Message, kind opKind, name string) bool {
 		return false
 	}
 	k := m.ledger.get(source)
+	if k.kind() != kind && m.ending() != endNot && m.waiting() {
+		return false // how the execution ends is decided, and only children are waited for
+	}
 	switch {
 	case k.kind() == 0 || k.kind() >= opDetached:
 		m.failTurn(failure.Nondeterminism(name, fmt.Sprintf(

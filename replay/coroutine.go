@@ -11,12 +11,12 @@ import (
 // of engine and coroutines runs at any moment.
 type coroutine struct {
 	m      *Machine
-	number uint64 // creation order; the lowest ready one runs
-	handed uint64 // the number of its last hand-over
-	gid    uint64 // its goroutine, if Config.GoroutineID is set
+	number uint64  // creation order; the lowest ready one runs
+	on     uintptr // its goroutine; 0 before it has run
 	ctx    Context
 	fn     func(*Context) (any, error)
 	future *Future // nil for the handler
+	site   *site   // where the author's code started it; nil for the handler
 
 	next  func() (struct{}, bool)
 	stop  func()
@@ -35,6 +35,7 @@ type coroutine struct {
 	returned bool
 	panicked bool
 	reason   string // the panic's text
+	stack    string // where it panicked
 
 	older, newer *coroutine // all that are not done, for Close
 }
@@ -46,11 +47,11 @@ type coroutine struct {
 func (co *coroutine) body(yield func(struct{}) bool) {
 	growStack()
 	co.yield = yield
-	if id := co.m.cfg.GoroutineID; id != nil {
-		co.gid = id()
-	}
+	co.on = goroutine()
+	co.m.holder.Store(co.on)
 	returned := false
 	defer func() {
+		co.unlock()
 		if !returned {
 			co.exited = true
 			yield(struct{}{})
@@ -76,7 +77,7 @@ func touch(room *[1600]byte) { room[0] = 1 }
 func (co *coroutine) run() {
 	defer func() {
 		if r := recover(); r != nil {
-			co.panicked, co.reason = true, panicText(r)
+			co.panicked, co.reason, co.stack = true, panicText(r), stackText()
 		}
 	}()
 	co.value, co.err = co.fn(&co.ctx)
@@ -85,8 +86,23 @@ func (co *coroutine) run() {
 
 // block gives control back to the engine until the coroutine is made ready.
 func (co *coroutine) block() {
+	co.unlock()
 	if !co.yield(struct{}{}) || co.exiting {
 		co.exit()
+	}
+}
+
+// threadLocksMax is how many locks of its thread a coroutine may hold where it gives control back.
+const threadLocksMax = 8
+
+// unlock undoes what code has done with runtime.LockOSThread. The runtime would end the process at a hand-over of a
+// coroutine that is locked to its thread. Nothing says whether one is, and to undo what was not done costs nothing.
+func (co *coroutine) unlock() {
+	if !co.m.cfg.Unlocked {
+		return
+	}
+	for range threadLocksMax {
+		runtime.UnlockOSThread()
 	}
 }
 
@@ -185,8 +201,7 @@ func (m *Machine) resume(co *coroutine) {
 		m.halt()
 	case co.panicked:
 		m.retire(co)
-		m.panicked = failure.Panicked(co.reason)
-		m.halt()
+		m.panic(co)
 	case co.returned:
 		m.retire(co)
 		m.finish(co)
@@ -194,17 +209,15 @@ func (m *Machine) resume(co *coroutine) {
 	}
 }
 
-// give makes a coroutine the one that runs. Every hand-over has a number; see enter.
+// give makes a coroutine the one that runs. One that has never run says itself, first of all, where it runs.
 func (m *Machine) give(co *coroutine) {
-	m.handovers++
-	co.handed = m.handovers
 	m.current = co
-	m.baton.Store(m.handovers)
+	m.holder.Store(co.on)
 }
 
 // take makes the engine the one that runs.
 func (m *Machine) take() {
-	m.baton.Store(0)
+	m.holder.Store(0)
 	m.current = nil
 }
 

@@ -76,7 +76,6 @@ func TestCoroutineOrder(t *testing.T) {
 			c.All(fs...)
 			return []byte("done"), nil
 		})
-		cfg.GoroutineID = nil
 		m := replay.New(cfg)
 		defer m.Close()
 		d := m.Advance(input(msgStart()))
@@ -211,76 +210,6 @@ func TestUnwinding(t *testing.T) {
 		}
 		wantKinds(t, d, "S AS ACancel(2)")
 		wantReasons(t, d, replay.ReasonContinued)
-	})
-}
-
-func TestMisuse(t *testing.T) {
-	spoiled := func(t *testing.T, d replay.Decision) {
-		t.Helper()
-		if d.Spoiled == nil || !errors.Is(d.Spoiled, replay.ErrMisuse) || !strings.Contains(d.Spoiled.Error(), "inst") || len(d.Events) != 0 {
-			t.Errorf("decision: %+v", d)
-		}
-	}
-	// foreign runs a function on a goroutine of the author's and waits until it ends.
-	foreign := func(f func()) {
-		done := make(chan struct{})
-		go func() { defer close(done); f() }()
-		<-done
-	}
-	t.Run("a goroutine that calls the context", func(t *testing.T) {
-		m, d := fresh(t, func(c *replay.Context, _ []byte) ([]byte, error) {
-			foreign(func() { activity(c, "A", "") })
-			return []byte("done"), nil
-		})
-		spoiled(t, d)
-		spoiled(t, m.Advance(input(msgXE("E", ""))))
-	})
-	t.Run("a goroutine that waits for a future", func(t *testing.T) {
-		_, d := fresh(t, func(c *replay.Context, _ []byte) ([]byte, error) {
-			f := activity(c, "A", "")
-			foreign(func() { f.Await() })
-			return []byte("done"), nil
-		})
-		spoiled(t, d)
-	})
-	t.Run("between turns, without telling goroutines apart", func(t *testing.T) {
-		var leaked *replay.Context
-		cfg := config(func(c *replay.Context, _ []byte) ([]byte, error) {
-			leaked = c
-			activity(c, "A", "").Await()
-			return nil, nil
-		})
-		cfg.GoroutineID = nil
-		m := replay.New(cfg)
-		defer m.Close()
-		wantRunning(t, m.Advance(input(msgStart())))
-		returned := false
-		foreign(func() { leaked.Now(); returned = true })
-		if returned {
-			t.Error("the call returned")
-		}
-		spoiled(t, m.Advance(input(msgAC(2, "r"))))
-	})
-	t.Run("a coroutine that uses another one's context", func(t *testing.T) {
-		cfg := config(func(c *replay.Context, _ []byte) ([]byte, error) {
-			c.Go(func(*replay.Context) (any, error) { return activity(c, "A", "").Await() }).Await()
-			return nil, nil
-		})
-		cfg.GoroutineID = nil
-		m := replay.New(cfg)
-		defer m.Close()
-		spoiled(t, m.Advance(input(msgStart())))
-	})
-	t.Run("after the end", func(t *testing.T) {
-		var leaked *replay.Context
-		m, d := fresh(t, func(c *replay.Context, _ []byte) ([]byte, error) { leaked = c; return nil, nil })
-		wantCompleted(t, d, "")
-		m.Close()
-		returned := false
-		foreign(func() { leaked.Now(); returned = true })
-		if returned {
-			t.Error("the call returned")
-		}
 	})
 }
 

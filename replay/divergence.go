@@ -21,16 +21,20 @@ func (m *Machine) diverged(e *turnpb.Event, f *Future, why string) *turnpb.Failu
 	if f == nil {
 		b.WriteString("; the code asked for nothing more")
 		if m.next != nil {
-			b.WriteString(" than to continue as new")
+			b.WriteString(" than to continue as new" + m.next.at())
 		}
 	} else {
-		b.WriteString("; the code asked for " + describeAction(f))
-		if f.site != nil {
-			b.WriteString(" at " + f.site.text)
-		}
-		b.WriteString(": " + why)
+		b.WriteString("; the code asked for " + describeAction(f) + f.at() + ": " + why)
 	}
 	return failure.Nondeterminism(KindName(e), b.String())
+}
+
+// at says where the author's code asked for an action.
+func (f *Future) at() string {
+	if f.site == nil {
+		return ""
+	}
+	return " at " + f.site.text
 }
 
 // recordedSite finds where the code that wrote an event asked for it.

@@ -22,7 +22,8 @@
 //
 // By rank: a failure of the turn (nondeterminism, an infrastructure or poison failure of something it waits for, a
 // limit), a cancel, a panic, continue-as-new, the handler's return. Children whose policy is wait hold every end but
-// the first; while it is held no code runs.
+// the first; while it is held no code runs. A failure of something that the code waits for ends the execution where its
+// event is applied, in order, and only if the code has not given it up and nothing else has ended the execution before.
 //
 // Start reading at [Machine.Advance] (machine.go), then apply.go (an event meets code), bind.go (an action meets its
 // event), settle.go (a turn ends), coroutine.go and unwind.go (who runs, and how it stops), compose.go (waiting for

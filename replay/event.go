@@ -190,7 +190,7 @@ func newScheduled(id uint64, f *Future) *turnpb.Event {
 		e.Kind = &turnpb.Event_QueueSubscribed{QueueSubscribed: &turnpb.QueueSubscribed{Name: f.name}}
 	case opChild:
 		e.Kind = &turnpb.Event_SubOrchestrationScheduled{SubOrchestrationScheduled: &turnpb.SubOrchestrationScheduled{
-			Name: f.name, Instance: f.instance, Input: f.input, Policy: f.policy}}
+			Name: f.name, Instance: f.instance, Input: f.input, Policy: f.policy, OwnId: f.own}}
 	case opDetached:
 		e.Kind = &turnpb.Event_OrchestrationChained{OrchestrationChained: &turnpb.OrchestrationChained{
 			Name: f.name, Instance: f.instance, Input: f.input}}

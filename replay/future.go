@@ -55,8 +55,15 @@ type Future struct {
 	// inline: a system activity that the turn answers itself.
 	inline bool
 	policy turnpb.ChildPolicy
-	event  uint64 // 0 until bound
-	seq    uint64 // creation order in the execution
+	// own: a child was given its id.
+	own bool
+	// told: a child that is waited for has been sent the cancel of its parent.
+	told  bool
+	event uint64 // 0 until bound
+	seq   uint64 // creation order in the execution
+	// since is the place in that order from which its owner has had it: its own or, if a coroutine left it behind, that
+	// coroutine's. Scopes go by it.
+	since uint64
 
 	owner      *coroutine // nil: not in a list
 	prev, next *Future    // the owner's unresolved futures, in creation order
@@ -83,6 +90,9 @@ type Future struct {
 	result any // opGo: what it returned
 	err    error
 }
+
+// schedules says whether its event starts something or waits for it.
+func (f *Future) schedules() bool { return f.kind <= opChild || f.kind == opDetached }
 
 // Event is the id of the event that records what was asked for; 0 until it is recorded, and for a coroutine.
 func (f *Future) Event() uint64 {
@@ -176,7 +186,7 @@ func (f *Future) wake() {
 
 // link appends an unresolved future to its owner's list.
 func (f *Future) link(co *coroutine) {
-	f.owner = co
+	f.owner, f.since = co, f.seq
 	f.prev = co.last
 	if co.last == nil {
 		co.first = f

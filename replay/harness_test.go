@@ -188,10 +188,10 @@ func inExecution(m *turnpb.Message, execution uint64) *turnpb.Message {
 	return m
 }
 
-// config is the machine that the cases run. Its goroutines are told apart, as in the simulator.
+// config is the machine that the cases run.
 func config(fn replay.Func) replay.Config {
 	return replay.Config{Instance: "inst", Execution: 1, Name: "Test", Version: "1.0.0", Func: fn,
-		GoroutineID: replay.GoroutineID}
+		Unlocked: true}
 }
 
 // flat is a history that some earlier turns left, as one segment.

@@ -33,7 +33,6 @@ func (m *Machine) replay(hasMessages bool) {
 		var entropy [16]byte
 		copy(entropy[:], s.Header.GetEntropy())
 		m.startTurn(s.Header.GetTimeMs(), entropy)
-		m.abortOn(s)
 		for j, e := range s.Events {
 			// At the handler's start the started event itself still counts as history that is replayed.
 			if i > 0 || j > 0 {
@@ -80,29 +79,6 @@ func (m *Machine) useSite(hash uint32) bool {
 	return true
 }
 
-// abortOn stops code before a segment whose messages failed the turn: in the turn that wrote it no code ran.
-func (m *Machine) abortOn(s Segment) {
-	n := min(int(s.Header.GetConverted()), len(s.Events))
-	for _, e := range s.Events[:n] {
-		if why := completionFailure(e); why != nil && failure.Aborts(why) {
-			m.failTurn(why)
-			return
-		}
-	}
-}
-
-// completionFailure is the failure that a completion carries; nil for any other event.
-func completionFailure(e *turnpb.Event) *turnpb.Failure {
-	switch k := e.GetKind().(type) {
-	case *turnpb.Event_ActivityFailed:
-		return k.ActivityFailed.GetFailure()
-	case *turnpb.Event_SubOrchestrationFailed:
-		return k.SubOrchestrationFailed.GetFailure()
-	default:
-		return nil
-	}
-}
-
 // endSegment does for a replayed turn what settle did when it was decided, as far as it leaves no event behind.
 func (m *Machine) endSegment() {
 	m.noteContinue()
@@ -115,6 +91,7 @@ func (m *Machine) endSegment() {
 	}
 	// The execution had decided how to end and waited only for children: nothing else stayed open.
 	if m.fatal == nil && m.waiting() {
+		m.panicStack = ""
 		m.stopHeld()
 		m.closeOpen(m.ending())
 	}

@@ -55,24 +55,26 @@ type Machine struct {
 	current    *coroutine
 	coroutines uint64 // numbers given
 	live       int
-	seq        uint64 // futures created
-	pending    int    // futures unresolved
-	pendingGo  int    // those of them that are coroutines
-	handovers  uint64
-	baton      atomic.Uint64 // the number of the hand-over that holds; 0: the engine has control
-	spoiled    atomic.Pointer[error]
+	seq        uint64         // futures created
+	pending    int            // futures unresolved
+	pendingGo  int            // those of them that are coroutines
+	holder     atomic.Uintptr // the goroutine of the coroutine that has control; 0: the engine has it
+	spoiled    atomic.Pointer[MisuseError]
 	closed     atomic.Bool
 	resumed    bool // code was resumed since this was last cleared
 
 	// How the execution ends, by rank: fatal, cancelled, panicked, continued, returned.
-	fatal     *turnpb.Failure
-	overLimit bool // fatal is a limit of the configuration
-	forced    bool // fatal was given to End: nothing overrides it
-	cancelled *string
-	panicked  *turnpb.Failure
-	next      *Future // the first continue-as-new
-	output    []byte
-	failed    *turnpb.Failure // the handler returned an error
+	fatal      *turnpb.Failure
+	overLimit  bool // fatal is a limit of the configuration
+	forced     bool // fatal was given to End: nothing overrides it
+	cancelled  *string
+	panicked   *turnpb.Failure
+	panicStack string  // where, until a segment has it
+	next       *Future // the first continue-as-new
+	// continuing: code has asked for one; it is next when its turn among the actions comes.
+	continuing bool
+	output     []byte
+	failed     *turnpb.Failure // the handler returned an error
 
 	status *string
 	kv     map[string]kvValue
@@ -138,8 +140,8 @@ func (m *Machine) End(in Input, why *turnpb.Failure, origin turnpb.SegmentOrigin
 }
 
 func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb.SegmentOrigin) {
-	if err := m.spoiled.Load(); err != nil {
-		*d = Decision{Spoiled: *err}
+	if err := m.Spoiled(); err != nil {
+		*d = Decision{Spoiled: err}
 		return
 	}
 	*d = Decision{Origin: origin}
@@ -165,8 +167,8 @@ func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb
 	}
 	m.settle()
 	d.Progress = m.resumed || d.Converted > 0
-	if err := m.spoiled.Load(); err != nil {
-		*d = Decision{Spoiled: *err}
+	if err := m.Spoiled(); err != nil {
+		*d = Decision{Spoiled: err}
 	}
 	m.d = nil
 }

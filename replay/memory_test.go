@@ -49,7 +49,6 @@ func TestMemoryEstimate(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			cfg := config(c.fn)
-			cfg.GoroutineID = nil
 			before := used()
 			all := make([]*replay.Machine, c.n)
 			estimate := 0

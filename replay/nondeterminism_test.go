@@ -53,6 +53,23 @@ func TestScheduleMismatch(t *testing.T) {
 		texts []string
 	}{
 		{"RE_042", minute, events(evS(1), evAS(2, "A", "x")), []string{"event 2", "ActivityScheduled \"A\"", "asked for timer", "minute (fresh_test.go:"}},
+		{"F_33 a key", func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.KVSet("k", nil)
+			return nil, nil
+		}, events(evS(1), evAS(2, "A", "x")), []string{"asked for key-value set \"k\" at replay_test.TestScheduleMismatch", "(nondeterminism_test.go:"}},
+		{"F_33 a status", func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.SetStatus(nil)
+			return nil, nil
+		}, events(evS(1), evAS(2, "A", "x")), []string{"asked for custom status at replay_test.TestScheduleMismatch"}},
+		{"F_33 pruned keys", func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.KVSet("k", nil)
+			c.KVPruneBefore(1 << 60)
+			return nil, nil
+		}, events(evS(1), evKVSet(2, "k", ""), evAS(3, "A", "x")), []string{"asked for key-value clear \"k\" at replay_test.TestScheduleMismatch"}},
+		{"F_33 the next execution", func(c *replay.Context, _ []byte) ([]byte, error) {
+			_, err := c.ContinueAsNew(nil, "").Await()
+			return nil, err
+		}, events(evS(1), evAS(2, "A", "x")), []string{"nothing more than to continue as new at replay_test.TestScheduleMismatch"}},
 		{"RE_043", one("A", "x"), events(evS(1), evTC(2)), []string{"TimerCreated", "asked for activity \"A\" with \"x\""}},
 		{"RE_044", one("ActivityB", "x"), events(evS(1), evAS(2, "ActivityA", "x")), []string{"\"ActivityA\"", "\"ActivityB\"", "the names differ"}},
 		{"RE_045", one("A", "input-y"), events(evS(1), evAS(2, "A", "input-x")), []string{"input-x", "input-y", "the inputs differ"}},
@@ -335,14 +352,18 @@ func TestChildIDs(t *testing.T) {
 			t.Errorf("started %q", d.Children[0].Instance)
 		}
 	})
-	t.Run("the reserved prefixes", func(t *testing.T) {
-		for given, want := range map[string]string{"sub::mine": "inst::sub::mine", "sub::pending_7": "inst::sub::2"} {
-			d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
-				c.Child("C", nil, replay.ChildOptions{ID: given}).Await()
+	t.Run("F_49 an id that is given is used as it is, also if it looks like an automatic one", func(t *testing.T) {
+		for _, given := range []string{"sub::mine", "sub::2", "sub::pending_7", "x"} {
+			s := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+				f := c.Child("C", nil, replay.ChildOptions{ID: given})
+				c.Race(f, c.WaitEvent("stop", buffered))
 				return nil, nil
-			}, events(evS(1)))
-			if d.Children[0].Instance != want {
-				t.Errorf("%q started %q, want %q", given, d.Children[0].Instance, want)
+			})
+			if d := s.turn(msgStart()); d.Children[0].Instance != given {
+				t.Errorf("%q started %q", given, d.Children[0].Instance)
+			}
+			if d := s.turn(msgXE("stop", "")); len(d.CancelledChildren) != 1 || d.CancelledChildren[0].Instance != given {
+				t.Errorf("%q: cancelled %+v", given, d.CancelledChildren)
 			}
 		}
 	})

@@ -199,7 +199,7 @@ func (f frame) leaf(s stmt) {
 	case "dequeue":
 		f.show(c.Dequeue("queue-" + s.name))
 	case "start-child":
-		f.keep(c.Child("child-"+s.name, []byte(fmt.Sprint(s.n)), replay.ChildOptions{Policy: turnpb.ChildPolicy(s.n % 4)}))
+		f.keep(c.Child("child-"+s.name, []byte(fmt.Sprint(s.n)), replay.ChildOptions{Policy: turnpb.ChildPolicy(s.n % 4), ID: map[int]string{5: "sub::given"}[s.n]}))
 	case "guid":
 		f.note("%s", c.NewGUID())
 	case "utc":

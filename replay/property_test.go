@@ -80,10 +80,15 @@ func (w *world) message(t *rapid.T, execution uint64) *turnpb.Message {
 	case kind < 60 && len(w.timers) > 0:
 		return inExecution(msgTF(take(&w.timers)), execution)
 	case kind < 75 && len(w.children) > 0:
-		if id := take(&w.children); kind < 70 {
+		switch id := take(&w.children); {
+		case kind < 69:
 			return inExecution(msgSC(id, data), execution)
-		} else {
+		case kind < 73:
 			return inExecution(msgSF(id, failure.Cancelled(data)), execution)
+		case kind < 74:
+			return inExecution(msgSF(id, failure.Nondeterminism("r", data)), execution)
+		default:
+			return inExecution(msgSF(id, failure.PoisonOrchestration("child", 1, 11, 10, data)), execution)
 		}
 	case kind < 87:
 		return msgXE("event-"+name, data)
@@ -271,6 +276,7 @@ func sameAsRebuilt(t *rapid.T, cfg replay.Config, history []replay.Segment, in r
 func render(d replay.Decision) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "outcome %d converted %d spoiled %v origin %v progress %v\n", d.Outcome, d.Converted, d.Spoiled, d.Origin, d.Progress)
+	fmt.Fprintf(&b, "  panic %q\n", d.PanicStack)
 	for _, e := range d.Events {
 		raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
 		fmt.Fprintf(&b, "  %d %s %d %q %v\n", e.GetId(), replay.KindName(e), e.GetSource(), raw, err)

@@ -64,6 +64,7 @@ type crumb struct {
 // has to do.
 func (m *Machine) settle() {
 	m.checkState()
+	m.d.PanicStack, m.panicStack = m.panicStack, ""
 	end := m.ending()
 	if end == endContinued {
 		m.checkCarried()
@@ -165,7 +166,7 @@ func (m *Machine) giveUp(f *Future, k mark, reason, childReason string, end endi
 		m.d.CancelledActivities = append(m.d.CancelledActivities, f.event)
 	case opChild:
 		m.d.CancelledChildren = append(m.d.CancelledChildren, CancelledChild{
-			Event: f.event, Instance: m.fullInstance(f.instance), Reason: childReason, Unsent: m.unsent(f, end)})
+			Event: f.event, Instance: m.childID(f), Reason: childReason, Unsent: m.unsent(f, end)})
 	}
 }
 
@@ -176,7 +177,11 @@ func (m *Machine) giveUp(f *Future, k mark, reason, childReason string, end endi
 func (m *Machine) closeOpen(end ending) {
 	for i := range m.open.all {
 		f := m.open.all[i].f
-		if f == nil || !m.mustClose(f, end) {
+		if f == nil {
+			continue
+		}
+		if !m.mustClose(f, end) {
+			m.tell(f, end)
 			continue
 		}
 		k := m.ledger.get(f.event)
@@ -223,6 +228,17 @@ func (m *Machine) mustClose(f *Future, end ending) bool {
 	}
 }
 
+// tell cancels a child that is waited for when its parent is cancelled. It stays open: the parent ends when it has ended.
+func (m *Machine) tell(f *Future, end ending) {
+	if end != endCancelled || f.policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT || f.told {
+		return
+	}
+	f.told = true
+	if m.d != nil && m.fresh {
+		m.giveUp(f, 0, "", childCancelled, end)
+	}
+}
+
 // writeCrumbs records the breadcrumbs that are due, by source id.
 func (m *Machine) writeCrumbs() {
 	slices.SortFunc(m.crumbs, func(a, b crumb) int { return cmp.Compare(a.source, b.source) })
@@ -253,7 +269,7 @@ func (m *Machine) dispatch(end ending) {
 				}
 			case opChild:
 				if !m.unsent(f, end) {
-					m.d.Children = append(m.d.Children, Child{Event: f.event, Instance: m.fullInstance(f.instance),
+					m.d.Children = append(m.d.Children, Child{Event: f.event, Instance: m.childID(f),
 						Name: f.name, Version: f.version, Input: f.input, Policy: f.policy})
 				}
 			}

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 )
 
-// site is a place in code that asked for something: function and line.
+// site is a place in code that asked for something: function, file and line.
 type site struct {
 	text   string
 	hash   uint32
@@ -36,13 +36,17 @@ var (
 // siteDepth is how many frames are looked at: the wrappers of the public API are at most this deep.
 const siteDepth = 8
 
-// callSite finds the author's code that called a method of Context. It must be called by emit, which is called by
-// that method.
-func callSite() *site {
+// callSite finds the author's code that called a method of Context; skip is how many frames of the engine are between
+// that code and runtime.Callers. A coroutine that runs a function of the engine, such as the attempts of a retry policy, has no frame of the
+// author's: what it asks for was asked for where the coroutine was started.
+func callSite(co *coroutine, skip int) *site {
 	var pcs [siteDepth]uintptr
 	first := siteNobody
+	if co.site != nil {
+		first = co.site
+	}
 	// Most callers are found in the first frames, and unwinding is what costs: so few frames first.
-	for skip, n := 4, 2; skip < siteDepth+4; skip, n = skip+n, 4 {
+	for n, end := 2, skip+siteDepth; skip < end; skip, n = skip+n, 4 {
 		got := runtime.Callers(skip, pcs[:n])
 		for _, pc := range pcs[:got] {
 			s := resolveSite(pc)
@@ -58,6 +62,17 @@ func callSite() *site {
 		}
 	}
 	return first
+}
+
+// outerSite is the text of the innermost frame of the author's on the calling goroutine's stack.
+func outerSite() string {
+	var pcs [stackFramesMax]uintptr
+	for _, pc := range pcs[:runtime.Callers(2, pcs[:])] {
+		if s := describeSite(pc); !s.engine {
+			return s.text
+		}
+	}
+	return siteNobody.text
 }
 
 func resolveSite(pc uintptr) *site {

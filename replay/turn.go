@@ -22,14 +22,16 @@ type Config struct {
 	// exit. The machine uses it to end a parked coroutine. Nil: a goroutine started and awaited by the machine's
 	// default, for tests.
 	Unwind func(func())
+	// Unlocked says that no goroutine which uses the machine is locked to its thread. A lock that code takes with
+	// runtime.LockOSThread then ends where the code waits or returns; otherwise it ends the process there.
+	Unlocked bool
 	// Limits bound what a turn may do. The zero value has the documented defaults.
 	Limits Limits
 	// KV is the key-value store as the previous execution left it. The machine does not change the map.
 	KV map[string]KVEntry
-	// GoroutineID, if set, tells goroutines apart, and every call of the context is checked to come from the
-	// goroutine of the coroutine that has control. It is slow: for simulator and tests (see GoroutineID in this
-	// package). Without it, a foreign goroutine is noticed only when no coroutine, or another one, has control.
-	GoroutineID func() uint64
+	// Stray, if set, is told of a misuse of the context after Close, when no Decision can say it any more. It is called
+	// on the goroutine that did it, at most once.
+	Stray func(*MisuseError)
 }
 
 // Segment is one committed turn as it is replayed.
@@ -76,6 +78,9 @@ type Decision struct {
 	Rejected []*turnpb.RejectedMessage
 	// CallSites has one entry for each schedule event in Events.
 	CallSites []*turnpb.CallSite
+	// PanicStack is where the code panicked in this turn, innermost call first, a line each; its size is bounded. It is
+	// outside what Verify compares: other builds have other lines.
+	PanicStack string
 	// Origin is CODE, or LIMIT if a configured limit ended the execution.
 	Origin turnpb.SegmentOrigin
 
@@ -106,8 +111,9 @@ type Decision struct {
 
 	// Progress says whether any message or history event made code progress possible.
 	Progress bool
-	// Spoiled is set when the code misused its context in a way that makes the decision worthless (a foreign
-	// goroutine took the hand-over). A spoiled turn must never be committed; drop the machine.
+	// Spoiled is set, to a *MisuseError, when the code used its context outside the coroutine that the context belongs
+	// to: what it would have decided without that is unknown. A spoiled turn must never be committed; drop the machine.
+	// See also Machine.Spoiled.
 	Spoiled error
 }
 

@@ -22,9 +22,14 @@ func (m *Machine) unwind(co *coroutine) {
 		m.give(before)
 	}
 	if co.panicked && m.panicked == nil && m.code == codeRunning {
-		m.panicked = failure.Panicked(co.reason)
-		m.halt()
+		m.panic(co)
 	}
+}
+
+// panic notes that a coroutine panicked: that is how the execution ends.
+func (m *Machine) panic(co *coroutine) {
+	m.panicked, m.panicStack = failure.Panicked(co.reason), co.stack
+	m.halt()
 }
 
 // release lets an exited coroutine, parked in its last defer, end.

@@ -20,7 +20,7 @@ func (d *Decision) Segment(turn uint64, in Input, engine string) Segment {
 func (d *Decision) Header(turn uint64, in Input, engine string) *turnpb.SegmentHeader {
 	return &turnpb.SegmentHeader{
 		Turn: turn, TimeMs: in.TimeMs, Entropy: bytes.Clone(in.Entropy[:]), EngineVersion: engine, Origin: d.Origin,
-		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites,
+		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites, PanicStack: d.PanicStack,
 	}
 }
 

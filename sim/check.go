@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -221,7 +222,7 @@ func (w *World) checkChild(parent *record, source uint64, scheduled *turnpb.SubO
 		return
 	}
 	id := scheduled.GetInstance()
-	if len(id) > 5 && id[:5] == "sub::" {
+	if !scheduled.GetOwnId() && strings.HasPrefix(id, "sub::") {
 		id = parent.id + "::" + id
 	}
 	child := w.disk.ledger.of(id)

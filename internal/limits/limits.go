@@ -23,7 +23,8 @@ type Limits struct {
 	// PayloadBytes bounds each input, output, event's data and activity result, and what an activity or an orchestration
 	// fails with. Default 2 MiB.
 	PayloadBytes int
-	// TurnBytes bounds one turn's commit. Default 16 MiB.
+	// TurnBytes bounds one turn: its segment and what it hands to the next execution, each byte counted once. Default
+	// 16 MiB.
 	TurnBytes int
 	// HistoryEventsWarn and HistoryBytesWarn log a warning. Defaults 10,240 and 10 MiB.
 	HistoryEventsWarn int

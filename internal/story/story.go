@@ -28,7 +28,7 @@ type Turn struct {
 
 // Write prints the turns of one execution.
 func Write(w io.Writer, turns []Turn) error {
-	t := teller{w: w, asked: map[uint64]asked{}}
+	t := teller{w: w, asked: map[uint64]asked{}, sites: map[uint32]string{}}
 	for _, turn := range turns {
 		t.turn(turn)
 	}
@@ -43,6 +43,7 @@ type asked struct {
 type teller struct {
 	w     io.Writer
 	asked map[uint64]asked
+	sites map[uint32]string // the text of a call site by its hash: a header has it where it is used first
 	now   int64
 	err   error
 }
@@ -60,11 +61,15 @@ func (t *teller) turn(turn Turn) {
 	sites := map[uint64]string{}
 	for _, s := range turn.Header.GetCallSites() {
 		if s.GetText() != "" {
-			sites[s.GetEvent()] = "  at " + s.GetText()
+			t.sites[s.GetHash()] = "  at " + s.GetText()
 		}
+		sites[s.GetEvent()] = t.sites[s.GetHash()]
 	}
 	for _, e := range turn.Events {
 		t.printf("  %5d  %s%s\n", e.GetId(), t.sentence(e), sites[e.GetId()])
+	}
+	for line := range strings.Lines(turn.Header.GetPanicStack()) {
+		t.printf("         %s", line)
 	}
 	for _, r := range turn.Header.GetRejected() {
 		t.printf("         (a message for %d came too late or twice and was dropped)\n", r.GetSource())

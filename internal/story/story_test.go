@@ -15,7 +15,7 @@ func app(message string) *turnpb.Failure {
 
 func TestStoryOfAnExecution(t *testing.T) {
 	turns := []Turn{
-		{Header: &turnpb.SegmentHeader{Turn: 1, TimeMs: 1_700_000_000_000, CallSites: []*turnpb.CallSite{{Event: 2, Text: "main.checkout:12"}}},
+		{Header: &turnpb.SegmentHeader{Turn: 1, TimeMs: 1_700_000_000_000, CallSites: []*turnpb.CallSite{{Event: 2, Hash: 7, Text: "main.checkout:12"}, {Event: 3, Hash: 7}}},
 			Events: []*turnpb.Event{
 				{Id: 1, Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{Name: "Checkout", Version: "1.2.0", Input: []byte(`{"order": 7}`)}}},
 				{Id: 2, Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: "Charge", Input: []byte(`7`)}}},
@@ -23,7 +23,8 @@ func TestStoryOfAnExecution(t *testing.T) {
 				{Id: 4, Kind: &turnpb.Event_ExternalSubscribed{ExternalSubscribed: &turnpb.ExternalSubscribed{Name: "approved", Mode: turnpb.WaitMode_WAIT_MODE_POSITIONAL}}},
 				{Id: 5, Kind: &turnpb.Event_SubOrchestrationScheduled{SubOrchestrationScheduled: &turnpb.SubOrchestrationScheduled{Name: "Pack", Instance: "sub::5"}}},
 			}},
-		{Header: &turnpb.SegmentHeader{Turn: 2, TimeMs: 1_700_000_000_250, Rejected: []*turnpb.RejectedMessage{{Kind: 11, Source: 2}}},
+		{Header: &turnpb.SegmentHeader{Turn: 2, TimeMs: 1_700_000_000_250, Rejected: []*turnpb.RejectedMessage{{Kind: 11, Source: 2}},
+			PanicStack: "main.pay (pay.go:7)\nmain.checkout (checkout.go:12)\n"},
 			Events: []*turnpb.Event{
 				{Id: 6, Source: 2, Kind: &turnpb.Event_ActivityFailed{ActivityFailed: &turnpb.ActivityFailed{Failure: app("no funds")}}},
 				{Id: 7, Kind: &turnpb.Event_ExternalEvent{ExternalEvent: &turnpb.ExternalEvent{Name: "approved", Data: []byte{0xff, 0xfe}}}},
@@ -39,7 +40,8 @@ func TestStoryOfAnExecution(t *testing.T) {
 		"turn 1  2023-11-14 22:13:20.000",
 		`Checkout 1.2.0 starts with {"order":7}`,
 		"asks for activity Charge with 7  at main.checkout:12",
-		"sets a timer for 22:13:25.000 (5s from now)",
+		"sets a timer for 22:13:25.000 (5s from now)  at main.checkout:12",
+		"\n         main.pay (pay.go:7)\n         main.checkout (checkout.go:12)\n",
 		`waits for event "approved" (only from now on)`,
 		`starts child Pack as "sub::5" with nothing`,
 		"activity Charge (asked for in 2, 250ms later) failed: no funds",

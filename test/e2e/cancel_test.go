@@ -19,6 +19,27 @@ var waiting = text("Waiting", func(ctx octx, _ string) (string, error) {
 // untilRunning waits until an instance has had its first turn.
 func (w *world) untilRunning(id string) { w.untilHistory(id, 1, "OrchestrationStarted") }
 
+func TestCancelOfAParentThatWaits(t *testing.T) {
+	scenario(t, "F_44 a cancel reaches a child that is waited for", func(w *world) {
+		o := text("Parent", func(ctx octx, _ string) (string, error) {
+			waiting.Start(ctx, "", turnstone.WithChildPolicy(turnstone.WaitForChild))
+			return waiting.Call(ctx, "", turnstone.WithChildPolicy(turnstone.WaitForChild))
+		})
+		w.open(waiting, o)
+		begin(w, o, "p", "")
+		w.untilRunning("p::sub::2")
+		w.untilRunning("p::sub::3")
+		w.cancel("p", "by_test")
+		w.cancelled("p", "by_test")
+		for _, id := range []string{"p::sub::2", "p::sub::3"} {
+			w.cancelled(id, "parent canceled")
+			if n := w.history(id, 0).count("OrchestrationCancelRequested"); n != 1 {
+				t.Errorf("%s: %d cancel requests", id, n)
+			}
+		}
+	})
+}
+
 func TestCancelInstances(t *testing.T) {
 	scenario(t, "CAN_001", func(w *world) {
 		o := text("Parent", func(ctx octx, _ string) (string, error) { return waiting.Call(ctx, "") })

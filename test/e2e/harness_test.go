@@ -199,7 +199,6 @@ func (w *world) verifyHistories() {
 			}
 			cfg := replay.Config{
 				Instance: d.ID, Execution: n, Name: started.GetName(), Version: started.GetVersion(), Func: fn,
-				GoroutineID: replay.GoroutineID,
 			}
 			if err := replay.Verify(cfg, segments); err != nil {
 				w.t.Errorf("the oracle: %v", err)

@@ -1,3 +1,5 @@
+//go:build !(amd64 || arm64) || purego
+
 package replay
 
 import (
@@ -6,9 +8,9 @@ import (
 	"strconv"
 )
 
-// GoroutineID is a value for Config.GoroutineID in simulators and tests: the id of the calling goroutine, read from
-// its stack dump. It takes about a microsecond.
-func GoroutineID() uint64 {
+// goroutine tells the calling goroutine from every other one: its id, read from its stack dump. It takes about a
+// microsecond, more in deep calls.
+func goroutine() uintptr {
 	var buf [64]byte
 	text := buf[:runtime.Stack(buf[:], false)]
 	text = bytes.TrimPrefix(text, []byte("goroutine "))
@@ -16,5 +18,5 @@ func GoroutineID() uint64 {
 		text = text[:i]
 	}
 	id, _ := strconv.ParseUint(string(text), 10, 64)
-	return id
+	return uintptr(id)
 }
