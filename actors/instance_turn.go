@@ -237,11 +237,12 @@ func (in *instance) startTurn(d *doom) {
 	t.consumer.turns.run(t)
 }
 
-// replayLimits are the limits that the core checks itself.
+// replayLimits are the limits that the core checks itself. A turn consumes all that it is given, so the core holds all:
+// it must defer nothing.
 func (e *Engine) replayLimits() replay.Limits {
 	l := &e.cfg.Limits
 	return replay.Limits{
-		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
+		Pending: l.Pending, Carried: -1, CarriedBytes: -1, NameBytes: l.NameBytes,
 		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
 	}
 }

@@ -150,7 +150,9 @@ func (m *Machine) arrive(boxes *mailboxes, event uint64, name string, data []byt
 		m.open.take(f.event)
 		m.ledger.add(f.event, markClosed)
 		f.resolve(data, nil)
+		return
 	}
+	m.held.add(name, data)
 }
 
 // breadcrumb checks that code gave up what history says it gave up. It is never acted upon while code runs: what the

@@ -115,6 +115,7 @@ func (m *Machine) openOperation(f *Future) {
 		boxes, takesKept = &m.events, f.mode != turnpb.WaitMode_WAIT_MODE_POSITIONAL
 	}
 	if a, ok := boxes.subscribe(f, takesKept); ok {
+		m.held.remove(f.name, a.data)
 		m.ledger.add(f.event, markClosed)
 		f.resolve(a.data, nil)
 		return

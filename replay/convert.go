@@ -23,30 +23,77 @@ const (
 	kindCancel          = 18
 )
 
-// convert makes events of messages, in order, the start first. A message that is a duplicate, belongs to another
-// execution or comes too late is rejected; one that answers what was never asked fails the turn.
-func (m *Machine) convert(messages []*turnpb.Message) {
-	at := -1
-	if m.started == nil && m.replayed == 0 {
-		for i, msg := range messages {
-			if msg.GetStart() != nil {
-				at = i
-				m.convertStart(msg.GetStart())
-				break
-			}
-		}
-		if at < 0 {
-			m.failTurn(failure.Nondeterminism("history", "corrupted history: history is empty and no start is among the messages"))
-		}
+// consume takes the messages one by one, in order, the start first: it makes an event of each, applies it and lets code
+// run. A message that is a duplicate, belongs to another execution or comes too late is rejected; one that answers what
+// was never asked fails the turn, before any code runs. An event or queue message that cannot be held now is deferred.
+//
+// No wait opens here, since what code asks for is bound only when all messages have been taken. So a name that had to be
+// deferred stays so until the turn ends.
+func (m *Machine) consume(messages []*turnpb.Message) {
+	at := m.startAmong(messages)
+	refused := m.judge(messages, at)
+	if at >= 0 {
+		m.convertStart(messages[at].GetStart())
 	}
 	for i, msg := range messages {
-		if i == at {
-			continue
-		}
-		if !m.convertOne(msg) {
+		switch {
+		case i == at:
+		case len(refused) > 0 && refused[0] == i:
+			refused = refused[1:]
 			m.reject(msg)
+		case m.mustWait(msg):
+			m.d.Deferred = append(m.d.Deferred, i)
+		default:
+			m.takeEvent(m.eventOf(msg))
 		}
 	}
+	m.d.Converted = len(m.d.Events)
+}
+
+// startAmong is the position of the message that starts the execution; -1 if it has started. An execution that neither
+// has started nor starts now is corrupted.
+func (m *Machine) startAmong(messages []*turnpb.Message) int {
+	if m.started != nil || m.replayed > 0 {
+		return -1
+	}
+	for i, msg := range messages {
+		if msg.GetStart() != nil {
+			return i
+		}
+	}
+	m.failTurn(failure.Nondeterminism("history", "corrupted history: history is empty and no start is among the messages"))
+	return -1
+}
+
+// judge lists which messages become no event. It fails the turn for one that answers what was never asked.
+func (m *Machine) judge(messages []*turnpb.Message, start int) (refused []int) {
+	cancelled := m.cancelled != nil
+	for i, msg := range messages {
+		if i == start {
+			continue
+		}
+		ok := false
+		switch msg.GetKind().(type) {
+		case *turnpb.Message_ActivityResult:
+			ok = m.expects(msg, opActivity, "ActivityCompleted")
+		case *turnpb.Message_ActivityFailure:
+			ok = m.expects(msg, opActivity, "ActivityFailed")
+		case *turnpb.Message_TimerElapsed:
+			ok = m.expects(msg, opTimer, "TimerFired")
+		case *turnpb.Message_ChildResult:
+			ok = m.expects(msg, opChild, "SubOrchestrationCompleted")
+		case *turnpb.Message_ChildFailure:
+			ok = m.expects(msg, opChild, "SubOrchestrationFailed")
+		case *turnpb.Message_EventRaised, *turnpb.Message_QueueMessage:
+			ok = true
+		case *turnpb.Message_Cancel:
+			ok, cancelled = !cancelled, true
+		}
+		if !ok {
+			refused = append(refused, i)
+		}
+	}
+	return refused
 }
 
 func (m *Machine) convertStart(s *turnpb.StartOrchestration) {
@@ -56,12 +103,12 @@ func (m *Machine) convertStart(s *turnpb.StartOrchestration) {
 	}
 	e := newStarted(m.takeID(), version, s)
 	m.started = e.GetStarted()
-	m.d.Events = append(m.d.Events, e)
+	m.takeEvent(e)
 	for _, c := range s.GetCarried() {
 		if c.GetKind() == turnpb.ArrivalKind_ARRIVAL_KIND_QUEUE {
-			m.d.Events = append(m.d.Events, newQueueEvent(m.takeID(), c.GetName(), c.GetData()))
+			m.takeEvent(newQueueEvent(m.takeID(), c.GetName(), c.GetData()))
 		} else {
-			m.d.Events = append(m.d.Events, newExternalEvent(m.takeID(), c.GetName(), c.GetData()))
+			m.takeEvent(newExternalEvent(m.takeID(), c.GetName(), c.GetData()))
 		}
 	}
 }
@@ -72,59 +119,47 @@ func (m *Machine) takeID() uint64 {
 	return id
 }
 
-// convertOne makes the event of one message and says whether it did.
-func (m *Machine) convertOne(msg *turnpb.Message) bool {
-	var e *turnpb.Event
-	source := msg.GetEvent()
+// eventOf makes the event of a message.
+func (m *Machine) eventOf(msg *turnpb.Message) *turnpb.Event {
+	id, source := m.takeID(), msg.GetEvent()
 	switch k := msg.GetKind().(type) {
 	case *turnpb.Message_ActivityResult:
-		if m.expects(msg, opActivity, "ActivityCompleted") {
-			e = newActivityCompleted(m.takeID(), source, k.ActivityResult.GetResult())
-		}
+		return newActivityCompleted(id, source, k.ActivityResult.GetResult())
 	case *turnpb.Message_ActivityFailure:
-		if m.expects(msg, opActivity, "ActivityFailed") {
-			e = &turnpb.Event{Id: m.takeID(), Source: source, Kind: &turnpb.Event_ActivityFailed{
-				ActivityFailed: &turnpb.ActivityFailed{Failure: k.ActivityFailure.GetFailure()}}}
-		}
+		return &turnpb.Event{Id: id, Source: source, Kind: &turnpb.Event_ActivityFailed{
+			ActivityFailed: &turnpb.ActivityFailed{Failure: k.ActivityFailure.GetFailure()}}}
 	case *turnpb.Message_TimerElapsed:
-		if m.expects(msg, opTimer, "TimerFired") {
-			e = newTimerFired(m.takeID(), source, k.TimerElapsed.GetFireAtMs())
-		}
+		return newTimerFired(id, source, k.TimerElapsed.GetFireAtMs())
 	case *turnpb.Message_ChildResult:
-		if m.expects(msg, opChild, "SubOrchestrationCompleted") {
-			e = &turnpb.Event{Id: m.takeID(), Source: source, Kind: &turnpb.Event_SubOrchestrationCompleted{
-				SubOrchestrationCompleted: &turnpb.SubOrchestrationCompleted{Result: k.ChildResult.GetResult()}}}
-		}
+		return &turnpb.Event{Id: id, Source: source, Kind: &turnpb.Event_SubOrchestrationCompleted{
+			SubOrchestrationCompleted: &turnpb.SubOrchestrationCompleted{Result: k.ChildResult.GetResult()}}}
 	case *turnpb.Message_ChildFailure:
-		if m.expects(msg, opChild, "SubOrchestrationFailed") {
-			e = &turnpb.Event{Id: m.takeID(), Source: source, Kind: &turnpb.Event_SubOrchestrationFailed{
-				SubOrchestrationFailed: &turnpb.SubOrchestrationFailed{Failure: k.ChildFailure.GetFailure()}}}
-		}
+		return &turnpb.Event{Id: id, Source: source, Kind: &turnpb.Event_SubOrchestrationFailed{
+			SubOrchestrationFailed: &turnpb.SubOrchestrationFailed{Failure: k.ChildFailure.GetFailure()}}}
 	case *turnpb.Message_EventRaised:
-		e = newExternalEvent(m.takeID(), k.EventRaised.GetName(), k.EventRaised.GetData())
+		return newExternalEvent(id, k.EventRaised.GetName(), k.EventRaised.GetData())
 	case *turnpb.Message_QueueMessage:
-		e = newQueueEvent(m.takeID(), k.QueueMessage.GetName(), k.QueueMessage.GetData())
-	case *turnpb.Message_Cancel:
-		if m.cancelled == nil && !m.cancelling() {
-			e = &turnpb.Event{Id: m.takeID(), Kind: &turnpb.Event_CancelRequested{
-				CancelRequested: &turnpb.OrchestrationCancelRequested{Reason: k.Cancel.GetReason()}}}
-		}
+		return newQueueEvent(id, k.QueueMessage.GetName(), k.QueueMessage.GetData())
+	default:
+		return &turnpb.Event{Id: id, Kind: &turnpb.Event_CancelRequested{
+			CancelRequested: &turnpb.OrchestrationCancelRequested{Reason: msg.GetCancel().GetReason()}}}
 	}
-	if e == nil {
-		return false
-	}
-	m.d.Events = append(m.d.Events, e)
-	return true
 }
 
-// cancelling says whether this turn has already converted a cancel.
-func (m *Machine) cancelling() bool {
-	for _, e := range m.d.Events {
-		if e.GetCancelRequested() != nil {
-			return true
-		}
+// takeEvent adds the event that a message became, applies it and lets code run. In a turn that has failed nothing is
+// applied any more.
+func (m *Machine) takeEvent(e *turnpb.Event) {
+	m.d.Events = append(m.d.Events, e)
+	if m.fatal != nil || m.spoiled.Load() != nil {
+		m.holdUnapplied(e)
+		return
 	}
-	return false
+	if why := m.apply(e); why != nil {
+		m.failTurn(why)
+		return
+	}
+	m.replaying = false
+	m.poll()
 }
 
 // expects says whether a completion may become an event. It takes note of it, so that the next one for the same

@@ -18,6 +18,37 @@
 // own event, which is applied in the same way, until no action is left. What binding an action delivers at once (a
 // kept arrival, the answer of an inline system activity) is delivered in that step, in both cases.
 //
+// # Messages that are left
+//
+// An execution holds at most Limits.Carried raised events and queue messages that no wait has taken, and
+// Limits.CarriedBytes of them; continue-as-new hands them on. Nothing that comes beyond that ends it or is lost: the turn
+// defers it, and the host keeps it. The machine converts an arrival if a wait is open for its name or if it can be held,
+// and if no earlier one of its name was deferred in this turn. A start, a cancel and a completion are never deferred; they
+// pass what is. What is deferred stays so for the whole turn, also when code then asks for it: so a turn's converted
+// events are at the front of its segment, and replay needs to know neither the limits nor what was deferred.
+//
+// What the host does ([NameOf] gives the name of a message):
+//   - A message is in Input.Messages only if every older one of its name that waits for the instance is there too, before
+//     it. The machine cannot see an older one that is left out. So while a name has a message in the inbox, a new one of
+//     that name goes to the inbox behind it, unless the turn takes both.
+//   - A turn gets a bounded page: the oldest message of each name in the last Decision.Wanted, then others by age. Of what
+//     is left only starts, cancels and completions must come into the next turn whatever is in front of them. Input.Behind
+//     says that more waits; it needs to be right only for events and queue messages. What is held at continue-as-new is
+//     written again, so the first turn of an execution should get one message by age, none if it carries some: then a
+//     round of "take one, continue as new" writes what it takes and no more.
+//   - Of the page, the positions in Decision.Deferred are not consumed: an inbox row stays, and an arrival that this very
+//     commit was to accept is made durable by itself before its sender is answered. Nothing of its name may overtake it.
+//   - A decision with neither events nor rejected messages has consumed nothing. It is not committed. The machine is as it
+//     was and can be kept.
+//   - After the commit the instance has another turn at once if a message that is left has a name in Decision.Wanted. If
+//     none has, what is left causes no turn; it comes along with the next one.
+//   - An instance that is loaded while messages wait has a turn with a page, or with none and Input.Behind set, so that its
+//     host learns what is wanted.
+//   - After continue-as-new what is left stays for the next execution, whose first turn gets the start and a page. After
+//     any other end it is a message to an instance that has ended.
+//
+// An event that is deferred has not arrived: a positional wait that opens later may take it.
+//
 // # How an execution ends
 //
 // By rank: a failure of the turn (nondeterminism, an infrastructure or poison failure of something it waits for, a

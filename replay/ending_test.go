@@ -20,7 +20,12 @@ type story struct {
 
 func tell(t *testing.T, fn replay.Func) *story {
 	t.Helper()
-	s := &story{t: t, cfg: config(fn)}
+	return tellWith(t, config(fn))
+}
+
+func tellWith(t *testing.T, cfg replay.Config) *story {
+	t.Helper()
+	s := &story{t: t, cfg: cfg}
 	s.resident = replay.New(s.cfg)
 	t.Cleanup(s.resident.Close)
 	return s
@@ -28,7 +33,12 @@ func tell(t *testing.T, fn replay.Func) *story {
 
 func (s *story) turn(messages ...*turnpb.Message) replay.Decision {
 	s.t.Helper()
-	in := replay.Input{TimeMs: 1_000 * int64(1+len(s.history)), Entropy: [16]byte{byte(len(s.history))}, Messages: messages}
+	return s.advance(replay.Input{TimeMs: 1_000 * int64(1+len(s.history)), Entropy: [16]byte{byte(len(s.history))}, Messages: messages})
+}
+
+// advance takes one turn. A turn that consumed nothing is not recorded.
+func (s *story) advance(in replay.Input) replay.Decision {
+	s.t.Helper()
 	d := s.resident.Advance(in)
 	m := replay.New(s.cfg)
 	defer m.Close()
@@ -39,6 +49,9 @@ func (s *story) turn(messages ...*turnpb.Message) replay.Decision {
 	m.Load(loaded)
 	if a, b := string(render(d)), string(render(m.Advance(in))); a != b {
 		s.t.Fatalf("turn %d: resident\n%s\nrebuilt\n%s", len(s.history)+1, a, b)
+	}
+	if len(d.Events)+len(d.Rejected) == 0 {
+		return d
 	}
 	s.history = append(s.history, copyOf(d.Segment(uint64(len(s.history)+1), in, "test")))
 	if err := replay.Verify(s.cfg, s.history); err != nil {

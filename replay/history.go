@@ -7,11 +7,11 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// replay applies the loaded history, segment by segment. hasMessages says whether this turn will add to it.
+// replay applies the loaded history, segment by segment. more says whether messages wait: then all of it is the past.
 //
 // If the code diverges, the rest of the history is still applied, without code: what is open at the end must be
 // known.
-func (m *Machine) replay(hasMessages bool) {
+func (m *Machine) replay(more bool) {
 	loaded := m.loaded
 	left := 0
 	for _, s := range loaded {
@@ -25,7 +25,7 @@ func (m *Machine) replay(hasMessages bool) {
 			", OrchestrationStarted must be first"))
 	}
 	ahead := 0
-	if hasMessages {
+	if more {
 		ahead = 1
 	}
 	for i, s := range loaded {

@@ -4,10 +4,10 @@ package replay
 // replayed already has; so raising one, or lowering it, never breaks a running instance's past.
 //
 // Crossing a limit ends the execution as Failed, with the limit and the size in the text, and Decision.Origin says
-// LIMIT. A zero field takes the default that its comment names; a negative one is no limit.
+// LIMIT, unless its comment says otherwise. A zero field takes the default that its comment names; a negative one is no limit.
 type Limits struct {
 	// Resumptions is how often one turn may resume code because of what the turn itself did: took a buffered
-	// arrival, or answered an inline system activity. Default 20,000, which is more than an inbox can hold.
+	// arrival, or answered an inline system activity. Default 20,000, which is far more than an execution holds.
 	// Messages of the turn are not counted.
 	// Crossing it is an infrastructure failure of the operation quiescence_loop: code that never comes to rest.
 	Resumptions int
@@ -17,7 +17,9 @@ type Limits struct {
 	// Pending is how many operations an instance may have unresolved, and how many coroutines. Default 10,000. It also
 	// bounds what code may ask for between two waits.
 	Pending int
-	// Carried and CarriedBytes are how much continue-as-new may hand over. Defaults 1,000 and 4 MiB.
+	// Carried and CarriedBytes are how many arrivals that no wait has taken an execution holds, and continue-as-new hands
+	// over: events and queue messages together, and the bytes of their names and data. Defaults 64 and 65,536. Crossing
+	// them ends nothing: what does not fit is deferred (see Decision.Deferred).
 	Carried      int
 	CarriedBytes int
 	// NameBytes bounds names and ids that code gives. Default: no limit.
@@ -57,8 +59,8 @@ func (l Limits) resolved() Limits {
 	set(&l.Resumptions, 20_000)
 	set(&l.Calls, callsDefault)
 	set(&l.Pending, 10_000)
-	set(&l.Carried, 1_000)
-	set(&l.CarriedBytes, 4<<20)
+	set(&l.Carried, 64)
+	set(&l.CarriedBytes, 64<<10)
 	set(&l.NameBytes, noLimit)
 	set(&l.IDBytes, noLimit)
 	set(&l.ChildIDBytes, 1_024)

@@ -58,8 +58,8 @@ func TestQuiescence(t *testing.T) {
 		full = append(full, msgQ("q", "x"))
 	}
 	t.Run("100 chained dequeues under a limit of 100, and 101", func(t *testing.T) {
-		wantCompleted(t, limited(t, replay.Limits{Resumptions: 100}, chained(100), full...), "done")
-		d := limited(t, replay.Limits{Resumptions: 100}, chained(101), full...)
+		wantCompleted(t, limited(t, replay.Limits{Resumptions: 100, Carried: 102}, chained(100), full...), "done")
+		d := limited(t, replay.Limits{Resumptions: 100, Carried: 102}, chained(101), full...)
 		wantLimit(t, d, "infrastructure", "infrastructure:quiescence_loop: ")
 		if d.Failure.GetInfrastructure().GetRetryable() {
 			t.Error("the failure may be retried")

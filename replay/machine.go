@@ -33,6 +33,7 @@ type Machine struct {
 	open     openSet
 	events   mailboxes
 	queues   mailboxes
+	held     held
 	arrivals uint64 // counts arrivals, for their order across names
 	loaded   []Segment
 	replayed int
@@ -83,8 +84,9 @@ type Machine struct {
 	d           *Decision
 	fresh       bool // history has been replayed: what happens now is new
 	replaying   bool
-	calls       int // since the last event
-	resumptions int // of this turn, by what it did itself
+	calls       int                      // since the last event
+	resumptions int                      // of this turn, by what it did itself
+	deferred    map[ArrivalName]struct{} // names of which this turn has deferred a message
 	sitesUsed   []uint32
 }
 
@@ -156,16 +158,19 @@ func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb
 		m.fatal, m.forced = why, true
 		m.code = codeStopped
 	}
-	m.replay(len(in.Messages) > 0)
+	m.replay(len(in.Messages) > 0 || in.Behind)
 	m.fresh = true
+	now := m.nowMs
 	m.startTurn(in.TimeMs, in.Entropy)
 	m.resumptions, m.resumed = 0, false
-	m.convert(in.Messages)
-	d.Converted = len(d.Events)
-	if m.fatal == nil {
-		m.run()
-	}
+	m.consume(in.Messages)
+	m.replaying = false
+	m.drain()
 	m.settle()
+	m.listWanted(in.Behind)
+	if len(d.Events) == 0 && len(d.Rejected) == 0 {
+		m.nowMs = now // the turn is not recorded, so its time is not either
+	}
 	d.Progress = m.resumed || d.Converted > 0
 	if err := m.Spoiled(); err != nil {
 		*d = Decision{Spoiled: err}
@@ -180,22 +185,6 @@ func (m *Machine) startTurn(timeMs int64, entropy [16]byte) {
 	m.random = newRandom(entropy)
 	clear(m.bound)
 	m.bound = m.bound[:0]
-}
-
-// run applies the events that the messages became, then binds what code has asked for, until code rests.
-func (m *Machine) run() {
-	n := len(m.d.Events)
-	for i := 0; i < n && m.fatal == nil && m.spoiled.Load() == nil; i++ {
-		e := m.d.Events[i]
-		if why := m.apply(e); why != nil {
-			m.failTurn(why)
-			return
-		}
-		m.replaying = false
-		m.poll()
-	}
-	m.replaying = false
-	m.drain()
 }
 
 // drain binds emitted actions, oldest first, each to a new event, and resumes code whenever that made it possible.

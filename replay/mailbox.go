@@ -36,6 +36,17 @@ func (b *mailboxes) get(name string) *mailbox {
 	return m
 }
 
+// first is the wait that the next arrival goes to; nil if none is active.
+func (m *mailbox) first() *Future {
+	if m == nil || len(m.waits) == 0 {
+		return nil
+	}
+	return m.waits[0]
+}
+
+// awaited says whether the next arrival goes to a wait.
+func (m *mailbox) awaited() bool { return m.first() != nil }
+
 // tidy forgets a name that has nothing.
 func (b mailboxes) tidy(name string, m *mailbox) {
 	if len(m.waits) == 0 && len(m.kept) == 0 {

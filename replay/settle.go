@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -66,10 +65,6 @@ func (m *Machine) settle() {
 	m.checkState()
 	m.d.PanicStack, m.panicStack = m.panicStack, ""
 	end := m.ending()
-	if end == endContinued {
-		m.checkCarried()
-		end = m.ending()
-	}
 	held := end != endNot && end != endFatal && m.waiting()
 	if end != endNot {
 		m.stopHeld()
@@ -321,28 +316,4 @@ func (m *Machine) bounded(f *turnpb.Failure) *turnpb.Failure {
 	}
 	m.overLimit = true
 	return failureFailure(size, most)
-}
-
-// checkCarried fails a continue-as-new that would hand over more than fits into a started event.
-func (m *Machine) checkCarried() {
-	if m.waiting() {
-		return // more may still arrive; it is checked when the execution does end
-	}
-	n, size := 0, 0
-	for _, boxes := range []mailboxes{m.events, m.queues} {
-		for name, b := range boxes {
-			n += len(b.kept)
-			for _, a := range b.kept {
-				size += len(name) + len(a.data)
-			}
-		}
-	}
-	switch {
-	case n > m.cfg.Limits.Carried:
-		m.failLimit(failure.Limit(fmt.Sprintf("continue-as-new would carry over %d unconsumed events and messages, the limit is %d:"+
-			" consume them before continuing as new", n, m.cfg.Limits.Carried)))
-	case size > m.cfg.Limits.CarriedBytes:
-		m.failLimit(failure.Limit(fmt.Sprintf("continue-as-new would carry over %d bytes of unconsumed events and messages, the limit is %d bytes:"+
-			" consume them before continuing as new", size, m.cfg.Limits.CarriedBytes)))
-	}
 }

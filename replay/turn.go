@@ -47,8 +47,13 @@ type Input struct {
 	TimeMs int64
 	// Entropy is the turn's only randomness.
 	Entropy [16]byte
-	// Messages are consumed in order. At most one is a start, and only when history is empty.
+	// Messages are taken in order; Decision.Deferred says which were left. At most one is a start, and only when history
+	// is empty. The events and queue messages of one name must be the oldest that wait for the instance, in the order in
+	// which they came: see "Messages that are left" in the documentation of this package.
 	Messages []*turnpb.Message
+	// Behind says that other events or queue messages wait for the instance and are not in Messages. Decision.Wanted is
+	// made for them.
+	Behind bool
 }
 
 // Outcome says how a turn left the execution.
@@ -76,6 +81,13 @@ type Decision struct {
 	Converted int
 	// Rejected lists consumed messages that left no event.
 	Rejected []*turnpb.RejectedMessage
+	// Deferred are the positions in Input.Messages of events and queue messages that the turn did not consume, rising.
+	// They stay where they are; every other message is consumed.
+	Deferred []int
+	// Wanted are the names that open waits ask for and nothing that is held can give, by the age of their oldest wait. It
+	// is made only if a message was deferred or Input.Behind is set, and the execution has not ended. If a message of
+	// one of these names is left, the instance has another turn at once.
+	Wanted []ArrivalName
 	// CallSites has one entry for each schedule event in Events.
 	CallSites []*turnpb.CallSite
 	// PanicStack is where the code panicked in this turn, innermost call first, a line each; its size is bounded. It is

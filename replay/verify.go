@@ -36,6 +36,7 @@ var ErrVerify = errors.New("history does not verify")
 func Verify(cfg Config, history []Segment) error {
 	m := New(cfg)
 	defer m.Close()
+	m.cfg.Limits.Carried, m.cfg.Limits.CarriedBytes = noLimit, noLimit // a segment has only what was not deferred
 	for i, s := range history {
 		if err := verifyForm(m.NextEvent(), s); err != nil {
 			return fmt.Errorf("%w: instance %s, execution %d, segment %d: %w", ErrVerify, cfg.Instance, cfg.Execution, i+1, err)
