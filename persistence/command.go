@@ -89,7 +89,9 @@ type Enqueue struct {
 //     part starts at its next event; ConsumesStart exactly when Turn is 0. Else Conflict. A fused start has ID that of
 //     AcceptedStart, Execution 1, Turn 0, and its first part starts at event 1, else Conflict (ConsumesStart is not read:
 //     there is no S row); then, if the id is taken and the start's request key is not known, AlreadyExists.
-//  3. Fence. A live lease: Token is its token, else LeaseLost. No live lease: a Token is LeaseLost; without one the
+//  3. Fence. With a Token: the row's lease has it, else LeaseLost. A lease that has expired is still its holder's until
+//     another takes the row, so that a clock which is set forward costs nobody what it has done; only the lease of a
+//     process of this node that has ended opens nothing. Without a Token: no lease is live, else LeaseLost, and the
 //     envelope's epoch is current, else Fenced.
 //  4. Stale: all entries that are gone, in the order of the Part constants, then of their lists. An entry that is
 //     named twice is stale the second time; so is a request key. The start is stale if its request key is known.
@@ -148,8 +150,8 @@ type AcceptedMessage struct {
 	RequestKey string
 }
 
-// AcceptedResult is an activity result that was never in the inbox. The work row must exist; then either its live
-// lease has this token, or it has no live lease, no token is given, its attempts are equal, and Epoch is current.
+// AcceptedResult is an activity result that was never in the inbox. The work row must exist; then either its
+// lease has this token (see the fence of CommitTurn), or it has no live lease, no token is given, its attempts are equal, and Epoch is current.
 type AcceptedResult struct {
 	Execution uint64
 	Event     uint64
@@ -262,7 +264,8 @@ type LeaseTurn struct {
 	Due       []TimerKey
 }
 
-// RenewTurn extends a live turn lease to TimeMs + TTLMs; LeaseLost otherwise.
+// RenewTurn extends a turn lease that its holder still has (see the fence of CommitTurn) to TimeMs + TTLMs; LeaseLost
+// otherwise.
 type RenewTurn struct {
 	Token Token
 	TTLMs int64
@@ -292,7 +295,8 @@ type LeaseWork struct {
 	Nonce    uint64
 }
 
-// RenewWork extends live work leases to TimeMs + TTLMs; Result.Live says for each whether it was live.
+// RenewWork extends the work leases that their holders still have to TimeMs + TTLMs; Result.Live says for each whether it
+// was extended.
 type RenewWork struct {
 	Tokens []Token
 	TTLMs  int64
@@ -300,8 +304,8 @@ type RenewWork struct {
 
 // CompleteWork deletes a work row and, if Message is not nil, puts it into the instance's inbox. The fence is that of
 // AcceptedResult, with the envelope's epoch. Refused: NotFound (the row is gone: cancelled, or answered), LeaseLost (a
-// lease is live and the token is not its; or none is live and a token was given, or attempts differ), then Fenced (no
-// lease is live and the epoch is not current).
+// token was given and the row's lease has another, or its holder has ended; or none was given and a lease is live or
+// attempts differ), then Fenced (no token was given and the epoch is not current).
 type CompleteWork struct {
 	Key      WorkKey
 	Token    Token

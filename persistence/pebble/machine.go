@@ -98,7 +98,18 @@ func (m *machine) current(epoch uint64) bool { return epoch == m.state.Epoch && 
 
 // live says whether a lease holds now: it has not expired, and its holder is not a dead process of this node.
 func (m *machine) live(token persistence.Token, h *persistence.Holder, expiresAtMs int64) bool {
-	return token != "" && m.now < expiresAtMs && (h.Node != m.state.Node || h.Process == m.state.Process)
+	return token != "" && m.now < expiresAtMs && !m.deadHolder(h)
+}
+
+// opens says whether a token is that of the lease in the row. A lease that has expired is still its holder's until
+// another takes the row: a clock that was set must not throw away what the holder has done.
+func (m *machine) opens(token, row persistence.Token, h *persistence.Holder) bool {
+	return token != "" && token == row && !m.deadHolder(h)
+}
+
+// deadHolder says whether a holder is a process of this node that has ended.
+func (m *machine) deadHolder(h *persistence.Holder) bool {
+	return h.Node == m.state.Node && h.Process != m.state.Process
 }
 
 func (m *machine) beginEpoch(c persistence.BeginEpoch) persistence.Result {

@@ -241,8 +241,17 @@ func (m *Model) sweep(c *persistence.Sweep) persistence.Result {
 
 // live says whether a lease holds now: it has not expired, and its holder is not a dead process of this node.
 func (m *Model) live(token persistence.Token, h persistence.Holder, expiresAtMs int64) bool {
-	dead := h.Node == m.state.Node && h.Process != m.state.Process
-	return token != "" && m.now < expiresAtMs && !dead
+	return token != "" && m.now < expiresAtMs && !m.dead(h)
+}
+
+// opens says whether a token is that of the lease in the row, which its holder keeps until another takes the row.
+func (m *Model) opens(token, row persistence.Token, h persistence.Holder) bool {
+	return token != "" && token == row && !m.dead(h)
+}
+
+// dead says whether a holder is a process of this node that has ended.
+func (m *Model) dead(h persistence.Holder) bool {
+	return h.Node == m.state.Node && h.Process != m.state.Process
 }
 
 // granted says whether the epoch is the one that grants may act under: the newest, and not ended.
