@@ -70,19 +70,18 @@ func (g *carefulGate) done(ticket uint64) {
 	}
 }
 
-// freshAt is from when on what is not a suspect may start.
+// freshAt is from when on, in elapsed time, what is not a suspect may start.
 func (g *carefulGate) freshAt() int64 { return g.fresh.Load() }
 
 // hushLeft is how long no turn may start that is not a suspect: a heavy suspect has just started, and what starts beside
-// it would be under suspicion with it if the process ended now. What is held meanwhile is accepted after 10 ms. More
-// than a whole hush means that the clock was set back; that holds nobody up.
+// it would be under suspicion with it if the process ended now. What is held meanwhile is accepted after 10 ms.
 func (g *carefulGate) hushLeft() time.Duration {
 	freshAt := g.freshAt()
 	if freshAt == 0 {
 		return 0
 	}
-	left := freshAt - clock.Ms(g.clock)
-	if left <= 0 || left > dispatch.HushMs {
+	left := freshAt - clock.ElapsedMs(g.clock)
+	if left <= 0 {
 		return 0
 	}
 	return time.Duration(left) * time.Millisecond
@@ -90,7 +89,7 @@ func (g *carefulGate) hushLeft() time.Duration {
 
 // advance admits whoever may start, with g.mu held, and returns what to call once it is not.
 func (g *carefulGate) advance() []func() {
-	now := clock.Ms(g.clock)
+	now := clock.ElapsedMs(g.clock)
 	var calls []func()
 	for _, ticket := range g.mu.gate.Advance(now) {
 		calls = append(calls, g.mu.waiting[ticket])

@@ -54,6 +54,7 @@ func (e *Engine) left() {
 
 func (e *Engine) endEpochs(done func(error)) {
 	e.holds.stop()
+	e.clock.Stop()
 	ended := newGather(len(e.parts), func(err error) {
 		for _, closeOwned := range e.owned {
 			closeOwned()

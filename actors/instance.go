@@ -200,7 +200,7 @@ func (in *instance) arrived(msg any) {
 	case *timerMsg:
 		in.hearTimer(m)
 	case *startMsg, *deliverMsg, *resultMsg:
-		in.buffer.add(newArrival(m, in.e.now()))
+		in.buffer.add(newArrival(m, in.e.elapsed()))
 		if in.buffer.full() {
 			in.overflow()
 		}
@@ -220,10 +220,10 @@ func (in *instance) overflow() {
 
 // ticked accepts what has been held for 10 ms: what a turn that has not been proposed yet has taken, and what waits.
 func (in *instance) ticked() {
-	now := in.e.now()
+	now := in.e.elapsed()
 	old := func(list []*arrival) {
 		for _, a := range list {
-			if a.state == arrivalHeld && now.Sub(a.since) >= limits.AcceptAfter {
+			if a.state == arrivalHeld && now-a.since >= limits.AcceptAfter {
 				in.e.counts.slowAccepts.Add(1)
 				in.acceptStartFirst()
 				if a.state == arrivalHeld {
@@ -260,7 +260,7 @@ func (in *instance) acceptAll() {
 
 // watchHold keeps one place in the queue of the 10 ms rule while something is held that nobody has proposed.
 func (in *instance) watchHold() {
-	var since time.Time
+	var since time.Duration
 	var held bool
 	if in.turn != nil && in.phase != phaseCommitting {
 		since, held = oldestHeld(in.turn.arrivals, in.buffer.items)

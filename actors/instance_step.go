@@ -343,7 +343,7 @@ func (in *instance) afterPanic(msg any) {
 	in.unpark()
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg:
-		if a := newArrival(m, in.e.now()); !in.holds(a) {
+		if a := newArrival(m, in.e.elapsed()); !in.holds(a) {
 			in.buffer.add(a)
 		}
 	case *timerMsg:

@@ -207,6 +207,7 @@ func (p *partition) run(m *partitionStep) {
 	if p.s == nil {
 		p.passEnds()
 	} else {
+		p.s.lookAtClock()
 		p.s.attachAll() // who was attached before an effect is known when it comes
 		p.s.drain()     // and effects come before whatever was answered after them
 	}

@@ -105,6 +105,7 @@ func (s *serving) fenced() {
 // close drops everything without writing anything: the epoch is over, or what it knew cannot be trusted.
 func (s *serving) close(why error) {
 	s.ended = true
+	s.watchClock(false)
 	if s.timer != nil {
 		s.timer.Stop()
 	}

@@ -70,9 +70,10 @@ func (c Config) withDefaults() Config {
 func (c *Config) dead(h persistence.Holder) bool { return h.Node == c.Node && h.Process != c.Process }
 
 // Dispatcher decides what happens next in one partition. It is not safe for concurrent use. Every input may make
-// actions; take them with Actions after it.
+// actions; take them with Actions after it. Every now is elapsed time, which never jumps; what rows say is wall clock.
 type Dispatcher struct {
 	cfg     Config
+	wall    *wallClock
 	tells   *tells
 	work    *work
 	timers  *timers
@@ -95,11 +96,11 @@ type Dispatcher struct {
 // epoch did not end cleanly.
 func New(cfg Config, now int64, careful bool) *Dispatcher {
 	cfg = cfg.withDefaults()
-	d := &Dispatcher{cfg: cfg}
-	d.tells = newTells(cfg.TellsMax, cfg.PageRows)
+	d := &Dispatcher{cfg: cfg, wall: &wallClock{}}
+	d.tells = newTells(d.wall, cfg.TellsMax, cfg.PageRows)
 	d.tells.last = cfg.FirstTell
-	d.work = newWork(&d.cfg)
-	d.timers = newTimers(&d.cfg)
+	d.work = newWork(&d.cfg, d.wall)
+	d.timers = newTimers(d.wall, &d.cfg)
 	d.pumps = make([]*pump, cfg.Partitions)
 	for p := range d.pumps {
 		if persistence.Partition(p) != cfg.Partition {
@@ -112,7 +113,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 		d.workCareful, d.turnsCareful = true, true
 		d.work.suspectBelow = noHorizon
 	}
-	d.work.bounds.laterAt = now // the first walk
+	d.work.bounds.laterAt = -Never // the first walk
 	return d
 }
 
@@ -292,7 +293,7 @@ func (d *Dispatcher) Told() { d.tells.calm() }
 func (d *Dispatcher) Careful() bool { return d.turnsCareful }
 
 // Release takes back work that was granted or named in an action and whose row was not deleted: it has been given back,
-// or its result was refused. It is not handed out again before notBefore (0: as soon as its row allows).
+// or its result was refused. It is not handed out again before notBefore, in elapsed time (0: as soon as its row allows).
 func (d *Dispatcher) Release(now int64, key persistence.WorkKey, notBefore int64) {
 	d.work.release(now, key, notBefore)
 }
@@ -372,7 +373,7 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 		if d.cfg.dead(r.Holder) {
 			token = ""
 		}
-		if token != "" || r.NotBeforeMs > now {
+		if token != "" || r.NotBeforeMs > d.wall.at(now) {
 			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)
 		}
 	}
@@ -405,7 +406,7 @@ func (d *Dispatcher) TimersPage(now int64, rows []persistence.TimerItem) {
 // RequestsPage: see LeasesPage.
 func (d *Dispatcher) RequestsPage(now int64, rows []persistence.RequestItem) {
 	d.readPause = 0
-	d.sweeper.page(now, rows, d.emit)
+	d.sweeper.page(d.wall.at(now), rows, d.emit)
 }
 
 // Sizes are counts of what is held in memory, for metrics and tests.

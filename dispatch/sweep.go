@@ -22,7 +22,8 @@ func (s *sweeper) step(now int64, emit func(Action)) {
 	emit(Action{Kind: ScanRequests, Max: s.rows, AfterRequest: s.after})
 }
 
-func (s *sweeper) page(now int64, rows []persistence.RequestItem, emit func(Action)) {
+// page takes a page of the walk; wallMs is the wall clock.
+func (s *sweeper) page(wallMs int64, rows []persistence.RequestItem, emit func(Action)) {
 	s.running = false
 	s.after = persistence.RequestRef{} // from the start again, unless there is more
 	var expired []persistence.RequestRef
@@ -31,7 +32,7 @@ func (s *sweeper) page(now int64, rows []persistence.RequestItem, emit func(Acti
 		if len(rows) == s.rows {
 			s.after = ref
 		}
-		if rows[i].ExpiresAtMs <= now {
+		if rows[i].ExpiresAtMs <= wallMs {
 			expired = append(expired, ref)
 		}
 	}
