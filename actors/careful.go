@@ -19,7 +19,7 @@ type carefulGate struct {
 	fresh atomic.Int64 // gate.FreshAt, for those who ask before every turn
 	mu    struct {
 		sync.Mutex
-		gate    dispatch.Gate
+		gate    *dispatch.Gate
 		last    uint64
 		waiting map[uint64]func() // what to call when a ticket is admitted
 		wakeAt  int64             // when the timer fires; 0: none is set
@@ -27,8 +27,9 @@ type carefulGate struct {
 	}
 }
 
-func newCarefulGate(c clock.Clock) *carefulGate {
+func newCarefulGate(c clock.Clock, maxAttempts uint32) *carefulGate {
 	g := &carefulGate{clock: c}
+	g.mu.gate = dispatch.NewGate(maxAttempts)
 	g.mu.waiting = map[uint64]func(){}
 	return g
 }

@@ -49,7 +49,7 @@ type partition struct {
 func newPartition(e *engine, id persistence.Partition) *partition {
 	p := &partition{e: e, id: id}
 	if id == 0 {
-		p.gate = newCarefulGate(e.cfg.Clock)
+		p.gate = newCarefulGate(e.cfg.Clock, e.cfg.MaxAttempts)
 	} else {
 		p.gate = e.parts[0].gate
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -40,7 +41,8 @@ type Config struct {
 	Limits limits.Limits
 
 	// MaxAttempts: a turn or an activity that was begun more often than this without an answer is given up as poison.
-	// 0 means 10.
+	// 0 means 10. After a crash, what may have ended the process runs alone once three attempts of it are recorded, or
+	// all but the last; with 1, everything that was pending then runs one after the other.
 	MaxAttempts uint32
 	// BackoffBase and BackoffMax: how long work whose handler is not registered waits, base x 2^(attempt-1), capped.
 	// 0 means 1 s and 60 s.
@@ -69,8 +71,10 @@ type Config struct {
 }
 
 const (
-	slotsDefault = 2
-	drainDefault = time.Second
+	slotsDefault      = 2
+	drainDefault      = time.Second
+	backoffMaxDefault = time.Minute
+	leaseMin          = time.Second // no lease is renewed sooner than that
 )
 
 // Validate names the first field that is wrong, in an error that wraps turnstone.ErrInvalidInput.
@@ -92,9 +96,20 @@ func (c Config) Validate() error {
 		if d.value < 0 {
 			return invalid("Config.%s is %v; it cannot be negative", d.name, d.value)
 		}
+		if d.value > 0 && d.value < time.Millisecond {
+			return invalid("Config.%s is %v; it cannot be less than 1ms, except 0 for its default", d.name, d.value)
+		}
 	}
-	if c.BackoffMax != 0 && c.BackoffBase > c.BackoffMax {
-		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, c.BackoffMax)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"TurnLease", c.TurnLease}, {"WorkLease", c.WorkLease}} {
+		if d.value > 0 && d.value <= leaseMin {
+			return invalid("Config.%s is %v; it must be more than %v, or it would end before it is renewed", d.name, d.value, leaseMin)
+		}
+	}
+	if most := cmp.Or(c.BackoffMax, backoffMaxDefault); c.BackoffBase > most {
+		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, most)
 	}
 	if c.InstancesMax < 0 {
 		return invalid("Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
