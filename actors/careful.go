@@ -24,6 +24,7 @@ type carefulGate struct {
 		waiting map[uint64]func() // what to call when a ticket is admitted
 		wakeAt  int64             // when the timer fires; 0: none is set
 		timer   clock.Timer
+		open    bool // the engine stops: no code starts any more, and nobody waits
 	}
 }
 
@@ -92,6 +93,9 @@ func (g *carefulGate) hushLeft() time.Duration {
 func (g *carefulGate) advance() []func() {
 	now := clock.ElapsedMs(g.clock)
 	var calls []func()
+	if g.mu.open {
+		return g.everyone()
+	}
 	for _, ticket := range g.mu.gate.Advance(now) {
 		calls = append(calls, g.mu.waiting[ticket])
 		delete(g.mu.waiting, ticket)
@@ -108,6 +112,29 @@ func (g *carefulGate) advance() []func() {
 		g.mu.timer = g.clock.AfterFunc(time.Duration(max(wake-now, 0))*time.Millisecond, g.tick)
 	}
 	return calls
+}
+
+// everyone lets in all who wait, with g.mu held, and returns what to call once it is not.
+func (g *carefulGate) everyone() (calls []func()) {
+	for _, ticket := range slices.Sorted(maps.Keys(g.mu.waiting)) {
+		calls = append(calls, g.mu.waiting[ticket])
+		delete(g.mu.waiting, ticket)
+	}
+	g.fresh.Store(0)
+	g.stopTimer()
+	return calls
+}
+
+// end lets everybody in, now and from now on. It is for a stop, when what is let in starts no code any more: it finds
+// that out and leaves.
+func (g *carefulGate) end() {
+	g.mu.Lock()
+	g.mu.open = true
+	calls := g.advance()
+	g.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
 }
 
 func (g *carefulGate) stopTimer() {

@@ -85,6 +85,7 @@ type instance struct {
 	// acknowledged is the highest number of a tell that has been acknowledged.
 	acknowledged uint64
 	later        clock.Timer // of wakeLater, while its message is outstanding
+	pausing      clock.Timer // of the present pause
 	woken        bool        // a counted message has come since leaving was last decided
 	failed       int         // panics in a row
 	// loadFailures are failed reads in a row.
@@ -199,6 +200,8 @@ func (in *instance) arrived(msg any) {
 		in.hear(m.iid, 0, m.tellMark)
 	case *timerMsg:
 		in.hearTimer(m)
+	case *wakeMsg:
+		in.endPause()
 	case *startMsg, *deliverMsg, *resultMsg:
 		in.buffer.add(newArrival(m, in.e.elapsed()))
 		if in.buffer.full() {

@@ -161,7 +161,7 @@ func (s *serving) pump() {
 		return
 	}
 	for range 2 { // what is done may lead to more; the rest comes with the next step
-		if s.stopping != nil {
+		if s.quiet() {
 			break
 		}
 		s.d.Hush(s.p.gate.freshAt())
@@ -177,8 +177,14 @@ func (s *serving) pump() {
 	if len(s.p.opened) > 0 && s.d.Opened() {
 		s.p.answerOpened(nil)
 	}
+	if s.stopping != nil && len(s.activities) == 0 {
+		s.endEpoch()
+	}
 	s.arm(now)
 }
+
+// quiet says that nothing is begun here any more: the epoch ends, or the engine waits for what is active.
+func (s *serving) quiet() bool { return s.stopping != nil || s.e.draining.Load() }
 
 // armMost is how far ahead the timer is set at most. When it rings early it is set again.
 const armMost = 24 * time.Hour
@@ -191,10 +197,11 @@ func armFor(now, wake int64) time.Duration {
 
 // arm sets the timer for the earliest time at which something must be done.
 func (s *serving) arm(now int64) {
-	s.watchClock(s.stopping == nil && s.d.WaitsForWall())
-	wake := min(s.d.Wake(now), s.alarms.wake(), s.leases.wake())
-	if s.stopping != nil {
-		wake = min(s.alarms.wake(), s.leases.wake())
+	quiet := s.quiet()
+	s.watchClock(!quiet && s.d.WaitsForWall())
+	wake := min(s.alarms.wake(), s.leases.wake())
+	if !quiet {
+		wake = min(wake, s.d.Wake(now))
 	}
 	if wake <= now {
 		if !s.again {
@@ -253,7 +260,7 @@ func (s *serving) grant(now int64) {
 func (s *serving) offer(c *consumer) func() {
 	return func() {
 		s.p.post("slot free", func() {
-			if n, ok := s.numbers[c]; ok && s.live() && s.stopping == nil {
+			if n, ok := s.numbers[c]; ok && s.live() && !s.quiet() {
 				if g, ok := s.d.Next(s.now(), n); ok {
 					s.begin(c, g)
 					return

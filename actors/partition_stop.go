@@ -31,16 +31,6 @@ func (s *serving) stop(done func(error)) {
 	s.stopActivities(nil)
 	deadline := s.now() + s.e.cfg.Drain.Milliseconds()
 	s.alarms.set(deadline+1, func() { s.endEpoch() }) // after the last has been given up
-	s.endWhenIdle()
-}
-
-// endWhenIdle ends the epoch when nothing is in a slot any more, or else looks again soon.
-func (s *serving) endWhenIdle() {
-	if len(s.activities) == 0 {
-		s.endEpoch()
-		return
-	}
-	s.alarms.set(s.now()+retryPauseMs, s.endWhenIdle)
 }
 
 // endEpoch proposes the end, once.

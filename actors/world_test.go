@@ -221,7 +221,8 @@ type world struct {
 	cfg            Config
 	process        int
 	panicsExpected bool
-	unchecked      bool // calls of contexts are not checked for their goroutine, which is slow
+	stopped        Counters // of the engine that was closed last
+	unchecked      bool     // calls of contexts are not checked for their goroutine, which is slow
 }
 
 // inWorld runs f in virtual time with a running engine, resident and not: nothing but speed may depend on that.
@@ -284,6 +285,7 @@ func (w *world) close() {
 	w.journal.end()
 	synctest.Wait()
 	c := w.e.Counters()
+	w.stopped = c
 	if c.Active != 0 || c.DeadLetters != 0 || c.Restarts != 0 && !w.panicsExpected {
 		w.t.Errorf("after the stop: %d active, %d dead letters, %d restarts", c.Active, c.DeadLetters, c.Restarts)
 	}
