@@ -24,6 +24,7 @@ func (e *Engine) Stop(done func(error)) {
 		c.turns.close()
 		c.stop(func() { stopped.done(nil) })
 	}
+	e.sys.strategy.hurry()
 	e.parts[0].gate.end() // of all of them; nothing that is let in finds a slot
 	stopped.done(nil)
 }

@@ -88,6 +88,7 @@ type instance struct {
 	pausing      clock.Timer // of the present pause
 	woken        bool        // a counted message has come since leaving was last decided
 	failed       int         // panics in a row
+	broken       bool        // it has failed too often, its recovery too: see breakDown
 	// loadFailures are failed reads in a row.
 	loadFailures int
 }
@@ -111,7 +112,7 @@ func (in *instance) Receive(c actor.Context) {
 			in.pid = c.Self()
 		}
 		if failed := in.cell.handling; failed != nil {
-			in.afterPanic(failed)
+			in.recover(failed)
 			in.cell.handled()
 		}
 	case *leaveMsg:
@@ -121,7 +122,11 @@ func (in *instance) Receive(c actor.Context) {
 	case actor.AutoReceiveMessage, actor.SystemMessage:
 	default:
 		in.cell.handling = m
-		in.handle(m)
+		if in.broken {
+			in.refuse(m)
+		} else {
+			in.handle(m)
+		}
 		in.cell.handled()
 	}
 }

@@ -30,11 +30,11 @@ type serving struct {
 
 	timer    clock.Timer
 	timerAt  int64
-	durable  bool        // something waits for a time of the wall clock, and the engine's watch knows that
-	again    bool        // a step has been posted because there is more to do at once
-	stopping func(error) // set while the epoch is being ended
-	checking bool        // the epoch is being read, because something was fenced
-	ending   bool        // EndEpoch has been proposed
+	durable  bool // something waits for a time of the wall clock, and the engine's watch knows that
+	again    bool // a step has been posted because there is more to do at once
+	stopping bool // the epoch is being ended
+	checking bool // the epoch is being read, because something was fenced
+	ending   bool // EndEpoch has been proposed
 	ended    bool
 }
 
@@ -177,14 +177,14 @@ func (s *serving) pump() {
 	if len(s.p.opened) > 0 && s.d.Opened() {
 		s.p.answerOpened(nil)
 	}
-	if s.stopping != nil && len(s.activities) == 0 {
+	if s.stopping && len(s.activities) == 0 {
 		s.endEpoch()
 	}
 	s.arm(now)
 }
 
 // quiet says that nothing is begun here any more: the epoch ends, or the engine waits for what is active.
-func (s *serving) quiet() bool { return s.stopping != nil || s.e.draining.Load() }
+func (s *serving) quiet() bool { return s.stopping || s.e.draining.Load() }
 
 // armMost is how far ahead the timer is set at most. When it rings early it is set again.
 const armMost = 24 * time.Hour
