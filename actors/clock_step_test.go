@@ -371,34 +371,47 @@ func TestF18_AResidentLeavesWhenAMinuteHasElapsed(t *testing.T) {
 	})
 }
 
-// TestF18_BackoffAndAStep: the delay of what has no handler is in its row, so it ends by the wall clock; a step forward is
-// seen within a second, and a step back delays nothing that is new.
-func TestF18_BackoffAndAStep(t *testing.T) {
-	stepped(t, Config{BackoffBase: 30 * time.Second}, func(w *world, step func(), by time.Duration) {
+// TestF18_ABackoffIsOverAfterAStep: the delay of what has no handler is in its row. A step forward ends it, and a step back
+// by more than any backoff lasts does too; it is seen within a second, and delays nothing that is new.
+func TestF18_ABackoffIsOverAfterAStep(t *testing.T) {
+	stepped(t, Config{BackoffBase: 30 * time.Second}, func(w *world, step func(), _ time.Duration) {
 		r := basics().orchestration("call", call)
 		w.attach(r)
 		w.start("a", "call", "late")
-		synctest.Wait()
 		w.start("b", "orphan", "")
-		synctest.Wait()
+		pass(time.Second)
 		r.activity("late", echoActivity).orchestration("orphan", waiter)
 		step()
-		pass(time.Second + time.Millisecond)
-		if by > 0 {
-			w.completed("a", "late")
-			if got := w.head("b").Turn; got != 1 {
-				t.Errorf("b stands at turn %d", got)
-			}
-		}
 		w.start("c", "call", "late")
 		synctest.Wait()
 		w.completed("c", "late")
-		if by < 0 {
-			pass(30*time.Second - by)
-			w.completed("a", "late")
-			if got := w.head("b").Turn; got != 1 {
-				t.Errorf("b stands at turn %d", got)
-			}
+		pass(time.Second + time.Millisecond)
+		w.completed("a", "late")
+		if got := w.head("b").Turn; got != 1 {
+			t.Errorf("b stands at turn %d", got)
+		}
+	})
+}
+
+// TestF18_ABackoffHoldsThroughASmallStep: a step that leaves it shorter than the longest backoff changes when it ends.
+func TestF18_ABackoffHoldsThroughASmallStep(t *testing.T) {
+	c := &testClock{}
+	once(t, Config{Clock: c, BackoffBase: 20 * time.Second}, func(w *world) {
+		r := basics().orchestration("call", call)
+		w.attach(r)
+		w.start("a", "call", "late")
+		w.start("b", "orphan", "")
+		synctest.Wait()
+		r.activity("late", echoActivity).orchestration("orphan", waiter)
+		c.offset.Add(int64(-30 * time.Second))
+		pass(50*time.Second - time.Millisecond)
+		if rows := w.rows(); len(rows) != 1 {
+			t.Errorf("a has run before its time")
+		}
+		pass(2 * time.Millisecond)
+		w.completed("a", "late")
+		if got := w.head("b").Turn; got != 1 {
+			t.Errorf("b stands at turn %d", got)
 		}
 	})
 }

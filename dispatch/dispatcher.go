@@ -154,10 +154,13 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 // held notes when an instance that is held back by its lease row is to be tried again.
 func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, token persistence.Token, expires, notBefore int64) {
 	due := notBefore
+	if !BacksOff(due, d.wall.at(now), d.cfg.BackoffMaxMs) {
+		due = 0
+	}
 	if token != "" {
 		due = max(expires, notBefore)
 	}
-	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due})
+	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due, backoff: token == ""})
 }
 
 // AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.

@@ -43,9 +43,10 @@ type tell struct {
 	start *persistence.StartEffect
 	retry bool
 
-	dueAt int64
-	at    int  // its place in the heap
-	gone  bool // skip it in the ring
+	dueAt   int64
+	backoff bool // dueAt is the end of a backoff
+	at      int  // its place in the heap
+	gone    bool // skip it in the ring
 
 	// Once it is told: when it is told again, and how often that has been put off.
 	number  uint64

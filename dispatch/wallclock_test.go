@@ -26,9 +26,10 @@ func TestF18_SettingTheWallClockMovesNoPause(t *testing.T) {
 		w.schedule(2, "alpha", w.wall()+1000)
 		w.settle()
 		w.set(ahead)
+		w.latest = max(w.latest, 1<<50) // the world does not know that a backoff of an hour is none
 		w.settle()
-		if g, ok := w.next(0); ok != (ahead > 0) || ok && g.Item.Key.Event != 2 {
-			t.Errorf("after a step by %d: %v, %v; the delay of the row has passed: %v", ahead, g, ok, ahead > 0)
+		if g, ok := w.next(0); !ok || g.Item.Key.Event != 2 {
+			t.Errorf("after a step by %d: %v, %v; no backoff lasts an hour", ahead, g, ok)
 		}
 		if wake := w.d.Wake(w.now); wake != w.now+50 {
 			t.Errorf("after a step by %d it wakes in %d ms, want 50", ahead, wake-w.now)
@@ -93,6 +94,22 @@ func TestTheEndOfTimeIsNeverReached(t *testing.T) {
 	} {
 		if got := (&wallClock{ahead: c.ahead}).until(c.wall); got != c.want {
 			t.Errorf("ahead by %d, wall clock %d: elapsed %d, want %d", c.ahead, c.wall, got, c.want)
+		}
+	}
+}
+
+// TestF18_ABackoffThatNoBackoffCanBeIsOver.
+func TestF18_ABackoffThatNoBackoffCanBeIsOver(t *testing.T) {
+	for _, c := range []struct {
+		notBefore, wall, most int64
+		want                  bool
+	}{
+		{0, 1000, 500, false}, {1000, 1000, 500, false}, {1001, 1000, 500, true},
+		{1000 + backoffLongMs, 1000, 500, true}, {1001 + backoffLongMs, 1000, 500, false},
+		{1000 + 2*backoffLongMs, 1000, 2 * backoffLongMs, true}, {1001 + 2*backoffLongMs, 1000, 2 * backoffLongMs, false},
+	} {
+		if got := BacksOff(c.notBefore, c.wall, c.most); got != c.want {
+			t.Errorf("not before %d, at %d, at most %d: %v", c.notBefore, c.wall, c.most, got)
 		}
 	}
 }
