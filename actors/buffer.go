@@ -28,7 +28,7 @@ type arrival struct {
 
 	message *turnpb.Message // as a turn consumes it; nil for a start, whose turn builds it
 	size    int
-	since   time.Time
+	since   time.Duration // elapsed time
 	state   arrivalState
 	seq     uint64 // its inbox row, once accepted; 0 for a start
 }
@@ -50,7 +50,7 @@ func (a *arrival) answer(err error, repeated bool) {
 }
 
 // newArrival wraps a counted message that brings something to hold; nil for any other.
-func newArrival(msg any, now time.Time) *arrival {
+func newArrival(msg any, now time.Duration) *arrival {
 	switch m := msg.(type) {
 	case *startMsg:
 		return &arrival{start: m, size: len(m.req.Input) + len(m.req.ID), since: now}
@@ -105,10 +105,10 @@ func (b *buffer) settle() {
 }
 
 // oldest is when the longest-held message that nobody has proposed yet came; false if there is none.
-func oldestHeld(lists ...[]*arrival) (since time.Time, ok bool) {
+func oldestHeld(lists ...[]*arrival) (since time.Duration, ok bool) {
 	for _, list := range lists {
 		for _, a := range list {
-			if a.state == arrivalHeld && (!ok || a.since.Before(since)) {
+			if a.state == arrivalHeld && (!ok || a.since < since) {
 				since, ok = a.since, true
 			}
 		}
@@ -132,15 +132,15 @@ type holdQueue struct {
 // hold is one instance's place in the queue. Only the queue touches it, under its lock.
 type hold struct {
 	in       *instance
-	deadline time.Time
-	done     bool // served or withdrawn
+	deadline time.Duration // elapsed time
+	done     bool          // served or withdrawn
 }
 
 func newHoldQueue(e *engine) *holdQueue { return &holdQueue{e: e} }
 
 // add makes a place for an instance whose oldest message came at since. The tick that serves it counts as outstanding.
-func (q *holdQueue) add(in *instance, since time.Time) *hold {
-	h := &hold{in: in, deadline: since.Add(limits.AcceptAfter)}
+func (q *holdQueue) add(in *instance, since time.Duration) *hold {
+	h := &hold{in: in, deadline: since + limits.AcceptAfter}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.mu.queue = append(q.mu.queue, h)
@@ -173,19 +173,19 @@ func (q *holdQueue) arm() {
 		return
 	}
 	m.armed = true
-	m.timer = q.e.cfg.Clock.AfterFunc(max(0, m.queue[m.first].deadline.Sub(q.e.now())), q.fire)
+	m.timer = q.e.cfg.Clock.AfterFunc(max(0, m.queue[m.first].deadline-q.e.elapsed()), q.fire)
 }
 
 // fire serves every place whose deadline has come.
 func (q *holdQueue) fire() {
-	now := q.e.now()
+	now := q.e.elapsed()
 	var due []*instance
 	q.mu.Lock()
 	m := &q.mu
 	m.armed = false
 	for m.first < len(m.queue) {
 		h := m.queue[m.first]
-		if !h.done && h.deadline.After(now) {
+		if !h.done && h.deadline > now {
 			break
 		}
 		if !h.done {

@@ -77,6 +77,10 @@ func (s *serving) stopActivities(c *consumer) {
 			a.tellToStop(errActivityShutdown, a.s.e.cfg.Drain.Milliseconds())
 		case activityLeasing, activityReading:
 			a.putBack(0)
+		case activityAnswering:
+			if !a.leasing {
+				a.answer() // now, if it would have waited before it tries again
+			}
 		}
 	}
 }

@@ -19,16 +19,18 @@ type carefulGate struct {
 	fresh atomic.Int64 // gate.FreshAt, for those who ask before every turn
 	mu    struct {
 		sync.Mutex
-		gate    dispatch.Gate
+		gate    *dispatch.Gate
 		last    uint64
 		waiting map[uint64]func() // what to call when a ticket is admitted
 		wakeAt  int64             // when the timer fires; 0: none is set
 		timer   clock.Timer
+		open    bool // the engine stops: no code starts any more, and nobody waits
 	}
 }
 
-func newCarefulGate(c clock.Clock) *carefulGate {
+func newCarefulGate(c clock.Clock, maxAttempts uint32) *carefulGate {
 	g := &carefulGate{clock: c}
+	g.mu.gate = dispatch.NewGate(maxAttempts)
 	g.mu.waiting = map[uint64]func(){}
 	return g
 }
@@ -70,19 +72,18 @@ func (g *carefulGate) done(ticket uint64) {
 	}
 }
 
-// freshAt is from when on what is not a suspect may start.
+// freshAt is from when on, in elapsed time, what is not a suspect may start.
 func (g *carefulGate) freshAt() int64 { return g.fresh.Load() }
 
 // hushLeft is how long no turn may start that is not a suspect: a heavy suspect has just started, and what starts beside
-// it would be under suspicion with it if the process ended now. What is held meanwhile is accepted after 10 ms. More
-// than a whole hush means that the clock was set back; that holds nobody up.
+// it would be under suspicion with it if the process ended now. What is held meanwhile is accepted after 10 ms.
 func (g *carefulGate) hushLeft() time.Duration {
 	freshAt := g.freshAt()
 	if freshAt == 0 {
 		return 0
 	}
-	left := freshAt - clock.Ms(g.clock)
-	if left <= 0 || left > dispatch.HushMs {
+	left := freshAt - clock.ElapsedMs(g.clock)
+	if left <= 0 {
 		return 0
 	}
 	return time.Duration(left) * time.Millisecond
@@ -90,8 +91,11 @@ func (g *carefulGate) hushLeft() time.Duration {
 
 // advance admits whoever may start, with g.mu held, and returns what to call once it is not.
 func (g *carefulGate) advance() []func() {
-	now := clock.Ms(g.clock)
+	now := clock.ElapsedMs(g.clock)
 	var calls []func()
+	if g.mu.open {
+		return g.everyone()
+	}
 	for _, ticket := range g.mu.gate.Advance(now) {
 		calls = append(calls, g.mu.waiting[ticket])
 		delete(g.mu.waiting, ticket)
@@ -108,6 +112,29 @@ func (g *carefulGate) advance() []func() {
 		g.mu.timer = g.clock.AfterFunc(time.Duration(max(wake-now, 0))*time.Millisecond, g.tick)
 	}
 	return calls
+}
+
+// everyone lets in all who wait, with g.mu held, and returns what to call once it is not.
+func (g *carefulGate) everyone() (calls []func()) {
+	for _, ticket := range slices.Sorted(maps.Keys(g.mu.waiting)) {
+		calls = append(calls, g.mu.waiting[ticket])
+		delete(g.mu.waiting, ticket)
+	}
+	g.fresh.Store(0)
+	g.stopTimer()
+	return calls
+}
+
+// end lets everybody in, now and from now on. It is for a stop, when what is let in starts no code any more: it finds
+// that out and leaves.
+func (g *carefulGate) end() {
+	g.mu.Lock()
+	g.mu.open = true
+	calls := g.advance()
+	g.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
 }
 
 func (g *carefulGate) stopTimer() {

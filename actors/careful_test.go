@@ -119,7 +119,7 @@ func (w *world) crashUntilHeavy(register func() *registry) {
 	for range 20 {
 		light := false
 		for _, row := range w.rows() {
-			light = light || row.Attempts < dispatch.HeavyAttempts
+			light = light || row.Attempts < dispatch.HeavyFrom(w.e.cfg.MaxAttempts)
 		}
 		w.reopen(w.crash)
 		if !light {
@@ -305,7 +305,7 @@ func TestNoQueuedTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 // TestTheGateIsOneForTheNode: turns and activities pass it in the order in which they asked.
 func TestTheGateIsOneForTheNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newCarefulGate(clock.Real)
+		g := newCarefulGate(clock.Real, 10)
 		p, q := &partition{gate: g}, &partition{gate: g}
 		var mu sync.Mutex
 		var order []string

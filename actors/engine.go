@@ -28,6 +28,7 @@ type Engine struct {
 	waiters   waiters
 	residents *residency
 	holds     *holdQueue
+	clock     *clock.Watch
 	door      door
 	counts    counters
 	machines  machines
@@ -60,6 +61,7 @@ func Start(cfg Config, ready func(error)) *Engine {
 	e.sys = newSystem(cfg)
 	e.residents = newResidency(e, cfg.ResidentBytes)
 	e.holds = newHoldQueue(e)
+	e.clock = clock.NewWatch(cfg.Clock, e.clockSet)
 	e.act = newActivator(e.sys, func(id string, c *cell) actor.Actor { return newInstanceActor(e, id, c) }, cfg.InstancesMax)
 	n := cfg.Journal.Info().Partitions
 	e.parts = make([]*partition, n)
@@ -146,8 +148,18 @@ func (e *Engine) tell(id string, msg any) error {
 // partitionOf is the partition that an instance id lives in.
 func (e *Engine) partitionOf(id string) *partition { return e.parts[e.journal.PartitionOf(id)] }
 
-// now is the wall clock.
+// now is the wall clock: for what is stored, and for what is compared with it.
 func (e *Engine) now() time.Time { return e.cfg.Clock.Now() }
+
+// elapsed is for everything else that is waited for: it does not jump when the wall clock is set.
+func (e *Engine) elapsed() time.Duration { return e.cfg.Clock.Elapsed() }
+
+// clockSet has every partition look again at what waits for a time of the wall clock.
+func (e *Engine) clockSet() {
+	for _, p := range e.parts {
+		p.post("wall clock set", func() {})
+	}
+}
 
 // propose puts a command into a partition's log, stamped with the time and the partition's epoch.
 func (e *Engine) propose(p persistence.Partition, c persistence.Command, done func(persistence.Result)) {

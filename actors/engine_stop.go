@@ -24,6 +24,8 @@ func (e *Engine) Stop(done func(error)) {
 		c.turns.close()
 		c.stop(func() { stopped.done(nil) })
 	}
+	e.sys.strategy.hurry()
+	e.parts[0].gate.end() // of all of them; nothing that is let in finds a slot
 	stopped.done(nil)
 }
 
@@ -54,6 +56,7 @@ func (e *Engine) left() {
 
 func (e *Engine) endEpochs(done func(error)) {
 	e.holds.stop()
+	e.clock.Stop()
 	ended := newGather(len(e.parts), func(err error) {
 		for _, closeOwned := range e.owned {
 			closeOwned()

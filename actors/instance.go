@@ -85,8 +85,10 @@ type instance struct {
 	// acknowledged is the highest number of a tell that has been acknowledged.
 	acknowledged uint64
 	later        clock.Timer // of wakeLater, while its message is outstanding
+	pausing      clock.Timer // of the present pause
 	woken        bool        // a counted message has come since leaving was last decided
 	failed       int         // panics in a row
+	broken       bool        // it has failed too often, its recovery too: see breakDown
 	// loadFailures are failed reads in a row.
 	loadFailures int
 }
@@ -110,7 +112,7 @@ func (in *instance) Receive(c actor.Context) {
 			in.pid = c.Self()
 		}
 		if failed := in.cell.handling; failed != nil {
-			in.afterPanic(failed)
+			in.recover(failed)
 			in.cell.handled()
 		}
 	case *leaveMsg:
@@ -120,7 +122,11 @@ func (in *instance) Receive(c actor.Context) {
 	case actor.AutoReceiveMessage, actor.SystemMessage:
 	default:
 		in.cell.handling = m
-		in.handle(m)
+		if in.broken {
+			in.refuse(m)
+		} else {
+			in.handle(m)
+		}
 		in.cell.handled()
 	}
 }
@@ -199,8 +205,10 @@ func (in *instance) arrived(msg any) {
 		in.hear(m.iid, 0, m.tellMark)
 	case *timerMsg:
 		in.hearTimer(m)
+	case *wakeMsg:
+		in.endPause()
 	case *startMsg, *deliverMsg, *resultMsg:
-		in.buffer.add(newArrival(m, in.e.now()))
+		in.buffer.add(newArrival(m, in.e.elapsed()))
 		if in.buffer.full() {
 			in.overflow()
 		}
@@ -220,10 +228,10 @@ func (in *instance) overflow() {
 
 // ticked accepts what has been held for 10 ms: what a turn that has not been proposed yet has taken, and what waits.
 func (in *instance) ticked() {
-	now := in.e.now()
+	now := in.e.elapsed()
 	old := func(list []*arrival) {
 		for _, a := range list {
-			if a.state == arrivalHeld && now.Sub(a.since) >= limits.AcceptAfter {
+			if a.state == arrivalHeld && now-a.since >= limits.AcceptAfter {
 				in.e.counts.slowAccepts.Add(1)
 				in.acceptStartFirst()
 				if a.state == arrivalHeld {
@@ -260,7 +268,7 @@ func (in *instance) acceptAll() {
 
 // watchHold keeps one place in the queue of the 10 ms rule while something is held that nobody has proposed.
 func (in *instance) watchHold() {
-	var since time.Time
+	var since time.Duration
 	var held bool
 	if in.turn != nil && in.phase != phaseCommitting {
 		since, held = oldestHeld(in.turn.arrivals, in.buffer.items)

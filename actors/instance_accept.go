@@ -51,7 +51,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 	case r.Err == nil:
 		in.acceptedNow(a, r, taken)
 	case errors.Is(r.Err, persistence.ErrBusy):
-		a.state, a.since = arrivalHeld, in.e.now() // the next tick tries again
+		a.state, a.since = arrivalHeld, in.e.elapsed() // the next tick tries again
 		if in.phase == phaseReady || in.phase == phaseUnknown {
 			in.pause() // or the next step would, at once, and again
 		}

@@ -209,5 +209,13 @@ func (in *instance) pause() { in.pauseFor(busyPause) }
 func (in *instance) pauseFor(d time.Duration) {
 	in.phase = phasePausing
 	in.outstanding++
-	in.e.cfg.Clock.AfterFunc(d, func() { in.send(&againMsg{}) })
+	in.pausing = in.e.cfg.Clock.AfterFunc(d, func() { in.send(&againMsg{}) })
+}
+
+// endPause ends a pause when the engine stops: what would come after it is not begun any more.
+func (in *instance) endPause() {
+	if in.phase == phasePausing && in.e.draining.Load() && in.pausing.Stop() {
+		in.outstanding--
+		in.again(&againMsg{})
+	}
 }

@@ -228,7 +228,7 @@ func TestASuspectThatWaitsIntoTheTimeAfterCarefulModeIsLeased(t *testing.T) {
 		p := w.e.partitionOf("a")
 		var tickets []uint64
 		for range 7 { // that do not end: each keeps the next one waiting for five seconds
-			ticket, _ := p.gate.ask(dispatch.HeavyAttempts, func(uint64) {})
+			ticket, _ := p.gate.ask(dispatch.HeavyFrom(10), func(uint64) {})
 			tickets = append(tickets, ticket)
 		}
 		w.attach(basics())

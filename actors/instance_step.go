@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -72,7 +73,7 @@ func (in *instance) stepReady() {
 		}
 	case in.heldBack():
 		in.leaving = true
-		if v.notBeforeMs > in.e.now().UnixMilli() {
+		if in.backsOff() {
 			in.told.until = v.notBeforeMs
 		}
 		in.acceptAll()
@@ -103,7 +104,12 @@ func (in *instance) pending() bool {
 // heldBack says that no turn may start now, whatever waits. Before the epoch is durable nobody knows whether the one
 // before it ended cleanly, so no code may run; the dispatcher's scan tells the instance again.
 func (in *instance) heldBack() bool {
-	return in.leaving || in.e.draining.Load() || in.part.epochNow() == 0 || in.view.notBeforeMs > in.e.now().UnixMilli()
+	return in.leaving || in.e.draining.Load() || in.part.epochNow() == 0 || in.backsOff()
+}
+
+// backsOff says that the instance's backoff has not ended.
+func (in *instance) backsOff() bool {
+	return dispatch.BacksOff(in.view.notBeforeMs, in.e.now().UnixMilli(), in.e.cfg.BackoffMax.Milliseconds())
 }
 
 // stepAbsent serves an id that no instance has: a start makes one, all else is not found.
@@ -345,7 +351,7 @@ func (in *instance) afterPanic(msg any) {
 	in.unpark()
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg:
-		if a := newArrival(m, in.e.now()); !in.holds(a) {
+		if a := newArrival(m, in.e.elapsed()); !in.holds(a) {
 			in.buffer.add(a)
 		}
 	case *timerMsg:

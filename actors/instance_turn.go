@@ -43,7 +43,7 @@ type turn struct {
 	committed commitMsg
 
 	// Written by the slots, under their lock.
-	began    time.Time
+	began    time.Duration // elapsed time
 	reported bool
 	end      turnEnd
 

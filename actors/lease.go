@@ -39,7 +39,7 @@ func (b *leaseBook) init(s *serving) {
 // when the lease cannot be kept: its holder must not commit under it, and the journal would refuse it.
 func (p *partition) watchTurnLease(token persistence.Token, _ persistence.Incarnation, lost func()) (stop func()) {
 	w := &turnWatch{token: token, lost: lost}
-	takenAt := p.e.now().UnixMilli()
+	takenAt := p.e.elapsed().Milliseconds()
 	p.post("watch lease", func() {
 		if w.stopped.Load() {
 			return

@@ -29,6 +29,7 @@ type mailbox struct {
 	self       *actor.PID
 	process    actor.Process
 	runOnce    func() // m.run, made once: a method value would be allocated for each run
+	failures   int    // of runs, in a row, without a message that was handled; only the run touches it
 }
 
 var _ actor.Mailbox = (*mailbox)(nil)
@@ -143,6 +144,7 @@ func (m *mailbox) run() {
 		if !control {
 			share--
 			m.invoker.InvokeUserMessage(msg)
+			m.failures = 0
 			continue
 		}
 		m.invoker.InvokeSystemMessage(msg)
@@ -182,7 +184,8 @@ func (m *mailbox) failed(value, msg any) {
 		m.system.strategy.note(m.self, &crash{value: value, stack: debug.Stack(), after: "it had stopped"})
 		return
 	}
-	m.invoker.EscalateFailure(&crash{value: value, stack: debug.Stack()}, msg)
+	m.failures++
+	m.invoker.EscalateFailure(&crash{value: value, stack: debug.Stack(), row: m.failures}, msg)
 }
 
 // settle ends a run: it schedules the next one if there is something to do.

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -43,13 +44,19 @@ type partition struct {
 	opening uint64   // counts attempts to open, so that an answer to an older one is known
 	opened  []func(error)
 	stopped bool
+	// answer takes the end of the stop, once. failure is why no epoch can end cleanly any more.
+	answer  func(error)
+	failure error
+	// restarts counts failures in a row; the last one was at restarted, in elapsed time.
+	restarts  int
+	restarted time.Duration
 }
 
 // newPartition makes the partition; start opens it.
 func newPartition(e *engine, id persistence.Partition) *partition {
 	p := &partition{e: e, id: id}
 	if id == 0 {
-		p.gate = newCarefulGate(e.cfg.Clock)
+		p.gate = newCarefulGate(e.cfg.Clock, e.cfg.MaxAttempts)
 	} else {
 		p.gate = e.parts[0].gate
 	}
@@ -130,25 +137,39 @@ func (p *partition) detach(c *consumer) {
 // stop ends the epoch cleanly, once what runs has ended or been given up, and then the actor.
 func (p *partition) stop(done func(error)) {
 	p.post("stop", func() {
-		p.stopped = true
-		if p.s == nil {
-			p.end(done, nil)
+		if p.stopped {
+			done(errors.New("the partition is stopping already"))
 			return
 		}
-		p.s.stop(done)
+		p.stopped, p.answer = true, done
+		if p.s == nil {
+			p.end(p.failure)
+			return
+		}
+		p.s.stop()
 	})
 }
 
-// end stops the actor.
-func (p *partition) end(done func(error), err error) {
-	p.epoch.Store(0)
-	if p.s != nil {
-		p.s.close(errServingEnded)
-		p.s = nil
+// end stops the actor and answers the stop, if there is one. A failure on the way ends here again, and goes on with what
+// is left.
+func (p *partition) end(err error) {
+	p.drop()
+	if !p.left.Swap(true) {
+		p.e.sys.send(p.pid, &partitionLeave{})
 	}
-	p.left.Store(true)
-	p.e.sys.send(p.pid, &partitionLeave{})
-	done(err)
+	if answer := p.answer; answer != nil {
+		p.answer = nil
+		answer(err)
+	}
+}
+
+// drop ends what is served, if anything is.
+func (p *partition) drop() {
+	p.epoch.Store(0)
+	if s := p.s; s != nil {
+		p.s = nil
+		s.close(errServingEnded)
+	}
 }
 
 // post has the actor run a step. It is how every answer comes back: from the journal, from slots, from the clock. What
@@ -207,6 +228,7 @@ func (p *partition) run(m *partitionStep) {
 	if p.s == nil {
 		p.passEnds()
 	} else {
+		p.s.lookAtClock()
 		p.s.attachAll() // who was attached before an effect is known when it comes
 		p.s.drain()     // and effects come before whatever was answered after them
 	}
@@ -226,18 +248,38 @@ func (p *partition) passEnds() {
 	}
 }
 
-// restart drops what the failed step left behind and opens a new epoch.
+// errPartitionFailed is why an epoch did not end cleanly although the engine was stopped.
+var errPartitionFailed = errors.New("its actor failed while the engine stopped; see the log")
+
+// restart drops what the failed step left behind and opens a new epoch: at once, unless that happens again and again,
+// since each epoch is a commit. While the engine stops there is no new epoch, and whoever waits for the stop is answered.
 func (p *partition) restart() {
-	p.e.cfg.Logger.Error("the partition's actor failed and starts a new epoch", "partition", p.id)
-	if p.s != nil {
-		p.s.close(errServingEnded)
-		p.s = nil
+	if p.stopped || p.e.draining.Load() {
+		p.failure = p.error("end the epoch", errPartitionFailed)
+		p.drop()
+		if p.stopped {
+			p.end(p.failure)
+		}
+		return
 	}
-	p.epoch.Store(0)
-	if !p.stopped {
+	now := p.e.elapsed()
+	if now-p.restarted > restartCalm {
+		p.restarts = 0
+	}
+	p.restarts, p.restarted = p.restarts+1, now
+	pause := restartPause(p.restarts)
+	p.e.cfg.Logger.Error("the partition's actor failed and starts a new epoch", "partition", p.id,
+		"failures", p.restarts, "after", pause)
+	if pause > 0 {
+		p.after(pause, "open", p.open)
+	} else {
 		p.post("open", p.open)
 	}
+	p.drop()
 }
+
+// restartCalm: a partition that has served for so long has recovered. It is longer than the longest pause.
+const restartCalm = time.Minute
 
 // answerOpened answers whoever waits for the open.
 func (p *partition) answerOpened(err error) {

@@ -30,10 +30,11 @@ type serving struct {
 
 	timer    clock.Timer
 	timerAt  int64
-	again    bool        // a step has been posted because there is more to do at once
-	stopping func(error) // set while the epoch is being ended
-	checking bool        // the epoch is being read, because something was fenced
-	ending   bool        // EndEpoch has been proposed
+	durable  bool // something waits for a time of the wall clock, and the engine's watch knows that
+	again    bool // a step has been posted because there is more to do at once
+	stopping bool // the epoch is being ended
+	checking bool // the epoch is being read, because something was fenced
+	ending   bool // EndEpoch has been proposed
 	ended    bool
 }
 
@@ -52,10 +53,15 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
 		MaxAttempts: cfg.MaxAttempts, CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
 	}, s.now(), careful)
+	s.lookAtClock()
 	return s
 }
 
-func (s *serving) now() int64 { return clock.Ms(s.e.cfg.Clock) }
+// now is the elapsed time in milliseconds: what is waited for here does not care what the wall clock shows.
+func (s *serving) now() int64 { return clock.ElapsedMs(s.e.cfg.Clock) }
+
+// lookAtClock tells the dispatcher what the wall clock shows, for what rows say.
+func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.Ms(s.e.cfg.Clock)) }
 
 // live reports whether this is still the epoch that is served. An answer that comes later is for nobody.
 func (s *serving) live() bool { return s.p.s == s && !s.ended }
@@ -69,10 +75,11 @@ func (s *serving) post(what string, run func()) {
 	})
 }
 
-// propose puts a command into the partition's log under this epoch; done runs in the actor. at is the proposal's time.
+// propose puts a command into the partition's log under this epoch; done runs in the actor. at is when it was proposed, in
+// elapsed time.
 func (s *serving) propose(what string, c persistence.Command, done func(r persistence.Result, at int64)) {
 	at := s.now()
-	s.e.journal.Propose(s.p.id, persistence.Proposal{TimeMs: at, Epoch: s.epoch, Command: c, Done: func(r persistence.Result) {
+	s.e.journal.Propose(s.p.id, persistence.Proposal{TimeMs: clock.Ms(s.e.cfg.Clock), Epoch: s.epoch, Command: c, Done: func(r persistence.Result) {
 		s.post(what, func() { done(r, at) })
 	}})
 }
@@ -154,7 +161,7 @@ func (s *serving) pump() {
 		return
 	}
 	for range 2 { // what is done may lead to more; the rest comes with the next step
-		if s.stopping != nil {
+		if s.quiet() {
 			break
 		}
 		s.d.Hush(s.p.gate.freshAt())
@@ -170,8 +177,14 @@ func (s *serving) pump() {
 	if len(s.p.opened) > 0 && s.d.Opened() {
 		s.p.answerOpened(nil)
 	}
+	if s.stopping && len(s.activities) == 0 {
+		s.endEpoch()
+	}
 	s.arm(now)
 }
+
+// quiet says that nothing is begun here any more: the epoch ends, or the engine waits for what is active.
+func (s *serving) quiet() bool { return s.stopping || s.e.draining.Load() }
 
 // armMost is how far ahead the timer is set at most. When it rings early it is set again.
 const armMost = 24 * time.Hour
@@ -184,9 +197,11 @@ func armFor(now, wake int64) time.Duration {
 
 // arm sets the timer for the earliest time at which something must be done.
 func (s *serving) arm(now int64) {
-	wake := min(s.d.Wake(now), s.alarms.wake(), s.leases.wake())
-	if s.stopping != nil {
-		wake = min(s.alarms.wake(), s.leases.wake())
+	quiet := s.quiet()
+	s.watchClock(!quiet && s.d.WaitsForWall())
+	wake := min(s.alarms.wake(), s.leases.wake())
+	if !quiet {
+		wake = min(wake, s.d.Wake(now))
 	}
 	if wake <= now {
 		if !s.again {
@@ -209,6 +224,17 @@ func (s *serving) arm(now int64) {
 			s.timer = nil
 		}
 	})
+}
+
+// watchClock has the engine notice that the wall clock is set while something here waits for a time of it.
+func (s *serving) watchClock(need bool) {
+	switch {
+	case need && !s.durable:
+		s.e.clock.Need()
+	case !need && s.durable:
+		s.e.clock.Spare()
+	}
+	s.durable = need
 }
 
 // grant hands work to the consumers that have a free slot, one each in turn.
@@ -234,7 +260,7 @@ func (s *serving) grant(now int64) {
 func (s *serving) offer(c *consumer) func() {
 	return func() {
 		s.p.post("slot free", func() {
-			if n, ok := s.numbers[c]; ok && s.live() && s.stopping == nil {
+			if n, ok := s.numbers[c]; ok && s.live() && !s.quiet() {
 				if g, ok := s.d.Next(s.now(), n); ok {
 					s.begin(c, g)
 					return

@@ -22,30 +22,15 @@ func (s *serving) sortedActivities() []*activity {
 
 // stop ends the epoch: nothing new is handed out, what runs is told to stop and waited for, what is left is given
 // back, and the epoch is marked as cleanly ended.
-func (s *serving) stop(done func(error)) {
-	if s.stopping != nil {
-		done(errors.New("the partition is stopping already"))
-		return
-	}
-	s.stopping = done
+func (s *serving) stop() {
+	s.stopping = true
 	s.stopActivities(nil)
 	deadline := s.now() + s.e.cfg.Drain.Milliseconds()
 	s.alarms.set(deadline+1, func() { s.endEpoch() }) // after the last has been given up
-	s.endWhenIdle()
-}
-
-// endWhenIdle ends the epoch when nothing is in a slot any more, or else looks again soon.
-func (s *serving) endWhenIdle() {
-	if len(s.activities) == 0 {
-		s.endEpoch()
-		return
-	}
-	s.alarms.set(s.now()+retryPauseMs, s.endWhenIdle)
 }
 
 // endEpoch proposes the end, once.
 func (s *serving) endEpoch() {
-	done := s.stopping
 	if s.ending {
 		return
 	}
@@ -60,7 +45,7 @@ func (s *serving) endEpoch() {
 			if r.Err != nil {
 				r.Err = s.p.error("end the epoch", r.Err)
 			}
-			s.p.end(done, r.Err)
+			s.p.end(r.Err)
 		})
 	}
 	propose()
@@ -93,18 +78,16 @@ func (s *serving) fenced() {
 	s.e.cfg.Logger.Error("another process has begun a newer epoch; this one no longer serves the partition",
 		"partition", s.p.id, "epoch", s.epoch)
 	s.p.counts.fencedPartitions.Add(1)
-	done := s.stopping
-	s.p.epoch.Store(0)
-	s.close(errServingEnded)
-	s.p.s = nil
-	if done != nil {
-		s.p.end(done, s.p.error("end the epoch", persistence.ErrFenced))
+	s.p.drop()
+	if s.stopping {
+		s.p.end(s.p.error("end the epoch", persistence.ErrFenced))
 	}
 }
 
 // close drops everything without writing anything: the epoch is over, or what it knew cannot be trusted.
 func (s *serving) close(why error) {
 	s.ended = true
+	s.watchClock(false)
 	if s.timer != nil {
 		s.timer.Stop()
 	}

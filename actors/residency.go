@@ -38,7 +38,7 @@ type residency struct {
 type resident struct {
 	in    *instance
 	bytes int64
-	since time.Time
+	since time.Duration // elapsed time
 }
 
 // evictMsg tells an idle instance to let its machine go.
@@ -59,7 +59,7 @@ func (r *residency) park(in *instance, bytes int) bool {
 		r.mu.Unlock()
 		return false
 	}
-	x := &resident{in: in, bytes: 2 * int64(bytes+residentOverheadBytes), since: r.e.now()}
+	x := &resident{in: in, bytes: 2 * int64(bytes+residentOverheadBytes), since: r.e.elapsed()}
 	in.place = r.mu.order.PushBack(x)
 	r.mu.bytes += x.bytes
 	evicted := r.shrink(x.since)
@@ -90,9 +90,9 @@ func (r *residency) drop(at *list.Element) *instance {
 }
 
 // shrink takes out who must leave now, with r.mu held.
-func (r *residency) shrink(now time.Time) (evicted []*instance) {
+func (r *residency) shrink(now time.Duration) (evicted []*instance) {
 	for front := r.mu.order.Front(); front != nil; front = r.mu.order.Front() {
-		idle := now.Sub(front.Value.(*resident).since)
+		idle := now - front.Value.(*resident).since
 		leave := r.mu.off || r.mu.bytes > r.max || r.mu.bytes > r.max/4 && idle >= residentPressured || idle >= residentRelaxed
 		if !leave {
 			break
@@ -113,14 +113,14 @@ func (r *residency) arm() {
 		wait = residentPressured
 	}
 	r.mu.armed = true
-	left := wait - r.e.now().Sub(front.Value.(*resident).since)
+	left := wait - (r.e.elapsed() - front.Value.(*resident).since)
 	r.mu.timer = r.e.cfg.Clock.AfterFunc(max(left, residentPressured/4), r.sweep)
 }
 
 func (r *residency) sweep() {
 	r.mu.Lock()
 	r.mu.armed = false
-	evicted := r.shrink(r.e.now())
+	evicted := r.shrink(r.e.elapsed())
 	r.arm()
 	r.mu.Unlock()
 	r.tell(evicted)
@@ -140,7 +140,7 @@ func (r *residency) evictAll() {
 	if r.mu.timer != nil {
 		r.mu.timer.Stop()
 	}
-	evicted := r.shrink(r.e.now())
+	evicted := r.shrink(r.e.elapsed())
 	r.mu.Unlock()
 	r.tell(evicted)
 }

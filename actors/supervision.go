@@ -3,9 +3,14 @@ package actors
 import (
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
 // crash is why an actor was restarted. value is nil if the goroutine was ended with runtime.Goexit.
@@ -13,6 +18,7 @@ type crash struct {
 	value any
 	stack []byte
 	after string
+	row   int // how often the actor has failed without having handled a message
 }
 
 // Error says what happened.
@@ -27,12 +33,39 @@ func (f *crash) Error() string {
 	return what
 }
 
-// restarting is the strategy of every actor and every guardian: the actor is started again, always and at once. It has
-// no limit and no clock, it never escalates, and it never panics; the library's strategies stop the process or lose
-// the queue where this one counts and logs.
+// restarting is the strategy of every actor and every guardian: the actor is started again, always; at once, unless it
+// fails again and again without having handled a message. It has no limit, it never escalates, and it never panics; the
+// library's strategies stop the process or lose the queue where this one counts and logs.
 type restarting struct {
 	logger   *slog.Logger
+	clock    clock.Clock
 	restarts atomic.Uint64
+	mu       struct {
+		sync.Mutex
+		waiting []*lateRestart
+		hurried bool
+	}
+}
+
+// lateRestart is a restart that waits. Its actor's mailbox is suspended meanwhile, and keeps its queue.
+type lateRestart struct {
+	restart func()
+	timer   clock.Timer
+}
+
+// The first failures in a row cost no pause: a defect that one message meets is over with it. Then the pause doubles.
+const (
+	restartsAtOnce  = 5
+	restartPauseMin = 10 * time.Millisecond
+	restartPauseMax = 10 * time.Second
+)
+
+// restartPause is how long to wait before an actor that has failed so many times in a row is started again.
+func restartPause(row int) time.Duration {
+	if row <= restartsAtOnce {
+		return 0
+	}
+	return min(restartPauseMin<<min(row-restartsAtOnce-1, 10), restartPauseMax)
 }
 
 var _ actor.SupervisorStrategy = (*restarting)(nil)
@@ -41,20 +74,59 @@ var _ actor.SupervisorStrategy = (*restarting)(nil)
 func (r *restarting) HandleFailure(_ *actor.ActorSystem, by actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics,
 	reason any, _ any,
 ) {
-	r.note(child, reason)
-	by.RestartChildren(child)
+	f, ok := reason.(*crash)
+	if !ok {
+		f = &crash{value: reason}
+	}
+	r.note(child, f)
+	restart := func() { by.RestartChildren(child) }
+	if pause := restartPause(f.row); pause == 0 || !r.later(pause, restart) {
+		restart()
+	}
+}
+
+// later has an actor restarted after a pause. False: there are no pauses any more.
+func (r *restarting) later(pause time.Duration, restart func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.hurried {
+		return false
+	}
+	late := &lateRestart{restart: restart}
+	r.mu.waiting = append(r.mu.waiting, late)
+	late.timer = r.clock.AfterFunc(pause, func() {
+		r.mu.Lock()
+		at := slices.Index(r.mu.waiting, late)
+		if at >= 0 {
+			r.mu.waiting = slices.Delete(r.mu.waiting, at, at+1)
+		}
+		r.mu.Unlock()
+		if at >= 0 {
+			late.restart()
+		}
+	})
+	return true
+}
+
+// hurry ends the pauses, those of now and all that would come: the engine stops, and waits for everybody.
+func (r *restarting) hurry() {
+	r.mu.Lock()
+	r.mu.hurried = true
+	waiting := r.mu.waiting
+	r.mu.waiting = nil
+	r.mu.Unlock()
+	for _, late := range waiting {
+		late.timer.Stop()
+		late.restart()
+	}
 }
 
 // note counts a failure and logs it with its stack: the first hundred each, then each time the count has doubled, so
 // that an actor that cannot start does not fill the disk.
-func (r *restarting) note(child *actor.PID, reason any) {
+func (r *restarting) note(child *actor.PID, f *crash) {
 	n := r.restarts.Add(1)
 	if n > 100 && n&(n-1) != 0 {
 		return
-	}
-	f, ok := reason.(*crash)
-	if !ok {
-		f = &crash{value: reason}
 	}
 	r.logger.Error("an actor failed and is started again; its queue is kept",
 		"actor", child.GetId(), "reason", f.Error(), "failures", n, "stack", string(f.stack))

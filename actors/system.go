@@ -9,6 +9,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/eventstream"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
 // system wraps the library's actor system: what is spawned, sent and stopped goes through here.
@@ -32,7 +34,10 @@ func newSystem(cfg Config) *system {
 	s := &system{
 		logger:   logger,
 		dispatch: newScheduler(cfg.Executor),
-		strategy: &restarting{logger: logger},
+		strategy: &restarting{logger: logger, clock: cfg.Clock},
+	}
+	if cfg.Clock == nil {
+		s.strategy.clock = clock.Real
 	}
 	s.library = actor.NewActorSystem(
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(quiet{logger.Handler()}) }),

@@ -16,6 +16,8 @@ type testClock struct{ offset atomic.Int64 } // nanoseconds
 
 func (c *testClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
 
+func (c *testClock) Elapsed() time.Duration { return clock.Real.Elapsed() }
+
 func (c *testClock) AfterFunc(d time.Duration, f func()) clock.Timer { return time.AfterFunc(d, f) }
 
 // TestATurnIsNotBeforeTheTimersThatItConsumes: the clock is set back after a timer has come due and before its turn. Code

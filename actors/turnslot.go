@@ -44,7 +44,7 @@ func (s *turnSlots) run(t *turn) {
 
 // begin takes a slot, with s.mu held.
 func (s *turnSlots) begin(t *turn) {
-	t.began = s.e.now()
+	t.began = s.e.elapsed()
 	s.mu.running = append(s.mu.running, t)
 	s.watch()
 }
@@ -165,12 +165,12 @@ func (s *turnSlots) watch() {
 
 // inspect reports turns that have run for too long, and gives up those that have run for far too long.
 func (s *turnSlots) inspect() {
-	now := s.e.now()
+	now := s.e.elapsed()
 	var report, abandoned []*turn
 	s.mu.Lock()
 	s.mu.watched = false
 	for _, t := range s.mu.running {
-		ran := now.Sub(t.began)
+		ran := now - t.began
 		if ran >= s.e.cfg.WatchdogWarn && !t.reported {
 			t.reported = true
 			report = append(report, t)
@@ -186,7 +186,7 @@ func (s *turnSlots) inspect() {
 	s.watch()
 	s.mu.Unlock()
 	for _, t := range report {
-		s.e.reportBlocked(t, now.Sub(t.began))
+		s.e.reportBlocked(t, now-t.began)
 	}
 	for _, t := range abandoned {
 		s.e.counts.abandonedTurns.Add(1)

@@ -221,6 +221,7 @@ type world struct {
 	cfg            Config
 	process        int
 	panicsExpected bool
+	stopped        Counters // of the engine that was closed last
 }
 
 // inWorld runs f in virtual time with a running engine, resident and not: nothing but speed may depend on that.
@@ -280,6 +281,7 @@ func (w *world) close() {
 	w.journal.end()
 	synctest.Wait()
 	c := w.e.Counters()
+	w.stopped = c
 	if c.Active != 0 || c.DeadLetters != 0 || c.Restarts != 0 && !w.panicsExpected {
 		w.t.Errorf("after the stop: %d active, %d dead letters, %d restarts", c.Active, c.DeadLetters, c.Restarts)
 	}

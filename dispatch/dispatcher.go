@@ -70,9 +70,10 @@ func (c Config) withDefaults() Config {
 func (c *Config) dead(h persistence.Holder) bool { return h.Node == c.Node && h.Process != c.Process }
 
 // Dispatcher decides what happens next in one partition. It is not safe for concurrent use. Every input may make
-// actions; take them with Actions after it.
+// actions; take them with Actions after it. Every now is elapsed time, which never jumps; what rows say is wall clock.
 type Dispatcher struct {
 	cfg     Config
+	wall    *wallClock
 	tells   *tells
 	work    *work
 	timers  *timers
@@ -95,11 +96,11 @@ type Dispatcher struct {
 // epoch did not end cleanly.
 func New(cfg Config, now int64, careful bool) *Dispatcher {
 	cfg = cfg.withDefaults()
-	d := &Dispatcher{cfg: cfg}
-	d.tells = newTells(cfg.TellsMax, cfg.PageRows)
+	d := &Dispatcher{cfg: cfg, wall: &wallClock{}}
+	d.tells = newTells(d.wall, cfg.TellsMax, cfg.PageRows)
 	d.tells.last = cfg.FirstTell
-	d.work = newWork(&d.cfg)
-	d.timers = newTimers(&d.cfg)
+	d.work = newWork(&d.cfg, d.wall)
+	d.timers = newTimers(d.wall, &d.cfg)
 	d.pumps = make([]*pump, cfg.Partitions)
 	for p := range d.pumps {
 		if persistence.Partition(p) != cfg.Partition {
@@ -112,7 +113,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 		d.workCareful, d.turnsCareful = true, true
 		d.work.suspectBelow = noHorizon
 	}
-	d.work.bounds.laterAt = now // the first walk
+	d.work.bounds.laterAt = -Never // the first walk
 	return d
 }
 
@@ -153,10 +154,13 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 // held notes when an instance that is held back by its lease row is to be tried again.
 func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, token persistence.Token, expires, notBefore int64) {
 	due := notBefore
+	if !BacksOff(due, d.wall.at(now), d.cfg.BackoffMaxMs) {
+		due = 0
+	}
 	if token != "" {
 		due = max(expires, notBefore)
 	}
-	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due})
+	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due, backoff: token == ""})
 }
 
 // AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.
@@ -207,7 +211,7 @@ func (d *Dispatcher) Tick(now int64) {
 		d.emit(Action{Kind: ScanTimers, Max: d.cfg.PageRows, AfterTimer: d.timers.startScan()})
 	}
 	d.work.walkStep(now, d.emit)
-	d.sweeper.step(now, d.emit)
+	d.sweeper.step(now, d.wall.at(now), d.emit)
 }
 
 func (d *Dispatcher) endCareful(now int64) {
@@ -292,7 +296,7 @@ func (d *Dispatcher) Told() { d.tells.calm() }
 func (d *Dispatcher) Careful() bool { return d.turnsCareful }
 
 // Release takes back work that was granted or named in an action and whose row was not deleted: it has been given back,
-// or its result was refused. It is not handed out again before notBefore (0: as soon as its row allows).
+// or its result was refused. It is not handed out again before notBefore, in elapsed time (0: as soon as its row allows).
 func (d *Dispatcher) Release(now int64, key persistence.WorkKey, notBefore int64) {
 	d.work.release(now, key, notBefore)
 }
@@ -372,7 +376,7 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 		if d.cfg.dead(r.Holder) {
 			token = ""
 		}
-		if token != "" || r.NotBeforeMs > now {
+		if token != "" || r.NotBeforeMs > d.wall.at(now) {
 			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)
 		}
 	}

@@ -19,7 +19,7 @@ type script struct {
 func drawScript(t *rapid.T) []script {
 	step := rapid.Custom(func(t *rapid.T) script {
 		return script{
-			kind: rapid.IntRange(0, 19).Draw(t, "kind"), arg: rapid.IntRange(0, 1000).Draw(t, "arg"),
+			kind: rapid.IntRange(0, 20).Draw(t, "kind"), arg: rapid.IntRange(0, 1000).Draw(t, "arg"),
 			ms: rapid.Int64Range(0, 5000).Draw(t, "ms"),
 		}
 	})
@@ -42,6 +42,7 @@ func play(w *world, before int, careful bool, steps []script) {
 		w.step(script{kind: i % 6, arg: i, ms: int64(i * 700)})
 	}
 	w.open(careful)
+	w.set(7_000_000)
 	w.d.AttachTurns()
 	w.attach("alpha")
 	w.attach("alpha beta")
@@ -86,9 +87,9 @@ func (w *world) step(s script) {
 	case 0, 1:
 		w.schedule(w.index+1, names[s.arg%3], 0)
 	case 2:
-		w.schedule(w.index+1, names[s.arg%3], w.now+s.ms)
+		w.schedule(w.index+1, names[s.arg%3], w.wall()+s.ms)
 	case 3, 4:
-		key := persistence.TimerKey{FireAtMs: w.now + 2*s.ms, IID: 1, Execution: 1, Event: w.index + 1}
+		key := persistence.TimerKey{FireAtMs: w.wall() + 2*s.ms, IID: 1, Execution: 1, Event: w.index + 1}
 		w.timers[key] = true
 		w.commit(persistence.Effects{Timers: []persistence.TimerItem{{ID: "i", Key: key}}})
 	case 5:
@@ -103,7 +104,7 @@ func (w *world) step(s script) {
 			w.commit(persistence.Effects{TimersDeleted: keys[s.arg%len(keys) : s.arg%len(keys)+1]})
 		}
 	case 8:
-		w.now += s.ms
+		w.pass(s.ms)
 	case 9:
 		w.takeEffects(s.arg % 3)
 	case 10, 11:
@@ -125,6 +126,8 @@ func (w *world) step(s script) {
 		w.outboxRow()
 	case 18:
 		w.busy = s.arg%3 == 0
+	case 20:
+		w.set(7_000_000 + []int64{0, 3_600_000, -3_600_000, 10 * 365 * 86_400_000}[s.arg%4])
 	default:
 		w.takeEffects(len(w.effects))
 	}
@@ -153,7 +156,7 @@ func (w *world) giveBack(s script) {
 	}
 	key := keys[s.arg%len(keys)]
 	w.change(key, func(i *persistence.WorkItem) {
-		i.NotBeforeMs = w.now + s.ms/10
+		i.NotBeforeMs = w.wall() + s.ms/10
 		if s.arg%2 == 0 {
 			i.Attempts++
 		}
@@ -177,6 +180,7 @@ func (w *world) outboxRow() {
 // heal lets everything go well until nothing is left to do.
 func (w *world) heal() {
 	w.busy = false
+	w.set(w.latest - w.now) // or what was due when the clock showed that is years ahead
 	w.attach("all")
 	for round := range 5000 {
 		w.settle()

@@ -2,8 +2,8 @@ package dispatch
 
 // The rules of careful mode for suspects: code that may be what ended the process.
 const (
-	// HeavyAttempts: a suspect with so many attempts, or more, runs alone among the suspects of the node.
-	HeavyAttempts = 3
+	// heavyAttempts: a suspect with so many attempts, or more, runs alone among the suspects of the node.
+	heavyAttempts = 3
 	// AloneMs is how long it keeps the others waiting at most.
 	AloneMs = 5000
 	// HushMs is for how long, from its start, nothing at all is newly started.
@@ -12,8 +12,10 @@ const (
 
 // Gate admits the suspects of a node, in the order in which they asked. A light suspect waits while a heavy one runs;
 // a heavy one waits until no suspect runs; one that has been running for AloneMs keeps nobody waiting any more.
-// There is one for all partitions of a node. The zero value is ready to use.
+// There is one for all partitions of a node.
 type Gate struct {
+	heavyFrom uint32
+
 	running []suspect // in order of admission
 	waiting []suspect // in order of asking
 	hush    int64
@@ -25,9 +27,16 @@ type suspect struct {
 	since  int64
 }
 
+// NewGate makes a gate for work that is attempted at most maxAttempts times, which is 1 or more.
+func NewGate(maxAttempts uint32) *Gate { return &Gate{heavyFrom: HeavyFrom(maxAttempts)} }
+
+// HeavyFrom is how many recorded attempts make a suspect run alone: what stands beside a killer must have an attempt left
+// for the time when it does. With a single attempt every suspect runs alone.
+func HeavyFrom(maxAttempts uint32) uint32 { return min(heavyAttempts, max(maxAttempts, 1)-1) }
+
 // Ask puts a suspect in line. The ticket is the caller's; it must not be in use. Call Advance afterwards.
 func (g *Gate) Ask(ticket uint64, attempts uint32) {
-	g.waiting = append(g.waiting, suspect{ticket: ticket, heavy: attempts >= HeavyAttempts})
+	g.waiting = append(g.waiting, suspect{ticket: ticket, heavy: attempts >= g.heavyFrom})
 }
 
 // Done says that a suspect has ended, or no longer wants to start. Call Advance afterwards.

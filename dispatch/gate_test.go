@@ -16,63 +16,63 @@ func admitted(t *testing.T, g *Gate, now int64, want ...uint64) {
 }
 
 func TestLightSuspectsRunTogether(t *testing.T) {
-	var g Gate
+	g := NewGate(10)
 	g.Ask(1, 0)
 	g.Ask(2, 2)
-	admitted(t, &g, 0, 1, 2)
-	g.Ask(3, HeavyAttempts-1)
-	admitted(t, &g, 10, 3)
+	admitted(t, g, 0, 1, 2)
+	g.Ask(3, heavyAttempts-1)
+	admitted(t, g, 10, 3)
 }
 
 func TestAHeavySuspectRunsAlone(t *testing.T) {
-	var g Gate
+	g := NewGate(10)
 	g.Ask(1, 0)
-	admitted(t, &g, 0, 1)
-	g.Ask(2, HeavyAttempts)
+	admitted(t, g, 0, 1)
+	g.Ask(2, heavyAttempts)
 	g.Ask(3, 0) // asked later, so it does not overtake
-	admitted(t, &g, 10)
+	admitted(t, g, 10)
 	g.Done(1)
-	admitted(t, &g, 20, 2)
+	admitted(t, g, 20, 2)
 	if g.FreshAt() != 20+HushMs {
 		t.Errorf("others start from %d on, want %d", g.FreshAt(), 20+HushMs)
 	}
-	admitted(t, &g, 20+AloneMs-1)
+	admitted(t, g, 20+AloneMs-1)
 	g.Done(2)
-	admitted(t, &g, 20+AloneMs-1, 3)
+	admitted(t, g, 20+AloneMs-1, 3)
 }
 
 func TestAHeavySuspectKeepsOthersWaitingForFiveSeconds(t *testing.T) {
-	var g Gate
+	g := NewGate(10)
 	g.Ask(1, 9)
-	admitted(t, &g, 100, 1)
+	admitted(t, g, 100, 1)
 	g.Ask(2, 9)
 	g.Ask(3, 0)
 	if g.Wake() != 100+AloneMs {
 		t.Fatalf("wakes at %d, want %d", g.Wake(), 100+AloneMs)
 	}
-	admitted(t, &g, 100+AloneMs, 2)
-	admitted(t, &g, 100+2*AloneMs, 3)
+	admitted(t, g, 100+AloneMs, 2)
+	admitted(t, g, 100+2*AloneMs, 3)
 	if g.Wake() != Never {
 		t.Errorf("wakes at %d with nobody waiting", g.Wake())
 	}
 }
 
 func TestOneThatGoesAwayIsNotWaitedFor(t *testing.T) {
-	var g Gate
+	g := NewGate(10)
 	g.Ask(1, 0)
-	admitted(t, &g, 0, 1)
+	admitted(t, g, 0, 1)
 	g.Ask(2, 9)
 	g.Ask(3, 0)
-	admitted(t, &g, 1)
+	admitted(t, g, 1)
 	g.Done(2)
-	admitted(t, &g, 2, 3)
+	admitted(t, g, 2, 3)
 }
 
 // TestGateRules: whatever happens, a heavy suspect starts only when every other that runs has run for five seconds, no
 // light one starts within five seconds of a heavy one, order holds, and everybody gets in.
 func TestGateRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var g Gate
+		g := NewGate(10)
 		now, next := int64(0), uint64(1)
 		heavy := map[uint64]bool{}
 		started := map[uint64]int64{} // those that run
@@ -95,7 +95,7 @@ func TestGateRules(t *testing.T) {
 			switch rapid.IntRange(0, 3).Draw(t, "step") {
 			case 0, 1:
 				attempts := rapid.Uint32Range(0, 5).Draw(t, "attempts")
-				heavy[next] = attempts >= HeavyAttempts
+				heavy[next] = attempts >= heavyAttempts
 				g.Ask(next, attempts)
 				line = append(line, next)
 				next++
@@ -124,4 +124,24 @@ func TestGateRules(t *testing.T) {
 			check()
 		}
 	})
+}
+
+// TestF39_ASuspectHasAnAttemptLeftWhenItRunsAlone, so that it does not pay for what stands beside it.
+func TestF39_ASuspectHasAnAttemptLeftWhenItRunsAlone(t *testing.T) {
+	for _, c := range []struct{ most, alone uint32 }{{1, 0}, {2, 1}, {3, 2}, {4, 3}, {5, 3}, {10, 3}, {^uint32(0), 3}} {
+		if got := HeavyFrom(c.most); got != c.alone {
+			t.Errorf("of %d attempts, alone from %d on, want %d", c.most, got, c.alone)
+		}
+		g := NewGate(c.most)
+		g.Ask(1, c.alone)
+		g.Ask(2, c.alone)
+		admitted(t, g, 0, 1)
+		if c.alone == 0 {
+			continue
+		}
+		g = NewGate(c.most)
+		g.Ask(1, c.alone-1)
+		g.Ask(2, c.alone-1)
+		admitted(t, g, 0, 1, 2)
+	}
 }

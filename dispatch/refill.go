@@ -9,7 +9,7 @@ type bounds struct {
 	max int
 	// horizon: every row that may be handed out and whose order is below it is in memory.
 	horizon uint64
-	// laterAt is the earliest time of the rows that must wait and were left out.
+	// laterAt is the earliest time, by the wall clock, of the rows that must wait and were left out.
 	laterAt int64
 }
 
@@ -19,8 +19,8 @@ func newBounds(max int) bounds { return bounds{max: max, horizon: noHorizon, lat
 
 // admit reports whether a row is taken into memory, and remembers that it was left out. due is 0 if it may be handed
 // out now; held is how many rows wait in memory, of which later must wait for their time.
-func (b *bounds) admit(now int64, order uint64, due int64, held, later int) bool {
-	if due > now {
+func (b *bounds) admit(wallMs int64, order uint64, due int64, held, later int) bool {
+	if due > wallMs {
 		if later >= b.max/2 || held >= b.max {
 			b.laterAt = min(b.laterAt, due)
 			return false
@@ -39,15 +39,16 @@ func (b *bounds) admit(now int64, order uint64, due int64, held, later int) bool
 
 // needed reports whether rows that were left out should be looked for now. ready is how many rows in memory may be
 // handed out.
-func (b *bounds) needed(now int64, held, ready int) bool {
+func (b *bounds) needed(wallMs int64, held, ready int) bool {
 	if held >= b.max*3/4 {
 		return false
 	}
-	return b.horizon != noHorizon && ready < max(b.max/4, 1) || now >= b.laterAt
+	return b.horizon != noHorizon && ready < max(b.max/4, 1) || wallMs >= b.laterAt
 }
 
-func (b *bounds) wake(now int64) int64 {
-	if b.laterAt <= now {
+// wake is when, by the wall clock, rows that were left out are due.
+func (b *bounds) wake(wallMs int64) int64 {
+	if b.laterAt <= wallMs {
 		return Never // there was no room; whatever makes room is an input of its own
 	}
 	return b.laterAt

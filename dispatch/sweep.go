@@ -11,7 +11,7 @@ type sweeper struct {
 	after   persistence.ExpiryRef
 	rows    int // of a page
 	nextAt  int64
-	lastAt  int64
+	wallMs  int64 // of the last look
 	drained int
 	running bool
 }
@@ -24,18 +24,20 @@ const (
 	sweepAnew = 60
 )
 
-func (s *sweeper) step(now int64, emit func(Action)) {
-	if s.running || now < s.nextAt && now >= s.lastAt {
+// step asks for the next page when it is time; wallMs is the wall clock.
+func (s *sweeper) step(now, wallMs int64, emit func(Action)) {
+	if s.running || now < s.nextAt && wallMs >= s.wallMs {
 		return
 	}
-	if now < s.lastAt || s.drained >= sweepAnew {
+	if wallMs < s.wallMs || s.drained >= sweepAnew {
 		s.after, s.drained = persistence.ExpiryRef{}, 0
 	}
 	s.running = true
-	s.lastAt, s.nextAt = now, now+sweepPauseMs
-	emit(Action{Kind: ScanRequests, Max: s.rows, AfterExpiry: s.after, ByMs: now})
+	s.wallMs, s.nextAt = wallMs, now+sweepPauseMs
+	emit(Action{Kind: ScanRequests, Max: s.rows, AfterExpiry: s.after, ByMs: wallMs})
 }
 
+// page takes what the scan found.
 func (s *sweeper) page(now int64, rows []persistence.ExpiryRef, emit func(Action)) {
 	s.running = false
 	if len(rows) == s.rows {

@@ -56,7 +56,7 @@ func (e *expiring) run(t *testing.T, until int64) {
 		}
 	}
 	for ; e.now < until; e.now = max(e.now+1, min(e.s.nextAt, until)) {
-		e.s.step(e.now, emit)
+		e.s.step(e.now, e.now, emit)
 	}
 }
 

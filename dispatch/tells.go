@@ -10,6 +10,7 @@ import (
 // that must be told later. It is bounded; what finds no room is found again by walking the starts and the inboxes, which
 // is also how an open begins.
 type tells struct {
+	wall  *wallClock
 	max   int
 	rows  int // of a page
 	ready ring[*tell]
@@ -42,9 +43,10 @@ type tell struct {
 	start *persistence.StartEffect
 	retry bool
 
-	dueAt int64
-	at    int  // its place in the heap
-	gone  bool // skip it in the ring
+	dueAt   int64
+	backoff bool // dueAt is the end of a backoff
+	at      int  // its place in the heap
+	gone    bool // skip it in the ring
 
 	// Once it is told: when it is told again, and how often that has been put off.
 	number  uint64
@@ -73,10 +75,10 @@ const (
 	busyPauseMaxMs = 1000
 )
 
-func newTells(max, rows int) *tells {
+func newTells(wall *wallClock, max, rows int) *tells {
 	place := func(x *tell, at int) { x.at = at }
 	return &tells{
-		max: max, rows: rows, rewalkAt: Never,
+		wall: wall, max: max, rows: rows, rewalkAt: Never,
 		told: map[persistence.Incarnation]*tell{},
 		byTime: heap[*tell]{place: place, less: func(a, b *tell) bool {
 			if a.againAt != b.againAt {
@@ -102,12 +104,13 @@ func newTells(max, rows int) *tells {
 
 func (t *tells) len() int { return len(t.inRdy) + len(t.inLtr) }
 
-// put notes something that an instance must be told at news.dueAt (past: now). A retry replaces an earlier one.
+// put notes something that an instance must be told at news.dueAt, by the wall clock (past: now). A retry replaces an
+// earlier one.
 func (t *tells) put(now int64, news tell) {
 	if news.retry {
 		t.forget(laterKey{news.iid, 0})
 	}
-	if news.dueAt <= now {
+	if news.dueAt <= t.wall.at(now) {
 		t.soon(news)
 		return
 	}
@@ -165,7 +168,7 @@ func (t *tells) due(now int64) *tell {
 	if now < t.pausedUntil {
 		return nil
 	}
-	for t.later.len() > 0 && t.later.top().dueAt <= now {
+	for t.later.len() > 0 && t.later.top().dueAt <= t.wall.at(now) {
 		x := t.later.pop()
 		delete(t.inLtr, laterKey{x.iid, x.seq})
 		t.soon(*x)
@@ -278,7 +281,7 @@ func (t *tells) wantsWalk(now int64) bool {
 	if t.leases.running || t.starts.running || t.inbox.running || t.len()+t.rows > t.max && t.len() > 0 {
 		return false
 	}
-	return t.dropped || now >= t.rewalkAt || !t.leases.done || !t.starts.done || !t.inbox.done
+	return t.dropped || t.wall.at(now) >= t.rewalkAt || !t.leases.done || !t.starts.done || !t.inbox.done
 }
 
 // walkStep names the next page to read. A walk that has ended begins anew if something was dropped since.
@@ -288,7 +291,7 @@ func (t *tells) walkStep(now int64, emit func(Action)) {
 	}
 	if t.leases.done && t.starts.done && t.inbox.done {
 		t.dropped = false
-		if now >= t.rewalkAt {
+		if t.wall.at(now) >= t.rewalkAt {
 			t.rewalkAt = Never
 		}
 		t.leases, t.starts, t.inbox = walk{}, walk{}, walk{}
@@ -334,11 +337,11 @@ func (t *tells) inboxPage(now int64, rows []persistence.InboxEffect) {
 
 func (t *tells) wake(now int64) int64 {
 	wake := Never
-	if t.rewalkAt > now { // else there is no room for a walk yet, and whatever makes room is an input of its own
-		wake = t.rewalkAt
+	if t.rewalkAt > t.wall.at(now) { // else there is no room for a walk yet, and whatever makes room is an input of its own
+		wake = t.wall.until(t.rewalkAt)
 	}
 	if t.later.len() > 0 {
-		wake = min(wake, t.later.top().dueAt)
+		wake = min(wake, t.wall.until(t.later.top().dueAt))
 	}
 	if t.byTime.len() > 0 {
 		wake = min(wake, t.byTime.top().againAt)

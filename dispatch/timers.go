@@ -9,6 +9,7 @@ import (
 // timers holds the durable timers that are due soon: every row up to a cursor, within a bound. What lies beyond is read
 // by a scan when the time comes near.
 type timers struct {
+	wall     *wallClock
 	max      int
 	rows     int // of a page
 	windowMs int64
@@ -28,7 +29,7 @@ type timers struct {
 
 type timer struct {
 	item    persistence.TimerItem
-	wake    int64 // told: when to tell again
+	wake    int64 // told: when to tell again, in elapsed time
 	repeats int64
 	at      int
 	isTold  bool
@@ -41,8 +42,8 @@ const (
 	timerRepeatMaxMs = tellAgainMaxMs
 )
 
-func newTimers(cfg *Config) *timers {
-	t := &timers{max: cfg.TimersMax, rows: cfg.PageRows, windowMs: cfg.TimerWindowMs, table: map[persistence.TimerKey]*timer{}}
+func newTimers(wall *wallClock, cfg *Config) *timers {
+	t := &timers{wall: wall, max: cfg.TimersMax, rows: cfg.PageRows, windowMs: cfg.TimerWindowMs, table: map[persistence.TimerKey]*timer{}}
 	place := func(x *timer, at int) { x.at = at }
 	t.pending = heap[*timer]{place: place, less: func(a, b *timer) bool { return a.item.Key.Compare(b.item.Key) < 0 }}
 	t.told = heap[*timer]{place: place, less: func(a, b *timer) bool {
@@ -126,7 +127,7 @@ func (t *timers) due(now int64) (item persistence.TimerItem, again, ok bool) {
 	case t.told.len() > 0 && t.told.top().wake <= now:
 		x = t.told.pop()
 		again = x.repeats > 0
-	case t.pending.len() > 0 && t.pending.top().item.Key.FireAtMs <= now:
+	case t.pending.len() > 0 && t.pending.top().item.Key.FireAtMs <= t.wall.at(now):
 		x = t.pending.pop()
 		x.isTold = true
 	default:
@@ -155,7 +156,7 @@ func (t *timers) scanAt(now int64) int64 {
 	if t.complete || t.scan.running || len(t.table) >= t.max {
 		return Never
 	}
-	at := t.through.FireAtMs - t.windowMs/2
+	at := t.wall.until(t.through.FireAtMs - t.windowMs/2)
 	if at <= now && t.pending.len() >= max(t.max/4, 1) {
 		return Never // what is known comes first; when some of it has gone, this is asked again
 	}
@@ -175,7 +176,7 @@ func timerKeyOf(r *persistence.TimerItem) persistence.TimerKey { return r.Key }
 
 // page takes the page that was asked for. Rows beyond the window are left for a later scan, unless they end the family.
 func (t *timers) page(now int64, page []persistence.TimerItem) {
-	horizon := persistence.TimerKey{FireAtMs: now + t.windowMs, IID: ^persistence.Incarnation(0)}
+	horizon := persistence.TimerKey{FireAtMs: t.wall.at(now) + t.windowMs, IID: ^persistence.Incarnation(0)}
 	covered, isAll := horizon, len(page) < t.rows
 	if !isAll {
 		if last := page[len(page)-1].Key; last.Compare(horizon) < 0 {
@@ -206,7 +207,7 @@ func (t *timers) page(now int64, page []persistence.TimerItem) {
 func (t *timers) wake(now, readsFrom int64) int64 {
 	wake := max(t.scanAt(now), readsFrom)
 	if t.pending.len() > 0 {
-		wake = min(wake, t.pending.top().item.Key.FireAtMs)
+		wake = min(wake, t.wall.until(t.pending.top().item.Key.FireAtMs))
 	}
 	if t.told.len() > 0 {
 		wake = min(wake, t.told.top().wake)

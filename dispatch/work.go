@@ -10,11 +10,13 @@ import (
 // that are in a consumer's hands.
 type work struct {
 	cfg       *Config
+	wall      *wallClock
 	consumers consumers
 
 	entries map[persistence.WorkKey]*entry
 	routes  []*route     // in the order in which they were first needed
-	later   heap[*entry] // not before a time, or leased by another holder
+	later   heap[*entry] // not before a time of the wall clock, or leased by another holder
+	resting heap[*entry] // released, and not to be handed out again before some time has elapsed
 	missing heap[*entry] // no consumer has the handler: to be given back
 	spent   heap[*entry] // attempted too often: to be recorded as poison
 	noOne   heap[*entry] // there is no consumer of activities at all
@@ -39,7 +41,7 @@ type entry struct {
 	state  workState
 	home   *heap[*entry] // the heap that holds it; nil if it is busy
 	at     int
-	wake   int64
+	wake   int64 // in the time of its heap
 	route  *route
 	ticket uint64 // the gate's; 0: none
 	since  int64  // when the gate admitted it; 0: it has not
@@ -70,15 +72,17 @@ func newHeap(less func(a, b *entry) bool) heap[*entry] {
 	return heap[*entry]{less: less, place: func(e *entry, at int) { e.at = at }}
 }
 
-func newWork(cfg *Config) *work {
+func byWake(a, b *entry) bool {
+	if a.wake != b.wake {
+		return a.wake < b.wake
+	}
+	return byOrder(a, b)
+}
+
+func newWork(cfg *Config, wall *wallClock) *work {
 	return &work{
-		cfg: cfg, entries: map[persistence.WorkKey]*entry{},
-		later: newHeap(func(a, b *entry) bool {
-			if a.wake != b.wake {
-				return a.wake < b.wake
-			}
-			return byOrder(a, b)
-		}),
+		cfg: cfg, wall: wall, entries: map[persistence.WorkKey]*entry{},
+		later: newHeap(byWake), resting: newHeap(byWake),
 		missing: newHeap(byOrder), spent: newHeap(byOrder), noOne: newHeap(byOrder),
 		bounds: newBounds(cfg.WorkMax),
 	}
@@ -120,7 +124,7 @@ func (w *work) forgetInput(e *entry) {
 // admit brings a row into memory if there is room for it.
 func (w *work) admit(now int64, item *persistence.WorkItem) {
 	due := w.dueAt(now, item)
-	if !w.bounds.admit(now, item.Order, due, len(w.entries)-w.busy, w.later.len()) {
+	if !w.bounds.admit(w.wall.at(now), item.Order, due, len(w.entries)-w.busy, w.later.len()) {
 		return
 	}
 	e := &entry{item: *item, at: -1}
@@ -132,12 +136,14 @@ func (w *work) admit(now int64, item *persistence.WorkItem) {
 	w.place(now, e)
 }
 
-// dueAt is when the row may be handed out: 0 if at once.
+// dueAt is when, by the wall clock, the row may be handed out: 0 if at once.
 func (w *work) dueAt(now int64, item *persistence.WorkItem) int64 {
-	if item.Token != "" && item.ExpiresAtMs > now && !w.cfg.dead(item.Holder) {
+	wall := w.wall.at(now)
+	if item.Token != "" && item.ExpiresAtMs > wall && !w.cfg.dead(item.Holder) {
 		return max(item.ExpiresAtMs, item.NotBeforeMs)
 	}
-	if item.NotBeforeMs > now {
+	suspect := item.Order < w.suspectBelow // is leased first, and no lease is given before the row's time
+	if BacksOff(item.NotBeforeMs, wall, w.cfg.BackoffMaxMs) || suspect && item.NotBeforeMs > wall {
 		return item.NotBeforeMs
 	}
 	return 0
@@ -235,25 +241,31 @@ func (w *work) hold(e *entry, state workState) {
 	e.state = state
 }
 
-// release takes back what was handed out and whose row is still there. It is not handed out again before a time.
+// release takes back what was handed out and whose row is still there. It is not handed out again before some time has
+// elapsed, whatever its row says.
 func (w *work) release(now int64, key persistence.WorkKey, notBefore int64) {
 	e := w.entries[key]
 	if e == nil || e.state == waiting {
 		return
 	}
 	w.hold(e, waiting)
-	if notBefore <= now || w.dueAt(now, &e.item) >= notBefore {
+	if notBefore <= now {
 		w.place(now, e)
 		return
 	}
-	e.wake, e.home = notBefore, &w.later
-	w.later.push(e)
+	e.wake, e.home = notBefore, &w.resting
+	w.resting.push(e)
 }
 
 // wakeUp moves what may be handed out from now on.
 func (w *work) wakeUp(now int64) {
-	for w.later.len() > 0 && w.later.top().wake <= now {
+	for w.later.len() > 0 && w.later.top().wake <= w.wall.at(now) {
 		e := w.later.pop()
+		e.home = nil
+		w.place(now, e)
+	}
+	for w.resting.len() > 0 && w.resting.top().wake <= now {
+		e := w.resting.pop()
 		e.home = nil
 		w.place(now, e)
 	}
@@ -314,9 +326,12 @@ func (w *work) errandsDue(emit func(Action)) {
 }
 
 func (w *work) wake(now int64) int64 {
-	wake := w.bounds.wake(now)
+	wake := w.wall.until(w.bounds.wake(w.wall.at(now)))
 	if w.later.len() > 0 {
-		wake = min(wake, w.later.top().wake)
+		wake = min(wake, w.wall.until(w.later.top().wake))
+	}
+	if w.resting.len() > 0 {
+		wake = min(wake, w.resting.top().wake)
 	}
 	if w.hushUntil > now {
 		wake = min(wake, w.hushUntil)

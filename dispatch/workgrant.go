@@ -119,7 +119,7 @@ func (w *work) walkStep(now int64, emit func(Action)) {
 	r := &w.refill
 	if !r.walking {
 		held := len(w.entries) - w.busy
-		if !w.bounds.needed(now, held, held-w.later.len()) {
+		if !w.bounds.needed(w.wall.at(now), held, held-w.later.len()-w.resting.len()) {
 			return
 		}
 		room := max(w.bounds.max-held, 0)

@@ -15,7 +15,10 @@ type world struct {
 	fail func(format string, args ...any)
 	cfg  Config
 	d    *Dispatcher
-	now  int64
+	now  int64 // elapsed
+
+	ahead  int64 // the wall clock, of now
+	latest int64 // the wall clock has shown so much
 
 	index   uint64
 	work    map[persistence.WorkKey]persistence.WorkItem
@@ -65,6 +68,23 @@ func newWorld(cfg Config, fail func(string, ...any)) *world {
 func (w *world) open(careful bool) {
 	w.taken, w.effects = w.index, nil
 	w.d = New(w.cfg, w.now, careful)
+	w.pass(0)
+}
+
+// wall is what the wall clock shows.
+func (w *world) wall() int64 { return w.now + w.ahead }
+
+// pass lets time go by.
+func (w *world) pass(ms int64) {
+	w.now += ms
+	w.latest = max(w.latest, w.wall())
+}
+
+// set sets the wall clock.
+func (w *world) set(ahead int64) {
+	w.ahead = ahead
+	w.pass(0)
+	w.d.SetWall(w.now, w.wall())
 }
 
 func (w *world) log(format string, args ...any) { fmt.Fprintf(&w.trace, format+"\n", args...) }
@@ -164,8 +184,8 @@ func (w *world) hear(a Action) {
 	case TellNudge:
 		w.nudged[a.IID] = max(w.nudged[a.IID], a.Seq)
 	case TimerDue:
-		if a.Timer.FireAtMs > w.now {
-			w.fail("timer %v is due at %d, told at %d", a.Timer, a.Timer.FireAtMs, w.now)
+		if a.Timer.FireAtMs > max(w.latest, w.wall()) {
+			w.fail("timer %v is due at %d, told at %d", a.Timer, a.Timer.FireAtMs, w.wall())
 		}
 		w.told[a.Timer]++
 	}
@@ -177,8 +197,8 @@ func (w *world) take(item persistence.WorkItem, how string) {
 		w.fail("%v was handed out twice", item.Key)
 	}
 	row, there := w.work[item.Key]
-	if there && w.taken == w.index && row.NotBeforeMs > w.now {
-		w.fail("%v is not to be handed out before %d, it is %d", item.Key, row.NotBeforeMs, w.now)
+	if there && w.taken == w.index && row.NotBeforeMs > max(w.latest, w.wall()) {
+		w.fail("%v is not to be handed out before %d, it is %d", item.Key, row.NotBeforeMs, w.wall())
 	}
 	w.held[item.Key] = true
 	w.results = append(w.results, fmt.Sprintf("%v %s", item.Key, how))
@@ -306,5 +326,5 @@ func (w *world) later() {
 	if wake <= w.now {
 		wake = w.now + 1
 	}
-	w.now = min(wake, w.now+120_000)
+	w.pass(min(wake-w.now, 120_000))
 }

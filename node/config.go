@@ -41,7 +41,8 @@ type Config struct {
 	Limits limits.Limits
 
 	// MaxAttempts: a turn or an activity that was begun more often than this without an answer is given up as poison.
-	// 0 means 10.
+	// 0 means 10. After a crash, what may have ended the process runs alone once three attempts of it are recorded, or
+	// all but the last; with 1, everything that was pending then runs one after the other.
 	MaxAttempts uint32
 	// BackoffBase and BackoffMax: how long work whose handler is not registered waits, base x 2^(attempt-1), capped.
 	// 0 means 1 s and 60 s.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,22 @@ func run(t *testing.T, n *node.Node, id string, in int) {
 	}
 	if out, err := r.Wait(ctx); err != nil || out != 2*in {
 		t.Fatalf("%s gave %d, %v", id, out, err)
+	}
+}
+
+// TestF39_EveryMaxAttemptsOpens and runs, also after a crash: the smallest value and the largest.
+func TestF39_EveryMaxAttemptsOpens(t *testing.T) {
+	for _, most := range []uint32{1, 2, 3, 10, math.MaxUint32} {
+		cfg := config(t, filepath.Join(t.TempDir(), "store"))
+		cfg.MaxAttempts = most
+		n := open(t, cfg)
+		run(t, n, "a", 4)
+		n.Kill()
+		n = open(t, cfg)
+		run(t, n, "b", 5)
+		if err := n.Shutdown(deadline(t)); err != nil {
+			t.Errorf("with MaxAttempts %d: %v", most, err)
+		}
 	}
 }
 

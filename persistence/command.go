@@ -112,7 +112,9 @@ type Enqueue struct {
 //     part starts at its next event; ConsumesStart exactly when Turn is 0. Else Conflict. A fused start has ID that of
 //     AcceptedStart, Execution 1, Turn 0, and its first part starts at event 1, else Conflict (ConsumesStart is not read:
 //     there is no S row); then, if the id is taken and the start's request key is not known, AlreadyExists.
-//  3. Fence. A live lease: Token is its token, else LeaseLost. No live lease: a Token is LeaseLost; without one the
+//  3. Fence. With a Token: the row's lease has it, else LeaseLost. A lease that has expired is still its holder's until
+//     another takes the row, so that a clock which is set forward costs nobody what it has done; only the lease of a
+//     process of this node that has ended opens nothing. Without a Token: no lease is live, else LeaseLost, and the
 //     envelope's epoch is current, else Fenced.
 //  4. Stale: all entries that are gone, in the order of the Part constants, then of their lists. An entry that is
 //     named twice is stale the second time; so is a request key. The start is stale if its request key is known.
@@ -172,8 +174,8 @@ type AcceptedMessage struct {
 	Request Request
 }
 
-// AcceptedResult is an activity result that was never in the inbox. The work row must exist; then either its live
-// lease has this token, or it has no live lease, no token is given, its attempts are equal, and Epoch is current.
+// AcceptedResult is an activity result that was never in the inbox. The work row must exist; then either its
+// lease has this token (see the fence of CommitTurn), or it has no live lease, no token is given, its attempts are equal, and Epoch is current.
 type AcceptedResult struct {
 	Execution uint64
 	Event     uint64

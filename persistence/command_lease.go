@@ -14,7 +14,8 @@ type LeaseTurn struct {
 	Due       []TimerKey
 }
 
-// RenewTurn extends a live turn lease to TimeMs + TTLMs; LeaseLost otherwise.
+// RenewTurn extends a turn lease that its holder still has (see the fence of CommitTurn) to TimeMs + TTLMs; LeaseLost
+// otherwise.
 type RenewTurn struct {
 	Token Token
 	TTLMs int64
@@ -55,7 +56,8 @@ type LeaseWork struct {
 	Nonce    uint64
 }
 
-// RenewWork extends live work leases to TimeMs + TTLMs; Result.Live says for each whether it was live.
+// RenewWork extends the work leases that their holders still have to TimeMs + TTLMs; Result.Live says for each whether it
+// was extended.
 type RenewWork struct {
 	Tokens []Token
 	TTLMs  int64
@@ -63,8 +65,8 @@ type RenewWork struct {
 
 // CompleteWork deletes a work row and, if Message is not nil, puts it into the instance's inbox. The fence is that of
 // AcceptedResult, with the envelope's epoch. Refused: NotFound (the row is gone: cancelled, or answered), LeaseLost (a
-// lease is live and the token is not its; or none is live and a token was given, or attempts differ), then Fenced (no
-// lease is live and the epoch is not current).
+// token was given and the row's lease has another, or its holder has ended; or none was given and a lease is live or
+// attempts differ), then Fenced (no token was given and the epoch is not current).
 type CompleteWork struct {
 	Key      WorkKey
 	Token    Token

@@ -11,7 +11,7 @@ var (
 	ErrConflict = errors.New("conflict: the state has moved on; reload and run the turn again")
 	// ErrFenced: a newer epoch exists. The holder stops and leaves; it must not retry.
 	ErrFenced = errors.New("fenced: a newer epoch owns the partition")
-	// ErrLeaseLost: the lease has expired, was released, or belongs to another. The holder stops.
+	// ErrLeaseLost: the lease was released or another has taken it over. The holder stops.
 	ErrLeaseLost = errors.New("lease lost: lock token is not that of a live lease")
 	// ErrNotFound: the row that the command names does not exist.
 	ErrNotFound = errors.New("not found")

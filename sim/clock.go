@@ -97,6 +97,9 @@ var _ clock.Clock = (*processClock)(nil)
 // Now is the virtual time, as the machine's clock shows it.
 func (c *processClock) Now() time.Time { return start.Add(c.world.agenda.now + c.world.clockOffset) }
 
+// Elapsed is the virtual time, whatever the machine's clock shows.
+func (c *processClock) Elapsed() time.Duration { return c.world.agenda.now }
+
 // AfterFunc has f called as a step of the schedule.
 func (c *processClock) AfterFunc(d time.Duration, f func()) clock.Timer {
 	return c.world.agenda.in(d, c.process, "timer", f)

@@ -134,7 +134,7 @@ func (m *machine) renewTurn(c *persistence.RenewTurn) persistence.Result {
 		return refuse(persistence.LeaseLost)
 	}
 	l := m.lease(h)
-	if l.Token != c.Token || !m.live(l.Token, &l.Holder, l.ExpiresAtMs) {
+	if !m.opens(c.Token, l.Token, &l.Holder) {
 		return refuse(persistence.LeaseLost)
 	}
 	l.ExpiresAtMs = m.now + c.TTLMs

@@ -194,6 +194,9 @@ type killClock struct {
 // Now implements clock.Clock.
 func (c *killClock) Now() time.Time { return clock.Real.Now() }
 
+// Elapsed implements clock.Clock.
+func (c *killClock) Elapsed() time.Duration { return clock.Real.Elapsed() }
+
 // AfterFunc implements clock.Clock.
 func (c *killClock) AfterFunc(d time.Duration, f func()) clock.Timer {
 	if !c.killed {

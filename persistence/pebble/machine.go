@@ -110,6 +110,12 @@ func (m *machine) live(token persistence.Token, h *persistence.Holder, expiresAt
 	return token != "" && m.now < expiresAtMs && !m.replaced(h)
 }
 
+// opens says whether a token is that of the lease in the row. A lease that has expired is still its holder's until
+// another takes the row: a clock that was set must not throw away what the holder has done.
+func (m *machine) opens(token, row persistence.Token, h *persistence.Holder) bool {
+	return token != "" && token == row && !m.replaced(h)
+}
+
 // replaced says whether a newer process of the holder's node has had this partition.
 func (m *machine) replaced(h *persistence.Holder) bool {
 	if h.Node == m.state.Node {

@@ -193,6 +193,9 @@ var _ clock.Clock = (*handClock)(nil)
 // Now implements clock.Clock.
 func (*handClock) Now() time.Time { return time.UnixMilli(1_700_000_000_000) }
 
+// Elapsed implements clock.Clock.
+func (*handClock) Elapsed() time.Duration { return time.Hour }
+
 // AfterFunc implements clock.Clock.
 func (c *handClock) AfterFunc(_ time.Duration, f func()) clock.Timer {
 	t := &handTimer{f: f}

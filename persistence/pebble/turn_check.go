@@ -89,16 +89,16 @@ func partOf(s *persistence.SegmentDraft, event uint64) uint64 {
 	return s.Parts[0].FirstEvent
 }
 
-// turnFence lets a holder of the live lease pass, or without a live lease a grant of the current epoch. The head is nil
-// for a fused start: it has no lease.
+// turnFence lets the holder of the row's lease pass, or without a live lease a grant of the current epoch. The head is
+// nil for a fused start: it has no lease.
 func (m *machine) turnFence(h *headRow, token persistence.Token) error {
 	if h != nil && h.leased {
 		l := m.lease(h)
-		if m.live(l.Token, &l.Holder, l.ExpiresAtMs) {
-			if token != l.Token {
-				return &persistence.Refusal{Code: persistence.LeaseLost}
-			}
+		if m.opens(token, l.Token, &l.Holder) {
 			return nil
+		}
+		if m.live(l.Token, &l.Holder, l.ExpiresAtMs) {
+			return &persistence.Refusal{Code: persistence.LeaseLost}
 		}
 	}
 	if token != "" {

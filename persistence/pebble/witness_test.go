@@ -3,6 +3,7 @@ package pebble
 import (
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 type tickClock struct {
 	mu    sync.Mutex
 	armed []*tickTimer
+	set   atomic.Int64 // the wall clock, in milliseconds
 }
 
 type tickTimer struct {
@@ -25,7 +27,9 @@ type tickTimer struct {
 	f     func()
 }
 
-func (c *tickClock) Now() time.Time { return time.UnixMilli(1) }
+func (c *tickClock) Now() time.Time { return time.UnixMilli(c.set.Load()) }
+
+func (c *tickClock) Elapsed() time.Duration { return time.Hour }
 
 func (c *tickClock) AfterFunc(d time.Duration, f func()) clock.Timer {
 	c.mu.Lock()
@@ -87,6 +91,24 @@ func TestWitnessIsRenewedEverySecond(t *testing.T) {
 		t.Fatalf("%+v", w)
 	}
 	c.fire(t) // and again: it is armed anew
+}
+
+// TestF18_TheWitnessIsRenewedWhateverTheWallClockSays.
+func TestF18_TheWitnessIsRenewedWhateverTheWallClockSays(t *testing.T) {
+	fs, c := vfs.NewMem(), &tickClock{}
+	const hour = 3_600_000
+	c.set.Store(20 * 365 * 24 * hour)
+	s := live(t, Options{FS: fs, Partitions: 1, Clock: c})
+	for i, by := range []int64{hour, -hour, 10 * 365 * 24 * hour, -hour} {
+		await(s, 0, persistence.Proposal{Command: &persistence.Sweep{}})
+		c.set.Add(by)
+		if after := c.fire(t); after != time.Second {
+			t.Errorf("set by %d ms, the witness is renewed after %v", by, after)
+		}
+		if w := theWitness(t, fs); w.durable[0] != uint64(i+1) {
+			t.Errorf("set by %d ms, the witness says %d, want %d", by, w.durable[0], i+1)
+		}
+	}
 }
 
 func TestWitnessSaysOnlyWhatIsDurable(t *testing.T) {

@@ -92,16 +92,13 @@ func (m *machine) delTimerRow(ofKey []byte) {
 	m.fx().TimersDeleted = append(m.fx().TimersDeleted, key)
 }
 
-// workFence is nil if what is said about the work comes from who holds it: the live lease's token, or without a live
-// lease a grant of the current epoch that has seen the last attempt.
+// workFence is nil if what is said about the work comes from who holds it: the token of the row's lease, or without a
+// live lease a grant of the current epoch that has seen the last attempt.
 func (m *machine) workFence(w *persistence.WorkItem, token persistence.Token, attempts uint32, epoch uint64) error {
-	if m.live(w.Token, &w.Holder, w.ExpiresAtMs) {
-		if token != w.Token {
-			return &persistence.Refusal{Code: persistence.LeaseLost}
-		}
+	if m.opens(token, w.Token, &w.Holder) {
 		return nil
 	}
-	if token != "" || attempts != w.Attempts {
+	if token != "" || attempts != w.Attempts || m.live(w.Token, &w.Holder, w.ExpiresAtMs) {
 		return &persistence.Refusal{Code: persistence.LeaseLost}
 	}
 	if !m.current(epoch) {
@@ -136,7 +133,7 @@ func (m *machine) renewWork(c *persistence.RenewWork) persistence.Result {
 			continue
 		}
 		w, ok := m.work(key)
-		if ok && w.Token == token && m.live(w.Token, &w.Holder, w.ExpiresAtMs) {
+		if ok && m.opens(token, w.Token, &w.Holder) {
 			r.Live[i] = true
 			w.ExpiresAtMs = m.now + c.TTLMs
 			m.changeWork(&w)

@@ -196,13 +196,31 @@ func expiryCases() []Case {
 				}
 			}
 		}},
-		{"PV_031", "an activity that was fetched for 1 s and left cannot be renewed after it", func(s *story) {
+		{"PV_031", "an activity that was fetched for 1 s and left cannot be renewed once another has fetched it", func(s *story) {
 			s.withWork("a", "w")
 			j := s.mustFetchWork("w", 1000)
 			s.later(1000)
+			fresh := s.mustFetchWork("w", lockMs)
 			if j.renew(lockMs) {
-				s.Errorf("an expired lease was renewed")
+				s.Errorf("a lease was renewed that another has taken over")
 			}
+			s.refused(j.complete("late"), persistence.ErrLeaseLost, "the result of who has lost it")
+			fresh.mustComplete("ok")
+		}},
+		{"F_19_activity", "an activity whose lease has expired is its holder's until another fetches it", func(s *story) {
+			s.withWork("a", "w")
+			j := s.mustFetchWork("w", 1000)
+			s.later(tenYearsMs)
+			if !j.renew(lockMs) {
+				s.Errorf("an expired lease that nobody has taken over was not renewed")
+			}
+			s.noWork("the lease was renewed")
+			s.later(lockMs)
+			j.mustComplete("ok")
+			s.withWork("b", "w")
+			s.mustFetchWork("w", 1000)
+			s.later(1000)
+			s.mustFetchWork("w", lockMs).mustComplete("ok")
 		}},
 		{"PV_032", "renewed at 60 % of the timeout for a whole one, it is still held at 100 %", func(s *story) {
 			s.withWork("a", "w")
@@ -238,7 +256,7 @@ func expiryCases() []Case {
 			s.later(1)
 			s.mustFetchWork("w", lockMs)
 		}},
-		{"PV_037", "a turn lease cannot be renewed after it has expired", func(s *story) {
+		{"PV_037", "a turn lease cannot be renewed once another has taken the turn after its end", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			s.later(lockMs - 1)
@@ -246,7 +264,20 @@ func expiryCases() []Case {
 				s.Errorf("renewing a live lease: %v", err)
 			}
 			s.later(lockMs)
-			s.refused(f.renew(lockMs), persistence.ErrLeaseLost, "renewing an expired lease")
+			fresh := s.mustFetch()
+			s.refused(f.renew(lockMs), persistence.ErrLeaseLost, "renewing a lease that another has taken over")
+			fresh.mustAck()
+		}},
+		{"F_19_turn", "a turn whose lease has expired is its holder's until another takes it", func(s *story) {
+			s.start("a")
+			f := s.mustFetch()
+			s.later(tenYearsMs)
+			if err := f.renew(lockMs); err != nil {
+				s.Errorf("renewing an expired lease that nobody has taken over: %v", err)
+			}
+			s.noFetch("the lease was renewed")
+			s.later(tenYearsMs)
+			f.mustAck()
 		}},
 	}
 }

@@ -41,11 +41,11 @@ func (m *Model) writeLease(l persistence.TurnLease) {
 	})
 }
 
-// tokenLease is the lease that a token opens now.
+// tokenLease is the lease that a token opens.
 func (m *Model) tokenLease(token persistence.Token) (persistence.TurnLease, bool) {
 	_, iid, _ := token.Turn()
 	l := m.leases[iid]
-	return l, token != "" && l.Token == token && m.live(l.Token, l.Holder, l.ExpiresAtMs)
+	return l, m.opens(token, l.Token, l.Holder)
 }
 
 func (m *Model) renewTurn(c *persistence.RenewTurn) persistence.Result {
@@ -132,7 +132,7 @@ func (m *Model) renewWork(c *persistence.RenewWork) persistence.Result {
 	for i, token := range c.Tokens {
 		_, key, _ := token.Work()
 		w, ok := m.work[key]
-		if ok && token != "" && w.Token == token && m.live(w.Token, w.Holder, w.ExpiresAtMs) {
+		if ok && m.opens(token, w.Token, w.Holder) {
 			r.Live[i] = true
 			w.ExpiresAtMs = m.now + c.TTLMs
 			m.writeWork(w)
@@ -143,11 +143,12 @@ func (m *Model) renewWork(c *persistence.RenewWork) persistence.Result {
 
 // workFence is nil if what is said about the work comes from who holds it.
 func (m *Model) workFence(w persistence.WorkItem, token persistence.Token, attempts uint32, epoch uint64) error {
-	held := m.live(w.Token, w.Holder, w.ExpiresAtMs)
 	switch {
-	case held && token != w.Token, !held && (token != "" || attempts != w.Attempts):
+	case m.opens(token, w.Token, w.Holder):
+		return nil
+	case token != "", attempts != w.Attempts, m.live(w.Token, w.Holder, w.ExpiresAtMs):
 		return &persistence.Refusal{Code: persistence.LeaseLost}
-	case !held && !m.granted(epoch):
+	case !m.granted(epoch):
 		return &persistence.Refusal{Code: persistence.Fenced}
 	}
 	return nil

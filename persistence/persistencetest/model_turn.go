@@ -93,13 +93,14 @@ func (m *Model) inPlace(c *persistence.CommitTurn, head *persistence.Head) bool 
 	return len(c.Segment.Parts) == 0 || c.Segment.Parts[0].FirstEvent == next
 }
 
-// turnFence lets through the token of the live lease, or without a live lease a grant of the current epoch.
+// turnFence lets through the token of the row's lease, or without a live lease a grant of the current epoch.
 func (m *Model) turnFence(l persistence.TurnLease, token persistence.Token) error {
-	held := m.live(l.Token, l.Holder, l.ExpiresAtMs)
 	switch {
-	case held && token != l.Token, !held && token != "":
+	case m.opens(token, l.Token, l.Holder):
+		return nil
+	case token != "", m.live(l.Token, l.Holder, l.ExpiresAtMs):
 		return &persistence.Refusal{Code: persistence.LeaseLost}
-	case !held && !m.granted(m.epoch):
+	case !m.granted(m.epoch):
 		return &persistence.Refusal{Code: persistence.Fenced}
 	}
 	return nil

@@ -170,7 +170,7 @@ func (g *generator) fence(p int, head *persistence.Head, plan *plan) {
 	l, leased := m.leases[head.IID]
 	m.now = g.nowMs
 	switch held := leased && m.live(l.Token, l.Holder, l.ExpiresAtMs); {
-	case held && g.percent(90), leased && g.percent(5):
+	case held && g.percent(90), leased && g.percent(30):
 		plan.commit.Token = l.Token
 	case g.percent(2):
 		plan.commit.Token = "forged"

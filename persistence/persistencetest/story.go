@@ -27,6 +27,9 @@ type story struct {
 // lockMs is how long the story's leases last unless a case says otherwise.
 const lockMs = 5000
 
+// tenYearsMs is how far the wall clock is set forward under what is held.
+const tenYearsMs = 10 * 365 * 24 * 3600 * 1000
+
 // effectLog is what a partition's sink was told.
 type effectLog struct{ seen []persistence.Effects }
 

@@ -1,0 +1,97 @@
+package actors
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// breaksAfter is how often in a row an actor may fail, the recoveries from its failures included, before it is given up.
+const breaksAfter = 3 * panicsMax
+
+// recover goes on after a restart, or gives up when even that fails.
+func (in *instance) recover(failed any) {
+	if in.broken || in.failed >= breaksAfter {
+		in.breakDown(failed)
+		return
+	}
+	in.afterPanic(failed)
+}
+
+// errBroken answers what a broken instance holds.
+func errBroken() error {
+	return fmt.Errorf("%w: the instance's actor fails again and again; see the log", persistence.ErrUncertain)
+}
+
+// breakDown gives up what is in memory: it cannot be handled, nor recovered from. Whoever waits is answered, and the actor
+// leaves when what it has asked for has come back. The next message begins with a new one, from the journal. If this
+// fails too it goes on where it was: each thing is let go of before it is touched.
+func (in *instance) breakDown(failed any) {
+	if t := in.turn; t != nil {
+		in.turn = nil
+		in.buffer.items = append(in.buffer.items, t.arrivals...)
+		t.endCareful()
+	}
+	if a := newArrival(failed, in.e.elapsed()); a != nil && !in.broken && !slices.ContainsFunc(in.buffer.items, func(b *arrival) bool {
+		return b != nil && a.sameAs(b)
+	}) {
+		in.buffer.items = append(in.buffer.items, a)
+	}
+	in.broken = true
+	for len(in.buffer.items) > 0 {
+		a := in.buffer.items[0]
+		in.buffer.items = in.buffer.items[1:]
+		a.answer(errBroken(), false)
+	}
+	in.unpark()
+	in.endCareful()
+	if m := in.machine; m != nil {
+		in.machine = nil
+		in.e.unwind(m, func() {})
+	}
+	if h := in.hold; h != nil {
+		in.hold = nil
+		if in.e.holds.withdraw(h) {
+			in.outstanding--
+		}
+	}
+	in.e.cfg.Logger.Error("an instance's actor fails again and again and is given up; the journal has the instance",
+		"instance", in.id, "failures", in.failed)
+	in.leaveBroken()
+}
+
+// refuse takes a message of a broken instance: it only keeps the counts right that let it leave.
+func (in *instance) refuse(msg any) {
+	switch m := msg.(type) {
+	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg:
+		in.cell.received++
+		if a := newArrival(m, in.e.elapsed()); a != nil {
+			a.answer(errBroken(), false)
+		}
+	case *evictMsg:
+		if in.evicting {
+			in.evicting = false
+			in.outstanding--
+		}
+	case *turnMsg:
+		in.outstanding--
+		if !m.abandoned && m.turn.machine != nil && !m.turn.machine.Ended() {
+			in.e.unwind(m.turn.machine, func() {})
+		}
+	case *admitMsg:
+		in.outstanding--
+		m.release()
+	default:
+		in.outstanding--
+	}
+	in.leaveBroken()
+}
+
+// leaveBroken leaves once nothing is outstanding and no message is on its way. A stop does not rely on the count, which a
+// failure may have left wrong.
+func (in *instance) leaveBroken() {
+	if in.outstanding <= 0 || in.e.draining.Load() {
+		in.e.act.idle(in.id, in.pid, in.cell.received)
+	}
+}
