@@ -51,8 +51,9 @@ type BeginEpoch struct {
 // counts as ended cleanly.
 type EndEpoch struct{}
 
-// StartInstance creates an instance with status Pending. An id that exists, running or finished, is refused with
-// AlreadyExists: there is no other reuse policy. With messages it starts or tells: one that runs takes them (Joined), and
+// StartInstance creates an instance with status Pending. An id that exists is refused with AlreadyExists, unless its
+// instance has ended and Reuse allows that: then this one and the tree of its children are deleted first; that is refused
+// with AlreadyExists if one of them runs, and with Spread if one of them has had a child in another partition. With messages it starts or tells: one that runs takes them (Joined), and
 // is refused with Limit if its inbox has no room for all.
 //
 // A request that was answered is answered as it was (Repeated), and with NotFound if its instance has been deleted since;
@@ -62,6 +63,7 @@ type StartInstance struct {
 	Name    string
 	Version string
 	Input   []byte
+	Reuse   ReusePolicy
 	Request Request
 	// Messages are put into the new inbox, in order.
 	Messages []StartMessage
@@ -72,6 +74,15 @@ type StartInstance struct {
 	// ExecutionTimeoutMs bounds the execution, from its first turn on; 0 is no bound. The journal only keeps it.
 	ExecutionTimeoutMs int64
 }
+
+// ReusePolicy says what a start does with an id that exists.
+type ReusePolicy uint8
+
+// The policies.
+const (
+	RejectDuplicate ReusePolicy = iota
+	AllowIfTerminal
+)
 
 // StartMessage is a message that comes with a start.
 type StartMessage struct {

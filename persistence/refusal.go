@@ -27,6 +27,8 @@ var (
 	ErrEnded = errors.New("the instance has ended")
 	// ErrKeyReused: the request key was used for another request to this instance. Nothing was written; use a key once.
 	ErrKeyReused = errors.New("the request key was used for another request")
+	// ErrSpread: the instance has had a child in another partition, so that its tree cannot be replaced in one command.
+	ErrSpread = errors.New("the tree of the instance lies in several partitions")
 
 	// ErrBusy: admission is full. The proposal is not in the log; try again later.
 	ErrBusy = errors.New("busy: the journal's queue is full, try again later")
@@ -55,6 +57,7 @@ const (
 	Stale
 	Ended
 	KeyReused
+	Spread
 
 	// Codes is above every code.
 	Codes
@@ -63,7 +66,7 @@ const (
 var codeErrors = [...]error{
 	Conflict: ErrConflict, Fenced: ErrFenced, LeaseLost: ErrLeaseLost, NotFound: ErrNotFound,
 	AlreadyExists: ErrAlreadyExists, Limit: ErrLimit, Stale: ErrStale,
-	Ended: ErrEnded, KeyReused: ErrKeyReused,
+	Ended: ErrEnded, KeyReused: ErrKeyReused, Spread: ErrSpread,
 }
 
 // Part says which list of a CommitTurn a stale position counts in.

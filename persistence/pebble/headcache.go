@@ -32,6 +32,12 @@ func (c *headCache) add(h *headRow) {
 	c.link(h)
 }
 
+// remove takes out a head that is there.
+func (c *headCache) remove(h *headRow) {
+	delete(c.rows, h.IID)
+	c.unlink(h)
+}
+
 // trim drops the oldest heads; only between batches, when none is dirty.
 func (c *headCache) trim() {
 	for len(c.rows) > c.max {

@@ -14,7 +14,11 @@ func (m *machine) startInstance(c *persistence.StartInstance) persistence.Result
 		return persistence.Result{IID: first.IID, Seq: first.Seq, Repeated: true}
 	}
 	if iid := m.resolve(c.ID); iid != 0 {
-		return m.join(iid, c)
+		if h := m.head(iid); h == nil || !h.Status.Terminal() || c.Reuse != persistence.AllowIfTerminal {
+			return m.join(iid, c)
+		} else if refusal := m.deleteTree(h); refusal != nil {
+			return persistence.Result{Err: refusal}
+		}
 	}
 	h := m.create(c.ID, c.Name, c.Version, persistence.Link{})
 	m.setStatus(h, persistence.StatusPending)
@@ -77,7 +81,7 @@ func (m *machine) create(id, name, version string, parent persistence.Link) *hea
 	if parent.IID != 0 {
 		m.t.key = appendFamily(m.t.key[:0], m.p, m.familyOf(h))
 		encodeMark(m.t.fresh())
-		m.t.putBlind(m.t.key, m.t.value)
+		m.t.put(m.t.key, m.t.value)
 	}
 	return h
 }

@@ -172,7 +172,7 @@ func (m *machine) head(iid persistence.Incarnation) *headRow {
 	}
 	key := appendInstance(m.t.key[:0], m.p, famHead, iid)
 	m.t.key = key
-	row, ok := m.t.stored(key)
+	row, ok := m.t.get(key)
 	if !ok {
 		return nil
 	}
@@ -258,6 +258,9 @@ func (m *machine) setStatus(h *headRow, s persistence.Status) {
 func (m *machine) flush() {
 	for _, h := range m.dirty {
 		h.dirty = false
+		if h.deleted {
+			continue
+		}
 		m.t.key = appendInstance(m.t.key[:0], m.p, famHead, h.IID)
 		encodeHead(m.t.fresh(), h)
 		m.t.putBlind(m.t.key, m.t.value)

@@ -38,6 +38,8 @@ type headRow struct {
 	held   bool
 	// dirty heads are written at the end of the batch.
 	dirty bool
+	// deleted ones are not.
+	deleted bool
 	// newer and older are the neighbours in the cache's order of use.
 	newer, older *headRow
 }

@@ -213,6 +213,8 @@ func keyLength(f family) int {
 	switch f {
 	case famInbox, famTopic:
 		return 3 + 2*8
+	case famFamily:
+		return 3 + 2 + 2*8
 	case famWork, famChild, famTimerOf, famOrdinal:
 		return 3 + 3*8
 	}

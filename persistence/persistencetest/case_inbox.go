@@ -12,6 +12,7 @@ func inboxCases() []Case {
 		{"KIT_027", "an inbox of any length is read in pages that say where they end, each row once (F02)", inboxPages},
 		{"KIT_028", "what is deferred stays in front, and the rows of a name are found behind it (F11)", deferredRows},
 		{"KIT_029", "a start with messages starts, or tells the one that runs", startWithMessages},
+		{"KIT_040", "a start may replace an instance that has ended, with its tree, and nothing is left of it", replacing},
 		{"KIT_037", "a delayed start says when its first turn may run", delayedStart},
 		{"KIT_038", "request keys are listed in the order in which they expire, each by its own time", expiryOrder},
 		{"KIT_039", "a child is listed by its parent from its creation on", families},
@@ -253,4 +254,50 @@ func families(s *story) {
 	if err != nil || len(d.Families) != 1 || d.Families[0] != want {
 		s.Errorf("families are %v, %v; want %v", d.Families, err, want)
 	}
+}
+
+func replacing(s *story) {
+	again := func(id string) persistence.Result {
+		return s.do(id, &persistence.StartInstance{ID: id, Name: "n", Reuse: persistence.AllowIfTerminal})
+	}
+	request := persistence.Request{Key: "k"}
+	first := s.must("p", &persistence.StartInstance{ID: "p", Name: "n", Reuse: persistence.AllowIfTerminal, Request: request})
+	f := s.mustFetch()
+	p := f.plan()
+	p.child("p::sub::2", "n", "")
+	f.mustCommit(p)
+	s.refused(again("p").Err, persistence.ErrAlreadyExists, "it runs")
+	must(s, s.terminate("p"))
+	s.refused(again("p").Err, persistence.ErrAlreadyExists, "its child runs")
+	must(s, s.terminate("p::sub::2"))
+	s.refused(s.do("p", &persistence.StartInstance{ID: "p", Name: "n"}).Err, persistence.ErrAlreadyExists, "not allowed")
+	r := again("p")
+	if must(s, r.Err); r.IID <= first.IID || r.Joined || r.Repeated {
+		s.Errorf("the new one is %+v, the old one was %+v", r, first)
+	}
+	s.refused(s.do("p", &persistence.StartInstance{ID: "p", Name: "n", Request: request}).Err, persistence.ErrNotFound,
+		"the first start again: its instance is deleted")
+	if _, there := s.head("p::sub::2"); there {
+		s.Errorf("the child of the old one is left")
+	}
+	s.wantHistory("p", 0, "")
+	d, err := s.store.Dump(s.store.Journal().PartitionOf("p"))
+	if err != nil || len(d.Heads) != 1 || len(d.Parts) != 0 || len(d.Families) != 0 || d.State.Failed != 0 {
+		s.Errorf("%v: left are %d heads, %d parts, families %v, state %+v", err, len(d.Heads), len(d.Parts), d.Families, d.State)
+	}
+	f = s.mustFetch()
+	p = f.plan()
+	far := ""
+	for i := 0; far == ""; i++ {
+		if id := fmt.Sprint("far", i); s.store.Journal().PartitionOf(id) != s.store.Journal().PartitionOf("p") {
+			far = id
+		}
+	}
+	p.child(far, "n", "")
+	f.mustCommit(p)
+	head, _ := s.head("p")
+	end := s.terminateOf(head)
+	end.Request = persistence.Request{} // its key was used for the old one
+	s.must("p", end)
+	s.refused(again("p").Err, persistence.ErrSpread, "a child of it is elsewhere")
 }

@@ -164,6 +164,12 @@ func (m *Model) startInstance(c *persistence.StartInstance) persistence.Result {
 	}
 	iid, joined := m.names[c.ID]
 	head := m.heads[iid]
+	if joined && head.Status.Terminal() && c.Reuse == persistence.AllowIfTerminal {
+		if err := m.deleteTree(head); err != nil {
+			return persistence.Result{Err: err}
+		}
+		joined = false
+	}
 	if joined {
 		if head.Status.Terminal() || len(c.Messages) == 0 {
 			return persistence.Result{Err: &persistence.Refusal{Code: persistence.AlreadyExists, IID: iid}}

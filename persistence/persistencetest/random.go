@@ -105,6 +105,7 @@ var codeNames = [...]string{
 	persistence.Conflict: "Conflict", persistence.Fenced: "Fenced", persistence.LeaseLost: "LeaseLost",
 	persistence.NotFound: "NotFound", persistence.AlreadyExists: "AlreadyExists", persistence.Limit: "Limit",
 	persistence.Stale: "Stale", persistence.Ended: "Ended", persistence.KeyReused: "KeyReused",
+	persistence.Spread: "Spread",
 }
 
 func (g *generator) count(what string) { g.trace.Coverage[what]++ }
@@ -239,7 +240,18 @@ func (g *generator) startInstance(p int) {
 	if g.percent(15) {
 		c.DelayMs, c.ExecutionTimeoutMs = int64(g.upTo(3000)), int64(g.upTo(9000))
 	}
-	g.countIf(g.apply(p, c).Joined, "joined start")
+	_, there := g.models[p].names[id]
+	if g.percent(40) {
+		c.Reuse = persistence.AllowIfTerminal
+	}
+	ended := slices.DeleteFunc(g.heads(p, false), func(h *persistence.Head) bool { return !h.Status.Terminal() || !h.Spread })
+	if h := pick(g.dice, ended); h != nil && g.percent(12) {
+		c.ID, c.Reuse, c.Request = h.ID, persistence.AllowIfTerminal, g.request(h.ID)
+		there = true
+	}
+	r := g.apply(p, c)
+	g.countIf(r.Joined, "joined start")
+	g.countIf(r.Err == nil && there && !r.Joined && !r.Repeated, "replaced instance")
 }
 
 func (g *generator) enqueue(p int) {
