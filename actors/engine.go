@@ -217,6 +217,22 @@ func (e *Engine) anyConsumer() bool {
 	return false
 }
 
+// Runs says whether a consumer that runs turns is attached and has this orchestration. An empty version means the one
+// that the consumer's policy names.
+func (e *Engine) Runs(name, version string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.mu.consumers {
+		if c.TurnSlots == 0 {
+			continue
+		}
+		if _, _, ok := c.Handlers.Orchestration(name, version); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // WatchEnd calls f once when the instance reaches a terminal status after this call, or within it if it has reached one
 // a moment ago. An end that came earlier is seen by a read that begins after this call, unless sure: then f has been
 // called or will be, and no read is needed. cancel withdraws it and may be called at any time.

@@ -101,22 +101,22 @@ func requestOf(options []RequestOption) (r request, err error) {
 }
 
 // StartByName starts an instance of an orchestration by name, with encoded input. It returns when the start is
-// durable. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. An id that is
+// durable. That no runtime of the node has such an orchestration is no error: the answer says so, and the start is kept.
+// When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. An id that is
 // taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
-func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) error {
+func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) (Started, error) {
 	return c.startByName(ctx, id, name, bytes.Clone(input), options)
 }
 
 // startByName starts with an input that nobody else has.
-func (c *Client) startByName(ctx context.Context, id, name string, input []byte, options []RequestOption) error {
+func (c *Client) startByName(ctx context.Context, id, name string, input []byte, options []RequestOption) (Started, error) {
 	r, err := requestOf(options)
 	if err != nil {
-		return err
+		return Started{}, err
 	}
-	_, err = ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(bool, error)) {
+	return ask(ctx, c.core.journal, turnstone.ErrUncertain, func(done func(Started, error)) {
 		c.core.start(StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
 	})
-	return err
 }
 
 // RaiseEvent raises an event with encoded data. It returns when the event is durable; when ctx ends first, or the node
@@ -153,12 +153,14 @@ func (c *Client) tell(ctx context.Context, send func(done func(error))) error {
 	return err
 }
 
-// Wait waits until the instance has ended, across continue-as-new, and tells how. An instance that does not exist yet
-// is waited for too. When ctx ends first: turnstone.ErrTimeout at its deadline, else its error. turnstone.ErrBusy: an
+// Wait waits until the instance has ended, across continue-as-new, and tells how. An unknown id:
+// turnstone.ErrInstanceNotFound, at once; with [WaitForStart] the wait is for its start, too. When ctx ends first: turnstone.ErrTimeout at its deadline, else its error. turnstone.ErrBusy: an
 // instance that is not in memory had to be read, and too many reads wait already; wait again in a moment.
-func (c *Client) Wait(ctx context.Context, id string) (End, error) {
+func (c *Client) Wait(ctx context.Context, id string, options ...WaitOption) (End, error) {
 	var cancel func()
-	end, err := ask(ctx, c.core.journal, turnstone.ErrStopped, func(done func(End, error)) { cancel = c.core.Wait(id, done) })
+	end, err := ask(ctx, c.core.journal, turnstone.ErrStopped, func(done func(End, error)) {
+		cancel = c.core.Wait(id, done, options...)
+	})
 	if err != nil && cancel != nil {
 		cancel()
 	}
@@ -215,8 +217,9 @@ func stopped(j Journal, sentinel error) error {
 
 // Run is a typed handle of one instance.
 type Run[O any] struct {
-	client *Client
-	id     string
+	client  *Client
+	id      string
+	started Started
 }
 
 // Start starts an instance of an orchestration, of the version that the handle was made with; of one that was made
@@ -232,20 +235,24 @@ func Start[I, O any](ctx context.Context, c *Client, o *turnstone.Orchestration[
 	if version, ok := o.Pinned(); ok {
 		options = append([]RequestOption{WithVersion(version)}, options...)
 	}
-	return &Run[O]{client: c, id: id}, c.startByName(ctx, id, o.Name(), data, options)
+	started, err := c.startByName(ctx, id, o.Name(), data, options)
+	return &Run[O]{client: c, id: id, started: started}, err
 }
 
-// Attach is a handle of an instance that was started elsewhere. It asks nobody whether it exists.
+// Attach is a handle of an instance that was started elsewhere. Nothing is asked: it may not exist.
 func Attach[O any](c *Client, id string) *Run[O] { return &Run[O]{client: c, id: id} }
 
 // ID is the instance's id.
 func (r *Run[O]) ID() string { return r.id }
 
+// Started is what [Start] was answered; zero for a handle that it did not make, or made with an error.
+func (r *Run[O]) Started() Started { return r.started }
+
 // Wait waits for the result; see [Client.Wait]. An instance that failed gives a *turnstone.Failure, in which errors.As
 // finds the author's own error.
-func (r *Run[O]) Wait(ctx context.Context) (O, error) {
+func (r *Run[O]) Wait(ctx context.Context, options ...WaitOption) (O, error) {
 	var zero O
-	end, err := r.client.Wait(ctx, r.id)
+	end, err := r.client.Wait(ctx, r.id, options...)
 	if err != nil {
 		return zero, err
 	}

@@ -27,15 +27,15 @@ func TestLimits(t *testing.T) {
 		max   int
 		call  func(n int) error
 	}{
-		{"instance id bytes", l.IDBytes, func(n int) error { return w.c.StartByName(ctx, long(n), "O", nil) }},
-		{"orchestration name bytes", l.NameBytes, func(n int) error { return w.c.StartByName(ctx, fmt.Sprint("name", n), long(n), nil) }},
+		{"instance id bytes", l.IDBytes, func(n int) error { return second(w.c.StartByName(ctx, long(n), "O", nil)) }},
+		{"orchestration name bytes", l.NameBytes, func(n int) error { return second(w.c.StartByName(ctx, fmt.Sprint("name", n), long(n), nil)) }},
 		{"version bytes", l.NameBytes, func(n int) error {
-			return w.c.StartByName(ctx, fmt.Sprint("version", n), "O", nil, client.WithVersion(long(n)))
+			return second(w.c.StartByName(ctx, fmt.Sprint("version", n), "O", nil, client.WithVersion(long(n))))
 		}},
 		{"request key bytes", l.RequestKeyBytes, func(n int) error {
-			return w.c.StartByName(ctx, fmt.Sprint("key", n), "O", nil, client.WithRequestKey(long(n)))
+			return second(w.c.StartByName(ctx, fmt.Sprint("key", n), "O", nil, client.WithRequestKey(long(n))))
 		}},
-		{"input bytes", l.PayloadBytes, func(n int) error { return w.c.StartByName(ctx, fmt.Sprint("input", n), "O", make([]byte, n)) }},
+		{"input bytes", l.PayloadBytes, func(n int) error { return second(w.c.StartByName(ctx, fmt.Sprint("input", n), "O", make([]byte, n))) }},
 		{"event name bytes", l.IDBytes, func(n int) error { return w.c.RaiseEvent(ctx, "i", long(n), nil) }},
 		{"event data bytes", l.PayloadBytes, func(n int) error { return w.c.RaiseEvent(ctx, "i", "e", make([]byte, n)) }},
 		{"cancel reason bytes", l.ReasonBytes, func(n int) error { return w.c.Cancel(ctx, "done", long(n)) }},
@@ -71,8 +71,8 @@ func TestInvalidIDs(t *testing.T) {
 		"is empty": "", "is not valid UTF-8": "a\xff", "has a control character at byte 1": "a\x00b", "byte 2": "ab\n",
 	} {
 		for what, err := range map[string]error{
-			"instance id":        w.c.StartByName(ctx, id, "O", nil),
-			"orchestration name": w.c.StartByName(ctx, "ok", id, nil),
+			"instance id":        second(w.c.StartByName(ctx, id, "O", nil)),
+			"orchestration name": second(w.c.StartByName(ctx, "ok", id, nil)),
 			"event name":         w.c.RaiseEvent(ctx, "ok", id, nil),
 		} {
 			if !errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), "invalid input: "+what) || !strings.Contains(err.Error(), name) {
@@ -87,7 +87,7 @@ func TestInvalidIDs(t *testing.T) {
 		t.Errorf("a reason that is not UTF-8: %v", err)
 	}
 	for _, id := range []string{"a/b c", "日本", "<>", strings.Repeat("é", 128)} {
-		if err := w.c.StartByName(ctx, id, "O", nil); err != nil {
+		if _, err := w.c.StartByName(ctx, id, "O", nil); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestWait(t *testing.T) {
 	defer cancel()
 	got := make(chan error, 1)
 	go func() { // it begins before the instance exists
-		out, err := client.Attach[int](w.c, "i").Wait(ctx)
+		out, err := client.Attach[int](w.c, "i").Wait(ctx, client.WaitForStart())
 		if err == nil && out != 8 {
 			err = fmt.Errorf("it gave %d", out)
 		}
@@ -213,13 +213,13 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	}
 	given, giveUp := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { _, err := w.c.Wait(given, "other"); done <- err }()
+	go func() { _, err := w.c.Wait(given, "other", client.WaitForStart()); done <- err }()
 	w.watched("other")
 	giveUp()
 	if err := <-done; !errors.Is(err, context.Canceled) || errors.Is(err, turnstone.ErrTimeout) {
 		t.Errorf("given up: %v", err)
 	}
-	go func() { _, err := w.c.Wait(context.Background(), "third"); done <- err }()
+	go func() { _, err := w.c.Wait(context.Background(), "third", client.WaitForStart()); done <- err }()
 	w.watched("third")
 	w.journal.Stop(errors.New("the disk is gone"))
 	if err := <-done; !errors.Is(err, turnstone.ErrStopped) || !strings.Contains(err.Error(), "the disk is gone") {
@@ -228,7 +228,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	if _, err := w.c.Describe(context.Background(), "i"); !errors.Is(err, turnstone.ErrStopped) {
 		t.Errorf("after a stop: %v", err)
 	}
-	if err := w.c.StartByName(context.Background(), "j", "O", nil); !errors.Is(err, turnstone.ErrStopped) || w.started != 1 {
+	if _, err := w.c.StartByName(context.Background(), "j", "O", nil); !errors.Is(err, turnstone.ErrStopped) || w.started != 1 {
 		t.Errorf("a start after a stop: %v, after %d starts", err, w.started)
 	}
 }
@@ -240,7 +240,7 @@ func TestAStopLeavesWritesInDoubt(t *testing.T) {
 	w.hold = true
 	ctx := context.Background()
 	requests := map[string]func() error{
-		"start":  func() error { return w.c.StartByName(ctx, "i", "O", nil) },
+		"start":  func() error { return second(w.c.StartByName(ctx, "i", "O", nil)) },
 		"raise":  func() error { return w.c.RaiseEvent(ctx, "i", "e", nil) },
 		"cancel": func() error { return w.c.Cancel(ctx, "i", "why") },
 	}
@@ -272,13 +272,13 @@ func TestAStopLeavesWritesInDoubt(t *testing.T) {
 func TestStartEndsWithItsContext(t *testing.T) {
 	w := newWorld(t, 1, client.Options{})
 	w.busy = true
-	if err := w.c.StartByName(context.Background(), "i", "O", nil); !errors.Is(err, turnstone.ErrBusy) || errors.Is(err, turnstone.ErrUncertain) {
+	if _, err := w.c.StartByName(context.Background(), "i", "O", nil); !errors.Is(err, turnstone.ErrBusy) || errors.Is(err, turnstone.ErrUncertain) {
 		t.Errorf("an engine at its limits: %v", err)
 	}
 	w.hold = true
 	short, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
-	if err := w.c.StartByName(short, "i", "O", nil); !errors.Is(err, turnstone.ErrTimeout) {
+	if _, err := w.c.StartByName(short, "i", "O", nil); !errors.Is(err, turnstone.ErrTimeout) {
 		t.Errorf("error %v", err)
 	}
 }

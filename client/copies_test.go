@@ -15,7 +15,7 @@ type recorder struct {
 	inputs [][]byte
 }
 
-func (r *recorder) StartInstance(s client.StartRequest, reply func(bool, error)) {
+func (r *recorder) StartInstance(s client.StartRequest, reply func(client.Started, error)) {
 	r.inputs = append(r.inputs, s.Input)
 	r.world.StartInstance(s, reply)
 }
@@ -27,10 +27,10 @@ func TestF28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T) {
 	raw := turnstone.NewOrchestration("O", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) { return in, nil })
 	core := client.NewCore(r, w.journal, client.Options{})
 	calls := []func(id string, data []byte) error{
-		func(id string, data []byte) error { return c.StartByName(ctx, id, "O", data) },
+		func(id string, data []byte) error { _, err := c.StartByName(ctx, id, "O", data); return err },
 		func(id string, data []byte) error { _, err := client.Start(ctx, c, raw, id, data); return err },
 		func(id string, data []byte) (err error) {
-			core.Start(client.StartRequest{ID: id, Name: "O", Input: data}, func(_ bool, failed error) { err = failed })
+			core.Start(client.StartRequest{ID: id, Name: "O", Input: data}, func(_ client.Started, failed error) { err = failed })
 			return err
 		},
 		func(_ string, data []byte) error { return c.RaiseEvent(ctx, "a", "e", data) },

@@ -12,9 +12,8 @@ import (
 // Engine is what a client needs of a running node. The functions that it is given are called from any goroutine and
 // must not block.
 type Engine interface {
-	// StartInstance asks for a new instance; reply is called once, when the start is durable or refused. repeated: the
-	// request key was used before, and this is the first answer.
-	StartInstance(r StartRequest, reply func(repeated bool, err error))
+	// StartInstance asks for a new instance; reply is called once, when the start is durable or refused.
+	StartInstance(r StartRequest, reply func(Started, error))
 	// Deliver brings a message to an instance; reply is called once, when it is durable or refused.
 	Deliver(id string, m *turnpb.Message, requestKey string, reply func(error))
 	// WatchEnd calls ended once, when an instance of this id reaches a terminal status after this call, with how it
@@ -44,6 +43,16 @@ type StartRequest struct {
 	RequestKey string
 }
 
+// Started is the answer to a start that was accepted.
+type Started struct {
+	// Repeated: a request with this id and request key was accepted before. Nothing was written for this one.
+	Repeated bool
+	// NoHandler: no runtime that is attached to the node has this orchestration, or not in this version. The start is
+	// durable, and the instance waits until a runtime that has it is attached. Look for a mistyped name, or for a
+	// registration that is missing.
+	NoHandler bool
+}
+
 // Options change how a client reads and checks.
 type Options struct {
 	// Codec encodes and decodes typed values. Nil is turnstone.JSON. It must be that of the instances.
@@ -71,18 +80,18 @@ func NewCore(e Engine, j Journal, o Options) *Core {
 
 // Start asks for a new instance. err wraps turnstone.ErrAlreadyExists, ErrBusy, ErrUncertain or ErrInvalidInput, or is a
 // turnstone.LimitError.
-func (c *Core) Start(r StartRequest, done func(repeated bool, err error)) {
+func (c *Core) Start(r StartRequest, done func(Started, error)) {
 	r.Input = bytes.Clone(r.Input)
 	c.start(r, done)
 }
 
 // start is Start with an input that nobody else has.
-func (c *Core) start(r StartRequest, done func(repeated bool, err error)) {
+func (c *Core) start(r StartRequest, done func(Started, error)) {
 	if err := c.checkStart(r); err != nil {
-		done(false, err)
+		done(Started{}, err)
 		return
 	}
-	c.engine.StartInstance(r, func(repeated bool, err error) { done(repeated, about(r.ID, err)) })
+	c.engine.StartInstance(r, func(s Started, err error) { done(s, about(r.ID, err)) })
 }
 
 func (c *Core) checkStart(r StartRequest) error {
@@ -141,14 +150,17 @@ func (c *Core) deliver(id string, m *turnpb.Message, requestKey string, done fun
 	c.engine.Deliver(id, m, requestKey, func(err error) { done(about(id, err)) })
 }
 
-// Wait calls done when the instance has ended, with how it ended. An instance that does not exist yet is waited for.
-// cancel gives up; done may still be called if the end came first.
-func (c *Core) Wait(id string, done func(End, error)) (cancel func()) {
+// Wait calls done when the instance has ended, with how it ended. err wraps turnstone.ErrInstanceNotFound if there is no
+// such instance, unless WaitForStart is given. cancel gives up; done may still be called if the end came first.
+func (c *Core) Wait(id string, done func(End, error), options ...WaitOption) (cancel func()) {
 	if err := limits.CheckID("instance id", id, c.limits.DerivedIDBytes); err != nil {
 		done(End{}, clientError(err))
 		return func() {}
 	}
 	w := &waiter{core: c, id: id, done: done}
+	for _, option := range options {
+		option(w)
+	}
 	w.start()
 	return w.cancel
 }

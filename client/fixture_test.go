@@ -60,19 +60,19 @@ func (w *world) propose(p persistence.Partition, c persistence.Command) persiste
 }
 
 // StartInstance implements client.Engine.
-func (w *world) StartInstance(r client.StartRequest, reply func(bool, error)) {
+func (w *world) StartInstance(r client.StartRequest, reply func(client.Started, error)) {
 	w.started++
 	if w.held() {
 		return
 	}
 	if w.busy {
-		reply(false, fmt.Errorf("%w: too much to do", persistence.ErrBusy))
+		reply(client.Started{}, fmt.Errorf("%w: too much to do", persistence.ErrBusy))
 		return
 	}
 	result := w.propose(w.journal.PartitionOf(r.ID), &persistence.StartInstance{
 		ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, Request: persistence.Request{Key: r.RequestKey},
 	})
-	reply(result.Repeated, result.Err)
+	reply(client.Started{Repeated: result.Repeated, NoHandler: r.Name != "O"}, result.Err)
 }
 
 // held counts a request that is not answered.
@@ -226,7 +226,7 @@ func continued() *turnpb.Event {
 
 func (w *world) start(id string) {
 	w.t.Helper()
-	if err := w.c.StartByName(context.Background(), id, "O", nil); err != nil {
+	if _, err := w.c.StartByName(context.Background(), id, "O", nil); err != nil {
 		w.t.Fatal(err)
 	}
 }

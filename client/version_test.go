@@ -13,7 +13,7 @@ func TestF36_a_start_refuses_what_is_no_version(t *testing.T) {
 	w := newWorld(t, 1, client.Options{})
 	for _, text := range []string{"", "1.0", "x", "v1.0.0", "1.0.0.0"} {
 		for where, err := range map[string]error{
-			"StartByName": w.c.StartByName(t.Context(), "i", "O", nil, client.WithVersion(text)),
+			"StartByName": second(w.c.StartByName(t.Context(), "i", "O", nil, client.WithVersion(text))),
 			"Start": func() error {
 				_, err := client.Start(t.Context(), w.c, echo, "i", 1, client.WithVersion(text))
 				return err

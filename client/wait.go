@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/turnstone-dev/turnstone"
@@ -27,12 +28,20 @@ func (e End) Err() error {
 	return e.Failure
 }
 
+// WaitOption changes one wait.
+type WaitOption func(*waiter)
+
+// WaitForStart waits also for an instance that does not exist yet. Without it such a wait ends at once.
+func WaitForStart() WaitOption { return func(w *waiter) { w.forStart = true } }
+
 // waiter waits for one instance: it registers for its end, then reads whether it has ended already, unless the engine
 // is sure to tell it. Whichever answers first is the answer.
 type waiter struct {
 	core *Core
 	id   string
 	done func(End, error)
+	// forStart: that there is no such instance is no answer.
+	forStart bool
 
 	mu       sync.Mutex
 	unwatch  func()
@@ -54,7 +63,11 @@ func (w *waiter) start() {
 		return
 	}
 	view(&w.core.reads, w.id, func(r persistence.Reader) (*End, error) {
-		return readEnd(r, w.id, w.core.codec)
+		end, err := readEnd(r, w.id, w.core.codec)
+		if w.forStart && errors.Is(err, persistence.ErrNotFound) {
+			return nil, nil
+		}
+		return end, err
 	}, func(end *End, err error) {
 		switch {
 		case err != nil:
@@ -103,10 +116,10 @@ func (w *waiter) cancel() {
 	}
 }
 
-// readEnd reads how the current incarnation of an id ended; nil if it has not, or does not exist.
+// readEnd reads how the current incarnation of an id ended; nil if it has not. persistence.ErrNotFound: there is none.
 func readEnd(r persistence.Reader, id string, codec turnstone.Codec) (*End, error) {
-	head, ok, err := headOf(r, id)
-	if err != nil || !ok || !head.Status.Terminal() {
+	head, err := mustHead(r, id)
+	if err != nil || !head.Status.Terminal() {
 		return nil, err
 	}
 	end, err := endOf(r, head, codec)

@@ -52,8 +52,14 @@ type port struct{ engine *actors.Engine }
 
 var _ client.Engine = port{}
 
-func (p port) StartInstance(r client.StartRequest, reply func(bool, error)) {
-	p.engine.StartInstance(actors.StartRequest(r), func(a actors.StartReply) { reply(a.Repeated, a.Err) })
+func (p port) StartInstance(r client.StartRequest, reply func(client.Started, error)) {
+	p.engine.StartInstance(actors.StartRequest(r), func(a actors.StartReply) {
+		if a.Err != nil {
+			reply(client.Started{}, a.Err)
+			return
+		}
+		reply(client.Started{Repeated: a.Repeated, NoHandler: !p.engine.Runs(r.Name, r.Version)}, nil)
+	})
 }
 
 func (p port) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {

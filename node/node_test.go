@@ -105,7 +105,7 @@ func TestOpenRunShutdownReopen(t *testing.T) {
 	if _, err := n.Client().Status(context.Background(), "a"); !errors.Is(err, turnstone.ErrStopped) {
 		t.Errorf("a client of a node that has stopped: %v", err)
 	}
-	if err := n.Client().StartByName(context.Background(), "late", "Any", nil); !errors.Is(err, turnstone.ErrStopped) || errors.Is(err, turnstone.ErrBusy) {
+	if _, err := n.Client().StartByName(context.Background(), "late", "Any", nil); !errors.Is(err, turnstone.ErrStopped) || errors.Is(err, turnstone.ErrBusy) {
 		t.Errorf("a start on a node that has stopped: %v", err)
 	}
 	n = open(t, config(t, dir))
@@ -298,8 +298,8 @@ func TestTwoRuntimes(t *testing.T) {
 	cfg := config(t, filepath.Join(t.TempDir(), "store"))
 	cfg.Registry = nil
 	n := open(t, cfg)
-	if err := n.Client().StartByName(ctx, "a", "Twice", []byte("21")); err != nil {
-		t.Fatal(err)
+	if started, err := n.Client().StartByName(ctx, "a", "Twice", []byte("21")); err != nil || !started.NoHandler {
+		t.Fatalf("%+v, %v", started, err)
 	}
 	turns, work := turnstone.NewRegistry(), turnstone.NewRegistry()
 	if err := errors.Join(turns.Register(twice), work.Register(double)); err != nil {
@@ -319,5 +319,41 @@ func TestTwoRuntimes(t *testing.T) {
 		if _, err := n.Attach(r); err == nil {
 			t.Errorf("%s was attached", what)
 		}
+	}
+}
+
+// TestF42_a_start_of_a_name_without_code_is_kept_and_says_so has a name that no runtime has, a version that none has, and
+// a runtime without turn slots, which runs no orchestration. What was started runs as soon as a runtime has its code.
+func TestF42_a_start_of_a_name_without_code_is_kept_and_says_so(t *testing.T) {
+	ctx := deadline(t)
+	cfg := config(t, filepath.Join(t.TempDir(), "store"))
+	cfg.Registry = nil
+	n := open(t, cfg)
+	registry := turnstone.NewRegistry()
+	if err := registry.Register(twice, double); err != nil {
+		t.Fatal(err)
+	}
+	start := func(id, name string, noHandler bool, options ...client.RequestOption) {
+		t.Helper()
+		if s, err := n.Client().StartByName(ctx, id, name, []byte("21"), options...); err != nil || s.NoHandler != noHandler {
+			t.Errorf("%s %s: %+v, %v", id, name, s, err)
+		}
+	}
+	for _, r := range []node.Runtime{{ID: "work", Registry: registry, ActivitySlots: 1}, {ID: "turns", Registry: registry, TurnSlots: 1}} {
+		start("before "+r.ID, "Twice", true)
+		if _, err := n.Attach(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start("a", "Twice", false)
+	start("b", "Twice", true, client.WithVersion("9.0.0"))
+	start("c", "Twise", true)
+	for _, id := range []string{"a", "before work", "before turns"} {
+		if out, err := client.Attach[int](n.Client(), id).Wait(ctx); err != nil || out != 42 {
+			t.Errorf("%s gave %d, %v", id, out, err)
+		}
+	}
+	if _, err := n.Client().Wait(ctx, "mistyped"); !errors.Is(err, turnstone.ErrInstanceNotFound) {
+		t.Errorf("a wait for an id that is not there: %v", err)
 	}
 }

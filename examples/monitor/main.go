@@ -70,8 +70,8 @@ func run(ctx context.Context, dir string) (string, error) {
 	if err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) {
 		return "", err
 	}
-	// Waiting may begin before the instance exists.
-	report, err := client.Attach[string](n.Client(), "monitor-report").Wait(ctx)
+	// The monitor starts this instance later.
+	report, err := client.Attach[string](n.Client(), "monitor-report").Wait(ctx, client.WaitForStart())
 	if err != nil {
 		return "", err
 	}

@@ -53,8 +53,8 @@ func (r registered) Replays(string) bool { return true }
 // engine shows an engine to a client, as a node does.
 type engine struct{ *actors.Engine }
 
-func (e engine) StartInstance(r client.StartRequest, reply func(bool, error)) {
-	e.Engine.StartInstance(actors.StartRequest(r), func(a actors.StartReply) { reply(a.Repeated, a.Err) })
+func (e engine) StartInstance(r client.StartRequest, reply func(client.Started, error)) {
+	e.Engine.StartInstance(actors.StartRequest(r), func(a actors.StartReply) { reply(client.Started{Repeated: a.Repeated}, a.Err) })
 }
 
 func (e engine) Deliver(id string, m *turnpb.Message, key string, reply func(error)) {

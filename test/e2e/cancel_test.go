@@ -282,7 +282,7 @@ func TestCancelActivities(t *testing.T) {
 		w.cancel("i", "now")
 		w.cancelled("i", "now")
 		// Its only slot is given to another before the deaf one ends.
-		if err := w.c.StartByName(w.ctx, "next", "U", []byte(`"x"`)); err != nil {
+		if _, err := w.c.StartByName(w.ctx, "next", "U", []byte(`"x"`)); err != nil {
 			t.Fatal(err)
 		}
 		completes(w, "next", "X")

@@ -209,7 +209,7 @@ func TestWaitAcrossExecutions(t *testing.T) {
 		w.open(o)
 		got := make(chan error, 1)
 		go func() {
-			v, err := client.Attach[string](w.c, "later").Wait(w.ctx)
+			v, err := client.Attach[string](w.c, "later").Wait(w.ctx, client.WaitForStart())
 			if err == nil && v != "done:2" {
 				err = fmt.Errorf("it gave %q", v)
 			}

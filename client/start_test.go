@@ -1,0 +1,62 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// TestF42_a_wait_for_an_unknown_id_is_answered_at_once has no deadline: a wait that hangs is found by the test's own.
+func TestF42_a_wait_for_an_unknown_id_is_answered_at_once(t *testing.T) {
+	w := newWorld(t, 2, client.Options{})
+	ctx := context.Background()
+	_, err := w.c.Wait(ctx, "mistyped")
+	if !errors.Is(err, turnstone.ErrInstanceNotFound) || !strings.Contains(err.Error(), `instance "mistyped"`) {
+		t.Errorf("Wait: %v", err)
+	}
+	if _, err := client.Attach[int](w.c, "mistyped").Wait(ctx); !errors.Is(err, turnstone.ErrInstanceNotFound) {
+		t.Errorf("Run.Wait: %v", err)
+	}
+}
+
+func TestF42_a_wait_that_asks_for_it_waits_for_the_start(t *testing.T) {
+	w := newWorld(t, 2, client.Options{})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	answered := make(chan error, 1)
+	go func() { _, err := w.c.Wait(ctx, "later", client.WaitForStart()); answered <- err }()
+	w.watched("later")
+	w.start("later")
+	w.turn("later", persistence.OutcomeCompleted, started(), completed("8"))
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestF42_a_start_says_that_no_runtime_has_its_name(t *testing.T) {
+	w := newWorld(t, 1, client.Options{})
+	ctx := context.Background()
+	if s, err := w.c.StartByName(ctx, "i", "Mistyped", nil); err != nil || !s.NoHandler || s.Repeated {
+		t.Errorf("a name that nothing runs: %+v, %v", s, err)
+	}
+	if s, err := w.c.Status(ctx, "i"); err != nil || s.State != client.StateRunning {
+		t.Errorf("the start is not kept: %+v, %v", s, err)
+	}
+	run, err := client.Start(ctx, w.c, echo, "j", 7, client.WithRequestKey("k"))
+	if err != nil || run.Started() != (client.Started{}) {
+		t.Errorf("a name that something runs: %+v, %v", run.Started(), err)
+	}
+	again, err := client.Start(ctx, w.c, echo, "j", 7, client.WithRequestKey("k"))
+	if err != nil || again.Started() != (client.Started{Repeated: true}) {
+		t.Errorf("the same request: %+v, %v", again.Started(), err)
+	}
+	if got := client.Attach[int](w.c, "j").Started(); got != (client.Started{}) {
+		t.Errorf("a handle that started nothing: %+v", got)
+	}
+}
