@@ -17,6 +17,8 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/terminal"
 )
 
 type options struct {
@@ -44,7 +46,7 @@ func main() {
 		os.Exit(2)
 	}
 	if err := profiled(o.profile, func() error { return run(os.Stdout, o) }); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+		fmt.Fprintln(os.Stderr, "bench:", terminal.Lines(err.Error()))
 		os.Exit(1)
 	}
 }

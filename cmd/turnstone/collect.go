@@ -76,9 +76,6 @@ func (d *demo) writeReport(ctx context.Context, dir, id string) error {
 	if err := report.WriteFile(d.report); err != nil {
 		return reportError(d.report, err)
 	}
-	if err := report.WriteTable(d.out); err != nil {
-		return err
-	}
-	fmt.Fprintf(d.out, "The report of %d entries is in %s.\n", len(report.Files), d.report)
-	return nil
+	d.screen.Say("The report of %d entries is in %s.", len(report.Files), d.report)
+	return report.WriteTable(d.out, d.rows, d.screen.Width())
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/internal/catalogue"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/terminal"
 	"github.com/turnstone-dev/turnstone/node"
 )
 
@@ -25,8 +27,11 @@ type demo struct {
 	store  string
 	report string
 	slots  int
+	rows   int
 	every  time.Duration
 	out    io.Writer
+	screen *terminal.Screen
+	log    *slog.Logger
 
 	client  *client.Client
 	program *catalogue.Program
@@ -43,6 +48,8 @@ func demoCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			d.out = c.OutOrStdout()
+			d.screen = terminal.NewScreen(d.out, widthOf(d.out))
+			d.log = slog.New(slog.NewTextHandler(d.screen.Above(c.ErrOrStderr()), nil))
 			return d.run(c.Context())
 		},
 	}
@@ -51,6 +58,7 @@ func demoCommand() *cobra.Command {
 	f.StringVar(&d.store, "store", ".turnstone/demo", "where the journal is kept")
 	f.StringVar(&d.report, "report", "catalogue.json", "where the report is written")
 	f.IntVar(&d.slots, "slots", 64, "how many activities run at a time, 1 or more")
+	f.IntVar(&d.rows, "rows", 7, "how many directories and extensions the table shows, the largest first; 0 shows all. 7 fit a terminal of 24 lines")
 	f.DurationVar(&d.every, "progress", time.Second, "how often progress is shown where the output is no terminal")
 	return c
 }
@@ -70,10 +78,10 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.program.Register(registry); err != nil {
 		return err
 	}
-	n, err := node.Open(ctx, node.Config{Dir: d.store, Registry: registry, TurnSlots: 8, ActivitySlots: d.slots})
+	n, err := node.Open(ctx, node.Config{Dir: d.store, Registry: registry, TurnSlots: 8, ActivitySlots: d.slots, Logger: d.log})
 	if err != nil {
 		if err = interrupted(ctx, err); err == errInterrupted {
-			fmt.Fprintf(d.out, "Interrupted before the store %s was open. Nothing was begun: the same command does it.\n", d.store)
+			d.screen.Say("Interrupted before the store %s was open. Nothing was begun: the same command does it.", d.store)
 		}
 		return err
 	}
@@ -89,7 +97,7 @@ func (d *demo) run(ctx context.Context) error {
 		runErr = errors.Join(runErr, err)
 	}
 	if runErr == errInterrupted {
-		fmt.Fprintln(d.out, "Interrupted. Nothing is lost: the same command goes on where this one was.")
+		d.screen.Say("Interrupted. Nothing is lost: the same command goes on where this one was.")
 	}
 	return runErr
 }
@@ -99,6 +107,8 @@ func (d *demo) check() (dir string, err error) {
 	switch {
 	case d.slots < 1:
 		return "", fmt.Errorf("--slots is %d: nothing would run; give 1 or more", d.slots)
+	case d.rows < 0:
+		return "", fmt.Errorf("--rows is %d: give how many rows to show, or 0 for all", d.rows)
 	case d.every <= 0:
 		return "", fmt.Errorf("--progress is %v: give a time above 0, such as 1s", d.every)
 	case d.store == "":
@@ -172,7 +182,7 @@ func (d *demo) catalogue(ctx context.Context, dir string) error {
 	run, err := client.Start(ctx, d.client, d.program.Tree, id, catalogue.Job{Dir: catalogue.Escape(dir)})
 	switch {
 	case err == nil:
-		fmt.Fprintf(d.out, "Catalogue of %s: started as instance %s in %s.\n", catalogue.Escape(dir), id, d.store)
+		d.screen.Say("Catalogue of %s: started as instance %s in %s.", catalogue.Escape(dir), id, d.store)
 	case errors.Is(err, turnstone.ErrAlreadyExists):
 		if err := d.resume(ctx, dir, id); err != nil {
 			return err
@@ -192,10 +202,10 @@ func (d *demo) catalogue(ctx context.Context, dir string) error {
 	}
 	if done := d.tracker.Done(); done > 0 {
 		took := clock.Real.Now().Sub(started)
-		fmt.Fprintf(d.out, "Done: %d activities in %.1f s (%.0f/s).\n", done, took.Seconds(), float64(done)/took.Seconds())
+		d.screen.Say("Done: %d activities in %.1f s (%.0f/s).", done, took.Seconds(), float64(done)/took.Seconds())
 	}
 	if d.recorded > 0 {
-		fmt.Fprintf(d.out, "%d entries had been measured before and were not measured again.\n", d.recorded)
+		d.screen.Say("%d entries had been measured before and were not measured again.", d.recorded)
 	}
 	return d.writeReport(ctx, dir, id)
 }
@@ -216,10 +226,10 @@ func (d *demo) resume(ctx context.Context, dir, id string) error {
 		return err
 	}
 	if status.State == client.StateCompleted {
-		fmt.Fprintf(d.out, "Catalogue of %s: already finished in %s; this is its report.\n", catalogue.Escape(dir), d.store)
+		d.screen.Say("Catalogue of %s: already finished in %s; this is its report.", catalogue.Escape(dir), d.store)
 		return nil
 	}
-	fmt.Fprintf(d.out, "Catalogue of %s: resuming; %d entries are measured already and will not be measured again.\n",
+	d.screen.Say("Catalogue of %s: resuming; %d entries are measured already and will not be measured again.",
 		catalogue.Escape(dir), d.recorded)
 	return nil
 }

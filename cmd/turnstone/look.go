@@ -11,6 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/internal/story"
+	"github.com/turnstone-dev/turnstone/internal/terminal"
 	"github.com/turnstone-dev/turnstone/node"
 )
 
@@ -52,7 +53,7 @@ func list(c *cobra.Command, r *client.Reader, states []string, limit int) error 
 				return w.Flush()
 			}
 			shown++
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", i.ID, i.Name, i.Version, i.State, i.Execution, i.Turn,
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", terminal.Text(i.ID), terminal.Text(i.Name), terminal.Text(i.Version), i.State, i.Execution, i.Turn,
 				i.HistoryEvents, i.Updated.UTC().Format(time.RFC3339))
 		}
 		if page.Next == "" {
@@ -94,7 +95,8 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 	case execution > d.Execution:
 		return fmt.Errorf("instance %q has no execution %d: it has had those from 1 to %d", id, execution, d.Execution)
 	}
-	fmt.Fprintf(out, "instance %s: %s %s, %s, execution %d, turn %d\n", d.ID, d.Name, d.Version, d.State, d.Execution, d.Turn)
+	fmt.Fprintf(out, "instance %s: %s %s, %s, execution %d, turn %d\n", terminal.Text(d.ID), terminal.Text(d.Name),
+		terminal.Text(d.Version), d.State, d.Execution, d.Turn)
 	if open := d.OpenActivities + d.OpenTimers + d.OpenChildren + d.Inbox; open > 0 {
 		fmt.Fprintf(out, "open: %d activities, %d timers, %d children; %d messages wait for it\n",
 			d.OpenActivities, d.OpenTimers, d.OpenChildren, d.Inbox)
@@ -128,9 +130,9 @@ func verifyCommand() *cobra.Command {
 			}
 			out := c.OutOrStdout()
 			for _, d := range report.Damages {
-				fmt.Fprintln(out, "DAMAGED", d)
+				fmt.Fprintln(out, "DAMAGED", terminal.Text(d))
 			}
-			fmt.Fprintln(out, report.Summary)
+			fmt.Fprintln(out, terminal.Text(report.Summary))
 			if n := len(report.Damages); n > 0 {
 				return fmt.Errorf("%d places in %s are damaged: restore it from a copy, or ask for help before opening it", n, args[0])
 			}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/turnstone-dev/turnstone/internal/terminal"
 )
 
 // Exit codes.
@@ -30,7 +31,7 @@ func main() {
 	case errors.Is(err, errInterrupted):
 		os.Exit(exitInterrupted)
 	default:
-		fmt.Fprintln(os.Stderr, "turnstone:", err)
+		fmt.Fprintln(os.Stderr, "turnstone:", terminal.Lines(err.Error()))
 		os.Exit(exitFailed)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/terminal"
 	"golang.org/x/term"
 )
 
@@ -17,89 +18,132 @@ const terminalEvery = 200 * time.Millisecond
 
 // snapshot is one moment of the catalogue.
 type snapshot struct {
-	running, ended int
-	activities     int64
-	perSecond      float64
-	atWork         int
-	longest        string
+	ended, instances int
+	// share is how much of the instances has ended, 0 to 1.
+	share      float64
+	activities int64
+	perSecond  float64
+	atWork     int
+	longest    string
+	longestFor time.Duration
 }
 
+// String is the line for an output that is no terminal.
 func (s snapshot) String() string {
 	line := fmt.Sprintf("instances: %d running, %d ended | activities: %d done, %.0f/s, running=%d",
-		s.running, s.ended, s.activities, s.perSecond, s.atWork)
+		s.instances-s.ended, s.ended, s.activities, s.perSecond, s.atWork)
 	if s.longest != "" {
-		line += " | " + s.longest
+		line += fmt.Sprintf(" | %s (%.1f s)", s.longest, s.longestFor.Seconds())
 	}
 	return line
+}
+
+// line is the line for a terminal that has room for so many cells. What matters least is left out first, the rate last.
+func (s snapshot) line(width int) string {
+	work := fmt.Sprintf("%d activities, %.0f/s", s.activities, s.perSecond)
+	running := fmt.Sprintf("%s, %d running", work, s.atWork)
+	all := fmt.Sprintf("%d of %d instances | %s", s.ended, s.instances, running)
+	line, cells := "", 10
+	if width >= 110 {
+		cells = 20
+	}
+	for _, line = range []string{bar(s.share, cells) + all, all, running, work, fmt.Sprintf("%.0f/s", s.perSecond)} {
+		if terminal.Width(line) <= width {
+			break
+		}
+	}
+	if s.longest == "" {
+		return line
+	}
+	const shortest = 16 // of less there is nothing to recognize
+	longest := fmt.Sprintf(" | %.1f s: %s", s.longestFor.Seconds(), terminal.Text(s.longest))
+	if left := width - terminal.Width(line); left >= min(shortest, terminal.Width(longest)) {
+		line += terminal.Cut(longest, left)
+	}
+	return line
+}
+
+// bar draws a share.
+func bar(share float64, cells int) string {
+	full := min(int(share*float64(cells)), cells)
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "] "
+}
+
+// progress makes snapshots that never go back: a listing is not one moment's picture and may miss instances that change
+// meanwhile, and directories that are found late make the whole larger.
+type progress struct {
+	at   time.Time
+	last snapshot
+}
+
+// next is the snapshot after the last one, from what was counted now.
+func (p *progress) next(now time.Time, running, ended int, activities int64) snapshot {
+	s := snapshot{activities: activities, ended: max(ended, p.last.ended)}
+	s.instances = max(running+ended, p.last.instances, s.ended)
+	if s.instances > 0 {
+		s.share = float64(s.ended) / float64(s.instances)
+	}
+	s.share = max(s.share, p.last.share)
+	if passed := now.Sub(p.at).Seconds(); passed > 0 {
+		s.perSecond = float64(activities-p.last.activities) / passed
+	}
+	p.at, p.last = now, s
+	return s
 }
 
 // showProgress shows the catalogue's progress until ctx ends: a line that is redrawn on a terminal, plain lines
 // elsewhere.
 func (d *demo) showProgress(ctx context.Context, id string) {
-	width, isTerminal := terminalWidth(d.out)
+	isTerminal := d.screen.Width() > 0
 	every := d.every
 	if isTerminal {
 		every = terminalEvery
 	}
-	last, lastDone := clock.Real.Now(), int64(0)
+	p := progress{at: clock.Real.Now()}
 	for pause(ctx, every) {
-		now, done := clock.Real.Now(), d.tracker.Done()
-		s := snapshot{activities: done, perSecond: float64(done-lastDone) / now.Sub(last).Seconds()}
-		last, lastDone = now, done
-		if err := d.countInstances(ctx, id, &s); err != nil {
+		running, ended, err := d.countInstances(ctx, id)
+		if err != nil {
 			break
 		}
+		s := p.next(clock.Real.Now(), running, ended, d.tracker.Done())
 		at := d.tracker.Running()
-		s.atWork = len(at)
-		if len(at) > 0 {
-			s.longest = fmt.Sprintf("%s (%.1f s)", at[0].Path, at[0].For.Seconds())
+		if s.atWork = len(at); len(at) > 0 {
+			s.longest, s.longestFor = at[0].Path, at[0].For
 		}
 		if isTerminal {
-			fmt.Fprint(d.out, "\r\x1b[K"+bar(s, width))
-			continue
-		}
-		fmt.Fprintln(d.out, s)
-	}
-	if isTerminal {
-		fmt.Fprint(d.out, "\r\x1b[K")
-	}
-}
-
-// bar draws the share of instances that have ended, and cuts the line to the terminal.
-func bar(s snapshot, width int) string {
-	const cells = 20
-	full := 0
-	if total := s.running + s.ended; total > 0 {
-		full = cells * s.ended / total
-	}
-	line := []rune("[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "] " + s.String())
-	if len(line) >= width {
-		line = line[:max(width-1, 0)]
-	}
-	return string(line)
-}
-
-func (d *demo) countInstances(ctx context.Context, id string, s *snapshot) error {
-	return members(ctx, d.client.Reader, id, func(i client.Description) error {
-		if i.State == client.StateCompleted || i.State == client.StateFailed {
-			s.ended++
+			d.screen.Show(s.line(d.screen.Width() - 1))
 		} else {
-			s.running++
+			d.screen.Say("%s", s)
+		}
+	}
+	d.screen.Show("")
+}
+
+func (d *demo) countInstances(ctx context.Context, id string) (running, ended int, err error) {
+	err = members(ctx, d.client.Reader, id, func(i client.Description) error {
+		if i.State.Terminal() {
+			ended++
+		} else {
+			running++
 		}
 		return nil
 	})
+	return running, ended, err
 }
 
-func terminalWidth(out any) (int, bool) {
+// widthOf tells the width of a terminal, which may change; 0 for any other output.
+func widthOf(out any) func() int {
 	f, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
+		return func() int { return 0 }
 	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		width = 80
+	return func() int {
+		width, _, err := term.GetSize(int(f.Fd()))
+		if err != nil || width <= 0 {
+			return 80
+		}
+		return width
 	}
-	return width, true
 }
 
 // pause waits and reports false when ctx ended first.

@@ -4,24 +4,38 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strings"
 	"text/tabwriter"
+
+	"github.com/turnstone-dev/turnstone/internal/terminal"
 )
 
-// tableRows is how many rows of each section the table for people shows; the report has all of them.
-const tableRows = 40
-
-// WriteTable prints the totals by directory and by extension, the largest first.
-func (r Report) WriteTable(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', tabwriter.AlignRight)
-	section(t, "directory", r.ByTop)
-	fmt.Fprintln(t)
-	section(t, "extension", r.ByExtension)
-	fmt.Fprintln(t)
+// WriteTable prints the totals by directory and by extension, the largest first, and the sum of all as its last line. Each
+// section has at most so many rows, the last of which sums up what is left out; 0: all. Lines are cut to width cells; 0:
+// they are not. The report has all of it.
+func (r Report) WriteTable(w io.Writer, rows, width int) error {
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 2, 8, 2, ' ', tabwriter.AlignRight)
+	section(t, "directory", r.ByTop, rows)
+	section(t, "extension", r.ByExtension, rows)
 	row(t, "total", r.Totals)
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		line = strings.TrimRight(line, " \n")
+		if width > 0 {
+			line = terminal.Cut(line, width)
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func section(w io.Writer, name string, by map[string]Totals) {
+// section prints one section, and a line without text, whose cells keep the columns of all sections together.
+func section(w io.Writer, name string, by map[string]Totals, rows int) {
 	fmt.Fprintf(w, "files\tbytes\tlines\twords\tothers\terrors\t  %s\n", name)
 	keys := make([]string, 0, len(by))
 	for k := range by {
@@ -34,19 +48,23 @@ func section(w io.Writer, name string, by map[string]Totals) {
 		}
 		return keys[i] < keys[j]
 	})
-	var rest Totals
-	for i, k := range keys {
-		if i < tableRows {
-			row(w, k, by[k])
-			continue
+	shown := len(keys)
+	if rows > 0 && len(keys) > rows {
+		shown = rows - 1
+	}
+	for _, k := range keys[:shown] {
+		row(w, k, by[k])
+	}
+	if shown < len(keys) {
+		var rest Totals
+		for _, k := range keys[shown:] {
+			rest.Merge(by[k])
 		}
-		rest.Merge(by[k])
+		row(w, fmt.Sprintf("(%d more)", len(keys)-shown), rest)
 	}
-	if more := len(keys) - tableRows; more > 0 {
-		row(w, fmt.Sprintf("(%d more)", more), rest)
-	}
+	fmt.Fprintln(w, "\t\t\t\t\t\t")
 }
 
 func row(w io.Writer, name string, t Totals) {
-	fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t  %s\n", t.Files, t.Bytes, t.Lines, t.Words, t.Others, t.Errors, name)
+	fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t  %s\n", t.Files, t.Bytes, t.Lines, t.Words, t.Others, t.Errors, terminal.Text(name))
 }

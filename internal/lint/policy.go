@@ -98,13 +98,14 @@ var directions = map[string][]string{
 	"internal/ids":       {},
 	"internal/limits":    {},
 	"internal/failpoint": {},
+	"internal/terminal":  {},
 	"internal/failure":   {"proto"},
 	"replay":             {"proto", "internal/failure"},
 	".":                  {"proto", "replay", "internal/failure", "internal/limits"},
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
-	"internal/catalogue": {".", "internal/failpoint"},
-	"internal/story":     {"proto", "persistence", "internal/failure"},
+	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
+	"internal/story":     {"proto", "persistence", "internal/failure", "internal/terminal"},
 
 	"persistence":                 {"persistence/rowcode", "proto", "internal/limits"},
 	"persistence/rowcode":         {},
@@ -131,10 +132,10 @@ var directions = map[string][]string{
 
 	"cmd/turnstone": {
 		".", "proto", "persistence", "persistence/pebble", "node", "client", "internal/catalogue", "internal/story",
-		"internal/failure", "internal/limits", "internal/clock", "internal/ids",
+		"internal/failure", "internal/limits", "internal/clock", "internal/ids", "internal/terminal",
 	},
 	"examples":    {".", "node", "client"},
-	"bench":       {".", "node", "client", "bench/limit", "internal/limits"},
+	"bench":       {".", "node", "client", "bench/limit", "internal/limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
 	"test/e2e":    {".", "node", "client", "actors", "proto", "replay", "persistence", "persistence/pebble"},
 

@@ -1,7 +1,7 @@
 // Package story prints an execution's history as text that a person can read from top to bottom: each turn with its
 // time, and each event as a sentence that says what it answers and how long that took.
 //
-// It owns the words. It must not know where the history came from.
+// What was recorded is shown and never obeyed: each event is one line, escaped. It owns the words. It must not know where the history came from.
 package story
 
 import (
@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/terminal"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -66,7 +67,7 @@ func (t *teller) turn(turn Turn) {
 		sites[s.GetEvent()] = t.sites[s.GetHash()]
 	}
 	for _, e := range turn.Events {
-		t.printf("  %5d  %s%s\n", e.GetId(), t.sentence(e), sites[e.GetId()])
+		t.printf("  %5d  %s%s\n", e.GetId(), terminal.Text(t.sentence(e)), terminal.Text(sites[e.GetId()]))
 	}
 	for line := range strings.Lines(turn.Header.GetPanicStack()) {
 		t.printf("         %s", line)

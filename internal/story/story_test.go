@@ -76,6 +76,26 @@ func TestEveryEventHasASentence(t *testing.T) {
 	}
 }
 
+// Every text of an event and of its call site is a part of one line, and a terminal obeys none of it.
+func TestF41_a_story_has_one_line_for_an_event_whatever_its_texts_are(t *testing.T) {
+	const evil = "a\x1b[2J\n\u202eb"
+	turns := []Turn{{
+		Header: &turnpb.SegmentHeader{Turn: 1, CallSites: []*turnpb.CallSite{{Event: 1, Text: evil}}},
+		Events: []*turnpb.Event{
+			{Id: 1, Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: evil, Input: []byte(`"\u202e"`)}}},
+			{Id: 2, Source: 1, Kind: &turnpb.Event_ActivityFailed{ActivityFailed: &turnpb.ActivityFailed{Failure: app(evil)}}},
+			{Id: 3, Kind: &turnpb.Event_CancelRequested{CancelRequested: &turnpb.OrchestrationCancelRequested{Reason: evil}}},
+		},
+	}}
+	var out strings.Builder
+	if err := Write(&out, turns); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(out.String(), "\n") != 4 || strings.ContainsAny(out.String(), "\x1b\u202e") || strings.Count(out.String(), `a\x1b[2J\n\u202eb`) != 5 {
+		t.Errorf("the story is\n%q", out.String())
+	}
+}
+
 type broken struct{}
 
 var errBroken = errors.New("broken")
