@@ -56,6 +56,11 @@ func (a *activity) abandon() {
 	}
 	a.s.p.counts.leakedActivities.Add(1)
 	a.s.p.counts.abandonedActivities.Add(1)
+	if a.giveUp == errActivityShutdown {
+		a.c.givenUp.Add(1) // reported once, when the consumer has stopped
+		a.putBack(0)
+		return
+	}
 	a.s.e.cfg.Logger.Warn("an activity did not stop in time and is given up: its goroutine is leaked until it returns",
 		"instance", a.item.ID, "activity", a.item.Name, "event", a.item.Key.Event, "why", a.giveUp)
 	if a.giveUp == errActivityCancelled {

@@ -12,6 +12,8 @@ type consumer struct {
 	turns  *turnSlots
 	slots  *slotPool
 	closed atomic.Bool
+	// givenUp are the activities whose code had not ended in time when the consumer stopped.
+	givenUp atomic.Int64
 }
 
 func newConsumer(e *engine, c Consumer) *consumer {
@@ -29,13 +31,25 @@ func (c *consumer) handles(name string) bool {
 func (c *consumer) stop(done func()) {
 	c.closed.Store(true)
 	c.turns.close()
-	c.slots.close(done)
+	c.slots.close(func() {
+		c.reportGivenUp()
+		done()
+	})
 	for _, p := range c.e.parts {
 		p.post("consumer stops", func() {
 			if p.s != nil {
 				p.s.stopActivities(c)
 			}
 		})
+	}
+}
+
+// reportGivenUp logs once for all activities that a stop has given up. That is no leak: a process that stops ends their
+// code with it.
+func (c *consumer) reportGivenUp() {
+	if n := c.givenUp.Load(); n > 0 {
+		c.e.cfg.Logger.Warn("activities did not end when they were told to stop; they run again later", "runtime", c.ID,
+			"activities", n, "waited", c.e.cfg.Drain)
 	}
 }
 

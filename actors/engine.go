@@ -36,6 +36,7 @@ type Engine struct {
 	workRun   CodeRunner
 	owned     []func() // closes what Start made, in order
 
+	unclean  atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
 	draining atomic.Bool
 	mu       struct {
 		sync.Mutex
@@ -68,7 +69,10 @@ func Start(cfg Config, ready func(error)) *Engine {
 	for i := range e.parts {
 		e.parts[i] = newPartition(e, persistence.Partition(i))
 	}
-	all := newGather(n, ready)
+	all := newGather(n, func(err error) {
+		e.reportUnclean()
+		ready(err)
+	})
 	for _, p := range e.parts {
 		p.listen()
 	}
@@ -76,6 +80,14 @@ func Start(cfg Config, ready func(error)) *Engine {
 		p.start(all.done)
 	}
 	return e
+}
+
+// reportUnclean logs once for all partitions that the process before this one was not stopped. A partition that opens
+// another epoch later has been reported by its supervisor.
+func (e *Engine) reportUnclean() {
+	if n := e.unclean.Load(); n > 0 {
+		e.cfg.Logger.Warn("the store was not closed cleanly; what it holds is run carefully at first", "partitions", n, "of", len(e.parts))
+	}
 }
 
 // withDefaults fills in what the caller left out, and remembers to close what it made.

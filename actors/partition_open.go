@@ -64,8 +64,7 @@ func (p *partition) begun(epoch uint64, r persistence.Result) {
 		return
 	}
 	if !r.Clean {
-		p.e.cfg.Logger.Warn("the previous epoch did not end cleanly; what is found is run carefully", "partition", p.id,
-			"epoch", epoch, "previous", r.Previous)
+		p.e.unclean.Add(1)
 	}
 	p.passEnds()
 	p.careful.Store(!r.Clean)
