@@ -2,7 +2,7 @@ package lint
 
 import (
 	"bytes"
-	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestReadmeProgramRuns builds the program in README.md as it stands there, and runs it twice on one store.
+// TestReadmeProgramRuns builds the program in README.md as it stands there, in a module of its own outside of the
+// repository, and runs it twice on one store.
 func TestReadmeProgramRuns(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -26,15 +27,11 @@ func TestReadmeProgramRuns(t *testing.T) {
 		t.Fatal("README.md has no program")
 	}
 	dir := t.TempDir()
-	source, overlay, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "program")
-	write(t, source, []byte(program))
-	text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "internal", "readme", "main.go"): source}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, overlay, text)
-	build := exec.Command("go", "build", "-overlay", overlay, "-o", binary, "./internal/readme")
-	build.Dir = root
+	binary := filepath.Join(dir, "program")
+	write(t, filepath.Join(dir, "main.go"), []byte(program))
+	outsideModule(t, root, dir)
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir, build.Env = dir, append(os.Environ(), "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -48,6 +45,27 @@ func TestReadmeProgramRuns(t *testing.T) {
 			t.Errorf("run %d printed %q, %v\n%s", run, out, err, stderr.String())
 		}
 	}
+}
+
+// outsideModule makes dir a module that depends on the checkout by a replace directive, as README.md says. What `go mod
+// tidy` would find out from the network is taken from the checkout: the versions and sums of everything else.
+func outsideModule(t *testing.T, root, dir string) {
+	t.Helper()
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, found := strings.Cut(string(mod), "\n")
+	if !found || head != "module "+Module {
+		t.Fatalf("go.mod begins with %q", head)
+	}
+	write(t, filepath.Join(dir, "go.mod"), fmt.Appendf(nil, "module example.com/greetings\n%s\nrequire %s v0.0.0\nreplace %s => %s\n",
+		rest, Module, Module, root))
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "go.sum"), sums)
 }
 
 func write(t *testing.T, name string, text []byte) {
