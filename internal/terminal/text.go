@@ -31,10 +31,10 @@ func Text(s string) string {
 func Lines(s string) string {
 	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
 	for i, line := range lines {
-		if line = Text(line); i > 0 && line != "" {
-			line = "  " + strings.TrimLeft(line, " ")
+		if line = strings.TrimSpace(line); i > 0 && line != "" {
+			line = "  " + line
 		}
-		lines[i] = line
+		lines[i] = Text(line)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -37,7 +37,8 @@ func TestF41_a_second_line_does_not_look_like_a_message(t *testing.T) {
 		"one":                       "one",
 		"one\n":                     "one",
 		"one\nturnstone: all\x1b[m": "one\n  turnstone: all\\x1b[m",
-		"one\n\n  two\r":            "one\n\n  two\\r",
+		"one\n\n  two\r":            "one\n\n  two",
+		"did you mean?\n\tlist\a":   "did you mean?\n  list\\a",
 	} {
 		if got := Lines(in); got != want {
 			t.Errorf("Lines(%q) = %q, want %q", in, got, want)
