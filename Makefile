@@ -8,6 +8,7 @@ GO ?= go
 DIR ?= $(shell $(GO) env GOROOT)/src
 STORE ?= .turnstone/catalogue
 REPORT ?= .turnstone/report.json
+ROWS ?= 7
 
 # How much the long tests do; see README.md. Tests read the two environment variables, which the stages below set.
 SEEDS ?= 1000
@@ -40,9 +41,10 @@ help: ## list the commands
 run: export DIR := $(DIR)
 run: export STORE := $(STORE)
 run: export REPORT := $(REPORT)
-run: ## catalogue a directory tree [DIR=] [STORE=] [REPORT=]; run it again to resume
+run: export ROWS := $(ROWS)
+run: ## catalogue a directory tree [DIR=] [STORE=] [REPORT=] [ROWS=]; run it again to resume
 	@mkdir -p bin && $(GO) build -o bin/turnstone ./cmd/turnstone
-	@exec bin/turnstone demo --dir "$$DIR" --store "$$STORE" --report "$$REPORT"
+	@exec bin/turnstone demo --dir "$$DIR" --store "$$STORE" --report "$$REPORT" --rows "$$ROWS"
 
 check: race-note ## format, vet, lint, build and the short tests
 	@$(STAGES) $(CHECK_STAGES)

@@ -108,7 +108,7 @@ func (d *demo) check() (dir string, err error) {
 	case d.slots < 1:
 		return "", fmt.Errorf("--slots is %d: nothing would run; give 1 or more", d.slots)
 	case d.rows < 0:
-		return "", fmt.Errorf("--rows is %d: give how many rows to show, or 0 for all", d.rows)
+		return "", fmt.Errorf("--rows is %d: give how many rows to show, or 0 for all (make run ROWS=...)", d.rows)
 	case d.every <= 0:
 		return "", fmt.Errorf("--progress is %v: give a time above 0, such as 1s", d.every)
 	case d.store == "":

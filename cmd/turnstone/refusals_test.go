@@ -121,6 +121,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{[]string{"--slots=-1"}, []string{"--slots is -1", "1 or more"}},
 		{[]string{"--slots=0"}, []string{"--slots is 0", "1 or more"}},
+		{[]string{"--rows=-1"}, []string{"--rows is -1", "0 for all", "ROWS="}},
 		{[]string{"--progress=0s"}, []string{"--progress is 0s"}},
 		{[]string{"--progress=-1s"}, []string{"--progress is -1s"}},
 		{[]string{"--dir="}, []string{"--dir is empty", "DIR="}},
