@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,6 +39,28 @@ func TestVER_054_AnUnregisteredActivityIsPoisonInTheEnd(t *testing.T) {
 		}
 		if c := w.e.ActivityCounters(); c.Poisoned != 1 || c.Unregistered != 10 || c.Started != 0 {
 			t.Errorf("counters %+v", c)
+		}
+	})
+}
+
+// TestF55_a_name_that_nothing_runs_is_logged_once has ten instances in all partitions, and an activity of ten others.
+func TestF55_a_name_that_nothing_runs_is_logged_once(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		log := &lockedBuffer{}
+		w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		w.attach(newRegistry().orchestration("call", call))
+		for i := range 10 {
+			w.start(fmt.Sprint("a", i), "mistyped", "")
+			w.start(fmt.Sprint("b", i), "call", "nobody")
+		}
+		pass(50 * time.Second)
+		for _, words := range []string{"orchestration=mistyped", "activity=nobody"} {
+			if n := strings.Count(log.String(), words); n != 1 {
+				t.Errorf("%q is logged %d times in a minute:\n%s", words, n, log.String())
+			}
+		}
+		if c := w.e.Counters(); c.Unregistered < 30 {
+			t.Errorf("%d were given back", c.Unregistered)
 		}
 	})
 }

@@ -29,6 +29,7 @@ type Engine struct {
 	residents *residency
 	holds     *holdQueue
 	clock     *clock.Watch
+	unknown   unknownNames
 	door      door
 	counts    counters
 	machines  machines

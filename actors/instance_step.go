@@ -224,8 +224,10 @@ func (in *instance) unregistered() {
 	}
 	in.e.counts.unregistered.Add(1)
 	name := in.view.head.Name
-	in.e.cfg.Logger.Warn("no consumer of this node has the orchestration; it is tried again later", "instance", in.id,
-		"orchestration", name, "version", in.view.head.Version, "attempt", in.view.attempts+1)
+	if in.e.unknown.isNew(in.e.now().UnixMilli(), "orchestration "+name+" "+in.view.head.Version, in.e.cfg.BackoffMax.Milliseconds()) {
+		in.e.cfg.Logger.Warn("no consumer of this node has the orchestration; it is tried again later", "instance", in.id,
+			"orchestration", name, "version", in.view.head.Version, "attempt", in.view.attempts+1)
+	}
 	in.abandon = &abandonPlan{token: in.token, counts: true}
 	in.endCareful()
 	in.proposeAbandon()

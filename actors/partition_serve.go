@@ -26,7 +26,6 @@ type serving struct {
 	answering  answering
 	leases     leaseBook
 	alarms     alarms
-	unknown    unknownNames
 
 	timer    clock.Timer
 	timerAt  int64

@@ -31,7 +31,8 @@ func (e End) Err() error {
 // WaitOption changes one wait.
 type WaitOption func(*waiter)
 
-// WaitForStart waits also for an instance that does not exist yet. Without it such a wait ends at once.
+// WaitForStart waits also for an instance that does not exist yet: one that another caller starts, or a child or a
+// detached instance whose start is on its way. Without it such a wait ends at once.
 func WaitForStart() WaitOption { return func(w *waiter) { w.forStart = true } }
 
 // waiter waits for one instance: it registers for its end, then reads whether it has ended already, unless the engine
