@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/turnstone-dev/turnstone/internal/terminal"
 )
 
 // Exit codes.
@@ -24,14 +23,14 @@ var errInterrupted = errors.New("interrupted")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command().ExecuteContext(ctx)
+	err := escaped(command().ExecuteContext(ctx))
 	stop()
 	switch {
 	case err == nil:
 	case errors.Is(err, errInterrupted):
 		os.Exit(exitInterrupted)
 	default:
-		fmt.Fprintln(os.Stderr, "turnstone:", terminal.Lines(err.Error()))
+		fmt.Fprintln(os.Stderr, "turnstone:", err)
 		os.Exit(exitFailed)
 	}
 }
