@@ -29,7 +29,6 @@ type Engine struct {
 	residents *residency
 	holds     *holdQueue
 	clock     *clock.Watch
-	unknown   unknownNames
 	door      door
 	counts    counters
 	machines  machines
@@ -38,6 +37,7 @@ type Engine struct {
 	owned     []func() // closes what Start made, in order
 
 	unclean  atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
+	unknown  unknownNames
 	draining atomic.Bool
 	mu       struct {
 		sync.Mutex
