@@ -31,8 +31,9 @@ func TestF36_a_start_refuses_what_is_no_version(t *testing.T) {
 			}
 		}
 	}
+	_, started := w.c.StartByName(t.Context(), "i", "O", nil, client.WithRequestKey(""))
 	for where, err := range map[string]error{
-		"a start":  w.c.StartByName(t.Context(), "i", "O", nil, client.WithRequestKey("")),
+		"a start":  started,
 		"an event": w.c.RaiseEvent(t.Context(), "i", "e", nil, client.WithRequestKey("")),
 		"a cancel": w.c.Cancel(t.Context(), "i", "", client.WithRequestKey("")),
 	} {
