@@ -86,8 +86,15 @@ func about(id string, err error) error {
 	return fmt.Errorf("instance %q: %w", id, clientError(err))
 }
 
-// translated reads like the sentinel that callers know and keeps its cause.
+// translated reads like the sentinel that callers know and keeps its cause. Of a node that stops it says why, too: that
+// may be a disk that fails.
 type translated struct{ outer, cause error }
 
-func (t *translated) Error() string   { return t.outer.Error() }
+func (t *translated) Error() string {
+	if t.outer == turnstone.ErrUncertain || t.outer == turnstone.ErrStopped {
+		return t.outer.Error() + ": " + t.cause.Error()
+	}
+	return t.outer.Error()
+}
+
 func (t *translated) Unwrap() []error { return []error{t.outer, t.cause} }

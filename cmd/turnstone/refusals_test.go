@@ -283,3 +283,26 @@ func TestInterruptedHidesNoFailure(t *testing.T) {
 		t.Errorf("after the signal success became %v", got)
 	}
 }
+
+// TestF23_the_command_exits_with_70_when_the_store_fails breaks the store of a demo that runs, and of one that begins.
+func TestF23_the_command_exits_with_70_when_the_store_fails(t *testing.T) {
+	tree, dir := smallTree(t), t.TempDir()
+	store := filepath.Join(dir, "store")
+	args := []string{"demo", "--dir", tree, "--store", store, "--report", filepath.Join(dir, "r.json"), "--progress", "10ms", "--slots=1"}
+	p := beginWith(t, slow, "TURNSTONE_FAILPOINT=catalogue.measure=sleep(500ms)", args...)
+	p.until("progress", func(l string) bool { return progressLine.MatchString(l) })
+	must(t, os.MkdirAll(filepath.Join(store, "witness.new", "in the way"), 0o755))
+	for _, when := range []string{"while it ran", "while it opened"} {
+		if when == "while it opened" {
+			p = begin(t, plain, args...)
+		}
+		out, code := p.end()
+		errs := p.errors.String()
+		if code != exitStore || !strings.Contains(errs, "the store has failed: create "+store+"/witness.new") {
+			t.Errorf("%s: exit code %d\n%s%s", when, code, out, errs)
+		}
+	}
+	must(t, os.RemoveAll(filepath.Join(store, "witness.new")))
+	mustRun(t, args...)
+	sound(t, store)
+}

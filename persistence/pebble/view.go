@@ -201,7 +201,10 @@ func (s *Store) read(p persistence.Partition, read func(persistence.Reader) erro
 			err = cerr
 		}
 	}()
-	r := &reader{p: p, partitions: len(s.machines), from: snapshot, stats: &s.stats, failed: s.readFailed}
+	r := &reader{p: p, partitions: len(s.machines), from: snapshot, stats: &s.stats}
+	if !s.o.ReadOnly {
+		r.failed = s.readFailed
+	}
 	row, err := r.partition()
 	if err != nil {
 		return 0, err
