@@ -193,6 +193,31 @@ func (n *Node) Err() error {
 	return nil
 }
 
+// Backup writes a copy of the store, as it is at one moment, into a directory, while the node runs. The directory must be
+// empty or missing, and not in the store; pebble.ErrNotEmpty otherwise. All that was acknowledged before the call is in
+// the copy. The whole copy is verified before Backup returns nil; that takes as long as [Verify] on it. When it fails or
+// ctx ends, what it made is removed, and the node goes on. After a crash in the middle the directory is refused with
+// pebble.ErrUnfinished.
+//
+// A backup is a clone: a store of its own, which opens by itself, with the same store id and a new node id. What was
+// running in it runs again from there: its activities, timers and retries do, with the same idempotency keys. Run one or
+// the other, not both, unless the world outside may see everything twice. Tables are linked if the directory is on the
+// same file system; put a backup on another disk to be safe from the loss of one.
+func (n *Node) Backup(ctx context.Context, dir string) error {
+	if dir == "" {
+		return errNoDirectory
+	}
+	return stoppedStore(n.store.Backup(ctx, dir))
+}
+
+// stoppedStore says of an error of the store that the node has stopped, if that is what it says.
+func stoppedStore(err error) error {
+	if errors.Is(err, persistence.ErrStopped) || errors.Is(err, pebble.ErrFailed) {
+		return fmt.Errorf("node: %w: %w", turnstone.ErrStopped, err)
+	}
+	return err
+}
+
 // Shutdown ends the node: nothing new is begun, activities are told to stop, what runs is waited for until the
 // configured drain has passed or ctx ends, and the store is closed so that the next start knows that this one ended
 // cleanly. What was not finished is resumed at the next start. A second call waits for the first and returns the same.

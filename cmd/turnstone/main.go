@@ -54,6 +54,6 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(demoCommand(), listCommand(), inspectCommand(), verifyCommand())
+	root.AddCommand(demoCommand(), listCommand(), inspectCommand(), verifyCommand(), backupCommand())
 	return root
 }

@@ -44,6 +44,9 @@ type Options struct {
 	Log func(format string, args ...any)
 	// Tuning has no influence on results.
 	Tuning Tuning
+
+	// unfinished opens a backup that is being made.
+	unfinished bool
 }
 
 // Tuning bounds the store's use of memory and goroutines; the zero value of each field means its default.
