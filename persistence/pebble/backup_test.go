@@ -41,7 +41,7 @@ func (b *backupRig) fill(to int) {
 	b.t.Helper()
 	for i := to - 30; i < to; i++ {
 		id := fmt.Sprint("i", i)
-		b.ok(b.s.PartitionOf(id), &persistence.StartInstance{ID: id, Name: "o", Input: []byte(id), RequestKey: "k"})
+		b.ok(b.s.PartitionOf(id), &persistence.StartInstance{ID: id, Name: "o", Input: []byte(id)})
 	}
 }
 
