@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strings"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -61,6 +62,8 @@ func (s *Store) checkpoint(db string) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
+		case runtime.Error:
+			panic(r)
 		case error:
 			err = r
 		default:
@@ -71,6 +74,9 @@ func (s *Store) checkpoint(db string) (err error) {
 	case <-s.stopped:
 		return s.Cause()
 	default:
+	}
+	if err := s.latch.cause(); err != nil {
+		return err
 	}
 	return s.db.Checkpoint(db, pdb.WithFlushedWAL())
 }

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -137,6 +138,30 @@ func failClosing(r *failingReport, dir string) {
 	r.named("Close", err, "create", ".sst", syscall.EMFILE)
 	r.named("Cause", s.Cause(), "create", ".sst", syscall.EMFILE)
 	refusedAgain(r, dir, "create", ".sst", syscall.EMFILE)
+}
+
+// TestF23_a_failed_store_asks_the_database_nothing takes the database away from a store that has failed.
+func TestF23_a_failed_store_asks_the_database_nothing(t *testing.T) {
+	s, err := Open(Options{Dir: "store", FS: vfs.NewMem(), Partitions: 1, Manual: true})
+	must(t, err)
+	db := s.db
+	s.latch.trip("write", "store/db/1.log", syscall.EIO)
+	s.db = nil
+	if !s.MayExist("a") {
+		t.Error("it claims to know")
+	}
+	_, err = s.read(0, func(persistence.Reader) error { t.Error("it reads"); return nil })
+	for what, err := range map[string]error{
+		"a read": err, "a backup": s.Backup(context.Background(), "backup"), "close": s.Close(),
+	} {
+		var f *Failure
+		if !errors.Is(err, ErrFailed) || !errors.As(err, &f) || f.Path != "store/db/1.log" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	s.db = db
+	s.latch.simulated.Store(true)
+	must(t, s.Drop())
 }
 
 // failEachStep fails each operation of an open in turn, in a store of its own.

@@ -113,6 +113,9 @@ func (s *Store) MayExist(id string) bool {
 		return true
 	default:
 	}
+	if !s.latch.clear() {
+		return true
+	}
 	p := s.PartitionOf(id)
 	key := appendName(make([]byte, 0, 64), p, id)
 	if s.machines[p].known.absent(key) {

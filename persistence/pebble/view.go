@@ -195,8 +195,14 @@ func (s *Store) read(p persistence.Partition, read func(persistence.Reader) erro
 	if int(p) >= len(s.machines) {
 		return 0, fmt.Errorf("partition %d does not exist: the store has %d", p, len(s.machines))
 	}
+	if err := s.latch.cause(); err != nil {
+		return 0, fmt.Errorf("%w: %w", persistence.ErrStopped, err)
+	}
 	snapshot := s.db.NewSnapshot()
 	defer func() {
+		if s.latch.parks() {
+			return // Pebble may never answer any more, and who reads must be
+		}
 		if cerr := snapshot.Close(); err == nil {
 			err = cerr
 		}
