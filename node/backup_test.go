@@ -19,14 +19,11 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
-// load starts instances until stop is closed, and says how many were acknowledged.
-func load(ctx context.Context, n *node.Node, name string, stop <-chan struct{}, acknowledged *atomic.Int64) error {
-	for i := 0; ; i++ {
-		select {
-		case <-stop:
-			return nil
-		default:
-		}
+// load runs an instance for each turn that it is given, one after the other, and says how many were acknowledged.
+func load(ctx context.Context, n *node.Node, name string, turns <-chan struct{}, acknowledged *atomic.Int64) error {
+	i := -1
+	for range turns {
+		i++
 		r, err := client.Start(ctx, n.Client(), twice, fmt.Sprint(name, i), i)
 		if err == nil {
 			acknowledged.Store(int64(i + 1))
@@ -36,31 +33,39 @@ func load(ctx context.Context, n *node.Node, name string, stop <-chan struct{}, 
 			return err
 		}
 	}
+	return nil
 }
 
-// TestF24_backups_of_a_node_under_load makes 20 backups of a node that works. Each is sound, has what was acknowledged
+// TestF24_backups_of_a_node_under_load makes 20 backups, or 5 with -short, of a node that works. Each is sound, has what was acknowledged
 // before it, and runs on by itself.
 func TestF24_backups_of_a_node_under_load(t *testing.T) {
 	base := t.TempDir()
 	n := open(t, config(t, filepath.Join(base, "store")))
 	ctx := deadline(t)
-	const loaders = 2
+	const loaders, each = 2, 60 // instances while a backup is made
 	var counts [loaders]atomic.Int64
 	var running sync.WaitGroup
-	stop := make(chan struct{})
+	turns := make(chan struct{}, 2*loaders*each)
 	for i := range loaders {
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			if err := load(ctx, n, string(rune('a'+i)), stop, &counts[i]); err != nil {
+			if err := load(ctx, n, string(rune('a'+i)), turns, &counts[i]); err != nil {
 				t.Error(err)
 			}
 		}()
 	}
-	for i := range 20 {
+	backups := 20
+	if testing.Short() {
+		backups = 5
+	}
+	for i := range backups {
 		var before [loaders]int64
 		for j := range counts {
 			before[j] = counts[j].Load()
+		}
+		for len(turns) < loaders*each { // only this goroutine adds
+			turns <- struct{}{}
 		}
 		dir := filepath.Join(base, fmt.Sprint("backup", i))
 		if err := n.Backup(ctx, dir); err != nil {
@@ -84,11 +89,11 @@ func TestF24_backups_of_a_node_under_load(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if i == 10 {
+		if i == backups/2 {
 			runsOn(t, dir)
 		}
 	}
-	close(stop)
+	close(turns)
 	running.Wait()
 	if err := n.Shutdown(ctx); err != nil {
 		t.Fatal(err)
@@ -177,7 +182,13 @@ func backUpForEver(t *testing.T, base string) {
 	ctx := deadline(t)
 	var count atomic.Int64
 	name := fmt.Sprint("p", os.Getpid(), ".")
-	go func() { _ = load(ctx, n, name, nil, &count) }()
+	turns := make(chan struct{})
+	go func() { _ = load(ctx, n, name, turns, &count) }()
+	go func() {
+		for {
+			turns <- struct{}{}
+		}
+	}()
 	fmt.Print("!")
 	for i := 0; ; i++ {
 		if err := n.Backup(ctx, filepath.Join(base, fmt.Sprint("backup", i))); err != nil {
