@@ -29,6 +29,9 @@ var (
 	ErrUncertain = errors.New("uncertain: the node stopped before the outcome was durable")
 	// ErrStopped: the node no longer serves. Nothing was written; a wait or a question was not answered.
 	ErrStopped = errors.New("the node has stopped")
+	// ErrDamaged: what is stored of the instance is damaged; the error names what. Nothing is done with the instance. Verify
+	// the store, and restore it from a backup.
+	ErrDamaged = errors.New("damaged")
 	// ErrInvalidInput: an id, a name, a value, a handler or a configuration is not acceptable; the error says what is
 	// wrong with which.
 	ErrInvalidInput = errors.New("invalid input")

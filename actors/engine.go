@@ -32,6 +32,7 @@ type Engine struct {
 	door      door
 	counts    counters
 	machines  machines
+	damaged   damaged
 	turnsRun  CodeRunner
 	workRun   CodeRunner
 	owned     []func() // closes what Start made, in order

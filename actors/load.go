@@ -21,6 +21,7 @@ type loadMsg struct {
 
 	view view
 	full bool // the page has as many rows as it may have
+	rows int  // how many inbox rows were read
 	err  error
 }
 
@@ -51,8 +52,16 @@ func (in *instance) loadInbox() {
 	})
 }
 
-// read fills in the view. An unreadable history is part of the answer; an unreadable head is an error.
+// read fills in the view. An unreadable history is part of the answer; an unreadable head is an error, and so is what
+// does not agree with it.
 func (m *loadMsg) read(r persistence.Reader, id string) error {
+	if err := m.readView(r, id); err != nil {
+		return fmt.Errorf("execution %d: %w", m.view.head.Execution, err)
+	}
+	return nil
+}
+
+func (m *loadMsg) readView(r persistence.Reader, id string) error {
 	v := &m.view
 	v.known = true
 	iid, ok, err := r.Resolve(id)
@@ -82,6 +91,9 @@ func (m *loadMsg) read(r persistence.Reader, id string) error {
 	} else {
 		v.read = v.head.NextSeq - 1
 	}
+	if err := m.checkCounts(); err != nil {
+		return err
+	}
 	if v.head.Turn == 0 {
 		start, ok, err := r.Start(iid, v.head.Execution)
 		if err == nil && !ok {
@@ -91,8 +103,12 @@ func (m *loadMsg) read(r persistence.Reader, id string) error {
 		v.start = &start
 		return err
 	}
-	v.segments, v.unreadable = readSegments(r, iid, v.head.Execution)
-	return nil
+	var check persistence.HistoryCheck
+	v.segments, v.unreadable, err = readSegments(r, iid, v.head.Execution, &check)
+	if err == nil && v.unreadable == nil {
+		err = check.End(&v.head)
+	}
+	return err
 }
 
 // readInbox reads a page of inbox rows into the view.
@@ -102,6 +118,7 @@ func (m *loadMsg) readInbox(r persistence.Reader, iid persistence.Incarnation, a
 		return err
 	}
 	v := &m.view
+	m.rows = len(page.Items)
 	for _, item := range page.Items {
 		decoded, err := decodeItem(item)
 		if err != nil {
@@ -143,21 +160,22 @@ func childExists(item persistence.InboxItem) *turnpb.Message {
 	}
 }
 
-// readSegments reads a history: a part with a header begins a turn, one without continues it.
-func readSegments(r persistence.Reader, iid persistence.Incarnation, execution uint64) ([]replay.Segment, error) {
-	var segments []replay.Segment
+// readSegments reads a history: a part with a header begins a turn, one without continues it. unreadable is of a part
+// that is there and cannot be read; damage, of one that is not there.
+func readSegments(
+	r persistence.Reader, iid persistence.Incarnation, execution uint64, check *persistence.HistoryCheck,
+) (segments []replay.Segment, unreadable, damage error) {
 	var bad error
 	err := r.Parts(iid, execution, 1, func(p persistence.StoredPart) bool {
+		if damage = check.Part(&p); damage != nil {
+			return false
+		}
 		var list turnpb.EventList
 		if bad = proto.Unmarshal(p.Events, &list); bad != nil {
 			bad = fmt.Errorf("events from %d on: %w", p.FirstEvent, bad)
 			return false
 		}
 		if p.Header == nil {
-			if len(segments) == 0 {
-				bad = errors.New("the first part has no header")
-				return false
-			}
 			last := &segments[len(segments)-1]
 			last.Events = append(last.Events, list.Events...)
 			return true
@@ -171,9 +189,9 @@ func readSegments(r persistence.Reader, iid persistence.Incarnation, execution u
 		return true
 	})
 	if err = errors.Join(err, bad); err != nil {
-		return nil, err
+		return nil, err, nil
 	}
-	return segments, nil
+	return segments, nil, damage
 }
 
 // loaded takes the answer of a read.
@@ -231,7 +249,7 @@ func (in *instance) loadFailed(err error) {
 	case errors.Is(err, persistence.ErrStopped): // what is held has not been proposed
 		err = fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
 	case errors.Is(err, persistence.ErrCorrupt):
-		in.e.cfg.Logger.Error("an instance cannot be loaded", "instance", in.id, "error", err)
+		in.logDamage(err)
 	default:
 		if in.loadFailures == 0 {
 			in.e.cfg.Logger.Error("an instance cannot be loaded now; it is tried again", "instance", in.id, "error", err)

@@ -75,9 +75,11 @@ type tape struct {
 	damaged   string        // reads of this instance's history fail
 	failing   int           // so many loads to come fail
 	slow      time.Duration // how long the answer of a load takes
-	held      atomic.Bool
-	kick      chan struct{}
-	done      chan struct{}
+	// spoil changes what a reader gives; nil leaves it as it is.
+	spoil func(persistence.Reader) persistence.Reader
+	held  atomic.Bool
+	kick  chan struct{}
+	done  chan struct{}
 }
 
 func newTape(disk *persistencetest.Disk) *tape {
@@ -123,7 +125,7 @@ func (j *tape) View(p persistence.Partition, read func(persistence.Reader) error
 // Load implements persistence.Journal.
 func (j *tape) Load(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
 	j.mu.Lock()
-	damaged, slow, fails := j.damaged, j.slow, j.failing > 0
+	damaged, spoil, slow, fails := j.damaged, j.spoil, j.slow, j.failing > 0
 	if fails {
 		j.failing--
 	}
@@ -136,7 +138,12 @@ func (j *tape) Load(p persistence.Partition, read func(persistence.Reader) error
 	if slow > 0 {
 		answer = func(err error) { time.AfterFunc(slow, func() { done(err) }) }
 	}
-	j.Memory.Load(p, func(r persistence.Reader) error { return read(damagedReader{r, damaged}) }, answer)
+	j.Memory.Load(p, func(r persistence.Reader) error {
+		if spoil != nil {
+			r = spoil(r)
+		}
+		return read(damagedReader{r, damaged})
+	}, answer)
 }
 
 // failLoads makes the next loads fail.
@@ -260,7 +267,9 @@ func (w *world) open() {
 	w.journal = newTape(w.disk)
 	cfg := w.cfg
 	cfg.Journal, cfg.Node, cfg.Process = w.journal, "node-1", fmt.Sprintf("process-%d", w.process)
-	cfg.Logger = silent()
+	if cfg.Logger == nil {
+		cfg.Logger = silent()
+	}
 	var ready error = errors.New("not ready")
 	w.e = Start(cfg, func(err error) { ready = err })
 	synctest.Wait()
@@ -411,8 +420,9 @@ func (w *world) read(id string, f func(r persistence.Reader, iid persistence.Inc
 func (w *world) history(id string, execution uint64) (segments []replay.Segment) {
 	w.t.Helper()
 	w.read(id, func(r persistence.Reader, iid persistence.Incarnation) (err error) {
-		segments, err = readSegments(r, iid, execution)
-		return err
+		var unreadable, damage error
+		segments, unreadable, damage = readSegments(r, iid, execution, &persistence.HistoryCheck{})
+		return errors.Join(unreadable, damage)
 	})
 	return segments
 }

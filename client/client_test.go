@@ -329,6 +329,49 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// holes is a journal that loses parts of histories.
+type holes struct {
+	client.Journal
+	lost func(p persistence.StoredPart) bool
+}
+
+func (j holes) View(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+	j.Journal.View(p, func(r persistence.Reader) error { return read(holesReader{r, j.lost}) }, done)
+}
+
+type holesReader struct {
+	persistence.Reader
+	lost func(p persistence.StoredPart) bool
+}
+
+func (r holesReader) Parts(iid persistence.Incarnation, execution, from uint64, yield func(persistence.StoredPart) bool) error {
+	return r.Reader.Parts(iid, execution, from, func(p persistence.StoredPart) bool { return r.lost(p) || yield(p) })
+}
+
+// TestF20_a_history_with_a_hole_is_an_error_for_readers loses each turn of an instance with two executions.
+func TestF20_a_history_with_a_hole_is_an_error_for_readers(t *testing.T) {
+	w, ctx := newWorld(t, 1, client.Options{}), context.Background()
+	w.start("i")
+	w.turn("i", persistence.OutcomeContinued, started(), continued())
+	for range 3 {
+		w.turn("i", persistence.OutcomeRunning, started())
+	}
+	for turn := range uint64(4) {
+		lost := func(p persistence.StoredPart) bool {
+			return p.Execution == 2 && p.Turn == turn || turn == 0 && p.Execution == 1
+		}
+		r := client.NewReader(holes{w.journal, lost}, nil)
+		execution := min(turn+1, 2)
+		if _, err := r.History(ctx, "i", execution); !errors.Is(err, turnstone.ErrDamaged) || !errors.Is(err, persistence.ErrCorrupt) ||
+			!strings.Contains(err.Error(), fmt.Sprintf("execution %d: ", execution)) {
+			t.Errorf("without turn %d: %v", turn, err)
+		}
+		if _, err := r.Executions(ctx, "i"); (err != nil) != (turn == 0) || err != nil && !errors.Is(err, turnstone.ErrDamaged) {
+			t.Errorf("executions, without turn %d: %v", turn, err)
+		}
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 func TestList(t *testing.T) {

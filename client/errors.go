@@ -54,6 +54,7 @@ var sentinels = []struct{ inner, outer error }{
 	{persistence.ErrStopped, turnstone.ErrStopped},
 	{persistence.ErrBusy, turnstone.ErrBusy},
 	{persistence.ErrNotLeader, turnstone.ErrBusy},
+	{persistence.ErrCorrupt, turnstone.ErrDamaged},
 }
 
 // clientError turns an error of the rooms below into one that callers can name.
@@ -86,8 +87,16 @@ func about(id string, err error) error {
 	return fmt.Errorf("instance %q: %w", id, clientError(err))
 }
 
-// translated reads like the sentinel that callers know and keeps its cause.
+// translated reads like the sentinel that callers know and keeps its cause. Of a node that stops, and of damage, it says
+// more: which disk fails, and what is damaged.
 type translated struct{ outer, cause error }
 
-func (t *translated) Error() string   { return t.outer.Error() }
+func (t *translated) Error() string {
+	switch t.outer {
+	case turnstone.ErrUncertain, turnstone.ErrStopped, turnstone.ErrDamaged:
+		return t.outer.Error() + ": " + t.cause.Error()
+	}
+	return t.outer.Error()
+}
+
 func (t *translated) Unwrap() []error { return []error{t.outer, t.cause} }

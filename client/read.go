@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -158,12 +159,7 @@ func (c *reads) History(id string, execution uint64, done func([]Turn, error)) {
 		if n == 0 {
 			n = head.Execution
 		}
-		var parts []persistence.StoredPart
-		err = r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
-			parts = append(parts, p)
-			return true
-		})
-		return parts, err
+		return partsOf(r, &head, n)
 	}, func(parts []persistence.StoredPart, err error) {
 		if err != nil {
 			done(nil, err)
@@ -173,6 +169,31 @@ func (c *reads) History(id string, execution uint64, done func([]Turn, error)) {
 		done(turns, about(id, err))
 	})
 }
+
+// partsOf reads the stored parts of an execution. One that is not whole is an error, never a shorter history.
+func partsOf(r persistence.Reader, head *persistence.Head, n uint64) (parts []persistence.StoredPart, err error) {
+	var check persistence.HistoryCheck
+	var damage error
+	err = r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
+		parts = append(parts, p)
+		damage = check.Part(&p)
+		return damage == nil
+	})
+	switch {
+	case err != nil || damage != nil:
+		err = errors.Join(err, damage)
+	case n == head.Execution:
+		err = check.End(head)
+	case n >= head.FirstExecution && n < head.Execution && len(parts) == 0:
+		err = errMissing
+	}
+	if err != nil {
+		return nil, fmt.Errorf("execution %d: %w", n, err)
+	}
+	return parts, nil
+}
+
+var errMissing = fmt.Errorf("%w: it has no turn, and another execution follows it", persistence.ErrCorrupt)
 
 // Executions lists the executions of an instance, ascending. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *reads) Executions(id string, done func([]Execution, error)) {
@@ -203,6 +224,9 @@ func executionOf(r persistence.Reader, head persistence.Head, n uint64) (Executi
 		header = p.Header
 		return false
 	})
+	if err == nil && header == nil && n >= head.FirstExecution && n < head.Execution {
+		err = fmt.Errorf("execution %d: %w", n, errMissing)
+	}
 	if err != nil || header == nil {
 		return e, err
 	}

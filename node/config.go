@@ -66,6 +66,16 @@ type Config struct {
 	// ResidentBytes bounds the memory of instances that stay in memory between their turns. 0 means 128 MiB; negative
 	// means that none stays, and each turn replays its history.
 	ResidentBytes int64
+	// MemTableBytes is how much is written before it goes into a table: so much memory is taken, and so much log is on
+	// disk. A store begins with 256 KiB and doubles that up to this as it is written to; a batch that is being written
+	// out may double both. 0 means 32 MiB; at least 1 MiB, at most 1 GiB. Smaller takes less disk and memory, and more
+	// work.
+	MemTableBytes int64
+	// LogAheadBytes is the most disk that is allocated of a log ahead of what is written. It begins with 256 KiB and
+	// doubles. 0 means 4 MiB; negative means none: less disk, slower commits.
+	LogAheadBytes int64
+	// CacheBytes bounds the cache of what is read from tables; it grows as they are read. 0 means 64 MiB; at least 1 MiB.
+	CacheBytes int64
 	// InstancesMax bounds how many instances are active at once; beyond it requests are answered with
 	// turnstone.ErrBusy. 0 means 200,000.
 	InstancesMax int
@@ -112,6 +122,9 @@ func (c Config) Validate() error {
 	if most := cmp.Or(c.BackoffMax, backoffMaxDefault); c.BackoffBase > most {
 		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, most)
 	}
+	if err := c.validateSizes(); err != nil {
+		return err
+	}
 	if c.InstancesMax < 0 {
 		return invalid("Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
 	}
@@ -124,6 +137,22 @@ func (c Config) Validate() error {
 		}
 	}
 	return c.validateBuffers()
+}
+
+// The bounds of what the store may take. A batch of half a memtable or more is written out by itself.
+const (
+	storeBytesMin    = 1 << 20
+	memTableBytesMax = 1 << 30
+)
+
+func (c Config) validateSizes() error {
+	if n := c.MemTableBytes; n != 0 && (n < storeBytesMin || n > memTableBytesMax) {
+		return invalid("Config.MemTableBytes is %d; 1 MiB to 1 GiB are possible", n)
+	}
+	if n := c.CacheBytes; n != 0 && n < storeBytesMin {
+		return invalid("Config.CacheBytes is %d; it must be at least 1 MiB", n)
+	}
+	return nil
 }
 
 // invalid is a refusal of what the caller gave: a field of a Config or Runtime, or an argument.

@@ -8,6 +8,7 @@
 //   - A node that [Open] returned serves: its epochs are durable and what was pending is with its dispatchers.
 //   - After [Node.Shutdown] or [Node.Kill] has returned, no goroutine of the node runs, except code of the author's that
 //     does not return, and the directory can be opened again.
+//   - A store that fails ends the node, never the process: [Node.Err] says what failed. Its directory stays locked.
 //   - The node's id is stable across restarts; its process id is never used twice.
 //
 // Start reading at [Open].

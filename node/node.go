@@ -37,7 +37,8 @@ type Node struct {
 // process has open is refused at once.
 //
 // A wrong Config is refused with turnstone.ErrInvalidInput. What is wrong with the directory is one of the errors of
-// persistence/pebble, such as pebble.ErrNotStore or pebble.ErrPartitions.
+// persistence/pebble, such as pebble.ErrNotStore or pebble.ErrPartitions. A disk that fails is pebble.ErrFailed: see
+// [Node.Err].
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -50,6 +51,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		Dir: cfg.Dir, Partitions: cfg.Partitions,
 		Log: func(format string, args ...any) {
 			cfg.Logger.Info(fmt.Sprintf(format, args...), "target", "turnstone::store")
+		},
+		OnFatal: func(op, path string, err error) {
+			cfg.Logger.Error("the store has failed; the node stops", "target", "turnstone::store",
+				"operation", op, "path", path, "error", err)
+		},
+		Tuning: pebble.Tuning{
+			MemTableBytes: uint64(cfg.MemTableBytes), LogAheadBytes: cfg.LogAheadBytes, BlockCacheBytes: cfg.CacheBytes,
 		},
 	})
 	if err != nil {
@@ -167,8 +175,48 @@ func (n *Node) Engine() *actors.Engine { return n.engine }
 // Store is the node's store, for tools that count what it does.
 func (n *Node) Store() *pebble.Store { return n.store }
 
-// Stopped is closed when the node has stopped serving: by a shutdown, or because a write failed.
+// Stopped is closed when the node has stopped serving: by a shutdown, or because the store has failed. [Node.Err] tells
+// which.
 func (n *Node) Stopped() <-chan struct{} { return n.store.Stopped() }
+
+// Err is nil while the node serves, and after a shutdown. When a write or a read of the store has failed, as on a full
+// disk, it is that failure: it wraps pebble.ErrFailed and a pebble.Failure with the operation and the path.
+//
+// A node whose store has failed answers every request with turnstone.ErrStopped or, if the request was under way,
+// turnstone.ErrUncertain; both wrap the failure. The process goes on. Call Shutdown, which returns the failure, too. What
+// was being written may be on the disk or not, so the directory stays locked until the process ends: to go on, mend the
+// disk, end this process, and start another one.
+func (n *Node) Err() error {
+	if cause := n.store.Cause(); errors.Is(cause, pebble.ErrFailed) {
+		return fmt.Errorf("node: %w", cause)
+	}
+	return nil
+}
+
+// Backup writes a copy of the store, as it is at one moment, into a directory, while the node runs. The directory must be
+// empty or missing, and not in the store; pebble.ErrNotEmpty otherwise. All that was acknowledged before the call is in
+// the copy. The whole copy is verified before Backup returns nil; that takes as long as [Verify] on it. When it fails or
+// ctx ends, what it made is removed, and the node goes on. After a crash in the middle the directory is refused with
+// pebble.ErrUnfinished.
+//
+// A backup is a clone: a store of its own, which opens by itself, with the same store id and a new node id. What was
+// running in it runs again from there: its activities, timers and retries do, with the same idempotency keys. Run one or
+// the other, not both, unless the world outside may see everything twice. Tables are linked if the directory is on the
+// same file system; put a backup on another disk to be safe from the loss of one.
+func (n *Node) Backup(ctx context.Context, dir string) error {
+	if dir == "" {
+		return errNoDirectory
+	}
+	return stoppedStore(n.store.Backup(ctx, dir))
+}
+
+// stoppedStore says of an error of the store that the node has stopped, if that is what it says.
+func stoppedStore(err error) error {
+	if errors.Is(err, persistence.ErrStopped) || errors.Is(err, pebble.ErrFailed) {
+		return fmt.Errorf("node: %w: %w", turnstone.ErrStopped, err)
+	}
+	return err
+}
 
 // Shutdown ends the node: nothing new is begun, activities are told to stop, what runs is waited for until the
 // configured drain has passed or ctx ends, and the store is closed so that the next start knows that this one ended

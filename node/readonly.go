@@ -49,6 +49,15 @@ func (r *ReadOnly) Info() persistence.StoreInfo { return r.store.Info() }
 // Close closes the store.
 func (r *ReadOnly) Close() error { return r.store.Close() }
 
+// Backup copies a store that no process has open into a directory, as [Node.Backup] copies one that runs. It changes
+// nothing in the store.
+func Backup(ctx context.Context, store, dir string) error {
+	if store == "" || dir == "" {
+		return errNoDirectory
+	}
+	return pebble.Backup(ctx, pebble.Options{Dir: store}, dir)
+}
+
 // Verification is what [Verify] found.
 type Verification struct {
 	// Damages has a line for each place that is damaged, naming it; none if the store is sound.

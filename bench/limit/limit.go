@@ -72,7 +72,7 @@ func Run(dir string, n, inFlight int, rows Rows) (Result, error) {
 	}
 	defer os.RemoveAll(store)
 	db, err := pebble.Open(store, &pebble.Options{
-		MemTableSize: 64 << 20, MemTableStopWritesThreshold: 4, FormatMajorVersion: pebble.FormatNewest,
+		MemTableSize: 64 << 20, MemTableStopWritesThreshold: 4, FormatMajorVersion: 24, // as the store has
 		Logger: quiet{},
 	})
 	if err != nil {

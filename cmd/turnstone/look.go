@@ -141,6 +141,21 @@ func verifyCommand() *cobra.Command {
 	}
 }
 
+func backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup STORE DIR",
+		Short: "copy a store that is not open into an empty or new directory, and verify the copy",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := interrupted(c.Context(), node.Backup(c.Context(), args[0], args[1])); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is a copy of %s, and sound. Run one of them, not both.\n", args[1], args[0])
+			return err
+		},
+	}
+}
+
 // reading opens a store for reading only and closes it afterwards.
 func reading(ctx context.Context, dir string, f func(*client.Reader) error) error {
 	n, err := node.OpenReadOnly(ctx, dir)

@@ -10,11 +10,14 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
 // Exit codes.
 const (
 	exitFailed      = 1
+	exitStore       = 70 // the disk under a store has failed
 	exitInterrupted = 130
 )
 
@@ -31,8 +34,17 @@ func main() {
 		os.Exit(exitInterrupted)
 	default:
 		fmt.Fprintln(os.Stderr, "turnstone:", err)
-		os.Exit(exitFailed)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode tells a failure of the disk from others: the store itself is as it was, and a supervisor may start the same
+// command again when the disk is mended.
+func exitCode(err error) int {
+	if errors.Is(err, pebble.ErrFailed) {
+		return exitStore
+	}
+	return exitFailed
 }
 
 func command() *cobra.Command {
@@ -42,6 +54,6 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(demoCommand(), listCommand(), inspectCommand(), verifyCommand())
+	root.AddCommand(demoCommand(), listCommand(), inspectCommand(), verifyCommand(), backupCommand())
 	return root
 }

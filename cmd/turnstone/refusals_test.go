@@ -284,3 +284,65 @@ func TestInterruptedHidesNoFailure(t *testing.T) {
 		t.Errorf("after the signal success became %v", got)
 	}
 }
+
+// TestF23_the_command_exits_with_70_when_the_store_fails breaks the store of a demo that runs, and of one that begins.
+func TestF23_the_command_exits_with_70_when_the_store_fails(t *testing.T) {
+	tree, dir := smallTree(t), t.TempDir()
+	store := filepath.Join(dir, "store")
+	args := []string{"demo", "--dir", tree, "--store", store, "--report", filepath.Join(dir, "r.json"), "--progress", "10ms", "--slots=1"}
+	p := beginWith(t, slow, "TURNSTONE_FAILPOINT=catalogue.measure=sleep(500ms)", args...)
+	p.until("progress", func(l string) bool { return progressLine.MatchString(l) })
+	must(t, os.MkdirAll(filepath.Join(store, "witness.new", "in the way"), 0o755))
+	for _, when := range []string{"while it ran", "while it opened"} {
+		if when == "while it opened" {
+			p = begin(t, plain, args...)
+		}
+		out, code := p.end()
+		errs := p.errors.String()
+		if code != exitStore || !strings.Contains(errs, "the store has failed: create "+store+"/witness.new") {
+			t.Errorf("%s: exit code %d\n%s%s", when, code, out, errs)
+		}
+	}
+	must(t, os.RemoveAll(filepath.Join(store, "witness.new")))
+	mustRun(t, args...)
+	sound(t, store)
+}
+
+// TestF24_backup_of_a_closed_store copies the store of a demo that was killed, and the copy resumes. A copy that was
+// killed is refused, and so are a store that is in use and a directory that is not empty.
+func TestF24_backup_of_a_closed_store(t *testing.T) {
+	tree, dir := smallTree(t), t.TempDir()
+	store, report := filepath.Join(dir, "store"), filepath.Join(dir, "r.json")
+	endAt(t, slow, "turn.afterSync", 10, "demo", "--dir", tree, "--store", store, "--report", report)
+	for _, point := range []string{"backup.copied", "backup.witnessed", "backup.verified"} {
+		cut := filepath.Join(dir, point)
+		endAt(t, slow, point, 1, "backup", store, cut)
+		for _, args := range [][]string{
+			{"verify", cut}, {"list", cut}, {"backup", cut, cut + "2"}, {"backup", store, cut},
+			{"demo", "--dir", tree, "--store", cut, "--report", report},
+		} {
+			if out, errs, code := runIn(t, dir, args...); code != exitFailed || !strings.Contains(errs, "a backup that was not finished") {
+				t.Errorf("%v: exit code %d\n%s%s", args, code, out, errs)
+			}
+		}
+	}
+	copied := filepath.Join(dir, "copy")
+	if out := mustRun(t, "backup", store, copied); out != copied+" is a copy of "+store+", and sound. Run one of them, not both.\n" {
+		t.Errorf("it says %q", out)
+	}
+	sound(t, copied)
+	if out, errs, code := runIn(t, dir, "backup", store, copied); code != exitFailed || !strings.Contains(errs, "not an empty directory") {
+		t.Errorf("into a store: exit code %d\n%s%s", code, out, errs)
+	}
+	for _, place := range []string{copied, store} {
+		if out := mustRun(t, "demo", "--dir", tree, "--store", place, "--report", report); !strings.Contains(out, "resuming") {
+			t.Errorf("%s does not resume:\n%s", place, out)
+		}
+		sound(t, place)
+	}
+	inNode(t, store, func(context.Context, *client.Client) {
+		if out, errs, code := runIn(t, dir, "backup", store, filepath.Join(dir, "busy")); code != exitFailed || !strings.Contains(errs, "in use") {
+			t.Errorf("of a store in use: exit code %d\n%s%s", code, out, errs)
+		}
+	})
+}

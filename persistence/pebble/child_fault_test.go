@@ -41,11 +41,17 @@ func report(r any) {
 // runChild runs this very test in a child with a batch, and reads its report.
 func runChild(t *testing.T, batch, r any) {
 	t.Helper()
+	runChildOf(t, t.Name(), batch, r)
+}
+
+// runChildOf runs a test in a child.
+func runChildOf(t *testing.T, test string, batch, r any) {
+	t.Helper()
 	spec, err := json.Marshal(batch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=5m")
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), childVar+"="+string(spec))
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -3,16 +3,18 @@
 //
 // It owns a store directory: DIR/db is Pebble's, DIR/witness is ours. DIR/creating and DIR/creating.lock are there
 // while the store is made; a crash may leave them, and the next open for writing goes on from there. Nothing is ever
-// written outside DIR. It must not know what a message or an event means (only [Verify] decodes events, to compare rows
+// written outside DIR, except a backup where it is asked for. It must not know what a message or an event means (only [Verify] decodes events, to compare rows
 // with history), what time it is (commands carry their time), or who reads.
 //
 // Invariants:
 //   - Apply is a pure function of (state, proposal). It iterates only inside one instance, and only when a counter of
 //     its head says that there is something.
 //   - One driver applies; one releaser calls back. Nothing is released before its batch is synced and the latch is clear.
-//   - The first failed write or sync closes the latch: nothing is applied, written or acknowledged after it.
+//   - The first failed write, sync or read closes the latch: nothing is applied, written or acknowledged after it, nothing
+//     asks Pebble any more, and the process goes on.
 //   - One process has a store, and one makes it: the locks in lock.go. Nothing of it is read or written before.
 //   - Before its witness is there, nothing of a store was acknowledged; a database that has one is never removed.
+//   - A backup has a mark, which every open refuses, until all of it is durable and verified.
 //   - A read-write open of a store is preceded by a read-only one that is compared with the witness.
 //   - The witness never says more than is durable, and a file leaves it before the file goes.
 //   - What is kept in memory (heads, work rows, filters of ids and request keys) only Apply changes, and a row that it

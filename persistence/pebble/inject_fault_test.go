@@ -82,7 +82,7 @@ func TestFaults(t *testing.T) {
 		return
 	}
 	for _, op := range []string{
-		"create log", "write log", "sync log", "close log", "reuse log", "create sst", "write sst", "sync sst", "close sst",
+		"create log", "write log", "sync log", "close log", "remove log", "create sst", "write sst", "sync sst", "close sst",
 		"create MANIFEST", "write MANIFEST", "sync MANIFEST", "sync directory", "create witness", "write witness",
 		"sync witness", "rename witness", "create marker", "rename marker", "remove sst", "lock", "create directory",
 	} {

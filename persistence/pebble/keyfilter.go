@@ -113,9 +113,9 @@ func (s *Store) learn(from source, left <-chan struct{}) error {
 			prefix := appendPrefix(nil, m.p, f)
 			err := r.scanRows(prefix, prefix, func(key, _ []byte) (bool, error) {
 				m.known.before.add(maphash.Bytes(m.known.seed, key))
-				return !closedNow(left), nil
+				return !closedNow(left) && s.latch.clear(), nil
 			})
-			if err != nil || closedNow(left) {
+			if err != nil || closedNow(left) || !s.latch.clear() {
 				return err
 			}
 		}
@@ -141,6 +141,9 @@ func (s *Store) learnBeside() {
 		defer s.running.Done()
 		if err := s.learn(snapshot, s.closing); err != nil {
 			s.o.Log("the names of the store cannot all be read: %v", err)
+		}
+		if s.latch.parks() {
+			return // nothing asks Pebble any more
 		}
 		if err := snapshot.Close(); err != nil {
 			s.o.Log("close snapshot: %v", err)

@@ -22,7 +22,8 @@ func (f *Failure) Error() string { return fmt.Sprintf("%s %s: %v", f.Op, f.Path,
 // Unwrap gives the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// failed says which operation failed, and where, once: the error may say so itself.
+// failed returns the Failure of an operation on a path. An error of the operating system often says both itself: then
+// the Failure has its cause only, so that they are not said twice.
 func failed(op, path string, err error) *Failure {
 	var p *fs.PathError
 	var l *os.LinkError
@@ -37,8 +38,7 @@ func failed(op, path string, err error) *Failure {
 
 // latch remembers the first failure. Once it is closed nothing is written and nothing is acknowledged any more.
 type latch struct {
-	// exit, if it is set, ends the process before anybody can hear of the failure; else onFatal is told.
-	exit    func(f *Failure)
+	// onFatal is told of the failure; nil if nothing needs to know.
 	onFatal func(op, path string, err error)
 	tripped atomic.Bool
 	// done is closed when the failure is known; it wakes who waits.
@@ -52,28 +52,17 @@ type latch struct {
 
 // newLatch is the latch of a store that is opened with these options.
 func newLatch(o *Options) *latch {
-	l := &latch{onFatal: o.OnFatal, done: make(chan struct{}), left: make(chan struct{})}
-	if o.OnFatal == nil {
-		dir := o.Dir
-		l.exit = func(f *Failure) {
-			fmt.Fprintf(os.Stderr, "turnstone: store %s stops: %v\n", dir, f)
-			os.Exit(ExitStatus)
-		}
-	}
-	return l
+	return &latch{onFatal: o.OnFatal, done: make(chan struct{}), left: make(chan struct{})}
 }
 
 // clear reports whether nothing has failed.
 func (l *latch) clear() bool { return !l.tripped.Load() }
 
-// trip records a failure, if it is the first, and hands it on. It returns if onFatal does; later failures return at
+// trip records a failure, if it is the first, and hands it on. It returns when onFatal does; later failures return at
 // once.
 func (l *latch) trip(op, path string, err error) {
 	if l.tripped.CompareAndSwap(false, true) {
-		l.failure = &Failure{Op: op, Path: path, Err: err}
-		if l.exit != nil {
-			l.exit(l.failure)
-		}
+		l.failure = failed(op, path, err)
 		close(l.done)
 		if l.onFatal != nil {
 			l.onFatal(op, path, err)
@@ -81,20 +70,54 @@ func (l *latch) trip(op, path string, err error) {
 	}
 }
 
-// stop is trip for callers that must not go on: Pebble's own goroutines, which would do harm with the error.
+// stop is trip for callers that must not go on: Pebble would do harm with the error, or end the process. The goroutine
+// is leaked on purpose.
 func (l *latch) stop(op, path string, err error) {
 	l.trip(op, path, err)
 	select {}
 }
 
+// tripBackground records the failure of a flush or a compaction. Its error may say itself which file it met.
+func (l *latch) tripBackground(dir string, err error) {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		l.trip(p.Op, p.Path, p)
+		return
+	}
+	l.trip("flush or compact", dir, err)
+}
+
 // parks reports whether what comes from Pebble now must never go on.
 func (l *latch) parks() bool { return !l.clear() && !l.simulated.Load() }
 
-// cause is the failure, or nil.
+// cause is an ErrFailed with the failure, or nil.
 func (l *latch) cause() error {
 	if l.clear() {
 		return nil
 	}
 	<-l.done
-	return l.failure
+	return fmt.Errorf("%w: %w", ErrFailed, l.failure)
+}
+
+// guarded runs what the latch may park. It returns when run does, or with the failure when the latch closes: then run may
+// be waiting for ever, and its goroutine is leaked on purpose.
+func guarded[T any](l *latch, run func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	var none T
+	answers := make(chan answer, 1)
+	go func() {
+		value, err := run()
+		answers <- answer{value, err}
+	}()
+	select {
+	case <-l.done:
+	case a := <-answers:
+		if l.clear() {
+			return a.value, a.err
+		}
+	}
+	return none, l.cause()
 }

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 	"sync"
@@ -11,10 +12,17 @@ import (
 
 // latchFS lies between Pebble and the file system. It sees the first failed write-side operation before Pebble does,
 // and lets none through after it. It knows how much of each log is synced, and syncs the directory of a new manifest.
+//
+// It covers the store's directory. What Pebble writes elsewhere is a backup: its errors go to the caller, and the store
+// goes on.
 type latchFS struct {
 	vfs.FS
 	latch *latch
 	logs  *logTable
+	// dir is the store's directory. It is set before Pebble is opened.
+	dir string
+	// ahead is the most that is allocated of a log ahead of what is written.
+	ahead int64
 	// archive, while it is set, is the directory to which files are moved that Pebble wants to remove: what a wrong open
 	// would delete is kept until the open has been checked.
 	archive struct {
@@ -23,38 +31,63 @@ type latchFS struct {
 	}
 }
 
-// do runs a write-side operation. An error never reaches the caller.
-func (f *latchFS) do(op, path string, run func() error) {
+// outside says whether a path is not in the store's directory.
+func (f *latchFS) outside(path string) bool {
+	rest, ok := strings.CutPrefix(path, f.dir)
+	return !ok || rest != "" && rest[0] != '/'
+}
+
+// do runs a write-side operation. An error never reaches the caller, unless the path is outside the store.
+func (f *latchFS) do(op, path string, run func() error) error {
+	if f.outside(path) {
+		if err := f.latch.cause(); err != nil {
+			return err
+		}
+		return run()
+	}
 	if f.latch.parks() {
 		<-f.latch.left
 	}
 	if err := run(); err != nil {
 		f.latch.stop(op, path, err)
 	}
+	return nil
 }
 
 // Create implements vfs.FS.
 func (f *latchFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	var file vfs.File
-	f.do("create", name, func() (err error) { file, err = f.FS.Create(name, category); return err })
-	if strings.HasPrefix(f.PathBase(name), "MANIFEST-") {
-		f.do("sync directory", f.PathDir(name), func() error { return syncDir(f.FS, f.PathDir(name)) })
+	err := f.do("create", name, func() (err error) { file, err = f.FS.Create(name, category); return err })
+	if err == nil && isManifest(f.PathBase(name)) {
+		err = f.do("sync directory", f.PathDir(name), func() error { return syncDir(f.FS, f.PathDir(name)) })
 	}
-	return f.wrap(name, file), nil
+	return f.wrap(name, file, err)
 }
 
-func (f *latchFS) wrap(name string, file vfs.File) vfs.File {
+// wrap watches a file of the store that was opened for writing.
+func (f *latchFS) wrap(name string, file vfs.File, err error) (vfs.File, error) {
+	if err != nil || f.outside(name) {
+		return file, err
+	}
 	w := &latchFile{File: file, fs: f, name: name}
 	if isWitnessed(f.PathBase(name)) {
 		w.log = f.logs.create(f.PathBase(name))
 	}
-	return w
+	return w, nil
+}
+
+// Open implements vfs.FS.
+func (f *latchFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	file, err := f.FS.Open(name, opts...)
+	if err != nil || f.outside(name) {
+		return file, err
+	}
+	return &latchReader{File: file, latch: f.latch, name: name}, nil
 }
 
 // Link implements vfs.FS.
 func (f *latchFS) Link(oldname, newname string) error {
-	f.do("link", newname, func() error { return f.FS.Link(oldname, newname) })
-	return nil
+	return f.do("link", newname, func() error { return f.FS.Link(oldname, newname) })
 }
 
 // OpenReadWrite implements vfs.FS.
@@ -62,15 +95,15 @@ func (f *latchFS) OpenReadWrite(
 	name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption,
 ) (vfs.File, error) {
 	var file vfs.File
-	f.do("open", name, func() (err error) { file, err = f.FS.OpenReadWrite(name, category, opts...); return err })
-	return f.wrap(name, file), nil
+	err := f.do("open", name, func() (err error) { file, err = f.FS.OpenReadWrite(name, category, opts...); return err })
+	return f.wrap(name, file, err)
 }
 
 // OpenDir implements vfs.FS.
 func (f *latchFS) OpenDir(name string) (vfs.File, error) {
 	dir, err := f.FS.OpenDir(name)
-	if err != nil {
-		return nil, err
+	if err != nil || f.outside(name) {
+		return dir, err
 	}
 	return &latchFile{File: dir, fs: f, name: name, dir: true}, nil
 }
@@ -85,9 +118,14 @@ func (f *latchFS) archiveTo(dir string) {
 
 // Remove implements vfs.FS. A file that is not there is the caller's business.
 func (f *latchFS) Remove(name string) error {
+	if f.outside(name) {
+		return f.do("remove", name, func() error { return f.FS.Remove(name) })
+	}
+	if err := f.logs.gone(f.PathBase(name)); err != nil {
+		return err // Pebble ignores it, and removes the file when it is opened again
+	}
 	var missing error
-	f.logs.gone(f.PathBase(name))
-	f.do("remove", name, func() error {
+	err := f.do("remove", name, func() error {
 		var err error
 		f.archive.RLock()
 		defer f.archive.RUnlock()
@@ -101,34 +139,35 @@ func (f *latchFS) Remove(name string) error {
 		}
 		return err
 	})
-	return missing
+	return errors.Join(err, missing)
 }
 
 // RemoveAll implements vfs.FS.
 func (f *latchFS) RemoveAll(name string) error {
-	f.do("remove", name, func() error { return f.FS.RemoveAll(name) })
-	return nil
+	return f.do("remove", name, func() error { return f.FS.RemoveAll(name) })
 }
 
 // Rename implements vfs.FS.
 func (f *latchFS) Rename(oldname, newname string) error {
-	f.logs.gone(f.PathBase(oldname))
-	f.do("rename", oldname, func() error { return f.FS.Rename(oldname, newname) })
-	return nil
+	if !f.outside(oldname) {
+		if err := f.logs.gone(f.PathBase(oldname)); err != nil {
+			f.latch.stop("write witness before the rename of", oldname, err)
+		}
+	}
+	return f.do("rename", oldname, func() error { return f.FS.Rename(oldname, newname) })
 }
 
-// ReuseForWrite implements vfs.FS.
+// ReuseForWrite implements vfs.FS. No log is kept to be used again: see pebbleOptions.
 func (f *latchFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	var file vfs.File
-	f.logs.gone(f.PathBase(oldname))
-	f.do("reuse", newname, func() (err error) { file, err = f.FS.ReuseForWrite(oldname, newname, category); return err })
-	return f.wrap(newname, file), nil
+	if err := f.Remove(oldname); err != nil {
+		return nil, err
+	}
+	return f.Create(newname, category)
 }
 
 // MkdirAll implements vfs.FS.
 func (f *latchFS) MkdirAll(dir string, perm fs.FileMode) error {
-	f.do("create directory", dir, func() error { return f.FS.MkdirAll(dir, perm) })
-	return nil
+	return f.do("create directory", dir, func() error { return f.FS.MkdirAll(dir, perm) })
 }
 
 // Unwrap implements vfs.FS.
@@ -141,21 +180,45 @@ type latchFile struct {
 	name string
 	dir  bool
 	log  *logFile // nil unless it is a log
+	// allocated is how much of a log is allocated. Only Write uses it, which is never called twice at a time.
+	allocated int64
 }
 
 // Write implements vfs.File.
 func (f *latchFile) Write(p []byte) (n int, err error) {
-	f.fs.do("write", f.name, func() (err error) { n, err = f.File.Write(p); return err })
+	if f.log != nil {
+		f.allocate(f.log.written.Load() + int64(len(p)))
+	}
+	err = f.fs.do("write", f.name, func() (err error) { n, err = f.File.Write(p); return err })
 	if f.log != nil {
 		f.log.written.Add(int64(n))
 	}
-	return n, nil
+	return n, err
+}
+
+// Preallocate implements vfs.File. Pebble asks for more than a whole memtable as soon as a log has a byte, which is
+// most of an empty store. Write allocates in smaller steps.
+func (f *latchFile) Preallocate(int64, int64) error { return nil }
+
+// firstAhead is the first step in which a log is allocated.
+const firstAhead = 256 << 10
+
+// allocate makes sure that a log has its blocks up to end, and some more, so that a sync has fewer of them to record. The
+// steps double. What it cannot allocate, a write finds out.
+func (f *latchFile) allocate(end int64) {
+	if end <= f.allocated || f.fs.ahead <= 0 || isManifest(f.fs.PathBase(f.name)) {
+		return
+	}
+	step := min(max(firstAhead, f.allocated), f.fs.ahead)
+	to := end + step
+	_ = f.File.Preallocate(f.allocated, to-f.allocated)
+	f.allocated = to
 }
 
 // WriteAt implements vfs.File.
 func (f *latchFile) WriteAt(p []byte, off int64) (n int, err error) {
-	f.fs.do("write", f.name, func() (err error) { n, err = f.File.WriteAt(p, off); return err })
-	return n, nil
+	err = f.fs.do("write", f.name, func() (err error) { n, err = f.File.WriteAt(p, off); return err })
+	return n, err
 }
 
 // Close implements vfs.File. A file system may report a lost write as late as here.
@@ -163,8 +226,7 @@ func (f *latchFile) Close() error {
 	if f.dir {
 		return f.File.Close()
 	}
-	f.fs.do("close", f.name, f.File.Close)
-	return nil
+	return f.fs.do("close", f.name, f.File.Close)
 }
 
 func (f *latchFile) sync(run func() error) error {
@@ -176,11 +238,11 @@ func (f *latchFile) sync(run func() error) error {
 	if f.log != nil {
 		written = f.log.written.Load()
 	}
-	f.fs.do(op, f.name, run)
+	err := f.fs.do(op, f.name, run)
 	if f.log != nil {
 		f.log.raise(written)
 	}
-	return nil
+	return err
 }
 
 // Sync implements vfs.File.
@@ -191,8 +253,37 @@ func (f *latchFile) SyncData() error { return f.sync(f.File.SyncData) }
 
 // SyncTo implements vfs.File. It promises nothing unless it synced everything.
 func (f *latchFile) SyncTo(length int64) (full bool, err error) {
-	f.fs.do("sync", f.name, func() (err error) { full, err = f.File.SyncTo(length); return err })
-	return full, nil
+	err = f.fs.do("sync", f.name, func() (err error) { full, err = f.File.SyncTo(length); return err })
+	return full, err
+}
+
+// latchReader is a file of the store that was opened for reading. What cannot be read back is a failure of the disk, and
+// it is seen here with its path, before Pebble tries the same again.
+type latchReader struct {
+	vfs.File
+	latch *latch
+	name  string
+}
+
+// Read implements vfs.File.
+func (f *latchReader) Read(p []byte) (int, error) {
+	n, err := f.File.Read(p)
+	return n, f.seen(err)
+}
+
+// ReadAt implements vfs.File.
+func (f *latchReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	return n, f.seen(err)
+}
+
+// seen returns the error, and stops the store unless it only says where the file ends. The caller is not held: it may be
+// a reader with Pebble's locks.
+func (f *latchReader) seen(err error) error {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, fs.ErrClosed) {
+		f.latch.trip("read", f.name, err)
+	}
+	return err
 }
 
 func syncDir(fs vfs.FS, name string) error {

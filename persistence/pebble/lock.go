@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,14 +23,60 @@ import (
 // errOtherProcess is the ErrInUse of another process. It may be one that is just ending.
 var errOtherProcess = fmt.Errorf("%w by another process", ErrInUse)
 
-func lockDir(f vfs.FS, dbDir string) (*pdb.Lock, error) {
-	lock, err := pdb.LockDirectory(realName(f, dbDir), f)
+// storeLock is Pebble's lock of a store.
+type storeLock struct {
+	*pdb.Lock
+	name string
+}
+
+// held has the latches of the stores of the machine's file system that this process has locked, by the directory of the
+// database: who is refused one that has failed is told how.
+var held = struct {
+	sync.Mutex
+	latches map[string]*latch
+}{latches: map[string]*latch{}}
+
+// Close gives the lock up.
+func (l *storeLock) Close() error {
+	held.Lock()
+	delete(held.latches, l.name)
+	held.Unlock()
+	return l.Lock.Close()
+}
+
+// failureOf returns how the store in a directory has failed that this process has locked; nil if it has not.
+func failureOf(name string) error {
+	held.Lock()
+	defer held.Unlock()
+	if l := held.latches[name]; l != nil {
+		return l.cause()
+	}
+	return nil
+}
+
+func lockDir(f vfs.FS, dbDir string, l *latch) (*storeLock, error) {
+	name := realName(f, dbDir)
+	lock, err := pdb.LockDirectory(name, f)
+	machine := vfs.Root(f) == vfs.Default
+	if err == nil {
+		if machine {
+			held.Lock()
+			held.latches[name] = l
+			held.Unlock()
+		}
+		return &storeLock{Lock: lock, name: name}, nil
+	}
+	if machine {
+		if failure := failureOf(name); failure != nil {
+			return nil, fmt.Errorf("%w; end this process before the store is opened again", failure)
+		}
+	}
 	if mayNot(err) {
 		return nil, fmt.Errorf("%w: the lock of the store cannot be taken: %w; a store is locked while it is read, too: "+
 			"run as a user who may write %s, or name a copy of the store that you may write",
 			ErrNotWritable, err, f.PathJoin(dbDir, "LOCK"))
 	}
-	return lock, lockError(f, err)
+	return nil, lockError(f, err)
 }
 
 // mayNot says whether an error means that this process may not write.

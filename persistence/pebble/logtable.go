@@ -16,8 +16,9 @@ type logTable struct {
 	files map[string]*logFile
 	// onGone is called, without the lock, before a log that has synced bytes goes away: the witness must not name it any
 	// more. It is called, too, before anything is written to a new log: Pebble has synced the one before by then, and
-	// from now on a loss of that would be a hole, which no index shows. Nil while there is no witness to keep.
-	onGone func()
+	// from now on a loss of that would be a hole, which no index shows. Nil while there is no witness to keep. Its error
+	// says that the witness on the disk is the one of before.
+	onGone func() error
 }
 
 // logFile is one log. synced <= written.
@@ -35,7 +36,7 @@ func (t *logTable) create(base string) *logFile {
 	onGone := t.onGone
 	t.mu.Unlock()
 	if onGone != nil {
-		onGone()
+		_ = onGone() // until the next one the loss of the last log is not noticed; the keeper has said so
 	}
 	return f
 }
@@ -45,22 +46,30 @@ func (t *logTable) keep(base string, synced int64) {
 	t.create(base).raise(synced)
 }
 
-// gone forgets a log that is about to be removed, renamed or reused.
-func (t *logTable) gone(base string) {
+// gone forgets a log that is about to be removed or renamed. After an error it must stay where it is: the witness still
+// names it.
+func (t *logTable) gone(base string) error {
 	if !isWitnessed(base) {
-		return
+		return nil
 	}
 	t.mu.Lock()
 	f := t.files[base]
 	delete(t.files, base)
 	onGone := t.onGone
 	t.mu.Unlock()
-	if f != nil && f.synced.Load() > 0 && onGone != nil {
-		onGone()
+	if f == nil || f.synced.Load() == 0 || onGone == nil {
+		return nil
 	}
+	err := onGone()
+	if err != nil {
+		t.mu.Lock()
+		t.files[base] = f
+		t.mu.Unlock()
+	}
+	return err
 }
 
-func (t *logTable) setOnGone(f func()) {
+func (t *logTable) setOnGone(f func() error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.onGone = f

@@ -99,8 +99,7 @@ func (s *Store) Step(kind StepKind) bool {
 		if !s.manual.unwitnessed {
 			return false
 		}
-		s.manual.unwitnessed = false
-		s.writeWitness()
+		s.manual.unwitnessed = s.writeWitness() != nil
 		return true
 	}
 	panic(fmt.Sprintf("no step is called %v", kind))

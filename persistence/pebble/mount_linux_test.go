@@ -18,15 +18,30 @@ const mountVar = "TURNSTONE_MOUNT_TEST_DIR"
 // noMount is the status of a child that may not mount.
 const noMount = 7
 
+// withOwnMounts gives a child a namespace in which it may mount.
+func withOwnMounts(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if uid := os.Getuid(); uid != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+}
+
+// mountVolume mounts an empty volume, in a child that withOwnMounts has prepared. It ends the child where it may not.
+func mountVolume(dir, options string) {
+	err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
+	if err = errors.Join(err, syscall.Mount("tmpfs", dir, "tmpfs", 0, options)); err != nil {
+		fmt.Println(err)
+		os.Exit(noMount)
+	}
+}
+
 // TestCreateInMountPoint makes a store in the root of an empty volume. Where a process may not mount one even in a
 // namespace of its own, the volume is a file system that refuses what would be refused to a mount point.
 func TestCreateInMountPoint(t *testing.T) {
 	if dir := os.Getenv(mountVar); dir != "" {
-		err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
-		if err = errors.Join(err, syscall.Mount("tmpfs", dir, "tmpfs", 0, "")); err != nil {
-			fmt.Println(err)
-			os.Exit(noMount)
-		}
+		mountVolume(dir, "")
 		if err := os.Remove(dir); !errors.Is(err, syscall.EBUSY) {
 			t.Errorf("a mount point is removed with %v", err)
 		}
@@ -38,12 +53,7 @@ func TestCreateInMountPoint(t *testing.T) {
 	must(t, os.Mkdir(dir, 0o755))
 	cmd := exec.Command(os.Args[0], "-test.run=^TestCreateInMountPoint$", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), mountVar+"="+dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if uid := os.Getuid(); uid != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
+	withOwnMounts(cmd)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {

@@ -28,6 +28,9 @@ var (
 	ErrNotWritable = errors.New("not writable")
 	// ErrNoStore: there is nothing to read.
 	ErrNoStore = errors.New("no store there")
+	// ErrFailed: a write or a read of the store has failed in this process, which has the store locked until it ends. The
+	// error wraps a [Failure].
+	ErrFailed = errors.New("the store has failed")
 )
 
 var errClosed = errors.New("closed")
@@ -47,17 +50,17 @@ func Open(o Options) (*Store, error) { return OpenContext(context.Background(), 
 // A store that another process holds may be that of a process that was killed and is still ending. So it is asked for
 // again until Options.LockWait has passed; then it is refused with ErrInUse. When ctx ends first, the error is ErrInUse
 // and the context's. A store that this process holds is refused at once. The context has no other influence.
+//
+// A disk that fails while the store is opened is ErrFailed, and the store stays locked until the process ends.
 func OpenContext(ctx context.Context, o Options) (*Store, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	l := newLatch(&o)
-	logs := newLogTable()
-	f := &latchFS{FS: o.FS, latch: l, logs: logs}
+	f := &latchFS{FS: o.FS, latch: newLatch(&o), logs: newLogTable(), ahead: o.Tuning.LogAheadBytes}
 	w := lockWait{clock: o.Clock, left: o.LockWait}
 	for {
-		s, err := open(&o, f)
+		s, err := guarded(f.latch, func() (*Store, error) { return open(&o, f) })
 		if errors.Is(err, errOtherProcess) {
 			if err = w.pause(ctx, err); err == nil {
 				continue
@@ -78,6 +81,7 @@ func open(given *Options, f *latchFS) (*Store, error) {
 	if err := prepare(&o); err != nil {
 		return nil, err
 	}
+	f.dir = o.Dir
 	return openExisting(&o, f)
 }
 
@@ -121,12 +125,12 @@ type found struct {
 
 func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 	dbDir := o.FS.PathJoin(o.Dir, dbName)
-	lock, err := lockDir(o.FS, dbDir)
+	lock, err := lockDir(o.FS, dbDir, f.latch)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		if err != nil {
+		if err != nil && f.latch.clear() {
 			err = errors.Join(err, lock.Close())
 		}
 	}()
@@ -142,7 +146,7 @@ func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 		return nil, fmt.Errorf("%w: %s cannot be trusted: %w; restore the store from a copy",
 			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName), err)
 	}
-	seen, db, err := look(o, lock, dbDir, w)
+	seen, db, err := look(o, f.latch, lock.Lock, dbDir, w)
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +163,14 @@ func openExisting(o *Options, f *latchFS) (s *Store, err error) {
 }
 
 // look opens the store for reading and compares it with its witness. The database is open if there is no error.
-func look(o *Options, lock *pdb.Lock, dbDir string, w *witness) (_ *found, _ *pdb.DB, err error) {
+func look(o *Options, l *latch, lock *pdb.Lock, dbDir string, w *witness) (_ *found, _ *pdb.DB, err error) {
 	if err := w.checkLogs(o.FS, dbDir); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w; restore the store from a copy", ErrBelowWitness, err)
 	}
-	p := pebbleOptions(o, o.FS, newLatch(o))
+	p := pebbleOptions(o, o.FS, l)
+	// Nothing is acknowledged while a store is only read: the caller is told what cannot be read.
 	p.EventListener.DataCorruption = func(i pdb.DataCorruptionInfo) { o.Log("pebble: damage: %v", i) }
+	p.EventListener.BackgroundError = func(err error) { o.Log("pebble: %v", err) }
 	p.ReadOnly = true
 	p.Lock = lock
 	p.Experimental.CompactionScheduler = pdb.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
@@ -261,12 +267,12 @@ func (s *Store) openForWriting(w *witness, seen *found) error {
 		s.logs.keep(l.name, l.synced)
 	}
 	s.keeper = &witnessKeeper{
-		fs: s.fs, dir: s.o.Dir, store: seen.store.id, logs: s.logs,
+		fs: s.o.FS, dir: s.o.Dir, store: seen.store.id, logs: s.logs,
 		durable: func() []uint64 { return w.durable },
 	}
 	s.logs.setOnGone(s.writeWitness)
 	p := pebbleOptions(&s.o, s.healthy(), s.latch)
-	p.Lock = s.lock
+	p.Lock = s.lock.Lock
 	db, err := openPebble(s.dbDir, p)
 	if err != nil {
 		return err

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +19,20 @@ import (
 // closedStore is a closed store with content, on a memory file system.
 func closedStore(t *testing.T) *vfs.MemFS {
 	t.Helper()
-	fs := vfs.NewMem()
+	closed, _ := storeImages(t)
+	return closed
+}
+
+// killedStore is a store that was not closed: what it has is in its log.
+func killedStore(t *testing.T) *vfs.MemFS {
+	t.Helper()
+	_, killed := storeImages(t)
+	return killed
+}
+
+func storeImages(t *testing.T) (closed, killed *vfs.MemFS) {
+	t.Helper()
+	fs := vfs.NewCrashableMem()
 	s, err := Open(Options{Dir: "store", FS: fs, Partitions: 2, Manual: true})
 	if err != nil {
 		t.Fatal(err)
@@ -38,10 +48,12 @@ func closedStore(t *testing.T) *vfs.MemFS {
 		s.Step(StepApply)
 		s.Step(StepSync)
 	}
+	s.Step(StepWitness)
+	killed = fs.CrashClone(vfs.CrashCloneCfg{})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return fs
+	return fs, killed
 }
 
 func readFile(t *testing.T, fs vfs.FS, name string) []byte {
@@ -165,7 +177,7 @@ func TestDamagedStoreIsRefused(t *testing.T) {
 		"other format": {func(t *testing.T, fs *vfs.MemFS) { setFormat(t, fs, "0.7") }, ErrFormat, "format 0.7, and this program reads 0.2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fs := closedStore(t)
+			fs := killedStore(t)
 			c.damage(t, fs)
 			before := listing(t, fs)
 			s, err := Open(Options{Dir: "store", FS: fs, Manual: true})
@@ -264,79 +276,6 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		if _, err := Open(o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}
-	}
-}
-
-const exitVar = "TURNSTONE_EXIT_TEST_DIR"
-
-// brokenFS fails the writes of logs once it is armed.
-type brokenFS struct {
-	vfs.FS
-	armed *bool
-}
-
-type brokenFile struct {
-	vfs.File
-	armed *bool
-}
-
-func (f brokenFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	file, err := f.FS.Create(name, c)
-	if err == nil && isLog(name) {
-		file = brokenFile{file, f.armed}
-	}
-	return file, err
-}
-
-func (f brokenFile) SyncData() error {
-	if *f.armed {
-		return errors.New("the platter has melted")
-	}
-	return f.File.SyncData()
-}
-
-// TestFailedSyncEndsTheProcess runs a store in a child process whose disk fails: it exits with ExitStatus and one line
-// that names operation and path, and acknowledges nothing.
-func TestFailedSyncEndsTheProcess(t *testing.T) {
-	if dir := os.Getenv(exitVar); dir != "" {
-		armed := false
-		s, err := Open(Options{Dir: dir, FS: brokenFS{vfs.Default, &armed}})
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		armed = true
-		r := await(s, 0, persistence.Proposal{Command: &persistence.StartInstance{ID: "i", Name: "o"}})
-		fmt.Println("answered", r.Err)
-		os.Exit(0)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "store")
-	cmd := exec.Command(exe, "-test.run=^TestFailedSyncEndsTheProcess$")
-	cmd.Env = append(os.Environ(), exitVar+"="+dir)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	stdout, err := cmd.Output()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != ExitStatus {
-		t.Fatalf("exit %v, stdout %q, stderr %q", err, stdout, stderr.String())
-	}
-	line := strings.TrimSpace(stderr.String())
-	if strings.Count(line, "\n") != 0 || !strings.Contains(line, "sync "+dir+"/db/") || !strings.Contains(line, "the platter has melted") {
-		t.Fatalf("stderr: %q", line)
-	}
-	if strings.Contains(string(stdout), "answered <nil>") {
-		t.Fatal("it acknowledged what it could not sync")
-	}
-	s, err := Open(Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // opFS tells a hook of every write-side operation before it is done. If the hook gives an error, the operation is not
-// done and fails with it. Unlike Pebble's own injector it sees the files of reused logs, and closes.
+// done and fails with it. Unlike Pebble's own injector it sees closes.
 type opFS struct {
 	vfs.FS
 	hook func(op, path string) error
@@ -86,15 +86,6 @@ func (f *opFS) Rename(oldname, newname string) error {
 		return err
 	}
 	return f.FS.Rename(oldname, newname)
-}
-
-// ReuseForWrite implements vfs.FS.
-func (f *opFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := f.hook("reuse", newname); err != nil {
-		return nil, err
-	}
-	file, err := f.FS.ReuseForWrite(oldname, newname, c)
-	return f.wrap(newname, file, err)
 }
 
 // MkdirAll implements vfs.FS.

@@ -12,9 +12,6 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// ExitStatus is the status with which the process ends when a write or sync of the store has failed.
-const ExitStatus = 70
-
 // Options say where a store is and how it is run. Only Dir is required.
 type Options struct {
 	// Dir is the store's directory. The store is created in it if it does not exist or is empty (a volume's lost+found
@@ -32,9 +29,10 @@ type Options struct {
 	// and takes a moment to end. 0 means 2 s; negative means not at all. A store that this process holds is refused at
 	// once.
 	LockWait time.Duration
-	// OnFatal is called once, at the first failed write, sync or unreadable row, on the goroutine that saw it and
-	// before Pebble can act on it. Nil prints one line with operation and path to standard error and exits the
-	// process with ExitStatus. If it returns, that goroutine never goes on: tests release the rest by other means.
+	// OnFatal is called once, at the first failed write, sync or read, on the goroutine that saw it and before Pebble can
+	// act on it. It must not call the store. May be nil. The store has failed by then: Stopped closes, Cause says what
+	// failed, and the process goes on. A goroutine that was writing never does; it is leaked, and the lock of the
+	// directory stays held until the process ends.
 	OnFatal func(op, path string, err error)
 	// Manual runs no goroutine of the store's own: the caller drives it with Store.Step. For simulation.
 	Manual bool
@@ -46,6 +44,9 @@ type Options struct {
 	Log func(format string, args ...any)
 	// Tuning has no influence on results.
 	Tuning Tuning
+
+	// unfinished opens a backup that is being made.
+	unfinished bool
 }
 
 // Tuning bounds the store's use of memory and goroutines; the zero value of each field means its default.
@@ -65,9 +66,13 @@ type Tuning struct {
 	Pipeline int
 	// HeadCache is how many heads are kept in memory, and how many work rows. Default 65,536.
 	HeadCache int
-	// MemTableBytes is the size of Pebble's memtable. Default 64 MiB.
+	// MemTableBytes is how much is written before it goes into a table, in memory and in the log. A store begins with
+	// 256 KiB and doubles that up to this as it is written to. Default 32 MiB.
 	MemTableBytes uint64
-	// BlockCacheBytes is the size of Pebble's block cache. Default 64 MiB.
+	// LogAheadBytes is the most that is allocated of a log ahead of what is written, on disk. It begins with 256 KiB and
+	// doubles up to this. Default 4 MiB; negative means none.
+	LogAheadBytes int64
+	// BlockCacheBytes is the most that the cache of blocks of tables takes, when they are read. Default 64 MiB.
 	BlockCacheBytes int64
 	// Pebble changes Pebble's own options, after all of ours are set; for tests that force flushes and compactions.
 	Pebble func(*pdb.Options)
@@ -113,7 +118,10 @@ func (t Tuning) withDefaults() Tuning {
 		}
 	}
 	if t.MemTableBytes == 0 {
-		t.MemTableBytes = 64 << 20
+		t.MemTableBytes = 32 << 20
+	}
+	if t.LogAheadBytes == 0 {
+		t.LogAheadBytes = 4 << 20
 	}
 	if t.BlockCacheBytes == 0 {
 		t.BlockCacheBytes = 64 << 20

@@ -9,13 +9,18 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
+// formatMajor is Pebble's format of every store. It is a literal: a newer Pebble has a newer newest format, and raising
+// it makes stores that an older program cannot open. Raise it on purpose, together with Format. Older formats than this
+// do not find damage in the middle of a log.
+const formatMajor pdb.FormatMajorVersion = 24
+
 // pebbleOptions are Pebble's options for a store. Each line that differs from Pebble's default has its reason.
 func pebbleOptions(o *Options, fs vfs.FS, l *latch) *pdb.Options {
 	p := &pdb.Options{
 		FS:                          fs,
-		FormatMajorVersion:          pdb.FormatNewest, // only the newest formats find damage in the middle of a log
-		ErrorIfNotExists:            true,             // Pebble would make a new store of any directory
-		Logger:                      &pebbleLogger{log: o.Log, latch: l},
+		FormatMajorVersion:          formatMajor,
+		ErrorIfNotExists:            true, // Pebble would make a new store of any directory
+		Logger:                      &pebbleLogger{log: o.Log, latch: l, dir: o.Dir},
 		MemTableSize:                o.Tuning.MemTableBytes,
 		MemTableStopWritesThreshold: 4,    // a slow flush must not stop commits at once
 		L0CompactionThreshold:       4,    // fewer, larger compactions
@@ -26,6 +31,7 @@ func pebbleOptions(o *Options, fs vfs.FS, l *latch) *pdb.Options {
 		CacheSize:                   o.Tuning.BlockCacheBytes,
 		DisableAutomaticCompactions: o.Manual,
 		DisableTableStats:           o.Manual,
+		Cleaner:                     cleaner{},
 	}
 	for i := range p.Levels {
 		// "Does this new id exist" is answered by a filter, on every level.
@@ -36,12 +42,11 @@ func pebbleOptions(o *Options, fs vfs.FS, l *latch) *pdb.Options {
 		p.Experimental.CompactionScheduler = pdb.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	}
 	p.EventListener = &pdb.EventListener{
-		BackgroundError: func(err error) { o.Log("pebble: background error: %v", err) },
-		DataCorruption: func(i pdb.DataCorruptionInfo) {
-			// Not on this goroutine: it is a reader in the middle of Pebble, and must not be held.
-			go l.trip("read", i.Path, i.Details)
-		},
-		DiskSlow: func(i pdb.DiskSlowInfo) { o.Log("pebble: slow disk: %v", i) },
+		// Pebble would try the same work again at once and for ever, and go on taking commits meanwhile. These two return:
+		// they are called in the middle of Pebble, with its locks held.
+		BackgroundError: func(err error) { l.tripBackground(o.Dir, err) },
+		DataCorruption:  func(i pdb.DataCorruptionInfo) { l.trip("read", i.Path, i.Details) },
+		DiskSlow:        func(i pdb.DiskSlowInfo) { o.Log("pebble: slow disk: %v", i) },
 		WriteStallBegin: func(i pdb.WriteStallBeginInfo) {
 			o.Log("pebble: writes stall: %s", i.Reason)
 		},
@@ -57,6 +62,7 @@ func pebbleOptions(o *Options, fs vfs.FS, l *latch) *pdb.Options {
 type pebbleLogger struct {
 	log   func(format string, args ...any)
 	latch *latch
+	dir   string
 }
 
 // Infof drops Pebble's chatter.
@@ -67,8 +73,18 @@ func (l *pebbleLogger) Errorf(format string, args ...any) { l.log("pebble: "+for
 
 // Fatalf implements Pebble's logger.
 func (l *pebbleLogger) Fatalf(format string, args ...any) {
-	l.latch.stop("pebble", "database", fmt.Errorf(format, args...))
+	l.latch.stop("run the database in", l.dir, fmt.Errorf(format, args...))
 }
+
+// cleaner removes what is obsolete at once. To Pebble it looks like one that needs the contents of files, as
+// [pdb.ArchiveCleaner] does. So Pebble does not keep old logs to write them again: up to five, each as large as a
+// memtable, which an empty store would have, too.
+type cleaner struct {
+	pdb.DeleteCleaner // its Clean counts: that of needsContents is deeper
+	needsContents
+}
+
+type needsContents struct{ pdb.ArchiveCleaner }
 
 // slowDisk is from when on a write of the disk is reported.
 const slowDisk = 5 * time.Second

@@ -62,6 +62,9 @@ func examine(o *Options) (place, error) {
 			}
 		}
 	}
+	if has[unfinishedName] && !o.unfinished {
+		return vacant, fmt.Errorf("%w: remove %s and make the backup again, or use another one", ErrUnfinished, o.Dir)
+	}
 	creation := foreign == "" && has[creatingLockName]
 	switch {
 	case has[dbName] && has[witnessName]:

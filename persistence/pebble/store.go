@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -26,7 +27,7 @@ type Store struct {
 	latch  *latch
 	logs   *logTable
 	keeper *witnessKeeper
-	lock   *pdb.Lock
+	lock   *storeLock
 	health io.Closer // nil unless the disk is watched
 	db     *pdb.DB
 	stats  counters
@@ -95,7 +96,7 @@ func (s *Store) Stopped() <-chan struct{} { return s.stopped }
 func (s *Store) Cause() error {
 	select {
 	case <-s.latch.done:
-		return fmt.Errorf("%w: %w", persistence.ErrStopped, s.latch.failure)
+		return fmt.Errorf("%w: %w", persistence.ErrStopped, s.latch.cause())
 	default:
 	}
 	s.mu.Lock()
@@ -111,6 +112,9 @@ func (s *Store) MayExist(id string) bool {
 	case <-s.stopped:
 		return true
 	default:
+	}
+	if !s.latch.clear() {
+		return true
 	}
 	p := s.PartitionOf(id)
 	key := appendName(make([]byte, 0, 64), p, id)
@@ -158,8 +162,8 @@ func (s *Store) start() {
 	}
 }
 
-// Close implements persistence.Journal. After a failure it gives the failure back and leaves Pebble as it is: the
-// process is expected to end.
+// Close implements persistence.Journal. After a failure it gives the failure back and leaves Pebble as it is, and the
+// directory locked: what Pebble has not written must not be touched by this process any more.
 func (s *Store) Close() error {
 	s.once.Do(func() { s.result = s.close() })
 	return s.result
@@ -178,33 +182,45 @@ func (s *Store) close() error {
 		}
 	}
 	if !s.finished() {
-		return s.latch.cause()
+		return fmt.Errorf("close store %s: %w", s.o.Dir, s.latch.cause())
 	}
 	s.failAll(errClosed)
 	close(s.closed)
-	s.running.Wait()
-	s.waitForAskers()
-	if !s.o.ReadOnly {
-		s.writeWitness()
-	}
-	// Closing Pebble may remove logs that are obsolete, so the witness is kept until after it.
-	err := s.db.Close()
-	if err == nil && !s.o.ReadOnly {
-		s.writeWitness()
-	}
-	if herr := s.closeHealth(); err == nil {
-		err = herr
-	}
-	if lerr := s.lock.Close(); err == nil {
-		err = lerr
-	}
-	if err == nil {
-		err = s.latch.cause()
-	}
+	_, err := guarded(s.latch, func() (struct{}, error) { return struct{}{}, s.closeDB() })
 	if err != nil {
 		return fmt.Errorf("close store %s: %w", s.o.Dir, err)
 	}
 	return nil
+}
+
+// closeDB closes the database. What is in memory is written to tables first, so that a closed store is small, and the
+// next open has no log to read. If the latch closes, it may never return, and the lock stays held.
+func (s *Store) closeDB() error {
+	s.running.Wait()
+	s.waitForAskers()
+	writes := !s.o.ReadOnly
+	if writes {
+		// A closing store may lack the descriptors for it, and its witness is true all the same.
+		_ = s.writeWitness()
+	}
+	if writes && s.latch.clear() {
+		if err := s.db.Flush(); err != nil {
+			return err
+		}
+	}
+	if !s.latch.clear() {
+		return nil
+	}
+	// Closing Pebble may remove logs that are obsolete, so the witness is kept until after it.
+	err := s.db.Close()
+	if err == nil && writes {
+		_ = s.writeWitness()
+	}
+	err = errors.Join(err, s.closeHealth())
+	if s.latch.clear() {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
 // finished waits until all that is in the log is released. False if the store failed first.

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -19,6 +20,8 @@ type Report struct {
 	// Damages lists what is wrong, at most damagesMax; More is how many others there are.
 	Damages []Damage
 	More    uint64
+	// applied is the index of each partition; of one without damage.
+	applied []uint64
 }
 
 // Damage is one thing that is wrong.
@@ -42,10 +45,13 @@ const damagesMax = 1000
 // checksums of all tables, the chain of every history, heads with segments, work and timers with open events, counters
 // with rows, the listing index, and the marks of partitions with each other. The error is of a store that cannot be
 // looked at at all, for example because it is in use; damage is never an error.
-func Verify(o Options) (Report, error) {
+func Verify(o Options) (Report, error) { return VerifyContext(context.Background(), o) }
+
+// VerifyContext is Verify that ends with the error of ctx when ctx ends.
+func VerifyContext(ctx context.Context, o Options) (Report, error) {
 	rep := Report{Rows: map[string]uint64{}}
 	o.ReadOnly = true
-	s, err := Open(o)
+	s, err := OpenContext(ctx, o)
 	if err != nil {
 		if errors.Is(err, ErrBelowWitness) || errors.Is(err, persistence.ErrCorrupt) {
 			rep.add(Damage{Family: "store", Key: o.Dir, What: err.Error()})
@@ -60,12 +66,15 @@ func Verify(o Options) (Report, error) {
 	s.verifyTables(&rep)
 	states := make([]*partitionRow, s.info.Partitions)
 	for p := range states {
-		v := &verifier{p: persistence.Partition(p), s: s, rep: &rep}
+		v := &verifier{ctx: ctx, p: persistence.Partition(p), s: s, rep: &rep}
 		v.r = &reader{p: v.p, partitions: s.info.Partitions, from: s.db, stats: &s.stats}
 		states[p] = v.run()
+		if states[p] != nil {
+			rep.applied = append(rep.applied, states[p].Applied)
+		}
 	}
 	verifyMarks(states, &rep)
-	return rep, s.Close()
+	return rep, errors.Join(ctx.Err(), s.Close())
 }
 
 func (r *Report) add(d Damage) {
@@ -78,6 +87,7 @@ func (r *Report) add(d Damage) {
 
 // verifier checks one partition. Memory is bounded by one instance's open events.
 type verifier struct {
+	ctx context.Context
 	p   persistence.Partition
 	s   *Store
 	r   *reader
@@ -139,7 +149,7 @@ func (v *verifier) decodeAll() {
 		if err != nil {
 			v.damage(key, "%v", err)
 		}
-		return true, nil
+		return v.ctx.Err() == nil, nil
 	})
 	v.unreadable(prefix, err)
 }
@@ -157,7 +167,7 @@ func (v *verifier) each(f family, row func(key []byte, k *keyReader, value []byt
 	v.unreadable(prefix, v.r.scanRows(prefix, prefix, func(key, value []byte) (bool, error) {
 		_, _, k := splitKey(key)
 		row(key, k, value)
-		return true, nil
+		return v.ctx.Err() == nil, nil
 	}))
 }
 

@@ -27,7 +27,7 @@ func (s *Store) verifyTables(rep *Report) {
 }
 
 func (s *Store) verifyTable(path string) error {
-	file, err := s.fs.Open(path)
+	file, err := s.o.FS.Open(path)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (s *Store) verifyTable(path string) error {
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
-	o := pebbleOptions(&s.o, s.fs, s.latch)
+	o := pebbleOptions(&s.o, s.o.FS, s.latch)
 	o.EnsureDefaults()
 	r, err := sstable.NewReader(context.Background(), readable, o.MakeReaderOptions())
 	if err != nil {

@@ -195,13 +195,22 @@ func (s *Store) read(p persistence.Partition, read func(persistence.Reader) erro
 	if int(p) >= len(s.machines) {
 		return 0, fmt.Errorf("partition %d does not exist: the store has %d", p, len(s.machines))
 	}
+	if err := s.latch.cause(); err != nil {
+		return 0, fmt.Errorf("%w: %w", persistence.ErrStopped, err)
+	}
 	snapshot := s.db.NewSnapshot()
 	defer func() {
+		if s.latch.parks() {
+			return // Pebble may never answer any more, and who reads must be
+		}
 		if cerr := snapshot.Close(); err == nil {
 			err = cerr
 		}
 	}()
-	r := &reader{p: p, partitions: len(s.machines), from: snapshot, stats: &s.stats, failed: s.readFailed}
+	r := &reader{p: p, partitions: len(s.machines), from: snapshot, stats: &s.stats}
+	if !s.o.ReadOnly {
+		r.failed = s.readFailed
+	}
 	row, err := r.partition()
 	if err != nil {
 		return 0, err

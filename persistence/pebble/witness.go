@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -151,6 +152,7 @@ func (w *witness) checkLogs(f vfs.FS, dbDir string) error {
 
 // witnessKeeper writes the witness file. Its methods may be called from any goroutine.
 type witnessKeeper struct {
+	// fs is the file system below the latch: its errors come back, and are told to the latch by Store.writeWitness.
 	fs    vfs.FS
 	dir   string
 	store string
@@ -188,7 +190,7 @@ func (s *Store) onTick() {
 	}
 	s.running.Add(1)
 	s.ticks.Unlock()
-	s.writeWitness()
+	_ = s.writeWitness() // the next tick tries again, or the store has stopped
 	s.running.Done()
 	s.arm()
 }
@@ -202,11 +204,27 @@ func (s *Store) disarm() {
 	}
 }
 
-// writeWitness stops the store if the witness cannot be written.
-func (s *Store) writeWitness() {
-	if err := s.keeper.write(); err != nil {
-		s.latch.trip("write witness", s.o.Dir, err)
+// writeWitness writes the witness. It stops the store if that fails, unless the process is only short of file
+// descriptors: then the last witness stays, which says less than it could, and is true.
+func (s *Store) writeWitness() error {
+	if err := s.latch.cause(); err != nil {
+		return err
 	}
+	err := s.keeper.write()
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		s.o.Log("the witness of the store cannot be renewed: %v; it is tried again within %v. Until then a disk that loses "+
+			"what it has confirmed is not noticed. Raise the limit of open files of this process", err, witnessEvery)
+		return err
+	}
+	var f *Failure
+	if !errors.As(err, &f) {
+		f = failed("write witness", s.o.Dir, err)
+	}
+	s.latch.trip(f.Op, f.Path, f.Err)
+	return err
 }
 
 // write makes the file say what is durable now, if it does not already.

@@ -129,7 +129,7 @@ func TestWitnessSaysOnlyWhatIsDurable(t *testing.T) {
 	}
 }
 
-// TestWitnessForgetsLogsBeforeTheyGo fills memtables, so that Pebble drops and reuses logs. At each moment the witness
+// TestWitnessForgetsLogsBeforeTheyGo fills memtables, so that Pebble drops logs. At each moment the witness
 // names only files that are there, with at least the length that it says.
 func TestWitnessForgetsLogsBeforeTheyGo(t *testing.T) {
 	fs, c := vfs.NewMem(), &tickClock{}

@@ -1,0 +1,150 @@
+package actors
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// spoiledReader loses rows of one instance.
+type spoiledReader struct {
+	persistence.Reader
+	id   string
+	lost string // what is lost
+}
+
+func (r spoiledReader) own(iid persistence.Incarnation) bool {
+	own, ok, _ := r.Resolve(r.id)
+	return ok && own == iid
+}
+
+func (r spoiledReader) Parts(iid persistence.Incarnation, execution, from uint64, yield func(persistence.StoredPart) bool) error {
+	return r.Reader.Parts(iid, execution, from, func(p persistence.StoredPart) bool {
+		if r.own(iid) && (r.lost == "first turn" && p.Turn == 1 || r.lost == "middle turn" && p.Turn == 2 || r.lost == "last turn" && p.Turn == 3) {
+			return true
+		}
+		if r.own(iid) && r.lost == "chain" {
+			p.Chain[0]++
+		}
+		return yield(p)
+	})
+}
+
+func (r spoiledReader) Inbox(iid persistence.Incarnation, after uint64, most, mostBytes int) (persistence.InboxPage, error) {
+	page, err := r.Reader.Inbox(iid, after, most, mostBytes)
+	if r.own(iid) && r.lost == "message" && len(page.Items) > 0 {
+		page.Items = page.Items[1:]
+	}
+	return page, err
+}
+
+func (r spoiledReader) Children(iid persistence.Incarnation, execution uint64) ([]persistence.ChildItem, error) {
+	items, err := r.Reader.Children(iid, execution)
+	if r.own(iid) && r.lost == "child" {
+		items = nil
+	}
+	return items, err
+}
+
+// TestF20_an_instance_with_a_hole_is_set_aside loses rows of an instance that waits. Nothing is committed on it, what is
+// asked of it is answered with the damage, it is logged once, and another instance goes on. When the rows are back, it
+// does, too.
+func TestF20_an_instance_with_a_hole_is_set_aside(t *testing.T) {
+	for _, lost := range []string{"first turn", "middle turn", "last turn", "chain", "message", "child"} {
+		t.Run(lost, func(t *testing.T) {
+			var log lockedBuffer
+			cfg := Config{ResidentBytes: -1, MaxAttempts: 2, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			inOneWorld(t, cfg, func(w *world) { aHole(t, w, lost, &log) })
+		})
+	}
+}
+
+func aHole(t *testing.T, w *world, lost string, log *lockedBuffer) {
+	w.attach(basics().orchestration("three", func(c *replay.Context, _ []byte) ([]byte, error) {
+		c.Child("wait", nil, replay.ChildOptions{ID: "child"})
+		for range 3 {
+			if _, err := waiter(c, nil); err != nil {
+				return nil, err
+			}
+		}
+		return []byte("done"), nil
+	}))
+	w.start("a", "three", "")
+	w.start("b", "wait", "")
+	for range 2 {
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+	}
+	before := w.head("a")
+	if before.Turn != 3 || before.Children != 1 {
+		t.Fatalf("it stands at turn %d with %d children", before.Turn, before.Children)
+	}
+	w.spoil("a", lost)
+	if lost == "message" {
+		w.enqueue("a")
+		before = w.head("a")
+	}
+	for range 5 {
+		if err := w.raise("a", "go", "y").wait(); !errors.Is(err, persistence.ErrCorrupt) || !strings.Contains(err.Error(), `instance "a": execution 1`) {
+			t.Errorf("a message for it: %v", err)
+		}
+		pass(time.Minute)
+	}
+	if err := w.raise("b", "go", "z").wait(); err != nil {
+		t.Errorf("another instance: %v", err)
+	}
+	pass(time.Second)
+	if got := w.head("b").Status; got != persistence.StatusCompleted {
+		t.Errorf("another instance is %v", got)
+	}
+	if after := w.head("a"); after != before {
+		t.Errorf("something was committed on it:\n%+v\nbefore:\n%+v", after, before)
+	}
+	if n := strings.Count(log.String(), "an instance is damaged and set aside"); n != 1 {
+		t.Errorf("it is logged %d times:\n%s", n, log.String())
+	}
+	w.spoil("", "")
+	if err := w.raise("a", "go", "again").wait(); err != nil {
+		t.Errorf("when the rows are back: %v", err)
+	}
+	pass(time.Second)
+	if got := w.head("a").Status; got != persistence.StatusCompleted {
+		t.Errorf("when the rows are back it is %v", got)
+	}
+}
+
+// spoil loses rows of an instance from now on.
+func (w *world) spoil(id, lost string) {
+	w.journal.mu.Lock()
+	defer w.journal.mu.Unlock()
+	w.journal.spoil = func(r persistence.Reader) persistence.Reader { return spoiledReader{r, id, lost} }
+}
+
+// enqueue puts a message that nothing waits for into an inbox.
+func (w *world) enqueue(id string) {
+	w.t.Helper()
+	message, err := proto.Marshal(&turnpb.Message{
+		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "other"}},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	w.journal.Propose(w.journal.PartitionOf(id), persistence.Proposal{
+		Epoch: 1, Command: &persistence.Enqueue{ID: id, Message: message}, Done: func(r persistence.Result) { done <- r.Err },
+	})
+	if err := <-done; err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -1,0 +1,194 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// backupRig is a store with content in tables and in the log, on a file system whose operations are hooked.
+type backupRig struct {
+	*rig
+	mem  *vfs.MemFS
+	hook func(op, path string) error
+}
+
+func newBackupRig(t *testing.T) *backupRig {
+	t.Helper()
+	b := &backupRig{mem: vfs.NewCrashableMem()}
+	b.rig = newRig(t, Options{Partitions: 2, FS: &opFS{FS: b.mem, hook: func(op, path string) error {
+		if b.hook != nil {
+			return b.hook(op, path)
+		}
+		return nil
+	}}})
+	b.begin()
+	b.fill(30)
+	must(t, b.s.db.Flush())
+	b.fill(60)
+	return b
+}
+
+func (b *backupRig) fill(to int) {
+	b.t.Helper()
+	for i := to - 30; i < to; i++ {
+		id := fmt.Sprint("i", i)
+		b.ok(b.s.PartitionOf(id), &persistence.StartInstance{ID: id, Name: "o", Input: []byte(id)})
+	}
+}
+
+// sameRows says that a backup opens, is sound, and has the rows that the store has now.
+func (b *backupRig) sameRows(f vfs.FS, dir string) error {
+	s, err := Open(Options{Dir: dir, FS: f, Manual: true})
+	if err != nil {
+		return err
+	}
+	for p := range persistence.Partition(2) {
+		d, err := s.Dump(p)
+		if err != nil || d.String() != b.dump(p).String() {
+			return fmt.Errorf("partition %d differs (%v)", p, err)
+		}
+	}
+	return s.Close()
+}
+
+// TestF24_a_backup_is_cut_at_every_step takes an image of the disk before each operation of a backup. In each the store
+// is sound, and the backup is refused as unfinished or missing, or is whole.
+func TestF24_a_backup_is_cut_at_every_step(t *testing.T) {
+	b := newBackupRig(t)
+	var images []*vfs.MemFS
+	var at []string
+	b.hook = func(op, path string) error {
+		images, at = append(images, b.mem.CrashClone(vfs.CrashCloneCfg{})), append(at, op+" "+path)
+		return nil
+	}
+	must(t, b.s.Backup(context.Background(), "copies/one"))
+	b.hook = nil
+	images, at = append(images, b.mem.CrashClone(vfs.CrashCloneCfg{})), append(at, "the end")
+	found := map[string]int{}
+	for i, image := range images {
+		_, err := Verify(Options{Dir: "copies/one", FS: image, Manual: true})
+		switch {
+		case errors.Is(err, ErrNoStore):
+			found["nothing"]++
+		case errors.Is(err, ErrUnfinished):
+			found["unfinished"]++
+			if _, err := Open(Options{Dir: "copies/one", FS: image, Manual: true}); !errors.Is(err, ErrUnfinished) {
+				t.Errorf("before %s: for writing: %v", at[i], err)
+			}
+		default:
+			found["whole"]++
+			if err := b.sameRows(image, "copies/one"); err != nil {
+				t.Errorf("before %s: %v", at[i], err)
+			}
+		}
+		if rep, err := Verify(Options{Dir: "store", FS: image, Manual: true}); err != nil || len(rep.Damages) > 0 {
+			t.Errorf("before %s: the store: %v, %v", at[i], err, rep.Damages)
+		}
+	}
+	if found["nothing"] == 0 || found["unfinished"] < 20 || found["whole"] == 0 {
+		t.Errorf("%v", found)
+	}
+}
+
+// TestF24_a_backup_that_fails_leaves_nothing fails each operation of a backup. The backup says what failed, its directory
+// is empty, and the store goes on.
+func TestF24_a_backup_that_fails_leaves_nothing(t *testing.T) {
+	b := newBackupRig(t)
+	for fail := 0; ; fail++ {
+		n, failedAt := 0, ""
+		b.hook = func(op, path string) error {
+			if !strings.HasPrefix(path, "copies") && path != "." {
+				return nil
+			}
+			if n++; n-1 != fail {
+				return nil
+			}
+			failedAt = op + " " + path
+			return &fs.PathError{Op: op, Path: path, Err: syscall.ENOSPC}
+		}
+		err := b.s.Backup(context.Background(), "copies/one")
+		b.hook = nil
+		if failedAt == "" {
+			must(t, err)
+			must(t, b.sameRows(b.mem, "copies/one"))
+			if fail < 20 {
+				t.Errorf("only %d operations", fail)
+			}
+			return
+		}
+		if strings.HasPrefix(failedAt, "link ") || err == nil && strings.HasPrefix(failedAt, "close ") {
+			// What cannot be linked is copied, and what is synced need not be closed well.
+			must(t, errors.Join(err, b.sameRows(b.mem, "copies/one"), b.mem.RemoveAll("copies/one")))
+			continue
+		}
+		if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "backup of store to copies/one: ") {
+			t.Errorf("%s fails: %v", failedAt, err)
+		}
+		if names, err := b.mem.List("copies/one"); err == nil && len(names) > 0 {
+			t.Errorf("%s fails: it left %v", failedAt, names)
+		}
+		if !b.s.latch.clear() {
+			t.Fatalf("%s fails, and stops the store: %v", failedAt, b.s.Cause())
+		}
+	}
+}
+
+// TestF24_where_a_backup_may_not_be names each place that is refused.
+func TestF24_where_a_backup_may_not_be(t *testing.T) {
+	b := newBackupRig(t)
+	writeFile(t, b.mem, "note", nil)
+	must(t, b.mem.MkdirAll("full/x", 0o755))
+	must(t, b.mem.MkdirAll("cut", 0o755))
+	writeFile(t, b.mem, "cut/backup.unfinished", nil)
+	must(t, b.mem.MkdirAll("volume/lost+found", 0o755))
+	for dir, want := range map[string]error{
+		"store": ErrNotEmpty, "store/backup": ErrNotEmpty, "store/db/backup": ErrNotEmpty, "full": ErrNotEmpty, "cut": ErrUnfinished,
+	} {
+		if err := b.s.Backup(context.Background(), dir); !errors.Is(err, want) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if err := b.s.Backup(ended, "late"); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of its context: %v", err)
+	}
+	must(t, b.s.Backup(context.Background(), "volume"))
+	must(t, b.sameRows(b.mem, "volume"))
+	must(t, b.s.Close())
+	if err := b.s.Backup(context.Background(), "closed"); !errors.Is(err, persistence.ErrStopped) {
+		t.Errorf("of a closed store: %v", err)
+	}
+}
+
+// TestF24_a_backup_of_damage_is_refused damages the store beneath a process that has it open.
+func TestF24_a_backup_of_damage_is_refused(t *testing.T) {
+	mem := closedStore(t)
+	must(t, Backup(context.Background(), Options{Dir: "store", FS: mem, Manual: true}, "sound"))
+	names, err := mem.List("store/db")
+	must(t, err)
+	for _, name := range names {
+		if strings.HasSuffix(name, ".sst") {
+			b := readFile(t, mem, "store/db/"+name)
+			b[20] ^= 1
+			remove(t, mem, "store/db/"+name) // it is linked
+			writeFile(t, mem, "store/db/"+name, b)
+		}
+	}
+	err = Backup(context.Background(), Options{Dir: "store", FS: mem, Manual: true}, "damaged")
+	if err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("%v", err)
+	}
+	if rep, err := Verify(Options{Dir: "sound", FS: mem, Manual: true}); err != nil || len(rep.Damages) > 0 {
+		t.Errorf("the backup from before: %v, %v", err, rep.Damages)
+	}
+}
