@@ -158,7 +158,7 @@ func (in *instance) acknowledge() {
 // attached.
 func (in *instance) acknowledgeLeft() {
 	t := &in.told
-	if !t.any || !in.leaving {
+	if !t.any {
 		return
 	}
 	if t.unserved || t.until > 0 || t.lost {
