@@ -114,8 +114,7 @@ func (w *World) planFaults() {
 	times(f.detaches, 3, "detach", w.detach)
 	times(f.clockSteps, 3, "clock step", func() {
 		if !w.healing {
-			w.clockOffset = w.lives.duration(0, 10*time.Second) - 5*time.Second
-			w.reach("clock step")
+			w.stepClock()
 		}
 	})
 	w.agenda.in(w.lives.duration(0, span), 0, "late handlers", func() { w.lateRegistered = true })

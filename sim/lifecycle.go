@@ -114,6 +114,24 @@ func (w *World) evict() {
 	}
 }
 
+// stepClock sets the wall clock: by seconds, by an hour forward or back, or by ten years. Timers that were set before the
+// clock was set back are due later by as much; nothing else may notice.
+func (w *World) stepClock() {
+	step := pick(w.lives, w.lives.duration(0, 10*time.Second)-5*time.Second, time.Hour, -time.Hour, 10*365*24*time.Hour)
+	w.clockOffset += step
+	w.setBack = w.setBack || step < 0
+	switch {
+	case step == time.Hour:
+		w.reach("clock step of an hour forward")
+	case step == -time.Hour:
+		w.reach("clock step of an hour back")
+	case step > time.Hour:
+		w.reach("clock step of ten years")
+	default:
+		w.reach("clock step")
+	}
+}
+
 // loseTell draws whether something is lost that a dispatcher tells an instance.
 func (w *World) loseTell() bool {
 	if !w.faults.lostTells || w.healing || !w.lives.chance(15) {

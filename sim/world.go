@@ -40,6 +40,7 @@ type World struct {
 	crashes        int
 	lateRegistered bool
 	clockOffset    time.Duration
+	setBack        bool // the clock was set back
 	healing        bool
 	healedAt       time.Duration
 	crashesAtHeal  int
