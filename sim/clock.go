@@ -98,7 +98,12 @@ var _ clock.Clock = (*processClock)(nil)
 func (c *processClock) Now() time.Time { return start.Add(c.world.agenda.now + c.world.clockOffset) }
 
 // Elapsed is the virtual time, whatever the machine's clock shows.
-func (c *processClock) Elapsed() time.Duration { return c.world.agenda.now }
+func (c *processClock) Elapsed() time.Duration {
+	if c.world.planted.wallElapsed {
+		return c.world.agenda.now + c.world.clockOffset
+	}
+	return c.world.agenda.now
+}
 
 // AfterFunc has f called as a step of the schedule.
 func (c *processClock) AfterFunc(d time.Duration, f func()) clock.Timer {

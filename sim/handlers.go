@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -68,6 +69,9 @@ func (h *handlers) Replays(pin string) bool {
 	return pin == "" || pin == h.version || h.version == "1.1.0"
 }
 
+// workLate is how long new work may wait for a slot when nothing goes wrong any more.
+const workLate = 10 * time.Minute
+
 var errActivity = errors.New("the activity fails here")
 
 // activity is what every activity runs.
@@ -82,8 +86,13 @@ func (w *World) activity(ctx context.Context, info actors.ActivityInfo, input []
 	w.trace.add('A', []uint64{text(info.Instance), info.Execution, info.Event, uint64(info.Delivery), run}, func() string {
 		return fmt.Sprintf("activity %s of %v delivery %d runs as number %d", info.Name, key, info.Delivery, run)
 	})
-	if !w.disk.ledger.scheduled[key] {
+	at, durable := w.disk.ledger.scheduled[key]
+	if !durable {
 		w.fail("S6", "activity %s of %v ran before it was durable that it was scheduled", info.Name, key)
+	}
+	waited := w.agenda.now - max(at, w.healedAt)
+	if w.healing && info.Delivery == 1 && waited > workLate && w.crashes == w.crashesAtHeal {
+		w.fail("L2", "activity %s of %v began %v after it could", info.Name, key, waited)
 	}
 	if most := w.config.maxAttempts + 1; info.Delivery > most { // a grant that a crash took is counted by no row
 		w.fail("attempts", "activity %v was delivered %d times, the most is %d", key, info.Delivery, most)

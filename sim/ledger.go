@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -25,8 +26,8 @@ type ledger struct {
 	// known are the instances by incarnation, ids the incarnation of each id.
 	known map[instanceKey]*record
 	ids   map[string]instanceKey
-	// scheduled are the activities whose schedule event is durable.
-	scheduled map[activityKey]bool
+	// scheduled are the activities whose schedule event is durable, and since when.
+	scheduled map[activityKey]time.Duration
 }
 
 type activityKey struct {
@@ -47,7 +48,7 @@ type record struct {
 func newLedger(w *World) *ledger {
 	return &ledger{
 		world: w, epoch: map[persistence.Partition]uint64{}, known: map[instanceKey]*record{},
-		ids: map[string]instanceKey{}, scheduled: map[activityKey]bool{},
+		ids: map[string]instanceKey{}, scheduled: map[activityKey]time.Duration{},
 	}
 }
 
@@ -169,7 +170,7 @@ func (l *ledger) committed(n persistence.Partition, c *persistence.CommitTurn, r
 		rec.parts = append(rec.parts, stored)
 	}
 	for _, work := range c.Work {
-		l.scheduled[activityKey{c.ID, c.Execution, work.Event}] = true
+		l.scheduled[activityKey{c.ID, c.Execution, work.Event}] = w.agenda.now
 	}
 	switch c.Outcome {
 	case persistence.OutcomeCompleted:
@@ -209,7 +210,7 @@ func (l *ledger) compare(dumps []*persistence.Dump) {
 			rec.parts = append(rec.parts, part.StoredPart)
 		}
 		for _, work := range dump.Work {
-			l.scheduled[activityKey{work.ID, work.Key.Execution, work.Key.Event}] = true
+			l.scheduled[activityKey{work.ID, work.Key.Execution, work.Key.Event}] = w.agenda.now
 		}
 		if e := l.epoch[dump.Partition]; dump.State.Epoch < e {
 			w.fail("S5", "partition %d went back from epoch %d to %d", dump.Partition, e, dump.State.Epoch)

@@ -21,6 +21,8 @@ type planted struct {
 	propose func(w *World, n persistence.Partition, p *persistence.Proposal)
 	// effects changes effects on their way to the dispatchers.
 	effects func(w *World, n persistence.Partition, e *persistence.Effects)
+	// wallElapsed: what should go by elapsed time goes by the wall clock, which steps.
+	wallElapsed bool
 	// readUnsynced: reads do not wait until what they showed is durable.
 	readUnsynced bool
 }
@@ -40,16 +42,17 @@ func plant(name string) (*planted, error) {
 func PlantedNames() []string { return slices.Sorted(maps.Keys(plantable)) }
 
 var plantable = map[string]func() *planted{
-	"acknowledge before sync": func() *planted { return &planted{lateSync: true} },
-	"read without waiting":    func() *planted { return &planted{readUnsynced: true} },
-	"consume twice":           func() *planted { return &planted{propose: consumeTwice} },
-	"skip careful mode":       func() *planted { return &planted{propose: skipCareful} },
-	"drop the fence":          func() *planted { return &planted{propose: dropFence} },
-	"lost timer":              func() *planted { return &planted{propose: loseTimer} },
-	"early timer":             func() *planted { return &planted{propose: earlyTimer} },
-	"wrong execution":         func() *planted { return &planted{propose: wrongExecution} },
-	"lost message":            func() *planted { return &planted{effects: loseOutbox} },
-	"lost work":               func() *planted { return &planted{effects: loseWork} },
+	"acknowledge before sync":  func() *planted { return &planted{lateSync: true} },
+	"read without waiting":     func() *planted { return &planted{readUnsynced: true} },
+	"elapsed time by the wall": func() *planted { return &planted{wallElapsed: true} },
+	"consume twice":            func() *planted { return &planted{propose: consumeTwice} },
+	"skip careful mode":        func() *planted { return &planted{propose: skipCareful} },
+	"drop the fence":           func() *planted { return &planted{propose: dropFence} },
+	"lost timer":               func() *planted { return &planted{propose: loseTimer} },
+	"early timer":              func() *planted { return &planted{propose: earlyTimer} },
+	"wrong execution":          func() *planted { return &planted{propose: wrongExecution} },
+	"lost message":             func() *planted { return &planted{effects: loseOutbox} },
+	"lost work":                func() *planted { return &planted{effects: loseWork} },
 }
 
 func consumeTwice(w *World, _ persistence.Partition, p *persistence.Proposal) {

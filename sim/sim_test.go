@@ -237,4 +237,4 @@ func TestPlantedFaultsInsideAreFound(t *testing.T) {
 }
 
 // plainFaults is how many faults every build can plant.
-const plainFaults = 10
+const plainFaults = 11
