@@ -95,6 +95,8 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 		n := recorded[e.data] + waiting[e.data]
 		rec := w.disk.ledger.of(e.id)
 		switch {
+		case n > 0 && e.never:
+			w.fail("S2", "%s for %s has the request key of another event and is recorded", e.data, e.id)
 		case n > 1:
 			w.fail("S2", "%s for %s is recorded %d times and waits %d times", e.data, e.id, recorded[e.data], waiting[e.data])
 		case n == 0 && e.acked && (rec == nil || rec.terminal == 0):

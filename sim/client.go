@@ -53,6 +53,7 @@ type eventRecord struct {
 	acked     bool
 	uncertain bool
 	refused   bool
+	never     bool // its key was another's: it must not be recorded
 }
 
 // observation is the newest state of an instance that the client was shown.
@@ -280,6 +281,7 @@ func (c *client) deliver(e *eventRecord, tries int) {
 		switch {
 		case err == nil:
 			e.acked = true
+			c.repeatLater(e)
 		case errors.Is(err, persistence.ErrNotFound):
 			e.refused = true
 			if exists {

@@ -39,6 +39,7 @@ type faults struct {
 	readFails      bool // the disk fails at a read
 	evictions      bool // residents are told to leave at any moment
 	busy           bool // the journal's queue is full, now and then
+	repeats        bool // request keys are used again
 	contention     bool // the client starts what an orchestration starts at the same moment
 	lostTells      bool // what a dispatcher tells an instance is lost, now and then
 
@@ -65,7 +66,7 @@ func drawConfig(r *random) (config, faults) {
 	f := faults{
 		crashes: half(), cleanRestarts: half(), syncFails: half(), duplicates: half(), killers: half(), twins: half(),
 		takeovers: half(), slowTurns: half(), slowActivities: half(), badActivities: half(),
-		detaches: half(), clockSteps: half(), slowReads: half(), readErrors: half(), readFails: half(), evictions: half(), contention: half(), busy: half(),
+		detaches: half(), clockSteps: half(), slowReads: half(), readErrors: half(), readFails: half(), evictions: half(), contention: half(), busy: half(), repeats: half(),
 		lostTells: half() && half(),
 	}
 	// A flood needs messages that come faster than the 10 ms rule.
