@@ -9,12 +9,13 @@ import (
 
 //go:noinline
 func dig(depth int) {
-	if depth == 0 {
-		var nothing []int
-		_ = nothing[depth]
+	if depth > 0 {
+		dig(depth - 1)
+		digs++
+		return
 	}
-	dig(depth - 1)
-	digs++
+	var nothing []int
+	_ = nothing[depth]
 }
 
 var digs int

@@ -67,7 +67,7 @@ func drawConfig(r *random) (config, faults) {
 		crashes: half(), cleanRestarts: half(), syncFails: half(), duplicates: half(), killers: half(), twins: half(),
 		takeovers: half(), slowTurns: half(), slowActivities: half(), badActivities: half(),
 		detaches: half(), clockSteps: half(), slowReads: half(), readErrors: half(), readFails: half(), evictions: half(), contention: half(), busy: half(), repeats: half(),
-		lostTells: half() && half(),
+		lostTells: r.chance(4),
 	}
 	// A flood needs messages that come faster than the 10 ms rule.
 	if c.flood = r.chance(12); c.flood {
