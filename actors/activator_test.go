@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -162,30 +163,62 @@ func TestHandshakeLosesReordersAndOverlapsNothing(t *testing.T) {
 	}
 }
 
-// The stress finds what it is made to find.
+// byHand is the stress on one thread, of instances that leave after every second message: which message is sent and which actor runs next is drawn by a seed, so a fault that
+// needs two things at once does not wait for the machine to do them at once.
+func byHand(kind passivation, ids, total int) (*stressResult, *system) {
+	list := &stepExecutor{}
+	s := newSystem(Config{Executor: list, Logger: silent()})
+	var result stressResult
+	known := map[string]*stressed{}
+	names := make([]string, ids)
+	for i := range names {
+		names[i] = fmt.Sprint("id-", i)
+		known[names[i]] = &stressed{}
+	}
+	var a *activator
+	a = newActivator(s, func(id string, c *cell) actor.Actor {
+		return &stressInstance{a: a, id: id, cell: c, kind: kind, every: 2, shared: known[id], result: &result}
+	}, 0)
+	draw := rand.New(rand.NewPCG(1, 2)).IntN
+	counts := map[[2]int]int{}
+	for sent := 0; sent < total; {
+		if len(list.waiting) > 0 && draw(2) == 0 {
+			i, last := draw(len(list.waiting)), len(list.waiting)-1
+			f := list.waiting[i]
+			list.waiting[i] = list.waiting[last]
+			list.waiting = list.waiting[:last]
+			f()
+			continue
+		}
+		key := [2]int{draw(stressSenders), draw(ids)}
+		_ = a.tell(names[key[1]], &sequenced{key[0], counts[key]}) // it has no bound
+		counts[key]++
+		sent++
+	}
+	list.drain(draw)
+	return &result, s
+}
+
+// The stress finds what it is made to find, and nothing in what is right.
 func TestStressOfTheHandshakeFindsFaults(t *testing.T) {
-	t.Run("without the comparison of counts", func(t *testing.T) {
-		total := stressSize()
-		r, s := stress(t, withoutCount, 40, total, 1)
-		lost := int64(total) - r.got.Load()
-		t.Logf("%d overlapping owners, %d reordered, %d lost, %d dead letters",
-			r.overlapped.Load(), r.reordered.Load(), lost, s.deadLetters())
-		if r.overlapped.Load() == 0 {
-			t.Error("no overlap was found")
-		}
-	})
-	t.Run("an instance that stops itself", func(t *testing.T) {
-		total := stressSize()
-		r, s := stress(t, stopsItself, 40, total, 1)
-		lost := int64(total) - r.got.Load()
-		t.Logf("%d lost, %d dead letters", lost, s.deadLetters())
-		if lost == 0 {
-			t.Error("nothing was lost")
-		}
-		if lost != int64(s.deadLetters()) {
-			t.Errorf("%d lost but %d dead letters: some were lost silently", lost, s.deadLetters())
-		}
-	})
+	const total = 5000
+	r, _ := byHand(withoutCount, 4, total)
+	if r.overlapped.Load() == 0 {
+		t.Error("without the comparison of counts no overlap was found")
+	}
+	r, s := byHand(stopsItself, 4, total)
+	lost := total - r.got.Load()
+	if lost == 0 {
+		t.Error("an instance that stops itself lost nothing")
+	}
+	if lost != int64(s.deadLetters()) {
+		t.Errorf("%d lost but %d dead letters: some were lost silently", lost, s.deadLetters())
+	}
+	r, s = byHand(handshake, 4, total)
+	if r.got.Load() != total || r.reordered.Load() != 0 || r.overlapped.Load() != 0 || s.deadLetters() != 0 {
+		t.Errorf("%d of %d handled, %d reordered, %d overlapping owners, %d dead letters",
+			r.got.Load(), total, r.reordered.Load(), r.overlapped.Load(), s.deadLetters())
+	}
 }
 
 func TestActivatorBoundsWhatIsActive(t *testing.T) {
