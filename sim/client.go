@@ -42,6 +42,7 @@ type startRecord struct {
 	taken     bool // the client was told that the id exists
 	uncertain bool // some try had no answer that says what happened
 	late      bool // its handler is registered later
+	contended bool // an orchestration starts it as well
 }
 
 // eventRecord is one event that the client raised. Its data is its own.
@@ -112,7 +113,7 @@ func (c *client) contend(sends []persistence.Send) {
 		if !start || c.byID[send.To] != nil || !c.random.chance(3) {
 			continue
 		}
-		s := &startRecord{id: send.To, input: send.Input, late: c.random.chance(3)}
+		s := &startRecord{id: send.To, input: send.Input, late: c.random.chance(3), contended: true}
 		c.starts = append(c.starts, s)
 		c.byID[s.id] = s
 		w.agenda.in(c.random.duration(0, 2*w.config.slowestSync+2*w.config.slowestRead), 0, "contention", func() { c.start(s) })

@@ -189,6 +189,17 @@ func (d *disk) duplicate(c persistence.Command) bool {
 	}
 }
 
+// rejection is one in how many proposals finds the journal's queue full. A start that an orchestration makes as well is
+// held up more often, so that the other one is durable before it.
+func (d *disk) rejection(c persistence.Command) int {
+	if start, ok := c.(*persistence.StartInstance); ok {
+		if s := d.world.client.byID[start.ID]; s != nil && s.contended {
+			return 2
+		}
+	}
+	return 10
+}
+
 // step takes a step of the store and notes it.
 func (d *disk) step(kind pebble.StepKind) {
 	w := d.world

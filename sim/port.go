@@ -45,7 +45,7 @@ func (p *port) Propose(n persistence.Partition, proposal persistence.Proposal) {
 	}
 	again := p.disk.duplicate(proposal.Command)
 	done, command := proposal.Done, proposal.Command
-	if w.faults.busy && !w.healing && w.lives.chance(10) {
+	if w.faults.busy && !w.healing && w.lives.chance(p.disk.rejection(command)) {
 		w.reach("full queue of the journal")
 		w.agenda.in(0, p.process.number, "busy", func() { done(persistence.Result{Err: persistence.ErrBusy}) })
 		return
