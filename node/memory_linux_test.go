@@ -89,15 +89,15 @@ func forAll(t *testing.T, atOnce int, f func(ctx context.Context, id string) err
 	}
 }
 
-// TestF06_histories_that_are_woken_at_once_take_what_the_budget_allows: 1,200 histories of 256 KiB and one turn slot, with
-// a budget of 64 MiB, woken by events or by a reopen. Each part is a process of its own. The store's cache is a bound of its
+// TestF06_F08_histories_that_are_woken_at_once_take_what_the_budget_allows: 1,200 histories of 256 KiB and one turn slot, with
+// a budget of 64 MiB, woken by events or by a reopen; and as many that have not begun. Each part is a process of its own. The store's cache is a bound of its
 // own, and small here.
-func TestF06_histories_that_are_woken_at_once_take_what_the_budget_allows(t *testing.T) {
+func TestF06_F08_histories_that_are_woken_at_once_take_what_the_budget_allows(t *testing.T) {
 	part, dir, child := strings.Cut(os.Getenv(memoryVar), "|")
 	if !child {
 		dir := filepath.Join(t.TempDir(), "store")
-		for _, part := range []string{"fill", "events", "fill", "tell", "reopen"} {
-			if part == "fill" {
+		for _, part := range []string{"fill", "events", "fill", "tell", "reopen", "starts", "reopen"} {
+			if part == "fill" || part == "starts" {
 				dir += "x"
 			}
 			cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$", "-test.timeout=2m")
@@ -124,16 +124,16 @@ func TestF06_histories_that_are_woken_at_once_take_what_the_budget_allows(t *tes
 			t.Fatal(err)
 		}
 	}
-	n := open(t, memoryConfig(t, dir, part != "tell"))
+	n := open(t, memoryConfig(t, dir, part != "tell" && part != "starts"))
 	c := n.Client()
-	if part == "fill" {
+	if part == "fill" || part == "starts" {
 		input := strings.Repeat("x", memoryHistory)
 		forAll(t, 16, func(ctx context.Context, id string) error {
 			_, err := client.Start(ctx, c, largeWait, id, input)
 			return err
 		})
 	}
-	if part == "events" || part == "tell" {
+	if part == "events" || part == "tell" || part == "starts" {
 		forAll(t, memoryInstances, func(ctx context.Context, id string) error { return c.RaiseEvent(ctx, id, "go", []byte(`"x"`)) })
 	}
 	if part == "events" || part == "reopen" {
