@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -97,65 +96,6 @@ func tooLarge(err error) *turnpb.Failure {
 	f := failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err.Error())
 	f.GetApplication().ErrorKind, f.GetApplication().NonRetryable = "Limit", true
 	return f
-}
-
-// readInput reads what the effect did not bring: after a restart, or when memory was short.
-func (a *activity) readInput() {
-	key, part := a.item.Key, a.item.Part
-	var head persistence.Head
-	var input []byte
-	var there bool
-	a.s.e.journal.Load(a.s.p.id, func(r persistence.Reader) (err error) {
-		head, there, err = r.Head(key.IID)
-		if err != nil || !there {
-			return err
-		}
-		input, err = scheduledInput(r, key, part)
-		return err
-	}, func(err error) {
-		a.s.post("input read", func() {
-			switch {
-			case a.phase != activityReading:
-			case errors.Is(err, persistence.ErrBusy):
-				a.retry(a.readInput)
-			case errors.Is(err, persistence.ErrStopped):
-				a.close()
-			case err != nil:
-				a.unreadable(err)
-			case !there: // its end is on its way
-				a.putBack(a.s.now() + retryPauseMaxMs)
-			default:
-				a.item.Input, a.item.Orchestration, a.item.Version = input, head.Name, head.Version
-				a.run()
-			}
-		})
-	})
-}
-
-// scheduledInput finds the input in the stored ActivityScheduled event.
-func scheduledInput(r persistence.Reader, key persistence.WorkKey, part uint64) (input []byte, err error) {
-	found := false
-	readErr := r.Parts(key.IID, key.Execution, part, func(stored persistence.StoredPart) bool {
-		var list turnpb.EventList
-		if err = proto.Unmarshal(stored.Events, &list); err != nil {
-			return false
-		}
-		for _, e := range list.GetEvents() {
-			if scheduled := e.GetActivityScheduled(); scheduled != nil && e.GetId() == key.Event {
-				input, found = scheduled.GetInput(), true
-			}
-		}
-		return false
-	})
-	switch {
-	case readErr != nil:
-		return nil, readErr
-	case err != nil:
-		return nil, fmt.Errorf("%w: part %d of activity %s: %w", persistence.ErrCorrupt, part, key, err)
-	case !found:
-		return nil, fmt.Errorf("%w: part %d has no scheduled event of activity %s", persistence.ErrCorrupt, part, key)
-	}
-	return input, nil
 }
 
 // unreadable gives back work whose input cannot be read: counted, so that it does not go on for ever.

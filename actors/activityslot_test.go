@@ -11,11 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // TestWhatActivitiesComeTo: results, errors, panics, and what is too large.
@@ -269,43 +266,4 @@ func TestASlotIsKeptWhenTooManyResultsWait(t *testing.T) {
 	if w.add(answeringBytesMax) {
 		t.Error("too many bytes do not keep a slot")
 	}
-}
-
-// TestAnActivityWhoseInputIsDamagedIsNotRunWithout: it is counted, and poison in the end.
-func TestAnActivityWhoseInputIsDamagedIsNotRunWithout(t *testing.T) {
-	key := persistence.WorkKey{IID: 1, Execution: 1, Event: 2}
-	part := func(events []byte) persistence.Reader {
-		return partsReader{parts: []persistence.StoredPart{{Execution: 1, FirstEvent: 1, Count: 2, Events: events}}}
-	}
-	list, err := proto.Marshal(&turnpb.EventList{Events: []*turnpb.Event{{
-		Id: 2, Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: "a", Input: []byte("in")}},
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if input, err := scheduledInput(part(list), key, 1); err != nil || string(input) != "in" {
-		t.Errorf("read %q, %v", input, err)
-	}
-	for name, r := range map[string]persistence.Reader{
-		"not an event list": part([]byte{0xff}), "no such event": part(nil), "no such part": partsReader{},
-	} {
-		if _, err := scheduledInput(r, key, 1); !errors.Is(err, persistence.ErrCorrupt) {
-			t.Errorf("%s: %v, want damage", name, err)
-		}
-	}
-}
-
-// partsReader reads nothing but parts.
-type partsReader struct {
-	persistence.Reader
-	parts []persistence.StoredPart
-}
-
-func (r partsReader) Parts(_ persistence.Incarnation, _, from uint64, yield func(persistence.StoredPart) bool) error {
-	for _, p := range r.parts {
-		if p.FirstEvent >= from && !yield(p) {
-			return nil
-		}
-	}
-	return nil
 }

@@ -25,6 +25,10 @@ type Counters struct {
 	Evictions     uint64
 	Resident      uint64
 	ResidentBytes uint64
+	// MemoryWaits are instances that had to wait for memory before they were read. MemoryBytes is what is taken now, residents
+	// included.
+	MemoryWaits uint64
+	MemoryBytes uint64
 	// Accepted are messages that were made durable before their turn; SlowAccepts of them because they had been held for
 	// 10 ms, Overflows because the buffer was full.
 	Accepted    uint64
@@ -76,6 +80,7 @@ type counters struct {
 	unregistered, refused, passivations             atomic.Uint64
 	retold, contradictions                          atomic.Uint64
 	evictedInLoad, evictedInAccept, fullPages       atomic.Uint64
+	memoryWaits                                     atomic.Uint64
 }
 
 // Counters is a snapshot; it may be taken at any time.
@@ -88,6 +93,7 @@ func (e *Engine) Counters() Counters {
 		SecondActivations: c.secondActivations.Load(), Uncertain: c.uncertain.Load(),
 		Loads: c.loads.Load(), ReplayedEvents: c.replayedEvents.Load(), Evictions: c.evictions.Load(),
 		Resident: resident, ResidentBytes: bytes,
+		MemoryWaits: c.memoryWaits.Load(), MemoryBytes: uint64(max(e.memory.used.Load(), 0)),
 		Accepted: c.accepted.Load(), SlowAccepts: c.slowAccepts.Load(), Overflows: c.overflows.Load(),
 		CarefulTurns:  c.carefulTurns.Load(),
 		ReportedTurns: c.reportedTurns.Load(), AbandonedTurns: c.abandonedTurns.Load(),

@@ -27,6 +27,7 @@ type Engine struct {
 
 	waiters   waiters
 	residents *residency
+	memory    memory
 	holds     *holdQueue
 	clock     *clock.Watch
 	door      door
@@ -62,6 +63,7 @@ func Start(cfg Config, ready func(error)) *Engine {
 	e.waiters.init()
 	e.door.init(&e.counts)
 	e.sys = newSystem(cfg)
+	e.memory.max = cfg.MemoryBytes
 	e.residents = newResidency(e, cfg.ResidentBytes)
 	e.holds = newHoldQueue(e)
 	e.clock = clock.NewWatch(cfg.Clock, e.clockSet)
@@ -139,6 +141,9 @@ func (e *Engine) withDefaults(cfg Config) Config {
 	}
 	if cfg.ResidentBytes == 0 {
 		cfg.ResidentBytes = 128 << 20
+	}
+	if cfg.MemoryBytes == 0 {
+		cfg.MemoryBytes = 512 << 20
 	}
 	if cfg.InstancesMax == 0 {
 		cfg.InstancesMax = 200_000

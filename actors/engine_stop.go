@@ -26,6 +26,7 @@ func (e *Engine) Stop(done func(error)) {
 	}
 	e.sys.strategy.hurry()
 	e.parts[0].gate.end() // of all of them; nothing that is let in finds a slot
+	e.memory.end()
 	stopped.done(nil)
 }
 

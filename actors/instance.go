@@ -20,6 +20,7 @@ const (
 	phaseUnknown    phase = iota // nothing is known of its durable state
 	phaseReady                   // its state is known, and nothing is in flight but accepts
 	phaseLoading                 // a read of the journal
+	phaseWaiting                 // what is to be read waits for memory
 	phaseLeasing                 // careful mode: LeaseTurn is proposed
 	phaseAdmitting               // careful mode: a suspect waits until it may run
 	phaseRunning                 // a turn waits for its slot or runs there
@@ -31,7 +32,7 @@ const (
 )
 
 var phaseNames = [...]string{
-	"unknown", "ready", "loading", "leasing", "admitting", "running", "settling", "committing", "abandoning", "closing",
+	"unknown", "ready", "loading", "waiting", "leasing", "admitting", "running", "settling", "committing", "abandoning", "closing",
 	"pausing",
 }
 
@@ -69,6 +70,7 @@ type instance struct {
 	parked   bool          // in the residency's list, or told to leave it
 	evicting bool          // taken off that list by an eviction whose message is on its way
 	place    *list.Element // in the residency's list; under its lock
+	charge   int64         // what it has taken of the engine's memory, while it is not parked
 	// token, stopLease, releaseSuspect are of a turn lease that the next turn takes.
 	token          persistence.Token
 	stopLease      func()
@@ -140,6 +142,9 @@ func (in *instance) handle(msg any) {
 	case *loadMsg:
 		in.outstanding--
 		in.loaded(m)
+	case *memoryMsg:
+		in.outstanding--
+		in.memoryGranted(m)
 	case *acceptMsg:
 		in.outstanding--
 		in.acceptDone(m.arrival, m.result)

@@ -45,6 +45,7 @@ func (in *instance) breakDown(failed any) {
 		a.answer(errBroken(), false)
 	}
 	in.unpark()
+	in.uncharge()
 	in.endCareful()
 	if m := in.machine; m != nil {
 		in.machine = nil
@@ -82,6 +83,12 @@ func (in *instance) refuse(msg any) {
 	case *admitMsg:
 		in.outstanding--
 		m.release()
+	case *memoryMsg:
+		in.outstanding--
+		in.e.memory.add(-m.bytes)
+	case *loadMsg:
+		in.outstanding--
+		in.e.memory.add(-m.taken)
 	default:
 		in.outstanding--
 	}

@@ -33,7 +33,10 @@ func (in *instance) stepCareful() {
 	}
 }
 
+// askAdmission waits with nothing but the head, mostly. Who has more gives its part of the memory back, though it still
+// has it: the suspect that runs may wait for it.
 func (in *instance) askAdmission() {
+	in.uncharge()
 	in.phase = phaseAdmitting
 	in.outstanding++
 	m := &admitMsg{}
@@ -105,6 +108,9 @@ func (in *instance) leaseDone(m *leaseMsg) {
 		return
 	}
 	in.stopLease = in.part.watchTurnLease(r.Token, in.view.head.IID, func() {}) // a lost lease is refused at the commit
+	if in.view.partial {
+		return // its history is read under the lease
+	}
 	in.unpark()
 	in.startTurn(nil)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -45,6 +44,7 @@ func (in *instance) stepUnknown() {
 		in.phase = phaseReady
 		return
 	}
+	in.uncharge()
 	in.load()
 }
 
@@ -64,6 +64,8 @@ func (in *instance) stepReady() {
 	case in.abandon != nil:
 		in.acceptAll()
 		in.proposeAbandon()
+	case v.partial:
+		in.stepPartial()
 	case v.behind():
 		in.loadInbox()
 	case !in.pending():
@@ -72,15 +74,20 @@ func (in *instance) stepReady() {
 			in.proposeAbandon()
 		}
 	case in.heldBack():
-		in.leaving = true
-		if in.backsOff() {
-			in.told.until = v.notBeforeMs
-		}
-		in.acceptAll()
-		in.giveUpLease()
+		in.holdBack()
 	default:
 		in.stepTurn()
 	}
+}
+
+// holdBack leaves what waits for a later time.
+func (in *instance) holdBack() {
+	in.leaving = true
+	if in.backsOff() {
+		in.told.until = in.view.notBeforeMs
+	}
+	in.acceptAll()
+	in.giveUpLease()
 }
 
 // acceptStarts proposes starts of an id that is taken: the journal knows whether they repeat the first one.
@@ -97,7 +104,7 @@ func (in *instance) acceptStarts() (any bool) {
 // pending says whether a turn would have something to consume.
 func (in *instance) pending() bool {
 	v := &in.view
-	return v.start != nil || len(v.due) > 0 || len(in.buffer.items) > 0 || in.doomed != nil ||
+	return v.partial || v.start != nil || len(v.due) > 0 || len(in.buffer.items) > 0 || in.doomed != nil ||
 		len(v.inbox) > 0 && v.visible(in.e.now().UnixMilli())
 }
 
@@ -108,9 +115,7 @@ func (in *instance) heldBack() bool {
 }
 
 // backsOff says that the instance's backoff has not ended.
-func (in *instance) backsOff() bool {
-	return dispatch.BacksOff(in.view.notBeforeMs, in.e.now().UnixMilli(), in.e.cfg.BackoffMax.Milliseconds())
-}
+func (in *instance) backsOff() bool { return in.e.backsOff(in.view.notBeforeMs) }
 
 // stepAbsent serves an id that no instance has: a start makes one, all else is not found.
 func (in *instance) stepAbsent() {
@@ -252,6 +257,7 @@ func (in *instance) rest() {
 		return
 	}
 	in.endCareful()
+	in.letGo()
 	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() {
 		in.wakeLater()
 		return
@@ -304,6 +310,7 @@ func (in *instance) reload() {
 func (in *instance) discard(keep bool) {
 	m := in.machine
 	in.machine, in.consumer = nil, nil
+	in.uncharge()
 	if !keep {
 		in.view.forget()
 	}

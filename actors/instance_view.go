@@ -14,6 +14,9 @@ type view struct {
 	known  bool
 	exists bool
 	head   persistence.Head
+	// partial: only the head and the lease have been read. size is what the rest takes in memory.
+	partial bool
+	size    int64
 	// start is the S row, while Turn is 0.
 	start *persistence.PendingStart
 	// inbox are the rows that no turn has consumed, by seq, up to read; nudged is the highest seq that is known to exist.
@@ -73,6 +76,8 @@ func (v *view) keepOwnTimers() {
 // it already. A row behind a gap is left to a read.
 func (v *view) learn(seq uint64, message *turnpb.Message, size int, taken bool) {
 	switch {
+	case v.partial:
+		v.nudged = max(v.nudged, seq) // it is read with the rest
 	case seq <= v.read:
 	case seq == v.read+1:
 		v.read = seq
@@ -85,7 +90,7 @@ func (v *view) learn(seq uint64, message *turnpb.Message, size int, taken bool) 
 }
 
 // behind says that inbox rows may exist which have not been read.
-func (v *view) behind() bool { return v.exists && (v.nudged > v.read || v.more) }
+func (v *view) behind() bool { return v.exists && !v.partial && (v.nudged > v.read || v.more) }
 
 // isDue says that a timer has come due and waits for its turn.
 func (v *view) isDue(key persistence.TimerKey) bool { return slices.Contains(v.due, key) }

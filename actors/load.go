@@ -15,7 +15,11 @@ import (
 // loadMsg brings what was read. It is written by the journal's read function and read by the instance afterwards.
 type loadMsg struct {
 	inboxOnly bool
-	page      int    // how many inbox rows to read
+	page      int // how many inbox rows to read
+	e         *engine
+	headOnly  bool   // read no more than the head and the lease
+	granted   int64  // what has been taken of the memory for this read; 0: it takes what it can
+	taken     int64  // what the read took in addition
 	after     uint64 // inboxOnly: rows with a higher seq
 	news      uint64 // which news the read was asked for with
 
@@ -31,7 +35,9 @@ func (in *instance) load() {
 	in.phase = phaseLoading
 	in.outstanding++
 	in.e.counts.loads.Add(1)
-	m := &loadMsg{page: in.e.cfg.InboxPage, news: in.news.last}
+	m := &loadMsg{
+		page: in.e.cfg.InboxPage, news: in.news.last, e: in.e, granted: in.charge, headOnly: in.charge == 0 && in.headOnly(),
+	}
 	in.awaiting = m
 	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.read(r, in.id) }, func(err error) {
 		m.err = err
@@ -79,6 +85,9 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 	} else if ok {
 		v.attempts, v.notBeforeMs = lease.Attempts, lease.NotBeforeMs
 	}
+	if more, err := m.readStart(r, iid); err != nil || !more {
+		return err
+	}
 	if v.head.Children > 0 {
 		if v.children, err = r.Children(iid, v.head.Execution); err != nil {
 			return err
@@ -95,13 +104,7 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 		return err
 	}
 	if v.head.Turn == 0 {
-		start, ok, err := r.Start(iid, v.head.Execution)
-		if err == nil && !ok {
-			err = fmt.Errorf("%w: instance %q (%d) waits for its first turn of execution %d and has no start row",
-				persistence.ErrCorrupt, id, iid, v.head.Execution)
-		}
-		v.start = &start
-		return err
+		return nil
 	}
 	var check persistence.HistoryCheck
 	v.segments, v.unreadable, err = readSegments(r, iid, v.head.Execution, &check)
@@ -197,14 +200,17 @@ func readSegments(
 // loaded takes the answer of a read.
 func (in *instance) loaded(m *loadMsg) {
 	if in.awaiting != m {
+		in.e.memory.add(-m.taken)
 		return
 	}
+	in.charge += m.taken
 	in.awaiting = nil
 	in.phase = phaseUnknown
 	if m.full {
 		in.e.counts.fullPages.Add(1)
 	}
 	if m.err != nil {
+		in.uncharge()
 		in.loadFailed(m.err)
 		return
 	}

@@ -35,8 +35,8 @@ func (s *serving) scan(a dispatch.Action) (read func(persistence.Reader) error, 
 	rows := a.Max
 	switch a.Kind {
 	case dispatch.ScanStarts:
-		return page(func(r persistence.Reader) ([]persistence.PendingStart, error) { return r.ScanStarts(a.After, rows) },
-			func(page []persistence.PendingStart) { s.d.StartsPage(s.now(), page) })
+		return page(func(r persistence.Reader) ([]persistence.StartEffect, error) { return r.ScanStarts(a.After, rows) },
+			func(page []persistence.StartEffect) { s.d.StartsPage(s.now(), page) })
 	case dispatch.ScanInbox:
 		return page(func(r persistence.Reader) ([]persistence.InboxEffect, error) { return r.ScanInbox(a.After, rows) },
 			func(page []persistence.InboxEffect) { s.d.InboxPage(s.now(), page) })

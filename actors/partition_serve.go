@@ -24,6 +24,7 @@ type serving struct {
 	seen       *[]*consumer      // the partition's list that consumers reflects
 	activities map[persistence.WorkKey]*activity
 	answering  answering
+	inputs     inputs
 	leases     leaseBook
 	alarms     alarms
 
@@ -47,6 +48,7 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 	}
 	s.gate = &admission{s: s, open: map[uint64]bool{}}
 	s.leases.init(s)
+	s.inputs.init()
 	s.d = dispatch.New(dispatch.Config{
 		Partition: p.id, Partitions: len(p.e.parts), Node: cfg.Node, Process: cfg.Process,
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),

@@ -60,6 +60,8 @@ func (r *residency) park(in *instance, bytes int) bool {
 		return false
 	}
 	x := &resident{in: in, bytes: 2 * int64(bytes+residentOverheadBytes), since: r.e.elapsed()}
+	r.e.memory.used.Add(x.bytes - in.charge)
+	in.charge = 0
 	in.place = r.mu.order.PushBack(x)
 	r.mu.bytes += x.bytes
 	evicted := r.shrink(x.since)
@@ -77,15 +79,22 @@ func (r *residency) unpark(in *instance) bool {
 	if in.place == nil {
 		return false
 	}
-	r.drop(in.place)
+	in.charge = r.remove(in.place).bytes
 	return true
 }
 
-// drop takes an element out, with r.mu held.
-func (r *residency) drop(at *list.Element) *instance {
+// remove takes an element out, with r.mu held. What it takes of the memory is the caller's to give back.
+func (r *residency) remove(at *list.Element) *resident {
 	x := r.mu.order.Remove(at).(*resident)
 	r.mu.bytes -= x.bytes
 	x.in.place = nil
+	return x
+}
+
+// drop takes out an element that is told to leave, with r.mu held.
+func (r *residency) drop(at *list.Element) *instance {
+	x := r.remove(at)
+	r.e.memory.used.Add(-x.bytes)
 	return x.in
 }
 
@@ -93,7 +102,7 @@ func (r *residency) drop(at *list.Element) *instance {
 func (r *residency) shrink(now time.Duration) (evicted []*instance) {
 	for front := r.mu.order.Front(); front != nil; front = r.mu.order.Front() {
 		idle := now - front.Value.(*resident).since
-		leave := r.mu.off || r.mu.bytes > r.max || r.mu.bytes > r.max/4 && idle >= residentPressured || idle >= residentRelaxed
+		leave := r.mu.off || r.mu.bytes > r.max || r.e.memory.short() || r.mu.bytes > r.max/4 && idle >= residentPressured || idle >= residentRelaxed
 		if !leave {
 			break
 		}
@@ -126,11 +135,21 @@ func (r *residency) sweep() {
 	r.tell(evicted)
 }
 
+// tell tells those that must leave. What they had is free for those who wait.
 func (r *residency) tell(evicted []*instance) {
+	r.e.memory.pass()
 	for _, in := range evicted {
 		r.e.counts.evictions.Add(1)
 		in.send(evict)
 	}
+}
+
+// relieve makes residents leave for an instance that waits for memory.
+func (r *residency) relieve() {
+	r.mu.Lock()
+	evicted := r.shrink(r.e.elapsed())
+	r.mu.Unlock()
+	r.tell(evicted)
 }
 
 // evictAll makes every resident leave, now and from now on.

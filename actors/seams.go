@@ -67,6 +67,10 @@ type Config struct {
 	// ResidentBytes bounds the memory of resident instances (an estimate). Default 128 MiB; negative: nothing stays
 	// resident between turns.
 	ResidentBytes int64
+	// MemoryBytes bounds what all active instances take together (an estimate): histories, inboxes and starts that are
+	// read or wait for their turn, and machines, resident ones included, which leave when others need their part. An
+	// instance whose part is not free waits; one that is alone always gets its part. Default 512 MiB; negative: no bound.
+	MemoryBytes int64
 	// InstancesMax bounds the instances that are active at once; beyond it new work is answered with ErrBusy.
 	// Default 200,000.
 	InstancesMax int

@@ -383,7 +383,7 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 }
 
 // StartsPage: see LeasesPage.
-func (d *Dispatcher) StartsPage(now int64, rows []persistence.PendingStart) {
+func (d *Dispatcher) StartsPage(now int64, rows []persistence.StartEffect) {
 	d.readPause = 0
 	d.tells.startsPage(now, rows)
 }

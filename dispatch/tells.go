@@ -316,14 +316,12 @@ func (t *tells) walked() bool {
 
 func (t *tells) page(w *walk, rows int) { w.running, w.done = false, rows < t.rows }
 
-func (t *tells) startsPage(now int64, rows []persistence.PendingStart) {
+func (t *tells) startsPage(now int64, rows []persistence.StartEffect) {
 	t.page(&t.starts, len(rows))
 	for i := range rows {
 		r := &rows[i]
 		t.starts.after = r.IID
-		t.put(now, tell{id: r.ID, iid: r.IID, start: &persistence.StartEffect{
-			ID: r.ID, IID: r.IID, Execution: r.Execution, Name: r.Name, Version: r.Version,
-		}})
+		t.put(now, tell{id: r.ID, iid: r.IID, start: r})
 	}
 }
 

@@ -253,9 +253,9 @@ func (w *world) look(r *read) {
 		}
 		r.give = func() { d.TimersPage(w.now, page) }
 	case ScanStarts:
-		var page []persistence.PendingStart
+		var page []persistence.StartEffect
 		for _, k := range pageOf(w.starts, a.After, a.Max, cmp.Compare[persistence.Incarnation]) {
-			page = append(page, persistence.PendingStart{ID: fmt.Sprint("i", k), IID: k, Execution: 1})
+			page = append(page, persistence.StartEffect{ID: fmt.Sprint("i", k), IID: k, Execution: 1})
 		}
 		r.give = func() { d.StartsPage(w.now, page) }
 	case ScanInbox:

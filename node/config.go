@@ -66,6 +66,10 @@ type Config struct {
 	// ResidentBytes bounds the memory of instances that stay in memory between their turns. 0 means 128 MiB; negative
 	// means that none stays, and each turn replays its history.
 	ResidentBytes int64
+	// MemoryBytes bounds the memory of everything that instances have in memory together, those between their turns
+	// included: these leave when others need what they take, whatever ResidentBytes allows. What does not fit waits; an
+	// instance that is alone is read however large it is. 0 means 512 MiB; negative means no bound.
+	MemoryBytes int64
 	// MemTableBytes is how much is written before it goes into a table: so much memory is taken, and so much log is on
 	// disk. A store begins with 256 KiB and doubles that up to this as it is written to; a batch that is being written
 	// out may double both. 0 means 32 MiB; at least 1 MiB, at most 1 GiB. Smaller takes less disk and memory, and more

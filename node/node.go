@@ -116,6 +116,7 @@ func (n *Node) engineConfig() actors.Config {
 		WorkLease: c.WorkLease, WorkLeaseBuffer: c.WorkLeaseBuffer,
 		WatchdogWarn: c.WatchdogWarn, WatchdogAbandon: c.WatchdogAbandon,
 		Grace: c.Grace, Drain: drainOf(c.Drain), ResidentBytes: c.ResidentBytes, InstancesMax: c.InstancesMax,
+		MemoryBytes: c.MemoryBytes,
 	}
 }
 

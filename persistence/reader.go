@@ -29,7 +29,8 @@ type Reader interface {
 	List(statuses []Status, after ListCursor, max int) ([]Head, error)
 
 	// The scans serve a dispatcher's start and refill; each returns up to max rows after the given one, in key order.
-	ScanStarts(after Incarnation, max int) ([]PendingStart, error)
+	// They carry no payloads.
+	ScanStarts(after Incarnation, max int) ([]StartEffect, error)
 	// ScanInbox returns of each instance with a non-empty inbox the row that is visible first: the lowest NotBeforeMs, and
 	// of these the lowest seq. Later ones may be hidden longer: whoever is told must look at the whole inbox.
 	ScanInbox(after Incarnation, max int) ([]InboxEffect, error)

@@ -13,6 +13,7 @@ type config struct {
 	inboxPage     int // rows of an inbox that an instance reads at once
 	maxAttempts   uint32
 	residentBytes int64
+	memoryBytes   int64
 	instancesMax  int
 	turnSlots     int
 	activitySlots int
@@ -69,10 +70,11 @@ func drawConfig(r *random) (config, faults) {
 		detaches: half(), clockSteps: half(), slowReads: half(), readErrors: half(), readFails: half(), evictions: half(), contention: half(), busy: half(), repeats: half(),
 		lostTells: r.chance(4),
 	}
+	c.memoryBytes = pick[int64](r, 1, 16<<10, -1, -1)
 	// A flood needs messages that come faster than the 10 ms rule.
 	if c.flood = r.chance(12); c.flood {
 		c.pace, c.slowestSync, c.instancesMax, c.queueMax = 2_000, 25*time.Millisecond, 200_000, 1<<20
-		c.residentBytes, c.inboxPage = 256<<20, 100
+		c.residentBytes, c.memoryBytes, c.inboxPage = 256<<20, -1, 100
 	}
 	return c, f
 }

@@ -44,7 +44,7 @@ func (w *World) launch(twinOf *process) *process {
 		Logger:      w.logger(),
 		Limits:      limits.Limits{},
 		MaxAttempts: c.maxAttempts, BackoffBase: time.Second, BackoffMax: 10 * time.Second,
-		ResidentBytes: c.residentBytes, InstancesMax: c.instancesMax, InboxPage: c.inboxPage, LoseTell: w.loseTell,
+		ResidentBytes: c.residentBytes, MemoryBytes: c.memoryBytes, InstancesMax: c.instancesMax, InboxPage: c.inboxPage, LoseTell: w.loseTell,
 	}, func(err error) {
 		if p.dead {
 			return
@@ -173,7 +173,7 @@ func (p *process) count() {
 		{"abandoned turn", c.AbandonedTurns}, {"second activation's turn", c.SecondActivations},
 		{"eviction during a load", c.EvictedInLoad}, {"eviction beside an accept in flight", c.EvictedInAccept},
 		{"exactly full page", c.FullPages}, {"refusal that contradicts a belief", c.Contradictions}, {"re-told nudge", c.Retold},
-		{"unregistered handler", c.Unregistered}, {"busy", c.Refused}, {"passivation", c.Passivations},
+		{"unregistered handler", c.Unregistered}, {"busy", c.Refused}, {"waited for memory", c.MemoryWaits}, {"passivation", c.Passivations},
 	} {
 		if s.times > 0 {
 			p.world.reached[s.state] += int(s.times)

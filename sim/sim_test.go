@@ -47,6 +47,7 @@ var rare = []string{
 	"request repeated", "request key reused", "clock step of an hour back", "clock step of ten years", "full queue of the journal",
 	"re-told nudge", "lost nudge", "read error", "read failure",
 	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
+	"waited for memory",
 }
 
 // rareFrom is how many seeds are enough to ask for every rare state.

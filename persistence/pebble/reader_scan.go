@@ -104,11 +104,11 @@ func rowsAfter[R any](
 }
 
 // ScanStarts implements persistence.Reader. An instance has at most one start.
-func (r *reader) ScanStarts(after persistence.Incarnation, limit int) ([]persistence.PendingStart, error) {
+func (r *reader) ScanStarts(after persistence.Incarnation, limit int) ([]persistence.StartEffect, error) {
 	last := appendExecution(nil, r.p, famStart, after, ^uint64(0))
 	return rowsAfter(r, appendPrefix(nil, r.p, famStart), last, limit,
-		func(k *keyReader, value []byte) (persistence.PendingStart, error) {
-			return decodeStart(k.iid(), k.u64(), value)
+		func(k *keyReader, value []byte) (persistence.StartEffect, error) {
+			return decodeStartEffect(k.iid(), k.u64(), value)
 		})
 }
 

@@ -187,6 +187,19 @@ func decodeStart(iid persistence.Incarnation, execution uint64, row []byte) (per
 	return s, d.Done()
 }
 
+// decodeStartEffect reads a start without what it carries.
+func decodeStartEffect(iid persistence.Incarnation, execution uint64, row []byte) (persistence.StartEffect, error) {
+	d := rowcode.NewDec(row, startVersion)
+	s := persistence.StartEffect{IID: iid, Execution: execution}
+	s.ID, s.Name, s.Version = d.S(), d.S(), d.S()
+	d.Skip()
+	d.Skip()
+	decodeLink(d)
+	s.NotBeforeMs = d.I()
+	d.I()
+	return s, d.Done()
+}
+
 func encodePart(e *rowcode.Enc, p *persistence.StoredPart) {
 	e.Version(partVersion)
 	e.U(p.Count)

@@ -105,8 +105,14 @@ func (m *Model) List(
 }
 
 // ScanStarts implements [persistence.Reader].
-func (m *Model) ScanStarts(after persistence.Incarnation, limit int) ([]persistence.PendingStart, error) {
-	return page(m.sortedStarts(), limit, func(s persistence.PendingStart) bool { return s.IID > after }), nil
+func (m *Model) ScanStarts(after persistence.Incarnation, limit int) ([]persistence.StartEffect, error) {
+	var found []persistence.StartEffect
+	for _, s := range page(m.sortedStarts(), limit, func(s persistence.PendingStart) bool { return s.IID > after }) {
+		found = append(found, persistence.StartEffect{
+			ID: s.ID, IID: s.IID, Execution: s.Execution, Name: s.Name, Version: s.Version, NotBeforeMs: s.NotBeforeMs,
+		})
+	}
+	return found, nil
 }
 
 // ScanInbox implements [persistence.Reader].

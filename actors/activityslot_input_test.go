@@ -1,0 +1,123 @@
+package actors
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// TestF10_APartIsDecodedOnceForAllItsActivities: after a restart each of a thousand activities gets its own input, and the
+// parts that hold them are read a few times in all.
+func TestF10_APartIsDecodedOnceForAllItsActivities(t *testing.T) {
+	const n, size = 1000, 1 << 10
+	fan := func(c *replay.Context, _ []byte) ([]byte, error) {
+		var futures []*replay.Future
+		for i := range n {
+			input := fmt.Sprint(i, " ", strings.Repeat("x", size))
+			futures = append(futures, c.Activity("check", []byte(input), replay.ActivityOptions{}))
+		}
+		for i, f := range futures {
+			v, err := f.Await()
+			if err != nil {
+				return nil, err
+			}
+			if got := string(v.([]byte)); got != fmt.Sprint(i) {
+				return nil, fmt.Errorf("activity %d has the input of %s", i, got)
+			}
+		}
+		return []byte("all"), nil
+	}
+	inOneWorld(t, Config{}, func(w *world) {
+		turns := newRegistry().orchestration("fan", fan)
+		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: turns, TurnSlots: 1}); err != nil {
+			t.Fatal(err)
+		}
+		w.start("a", "fan", "")
+		pass(time.Second)
+		parts := 0
+		w.read("a", func(r persistence.Reader, iid persistence.Incarnation) error {
+			return r.Parts(iid, 1, 1, func(persistence.StoredPart) bool { parts++; return true })
+		})
+		w.close()
+		w.open()
+		var reads atomic.Int64
+		w.notedParts(func() { reads.Add(1) })
+		w.attach(turns.activity("check", activityIndex))
+		pass(time.Minute)
+		before := reads.Load()
+		w.completed("a", "all")
+		loads := int64(w.e.Counters().Loads)
+		t.Logf("%d reads, %d parts, %d loads", before, parts, loads)
+		if most := int64(parts+1) + loads; parts < 4 || loads > 10 || before > most {
+			t.Errorf("%d reads of %d parts and %d loads; at most %d are right", before, parts, loads, most)
+		}
+	})
+}
+
+// TestAnActivityWhoseInputIsDamagedIsNotRunWithout: it is counted, and poison in the end.
+func TestAnActivityWhoseInputIsDamagedIsNotRunWithout(t *testing.T) {
+	key := persistence.WorkKey{IID: 1, Execution: 1, Event: 2}
+	part := func(events []byte) persistence.Reader {
+		return partsReader{parts: []persistence.StoredPart{{Execution: 1, FirstEvent: 1, Count: 2, Events: events}}}
+	}
+	list, err := proto.Marshal(&turnpb.EventList{Events: []*turnpb.Event{{
+		Id: 2, Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: "a", Input: []byte("in")}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(r persistence.Reader) (string, error) {
+		p := &partInputs{key: partKey{key.IID, key.Execution, 1}}
+		err := p.read(r)
+		if _, ok := p.events[key.Event]; err == nil && !ok {
+			err = p.missing(key)
+		}
+		return string(p.events[key.Event]), err
+	}
+	if input, err := find(part(list)); err != nil || input != "in" {
+		t.Errorf("read %q, %v", input, err)
+	}
+	for name, r := range map[string]persistence.Reader{
+		"not an event list": part([]byte{0xff}), "no such event": part(nil), "no such part": partsReader{},
+	} {
+		if _, err := find(r); !errors.Is(err, persistence.ErrCorrupt) {
+			t.Errorf("%s: %v, want damage", name, err)
+		}
+	}
+}
+
+// partsReader reads nothing but parts.
+type partsReader struct {
+	persistence.Reader
+	parts []persistence.StoredPart
+}
+
+func (r partsReader) Parts(_ persistence.Incarnation, _, from uint64, yield func(persistence.StoredPart) bool) error {
+	for _, p := range r.parts {
+		if p.FirstEvent >= from && !yield(p) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r partsReader) Head(persistence.Incarnation) (persistence.Head, bool, error) {
+	return persistence.Head{}, true, nil
+}
+
+// activityIndex gives the first word of its input.
+func activityIndex(_ context.Context, _ ActivityInfo, input []byte) ([]byte, error) {
+	first, _, _ := bytes.Cut(input, []byte(" "))
+	return first, nil
+}

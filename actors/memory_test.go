@@ -1,0 +1,144 @@
+package actors
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// notingReader notes each history that is read.
+type notingReader struct {
+	persistence.Reader
+	note func()
+}
+
+func (r notingReader) Parts(iid persistence.Incarnation, execution, from uint64, yield func(persistence.StoredPart) bool) error {
+	r.note()
+	return r.Reader.Parts(iid, execution, from, yield)
+}
+
+// notedParts calls note before each read of a history, until the test ends.
+func (w *world) notedParts(note func()) {
+	w.journal.mu.Lock()
+	defer w.journal.mu.Unlock()
+	w.journal.spoil = func(r persistence.Reader) persistence.Reader { return notingReader{r, note} }
+}
+
+// TestF06_HistoriesWaitForTheBudget: instances that are woken at once read no more than the budget allows, each once, and
+// all come to their end. One that is larger than the whole budget is read alone.
+func TestF06_HistoriesWaitForTheBudget(t *testing.T) {
+	const n, size, slack = 200, 16 << 10, 8 << 10
+	for _, c := range []struct {
+		budget   int64
+		reopen   bool
+		resident int64
+	}{{512 << 10, false, -1}, {512 << 10, false, 0}, {512 << 10, true, -1}, {1, false, -1}, {1, true, 0}} {
+		t.Run(fmt.Sprintf("budget %d, reopened %v, resident %d", c.budget, c.reopen, c.resident), func(t *testing.T) {
+			inOneWorld(t, Config{ResidentBytes: c.resident, MemoryBytes: c.budget}, func(w *world) {
+				detach := w.attach(basics().orchestration("collect", collect))
+				data := strings.Repeat("x", size)
+				for i := range n {
+					w.start(fmt.Sprint("i", i), "collect", "2")
+					if err := w.raise(fmt.Sprint("i", i), "go", data).wait(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if c.reopen {
+					detach()
+				}
+				var mu sync.Mutex
+				var most, reads uint64
+				note := func() {
+					mu.Lock()
+					defer mu.Unlock()
+					most, reads = max(most, w.e.Counters().MemoryBytes), reads+1
+				}
+				w.notedParts(note)
+				w.journal.slowLoads(time.Millisecond) // so that many are under way
+				for i := range n {
+					w.raise(fmt.Sprint("i", i), "go", "y")
+				}
+				if c.reopen {
+					pass(time.Second)
+					w.close()
+					w.open()
+					w.journal.slowLoads(time.Millisecond)
+					w.notedParts(note)
+					w.attach(basics().orchestration("collect", collect))
+				}
+				pass(time.Second)
+				for i := range n {
+					w.completed(fmt.Sprint("i", i), data+" y")
+				}
+				got := w.e.Counters()
+				if bound := uint64(max(c.budget, 3*size+slack)); most > bound || got.MemoryBytes != 0 {
+					t.Errorf("%d bytes were taken at once and %d are at the end; the bound is %d", most, got.MemoryBytes, bound)
+				}
+				if c.resident < 0 && got.MemoryWaits == 0 || reads > 2*n { // n of them are the test's own
+					t.Errorf("%d waited, %d histories were read", got.MemoryWaits, reads)
+				}
+			})
+		})
+	}
+}
+
+// TestF06_TheLeaseComesBeforeTheHistory in careful mode: whatever reading it does to the process, the attempt is counted.
+func TestF06_TheLeaseComesBeforeTheHistory(t *testing.T) {
+	inOneWorld(t, Config{ResidentBytes: -1}, func(w *world) {
+		detach := w.attach(basics())
+		w.start("a", "wait", "")
+		detach()
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		w.crash()
+		w.open()
+		leases := -1
+		w.notedParts(func() {
+			if leases < 0 {
+				leases = w.journal.count(&persistence.LeaseTurn{})
+			}
+		})
+		w.attach(basics())
+		pass(time.Second)
+		if leases != 1 {
+			t.Errorf("the history was first read after %d leases", leases)
+		}
+		w.completed("a", "x")
+	})
+}
+
+// TestF06_AStopLetsGoOfWhatWaitsForMemory, and a message is durable after 10 ms although its instance waits.
+func TestF06_AStopLetsGoOfWhatWaitsForMemory(t *testing.T) {
+	inOneWorld(t, Config{ResidentBytes: -1, MemoryBytes: 1 << 20}, func(w *world) {
+		w.attach(basics())
+		w.start("a", "wait", "")
+		w.e.memory.add(1 << 30)
+		answer := w.raise("a", "go", "x")
+		if err := answer.wait(); err != errNoAnswer {
+			t.Fatalf("answered although it waits: %v", err)
+		}
+		pass(20 * time.Millisecond)
+		if err := answer.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.e.Counters(); got.MemoryWaits != 1 || got.Active != 1 || got.Commits != 1 {
+			t.Fatalf("%d wait, %d are active, %d turns were committed", got.MemoryWaits, got.Active, got.Commits)
+		}
+		began := time.Now()
+		w.close()
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the stop took %v", took)
+		}
+		w.open()
+		w.attach(basics())
+		synctest.Wait()
+		w.completed("a", "x")
+	})
+}
