@@ -35,7 +35,7 @@ type memoryAsk struct {
 
 // fits says whether so much more may be taken. What is larger than the whole budget is read alone.
 func (b *memory) fits(used, bytes int64) bool {
-	return b.max < 0 || used <= 0 || used+bytes <= b.max
+	return b.max < 0 || used <= 0 || bytes <= b.max-used
 }
 
 // take takes so much if it is free now and nobody waits for it.

@@ -57,7 +57,7 @@ func (s *serving) scan(a dispatch.Action) (read func(persistence.Reader) error, 
 	case dispatch.ReadOutbox:
 		durable := !s.d.OutboxOpened(a.To)
 		return page(func(r persistence.Reader) ([]persistence.OutboxItem, error) {
-			return r.ScanOutbox(a.To, a.Through, rows)
+			return r.ScanOutbox(a.To, a.Through, rows, a.MaxBytes)
 		},
 			func(page []persistence.OutboxItem) { s.d.OutboxPage(a.To, page, durable) })
 	}

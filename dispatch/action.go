@@ -73,6 +73,7 @@ type Action struct {
 
 	// Max is how many rows to read. A page with fewer is the last one.
 	Max         int
+	MaxBytes    int // of ReadOutbox: it ends with the row that brings it there
 	After       persistence.Incarnation
 	AfterWork   persistence.WorkKey
 	AfterTimer  persistence.TimerKey

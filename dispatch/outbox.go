@@ -36,14 +36,15 @@ const (
 	ackAfterMs = 1000
 )
 
-// One delivery carries at most so many rows and bytes (but always one row).
+// One page has at most so many rows, and ends with the one that brings its bytes there. It is one delivery, so that each
+// row is read once.
 const (
 	deliverRows  = 256
 	deliverBytes = 1 << 20
 )
 
 func newPump(to persistence.Partition, rows int) *pump {
-	return &pump{to: to, rows: rows, ackAt: Never}
+	return &pump{to: to, rows: min(rows, deliverRows), ackAt: Never}
 }
 
 // wrote takes a new row.
@@ -56,7 +57,7 @@ func (p *pump) step(now int64, emit func(Action)) {
 	}
 	if p.state == pumpIdle && (!p.opened || p.written > p.mark) {
 		p.state, p.asked = pumpReading, p.written
-		emit(Action{Kind: ReadOutbox, Max: p.rows, To: p.to, Through: p.mark})
+		emit(Action{Kind: ReadOutbox, Max: p.rows, MaxBytes: deliverBytes, To: p.to, Through: p.mark})
 	}
 	if !p.ackGoing && p.mark > p.acked && (now >= p.ackAt || p.mark-p.acked >= ackRows) {
 		p.ackGoing = true
@@ -67,18 +68,15 @@ func (p *pump) step(now int64, emit func(Action)) {
 // page takes the rows after the mark. Rows that are not known to be durable are left; durable says that all are.
 func (p *pump) page(rows []persistence.OutboxItem, durable bool, emit func(Action)) {
 	if durable {
-		p.opened = true
-		if n := len(rows); n > 0 {
-			p.written = max(p.written, rows[n-1].Seq)
+		size := 0
+		for i := range rows {
+			size += len(rows[i].Message)
+			p.written = max(p.written, rows[i].Seq)
 		}
-		if len(rows) == p.rows {
-			p.opened = false // there are more
-		}
+		p.opened = len(rows) < p.rows && size < deliverBytes // else there may be more
 	}
-	size := 0
 	for i := range rows {
-		size += len(rows[i].Message)
-		if rows[i].Seq > p.written || i == deliverRows || i > 0 && size > deliverBytes {
+		if rows[i].Seq > p.written {
 			rows = rows[:i]
 			break
 		}

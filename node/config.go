@@ -20,7 +20,7 @@ type Config struct {
 	//
 	// This process must not open files of its store by itself: when it closes one, POSIX gives up its lock.
 	Dir string
-	// Partitions is how many partitions a new store has, 1 to 4,096. 0: 8 for a new store, what there is for an
+	// Partitions is how many partitions a new store has, 1 to 256. 0: 8 for a new store, what there is for an
 	// existing one. An existing store with another number is refused.
 	Partitions int
 
@@ -97,8 +97,9 @@ func (c Config) Validate() error {
 	if c.Dir == "" {
 		return invalid("Config.Dir is empty; name the directory of the store")
 	}
-	if c.Partitions < 0 || c.Partitions > persistence.Slots {
-		return invalid("Config.Partitions is %d; 1 to %d are possible", c.Partitions, persistence.Slots)
+	if c.Partitions < 0 || c.Partitions > persistence.PartitionsMax {
+		return invalid("Config.Partitions is %d; 1 to %d are possible: every partition keeps books about every other one",
+			c.Partitions, persistence.PartitionsMax)
 	}
 	for _, d := range []struct {
 		name  string

@@ -65,7 +65,7 @@ func TestF38_a_node_runs_with_every_option_at_its_smallest_and_largest(t *testin
 		}
 		c.WatchdogWarn, c.WatchdogAbandon = time.Millisecond, time.Minute // a turn may take a millisecond
 		c.Partitions, c.TurnSlots, c.ActivitySlots, c.MaxAttempts, c.Drain, c.InstancesMax = 1, 1, 1, 1, 1, 1
-		c.ResidentBytes = 1
+		c.ResidentBytes, c.MemoryBytes = 1, 1
 	}
 	largest := func(c *node.Config) {
 		for _, d := range durations {
@@ -73,7 +73,7 @@ func TestF38_a_node_runs_with_every_option_at_its_smallest_and_largest(t *testin
 		}
 		c.TurnLeaseBuffer, c.WorkLeaseBuffer = longest-1, longest-1
 		c.TurnSlots, c.ActivitySlots, c.MaxAttempts, c.Drain, c.InstancesMax = math.MaxInt, math.MaxInt, math.MaxUint32, longest, math.MaxInt
-		c.ResidentBytes = math.MaxInt64
+		c.ResidentBytes, c.MemoryBytes = math.MaxInt64, math.MaxInt64
 		fields := reflect.ValueOf(&c.Limits).Elem()
 		for i := range fields.NumField() {
 			fields.Field(i).SetInt(math.MaxInt)

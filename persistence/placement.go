@@ -11,6 +11,10 @@ const Slots = 4096
 // DefaultPartitions is how many partitions a new store has unless told otherwise.
 const DefaultPartitions = 8
 
+// PartitionsMax is how many partitions a store may have. Every partition keeps what it has sent to and received from every
+// other one, so more of them cost more than they bring.
+const PartitionsMax = 256
+
 // PlacementKey is the part of an instance id that decides its slot: all before the first "::sub::". An automatic child
 // therefore lives with its root.
 func PlacementKey(id string) string {

@@ -37,7 +37,8 @@ type Reader interface {
 	ScanLeases(after Incarnation, max int) ([]TurnLease, error)
 	ScanWork(after WorkKey, max int) ([]WorkItem, error)
 	ScanTimers(after TimerKey, max int) ([]TimerItem, error)
-	ScanOutbox(to Partition, after uint64, max int) ([]OutboxItem, error)
+	// ScanOutbox returns no more once the messages have maxBytes together (0: no bound), but at least one if there is any.
+	ScanOutbox(to Partition, after uint64, max, maxBytes int) ([]OutboxItem, error)
 	// ScanExpired returns up to max remembered requests that expire after the given one and by a time, the first to expire
 	// first; it looks at no other. It is for a sweeper; the zero ref is the start.
 	ScanExpired(after ExpiryRef, byMs int64, max int) ([]ExpiryRef, error)

@@ -271,7 +271,7 @@ func TestReadOnlyOpenWritesNothing(t *testing.T) {
 }
 
 func TestBadOptionsAreRefused(t *testing.T) {
-	for _, o := range []Options{{}, {Dir: "x", Partitions: -1}, {Dir: "x", Partitions: persistence.Slots + 1}} {
+	for _, o := range []Options{{}, {Dir: "x", Partitions: -1}, {Dir: "x", Partitions: persistence.PartitionsMax + 1}} {
 		o.FS = vfs.NewMem()
 		if _, err := Open(o); err == nil {
 			t.Errorf("%+v was accepted", o)

@@ -19,7 +19,7 @@ type Options struct {
 	Dir string
 	// FS is the file system; nil is the machine's.
 	FS vfs.FS
-	// Partitions is the number of partitions of a new store, 1 to 4096; 0 means persistence.DefaultPartitions. An
+	// Partitions is the number of partitions of a new store, 1 to 256; 0 means persistence.DefaultPartitions. An
 	// existing store with another number is refused; 0 takes what there is.
 	Partitions int
 	// ReadOnly opens for reading only: Propose ends with persistence.ErrNotLeader. Nothing is created. The store is
@@ -82,8 +82,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Dir == "" {
 		return o, fmt.Errorf("open store: Options.Dir is empty; name a directory")
 	}
-	if o.Partitions < 0 || o.Partitions > persistence.Slots {
-		return o, fmt.Errorf("open store %s: %d partitions; 1 to %d are possible", o.Dir, o.Partitions, persistence.Slots)
+	if o.Partitions < 0 || o.Partitions > persistence.PartitionsMax {
+		return o, fmt.Errorf("open store %s: %d partitions; 1 to %d are possible: every partition keeps books about every other one",
+			o.Dir, o.Partitions, persistence.PartitionsMax)
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default

@@ -216,17 +216,23 @@ func (r *reader) ScanTimers(after persistence.TimerKey, limit int) ([]persistenc
 }
 
 // ScanOutbox implements persistence.Reader. It starts behind what was acknowledged, so it walks over no tombstones.
-func (r *reader) ScanOutbox(to persistence.Partition, after uint64, limit int) ([]persistence.OutboxItem, error) {
-	if int(to) >= len(r.state.peers) {
+func (r *reader) ScanOutbox(
+	to persistence.Partition, after uint64, limit, maxBytes int,
+) (rows []persistence.OutboxItem, err error) {
+	if int(to) >= len(r.state.peers) || limit <= 0 {
 		return nil, nil
 	}
 	after = max(after, r.state.peers[to].acked)
 	prefix := appendPrefix(nil, r.p, famOutbox)
 	prefix = append(prefix, byte(to>>8), byte(to))
-	return rowsAfter(r, prefix, appendU64(slices.Clone(prefix), after), limit,
-		func(k *keyReader, value []byte) (persistence.OutboxItem, error) {
-			return decodeOutbox(persistence.Partition(k.u16()), k.u64(), value)
-		})
+	bytes := 0
+	err = r.scan(prefix, appendU64(slices.Clone(prefix), after+1), func(k *keyReader, value []byte) (bool, error) {
+		row, err := decodeOutbox(persistence.Partition(k.u16()), k.u64(), value)
+		rows = append(rows, row)
+		bytes += len(row.Message)
+		return len(rows) < limit && (maxBytes <= 0 || bytes < maxBytes), err
+	})
+	return rows, err
 }
 
 // ScanExpired implements persistence.Reader.

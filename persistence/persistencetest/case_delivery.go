@@ -33,7 +33,7 @@ func (s *story) elsewhere(id string) string {
 func (s *story) outbox(from, to persistence.Partition) (items []persistence.OutboxItem) {
 	s.Helper()
 	s.view(from, func(r persistence.Reader) (err error) {
-		items, err = r.ScanOutbox(to, 0, 1000)
+		items, err = r.ScanOutbox(to, 0, 1000, 0)
 		return err
 	})
 	return items

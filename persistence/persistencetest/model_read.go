@@ -147,8 +147,14 @@ func (m *Model) ScanTimers(after persistence.TimerKey, limit int) ([]persistence
 }
 
 // ScanOutbox implements [persistence.Reader].
-func (m *Model) ScanOutbox(to persistence.Partition, after uint64, limit int) ([]persistence.OutboxItem, error) {
-	return page(m.outbox[to], limit, func(o persistence.OutboxItem) bool { return o.Seq > after }), nil
+func (m *Model) ScanOutbox(to persistence.Partition, after uint64, limit, maxBytes int) ([]persistence.OutboxItem, error) {
+	rows, bytes := page(m.outbox[to], limit, func(o persistence.OutboxItem) bool { return o.Seq > after }), 0
+	for i := range rows {
+		if bytes += len(rows[i].Message); maxBytes > 0 && bytes >= maxBytes {
+			return rows[:i+1], nil
+		}
+	}
+	return rows, nil
 }
 
 // Mark implements [persistence.Reader].

@@ -167,13 +167,15 @@ func probe(r persistence.Reader, partitions int) (string, error) {
 	}
 	errs = append(errs, err1, err2, err3, err4, err5, err6, err9)
 	for p := range partitions {
-		out, err7 := r.ScanOutbox(persistence.Partition(p), 0, all)
+		out, err7 := r.ScanOutbox(persistence.Partition(p), 0, all, 0)
 		mark, err8 := r.Mark(persistence.Partition(p))
 		fmt.Fprintf(&b, "outbox to %d: %d rows, mark %d\n", p, len(out), mark)
 		for _, o := range out {
 			fmt.Fprintf(&b, "%d %d %x\n", o.To, o.Seq, o.Message)
 		}
-		errs = append(errs, err7, err8)
+		short, err10 := r.ScanOutbox(persistence.Partition(p), 0, all, 100)
+		fmt.Fprintf(&b, "%d of them have 100 bytes\n", len(short))
+		errs = append(errs, err7, err8, err10)
 	}
 	return b.String(), errors.Join(errs...)
 }
