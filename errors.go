@@ -22,7 +22,8 @@ var (
 	// ErrActivityTimeout: an attempt took longer than its retry policy allows. Over the wire it is an [Error] of the
 	// kind "Timeout".
 	ErrActivityTimeout error = &Error{Kind: "Timeout", Message: "timeout: activity timed out"}
-	// ErrBusy: the node is at one of its limits. Nothing was written; try again in a moment.
+	// ErrBusy: the node is at one of its limits, or the inbox of the instance is full (Limits.Inbox, InboxBytes). Nothing
+	// was written; try again in a moment.
 	ErrBusy = errors.New("the node is busy, try again later")
 	// ErrUncertain: the node stopped before the request was known to be durable. It may have been carried out: ask
 	// again, with the same request key if it had one.

@@ -31,6 +31,8 @@ type arrival struct {
 	since   time.Duration // elapsed time
 	state   arrivalState
 	seq     uint64 // its inbox row, once accepted; 0 for a start
+	// deferred: the turn that has taken it leaves it, and it is accepted on its own; proposed, once that was done.
+	deferred, proposed bool
 }
 
 // answer tells the sender, once.
@@ -83,6 +85,7 @@ func (b *buffer) putBack(taken []*arrival) {
 	var back []*arrival
 	for _, a := range taken {
 		if a.state == arrivalHeld || a.state == arrivalAccepting {
+			a.deferred, a.proposed = false, false
 			back = append(back, a)
 			b.bytes += a.size
 		}

@@ -28,9 +28,8 @@ func (t *turn) buildCommit() {
 			c.Pin = t.consumer.EngineVersion
 		}
 	}
-	for i := range t.inbox {
-		c.ConsumedInbox = append(c.ConsumedInbox, t.inbox[i].seq)
-	}
+	c.ConsumedInbox = t.consumedRows()
+	t.rows = len(c.ConsumedInbox)
 	for _, key := range t.timers {
 		c.ConsumedTimers = append(c.ConsumedTimers, persistence.TimerRef{FireAtMs: key.FireAtMs, Event: key.Event})
 	}

@@ -30,7 +30,7 @@ func (in *instance) proposeCommit(t *turn) {
 	c.IID = t.head.IID
 	c.AcceptedStart, c.AcceptedMessages, c.AcceptedResults = nil, nil, nil
 	t.messages, t.results = t.messages[:0], t.results[:0]
-	consumed := c.ConsumedInbox[:len(t.inbox)]
+	consumed := c.ConsumedInbox[:t.rows]
 	for _, a := range t.arrivals {
 		switch {
 		case a.state == arrivalAccepted && a.start == nil:
@@ -136,6 +136,7 @@ func (in *instance) committed(t *turn, r persistence.Result) {
 	}
 	t.endCareful()
 	in.view.committed(t.commit, r)
+	in.keepLeft(t)
 	if t.commit.Outcome == persistence.OutcomeRunning {
 		return
 	}

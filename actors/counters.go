@@ -57,6 +57,9 @@ type Counters struct {
 	EvictedInLoad   uint64
 	EvictedInAccept uint64
 	FullPages       uint64
+	// Deferred are messages that a turn was offered and left, InboxReads are reads of an inbox alone.
+	Deferred   uint64
+	InboxReads uint64
 	// Refused are requests that the door answered with ErrBusy.
 	Refused uint64
 	// Passivations are instances that left, Restarts are actors that failed and were started again, DeadLetters are
@@ -81,6 +84,7 @@ type counters struct {
 	retold, contradictions                          atomic.Uint64
 	evictedInLoad, evictedInAccept, fullPages       atomic.Uint64
 	memoryWaits                                     atomic.Uint64
+	deferred, inboxReads                            atomic.Uint64
 }
 
 // Counters is a snapshot; it may be taken at any time.
@@ -101,6 +105,7 @@ func (e *Engine) Counters() Counters {
 		Poisoned: c.poisoned.Load(), Unreadable: c.unreadable.Load(), Limited: c.limited.Load(),
 		Retold: c.retold.Load(), Contradictions: c.contradictions.Load(),
 		EvictedInLoad: c.evictedInLoad.Load(), EvictedInAccept: c.evictedInAccept.Load(), FullPages: c.fullPages.Load(),
+		Deferred: c.deferred.Load(), InboxReads: c.inboxReads.Load(),
 		Unregistered: c.unregistered.Load(), Refused: c.refused.Load(), Passivations: c.passivations.Load(),
 		Restarts: e.sys.restarts(), DeadLetters: e.sys.deadLetters(), Active: uint64(e.act.count()),
 	}

@@ -45,7 +45,7 @@ func (m *loadMsg) checkCounts() error {
 	if n := uint64(len(v.children)); n != v.head.Children {
 		return fmt.Errorf("%w: the head counts %d children, and %d are there", persistence.ErrCorrupt, v.head.Children, n)
 	}
-	if n := uint64(m.rows); !v.more && !m.full && n != v.head.Inbox {
+	if n := uint64(m.inbox.count); m.inbox.byAge && !m.inbox.more && !m.inbox.full && n != v.head.Inbox {
 		return fmt.Errorf("%w: the head counts %d messages in the inbox, and %d are there", persistence.ErrCorrupt, v.head.Inbox, n)
 	}
 	return nil

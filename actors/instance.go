@@ -202,7 +202,7 @@ func (in *instance) arrived(msg any) {
 	case *nudgeMsg:
 		in.hear(m.iid, 0, m.tellMark)
 		if !in.view.known || in.view.head.IID == m.iid {
-			in.view.nudged = max(in.view.nudged, m.seq)
+			in.view.inbox.nudged = max(in.view.inbox.nudged, m.seq)
 		}
 	case *pendingMsg:
 		in.hear(m.start.IID, m.start.Execution, m.tellMark)

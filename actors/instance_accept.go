@@ -30,7 +30,7 @@ func (in *instance) accept(a *arrival) {
 	case a.deliver != nil:
 		command = &persistence.Enqueue{
 			ID: in.id, Message: a.deliver.encoded, Topic: a.deliver.topic, Request: a.deliver.request,
-			InboxMax: uint64(in.e.cfg.Limits.Inbox),
+			InboxMax: uint64(in.e.cfg.Limits.Inbox), InboxBytesMax: uint64(in.e.cfg.Limits.InboxBytes),
 		}
 	default:
 		m := a.result
@@ -47,7 +47,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 	switch {
 	case r.Err == nil && r.Repeated:
 		a.answer(nil, true)
-		in.refuseTaken(taken)
+		in.refuseTaken(taken && !a.deferred)
 	case r.Err == nil:
 		in.acceptedNow(a, r, taken)
 	case errors.Is(r.Err, persistence.ErrBusy):
@@ -58,7 +58,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 	default:
 		in.countRefusal(r.Err)
 		a.answer(in.refusal(a, r.Err), false)
-		in.refuseTaken(taken)
+		in.refuseTaken(taken && !a.deferred)
 		in.compareRefusal(a, r.Err)
 		if a.start != nil {
 			in.abandon, in.doomed = nil, nil // of a turn whose instance never was
@@ -86,9 +86,9 @@ func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
 			in.turn.head.IID = r.IID
 		}
 	case in.view.known:
-		in.view.learn(r.Seq, a.message, a.size, taken)
+		in.view.inbox.learn(a.row(r.Seq), taken)
 	default:
-		in.view.nudged = max(in.view.nudged, r.Seq)
+		in.view.inbox.nudged = max(in.view.inbox.nudged, r.Seq)
 		in.news.add()
 	}
 	a.seq = r.Seq
@@ -130,7 +130,7 @@ func (in *instance) refusal(a *arrival, err error) error {
 		a.deliver != nil && errors.Is(err, persistence.ErrNotFound):
 		return fmt.Errorf("instance %q: %w", in.id, err)
 	case a.deliver != nil && errors.Is(err, persistence.ErrLimit):
-		return fmt.Errorf("inbox of instance %q: %w", in.id, err)
+		return fmt.Errorf("%w: the inbox of instance %q is full: %w", persistence.ErrBusy, in.id, err)
 	}
 	return err
 }

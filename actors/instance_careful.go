@@ -141,6 +141,8 @@ type abandonPlan struct {
 	counts bool
 	// delayMs overrides the backoff of a counted one.
 	delayMs int64
+	// quiet: nothing is left to do, so nobody is to be told of it.
+	quiet bool
 }
 
 // abandonMsg brings the answer to AbandonTurn.
@@ -170,6 +172,9 @@ func (in *instance) proposeAbandon() {
 		m.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), attempt)
 	}
 	m.notBeforeMs = in.e.now().UnixMilli() + m.delayMs
+	if plan.quiet {
+		in.part.givebacks.add(v.head.IID)
+	}
 	in.phase = phaseAbandoning
 	in.outstanding++
 	in.awaiting = m
@@ -188,6 +193,9 @@ func (in *instance) abandonDone(m *abandonMsg) {
 	}
 	in.awaiting = nil
 	in.phase = phaseReady
+	if m.plan.quiet && m.result.Err != nil {
+		in.part.givebacks.drop(in.view.head.IID)
+	}
 	switch err := m.result.Err; {
 	case err == nil:
 		if m.plan.counts && m.plan.token == "" {

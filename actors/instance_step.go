@@ -66,15 +66,17 @@ func (in *instance) stepReady() {
 		in.proposeAbandon()
 	case v.partial:
 		in.stepPartial()
-	case v.behind():
-		in.loadInbox()
+	case in.acceptUnwanted():
 	case !in.pending():
 		in.giveUpLease()
 		if in.abandon != nil {
+			in.abandon.quiet = true
 			in.proposeAbandon()
 		}
 	case in.heldBack():
 		in.holdBack()
+	case in.mustRead():
+		in.loadInbox()
 	default:
 		in.stepTurn()
 	}
@@ -104,8 +106,15 @@ func (in *instance) acceptStarts() (any bool) {
 // pending says whether a turn would have something to consume.
 func (in *instance) pending() bool {
 	v := &in.view
-	return v.partial || v.start != nil || len(v.due) > 0 || len(in.buffer.items) > 0 || in.doomed != nil ||
-		len(v.inbox) > 0 && v.visible(in.e.now().UnixMilli())
+	if v.partial || v.start != nil || len(v.due) > 0 || len(in.buffer.items) > 0 || in.doomed != nil {
+		return true
+	}
+	if len(v.inbox.rows) > 0 {
+		if any, _ := v.inbox.hasWork(in.e.now().UnixMilli()); any {
+			return true
+		}
+	}
+	return v.inbox.unreadUnnamed() || v.inbox.unreadWanted()
 }
 
 // heldBack says that no turn may start now, whatever waits. Before the epoch is durable nobody knows whether the one
@@ -248,7 +257,7 @@ func (in *instance) rest() {
 	}
 	if in.machine != nil {
 		running := in.phase == phaseReady && in.view.exists && in.view.head.Status == persistence.StatusRunning
-		if running && !in.leaving && !in.unwanted && in.e.residents.park(in, in.machine.MemoryBytes()) {
+		if running && !in.leaving && !in.unwanted && in.e.residents.park(in, in.machine.MemoryBytes()+in.view.inbox.bytes) {
 			in.parked = true
 			return
 		}

@@ -28,6 +28,9 @@ type turn struct {
 	// What it consumes.
 	takesStart bool // the S row, or an arrival that is a start
 	inbox      []inboxItem
+	opening    *turnpb.Message // of the S row
+	unopened   error           // why there is none
+	asks       bool            // it only asks what is wanted
 	timers     []persistence.TimerKey
 	arrivals   []*arrival // a start first
 	// refused: the journal has answered one of the arrivals, but not as the turn assumed.
@@ -64,6 +67,8 @@ type turn struct {
 	// Which arrivals the commit's accepted lists name, by position.
 	messages []*arrival
 	results  []*arrival
+	rows     int        // of the inbox that the commit consumes, beside those of accepted arrivals
+	left     []*arrival // deferred, and settled
 }
 
 // fusedStart says that the turn brings a start which is not known to be durable.
@@ -92,53 +97,31 @@ func (in *instance) newTurn(now time.Time) *turn {
 		room, bytes = room-1, bytes-size
 		return true
 	}
+	nowMs := now.UnixMilli()
+	most := -1 // messages with a name
 	if v.start != nil {
 		t.takesStart, t.name = true, v.start.Name
 		take(len(v.start.Input) + len(v.start.Start))
-	}
-	nowMs := now.UnixMilli()
-	rest := v.inbox[:0]
-	for _, item := range v.inbox {
-		if item.notBeforeMs <= nowMs && take(item.size) {
-			t.inbox = append(t.inbox, item)
-		} else {
-			rest = append(rest, item)
+		if t.opening, t.unopened = startMessage(v.start, t.version); v.start.Start != nil {
+			most = min(1, max(0, 1-len(t.opening.GetStart().GetCarried())))
 		}
 	}
-	behind := v.behind() || len(rest) > 0 && rest[0].notBeforeMs <= nowMs
-	clear(v.inbox[len(rest):])
-	v.inbox = rest
+	t.inbox = v.inbox.takeUrgent(nowMs, take)
 	for len(v.due) > 0 && take(16) {
 		t.timers = append(t.timers, v.due[0])
 		v.due = v.due[1:]
 	}
-	if !behind && in.token == "" {
-		in.takeArrivals(t, take)
+	before := len(t.inbox)
+	t.inbox = v.inbox.takeByAge(nowMs, most, in.e.cfg.Limits.Carried, take, t.inbox)
+	if most > 0 {
+		most -= len(t.inbox) - before
 	}
+	if in.token == "" {
+		in.takeArrivals(t, take, most)
+	}
+	t.input.Behind = v.inbox.unread() || len(v.inbox.rows) > 0 || len(in.buffer.items) > 0
+	t.asks = !v.inbox.known && v.inbox.unread()
 	return t
-}
-
-// takeArrivals moves buffered messages into the turn. A start is taken only by the turn that makes its instance.
-func (in *instance) takeArrivals(t *turn, take func(int) bool) {
-	b := &in.buffer
-	n := 0
-	for _, a := range b.items {
-		if a.state != arrivalHeld || a.start != nil && (in.view.exists || n > 0) || !take(a.size) {
-			break
-		}
-		if a.start != nil {
-			t.takesStart, t.name = true, a.start.req.Name
-		}
-		t.arrivals = append(t.arrivals, a)
-		b.bytes -= a.size
-		n++
-	}
-	rest := b.items[n:]
-	if len(rest) == 0 {
-		b.items = nil
-		return
-	}
-	b.items = append([]*arrival(nil), rest...)
 }
 
 // giveBack brings the turn to its instance.
@@ -146,19 +129,17 @@ func (t *turn) giveBack() { t.in.send(&t.back) }
 
 // empty says that there is nothing to run.
 func (t *turn) empty() bool {
-	return !t.takesStart && len(t.inbox) == 0 && len(t.timers) == 0 && len(t.arrivals) == 0
+	return !t.takesStart && len(t.inbox) == 0 && len(t.timers) == 0 && len(t.arrivals) == 0 && !t.asks
 }
 
 // fill makes the turn's input from what it consumes.
-func (t *turn) fill(start *persistence.PendingStart) error {
+func (t *turn) fill() error {
 	messages := make([]*turnpb.Message, 0, 1+len(t.inbox)+len(t.timers)+len(t.arrivals))
 	switch {
-	case start != nil:
-		m, err := startMessage(start, t.version)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, m)
+	case t.unopened != nil:
+		return t.unopened
+	case t.opening != nil:
+		messages = append(messages, t.opening)
 	case t.takesStart:
 		req := &t.arrivals[0].start.req
 		messages = append(messages, &turnpb.Message{Kind: &turnpb.Message_Start{
@@ -210,9 +191,10 @@ func (in *instance) startTurn(d *doom) {
 	v := &in.view
 	t := in.newTurn(in.e.now())
 	if t.empty() && d == nil {
+		in.acceptAll() // of names that an older message waits for in the inbox
 		return
 	}
-	if err := t.fill(v.start); err != nil {
+	if err := t.fill(); err != nil {
 		v.unreadable = err
 		in.giveBack(t)
 		in.phase = phaseUnknown
@@ -237,12 +219,11 @@ func (in *instance) startTurn(d *doom) {
 	t.consumer.turns.run(t)
 }
 
-// replayLimits are the limits that the core checks itself. A turn consumes all that it is given, so the core holds all:
-// it must defer nothing.
+// replayLimits are the limits that the core checks itself.
 func (e *Engine) replayLimits() replay.Limits {
 	l := &e.cfg.Limits
 	return replay.Limits{
-		Pending: l.Pending, Carried: -1, CarriedBytes: -1, NameBytes: l.NameBytes,
+		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
 		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
 	}
 }
@@ -275,6 +256,9 @@ func (t *turn) execute() {
 	e.counts.replayedEvents.Add(uint64(t.machine.Replayed() - replayed))
 	if t.decision.Spoiled != nil {
 		t.spoiled = t.decision.Spoiled
+		return
+	}
+	if t.idle() {
 		return
 	}
 	t.buildCommit()
@@ -319,6 +303,7 @@ func (in *instance) turnDone(m *turnMsg) {
 		in.reload()
 	default:
 		in.phase = phaseSettling
+		t.markDeferred()
 		in.settle()
 	}
 }
@@ -352,6 +337,9 @@ func (in *instance) settle() {
 			return
 		}
 	}
+	if in.acceptDeferred(t) {
+		return
+	}
 	if t.refused {
 		in.machine = t.machine
 		in.giveBack(t)
@@ -366,6 +354,11 @@ func (in *instance) settle() {
 	if stack := t.decision.PanicStack; stack != "" {
 		in.e.cfg.Logger.Error("an orchestration panicked", "instance", in.id, "orchestration", t.name, "version", t.version,
 			"stack", stack)
+	}
+	t.detach()
+	if t.idle() {
+		in.idled(t)
+		return
 	}
 	in.proposeCommit(t)
 }

@@ -4,13 +4,12 @@ import (
 	"slices"
 
 	"github.com/turnstone-dev/turnstone/persistence"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // view is what an instance knows of its durable state: what it last loaded, moved on by every commit and accept since.
 type view struct {
-	// known: the rest of the view is as the journal has it. Else only nudged and due mean anything.
+	// known: the rest of the view is as the journal has it. Else only inbox.nudged and due mean anything.
 	known  bool
 	exists bool
 	head   persistence.Head
@@ -19,12 +18,8 @@ type view struct {
 	size    int64
 	// start is the S row, while Turn is 0.
 	start *persistence.PendingStart
-	// inbox are the rows that no turn has consumed, by seq, up to read; nudged is the highest seq that is known to exist.
-	inbox  []inboxItem
-	read   uint64
-	nudged uint64
-	// more: the last page that was read was full, so rows above read may exist.
-	more bool
+	// inbox is what is in memory of the messages that no turn has consumed.
+	inbox inboxPage
 	// due are timers that have come due and that no turn has consumed, in the order in which they came.
 	due []persistence.TimerKey
 	// attempts and notBeforeMs are those of the L row.
@@ -36,14 +31,6 @@ type view struct {
 	segments []replay.Segment
 	// unreadable is why the history cannot be replayed.
 	unreadable error
-}
-
-// inboxItem is an inbox row, decoded.
-type inboxItem struct {
-	seq         uint64
-	notBeforeMs int64
-	size        int
-	message     *turnpb.Message
 }
 
 // forget keeps only what does not come from the journal's present state.
@@ -72,48 +59,8 @@ func (v *view) keepOwnTimers() {
 	v.due = slices.DeleteFunc(v.due, func(key persistence.TimerKey) bool { return !v.owns(key) })
 }
 
-// learn notes an inbox row that this instance has put there itself, so that it need not be read back. taken: a turn has
-// it already. A row behind a gap is left to a read.
-func (v *view) learn(seq uint64, message *turnpb.Message, size int, taken bool) {
-	switch {
-	case v.partial:
-		v.nudged = max(v.nudged, seq) // it is read with the rest
-	case seq <= v.read:
-	case seq == v.read+1:
-		v.read = seq
-		if !taken {
-			v.inbox = append(v.inbox, inboxItem{seq: seq, size: size, message: message})
-		}
-	default:
-		v.nudged = max(v.nudged, seq)
-	}
-}
-
-// behind says that inbox rows may exist which have not been read.
-func (v *view) behind() bool { return v.exists && !v.partial && (v.nudged > v.read || v.more) }
-
 // isDue says that a timer has come due and waits for its turn.
 func (v *view) isDue(key persistence.TimerKey) bool { return slices.Contains(v.due, key) }
-
-// hiddenUntil is when the first of the inbox rows that may not be consumed yet may be; 0 if there is none.
-func (v *view) hiddenUntil() (until int64) {
-	for i := range v.inbox {
-		if item := &v.inbox[i]; item.notBeforeMs > 0 && (until == 0 || item.notBeforeMs < until) {
-			until = item.notBeforeMs
-		}
-	}
-	return until
-}
-
-// visible says whether an inbox row may be consumed at this time.
-func (v *view) visible(nowMs int64) bool {
-	for i := range v.inbox {
-		if v.inbox[i].notBeforeMs <= nowMs {
-			return true
-		}
-	}
-	return false
-}
 
 // created moves the view on after a start was accepted on its own.
 func (v *view) created(iid persistence.Incarnation, req *StartRequest) {
@@ -160,7 +107,7 @@ func (v *view) committed(c *persistence.CommitTurn, r persistence.Result) {
 		v.continued(c.Next)
 	}
 	if h.Status.Terminal() {
-		v.inbox, v.due = nil, nil
+		v.inbox, v.due = inboxPage{}, nil
 	}
 }
 
@@ -175,4 +122,5 @@ func (v *view) continued(next *persistence.NextStart) {
 		Parent: h.Parent,
 	}
 	v.due = nil
+	v.inbox.known, v.inbox.wanted = false, nil
 }

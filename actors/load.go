@@ -15,17 +15,14 @@ import (
 // loadMsg brings what was read. It is written by the journal's read function and read by the instance afterwards.
 type loadMsg struct {
 	inboxOnly bool
-	page      int // how many inbox rows to read
+	inbox     inboxRead
 	e         *engine
 	headOnly  bool   // read no more than the head and the lease
 	granted   int64  // what has been taken of the memory for this read; 0: it takes what it can
 	taken     int64  // what the read took in addition
-	after     uint64 // inboxOnly: rows with a higher seq
 	news      uint64 // which news the read was asked for with
 
 	view view
-	full bool // the page has as many rows as it may have
-	rows int  // how many inbox rows were read
 	err  error
 }
 
@@ -36,23 +33,11 @@ func (in *instance) load() {
 	in.outstanding++
 	in.e.counts.loads.Add(1)
 	m := &loadMsg{
-		page: in.e.cfg.InboxPage, news: in.news.last, e: in.e, granted: in.charge, headOnly: in.charge == 0 && in.headOnly(),
+		inbox: inboxRead{limit: in.e.cfg.InboxPage}, news: in.news.last, e: in.e,
+		granted: in.charge, headOnly: in.charge == 0 && in.headOnly(),
 	}
 	in.awaiting = m
 	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.read(r, in.id) }, func(err error) {
-		m.err = err
-		in.send(m)
-	})
-}
-
-// loadInbox asks for the inbox rows that were announced since the last read.
-func (in *instance) loadInbox() {
-	in.phase = phaseLoading
-	in.outstanding++
-	m := &loadMsg{inboxOnly: true, page: in.e.cfg.InboxPage, after: in.view.read}
-	in.awaiting = m
-	iid := in.view.head.IID
-	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.readInbox(r, iid, m.after) }, func(err error) {
 		m.err = err
 		in.send(m)
 	})
@@ -85,6 +70,7 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 	} else if ok {
 		v.attempts, v.notBeforeMs = lease.Attempts, lease.NotBeforeMs
 	}
+	v.inbox = unopened(&v.head)
 	if more, err := m.readStart(r, iid); err != nil || !more {
 		return err
 	}
@@ -93,12 +79,8 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 			return err
 		}
 	}
-	if v.head.Inbox > 0 {
-		if err := m.readInbox(r, iid, 0); err != nil {
-			return err
-		}
-	} else {
-		v.read = v.head.NextSeq - 1
+	if err := m.openInbox(r, iid); err != nil {
+		return err
 	}
 	if err := m.checkCounts(); err != nil {
 		return err
@@ -107,39 +89,32 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 		return nil
 	}
 	var check persistence.HistoryCheck
-	v.segments, v.unreadable, err = readSegments(r, iid, v.head.Execution, &check)
+	var unreadable error
+	v.segments, unreadable, err = readSegments(r, iid, v.head.Execution, &check)
+	v.unreadable = errors.Join(v.unreadable, unreadable)
 	if err == nil && v.unreadable == nil {
 		err = check.End(&v.head)
 	}
 	return err
 }
 
-// readInbox reads a page of inbox rows into the view.
-func (m *loadMsg) readInbox(r persistence.Reader, iid persistence.Incarnation, after uint64) error {
-	page, err := r.Inbox(iid, after, m.page, 0)
-	if err != nil {
+// openInbox reads the first page of the inbox. One with many holes is not read by age: the first turn tells what it wants.
+func (m *loadMsg) openInbox(r persistence.Reader, iid persistence.Incarnation) error {
+	plan, any := m.view.inbox.plan(0, m.inbox.limit)
+	if !any {
+		return nil
+	}
+	m.inbox = *plan
+	if err := m.inbox.read(r, iid); err != nil {
 		return err
 	}
-	v := &m.view
-	m.rows = len(page.Items)
-	for _, item := range page.Items {
-		decoded, err := decodeItem(item)
-		if err != nil {
-			v.unreadable = fmt.Errorf("inbox row %d: %w", item.Seq, err)
-			continue
-		}
-		v.inbox = append(v.inbox, decoded)
-	}
-	v.read, v.more = max(after, page.Through), page.More
-	m.full = len(page.Items) == m.page
-	if plantedPage && m.full {
-		v.more, v.nudged = false, max(v.head.NextSeq, v.read+2)-1
-	}
+	m.view.inbox.take(&m.inbox)
+	m.view.unreadable = m.inbox.unreadable
 	return nil
 }
 
 func decodeItem(item persistence.InboxItem) (inboxItem, error) {
-	d := inboxItem{seq: item.Seq, notBeforeMs: item.NotBeforeMs, size: len(item.Message)}
+	d := inboxItem{seq: item.Seq, notBeforeMs: item.NotBeforeMs, size: len(item.Message), topic: item.Topic}
 	if item.Form == persistence.ItemChildExists {
 		d.message = childExists(item)
 		return d, nil
@@ -206,7 +181,7 @@ func (in *instance) loaded(m *loadMsg) {
 	in.charge += m.taken
 	in.awaiting = nil
 	in.phase = phaseUnknown
-	if m.full {
+	if m.inbox.full {
 		in.e.counts.fullPages.Add(1)
 	}
 	if m.err != nil {
@@ -217,21 +192,15 @@ func (in *instance) loaded(m *loadMsg) {
 	v := &in.view
 	if m.inboxOnly {
 		in.phase = phaseReady
-		// An accept that came back during the read may have brought rows of it already.
-		for _, item := range m.view.inbox {
-			if item.seq > v.read {
-				v.inbox = append(v.inbox, item)
-			}
-		}
-		v.read, v.nudged, v.more = max(v.read, m.view.read), max(v.nudged, m.view.nudged), m.view.more
-		if m.view.unreadable != nil {
-			v.unreadable = m.view.unreadable
+		v.inbox.take(&m.inbox)
+		if m.inbox.unreadable != nil {
+			v.unreadable = m.inbox.unreadable
 		}
 		return
 	}
-	nudged, due := v.nudged, v.due
+	nudged, due := v.inbox.nudged, v.due
 	*v = m.view
-	v.nudged, v.due = max(v.nudged, nudged), due
+	v.inbox.nudged, v.due = max(v.inbox.nudged, nudged), due
 	v.keepOwnTimers()
 	in.phase = phaseReady
 	in.news.seen = m.news

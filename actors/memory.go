@@ -183,8 +183,8 @@ func (in *instance) headOnly() bool {
 func (in *instance) stepPartial() {
 	v := &in.view
 	switch {
-	case v.head.Turn > 0 && v.head.Inbox == 0 && len(v.due) == 0 && len(in.buffer.items) == 0 && in.doomed == nil && v.nudged < v.head.NextSeq:
-		v.partial, v.read = false, v.head.NextSeq-1 // there is nothing to run, so nothing to read
+	case v.head.Turn > 0 && v.head.Inbox == 0 && len(v.due) == 0 && len(in.buffer.items) == 0 && in.doomed == nil && v.inbox.nudged < v.head.NextSeq:
+		v.partial = false // there is nothing to run, so nothing to read
 		in.stepReady()
 	case in.heldBack():
 		in.holdBack()

@@ -141,10 +141,10 @@ func (in *instance) acknowledge() {
 	if in.outstanding > 0 || in.contradicted() || !v.exists && in.news.unread() {
 		return
 	}
-	if v.exists && !v.head.Status.Terminal() && (v.behind() || in.pending()) {
+	if v.exists && !v.head.Status.Terminal() && in.pending() {
 		return
 	}
-	if hidden := v.hiddenUntil(); t.any && hidden > 0 {
+	if hidden := v.inbox.hiddenUntil(); t.any && hidden > 0 {
 		in.part.acknowledge(acknowledgement{iid: t.iid, number: t.number, until: hidden})
 	} else if t.any {
 		in.part.acknowledge(acknowledgement{iid: t.iid, number: t.number})

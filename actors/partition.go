@@ -34,9 +34,10 @@ type partition struct {
 		sync.Mutex // of writers
 		consumers  atomic.Pointer[[]*consumer]
 	}
-	effects effectsBox
-	acks    acknowledgements
-	counts  activityCounters
+	effects   effectsBox
+	acks      acknowledgements
+	givebacks quietGivebacks
+	counts    activityCounters
 
 	// -- the actor's own
 

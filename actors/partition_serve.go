@@ -143,7 +143,7 @@ func (s *serving) drain() {
 		}
 	}
 	for _, e := range taken {
-		s.d.Effects(s.now(), e)
+		s.d.Effects(s.now(), s.withoutQuiet(e))
 		for _, key := range e.WorkDeleted {
 			if a := s.activities[key]; a != nil {
 				a.rowDeleted()

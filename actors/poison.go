@@ -17,7 +17,7 @@ func (in *instance) poison(attempts uint32) *doom {
 	return &doom{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON,
 		why: failure.PoisonOrchestration(in.id, v.head.Execution, attempts, in.e.cfg.MaxAttempts,
-			fmt.Sprintf("%d messages wait for turn %d", len(v.inbox)+len(v.due), v.head.Turn+1)),
+			fmt.Sprintf("%d messages wait for turn %d", len(v.inbox.rows)+len(v.due), v.head.Turn+1)),
 	}
 }
 

@@ -53,6 +53,7 @@ var sentinels = []struct{ inner, outer error }{
 	{persistence.ErrUncertain, turnstone.ErrUncertain},
 	{persistence.ErrStopped, turnstone.ErrStopped},
 	{persistence.ErrBusy, turnstone.ErrBusy},
+	{persistence.ErrLimit, turnstone.ErrBusy}, // of an inbox that is full
 	{persistence.ErrNotLeader, turnstone.ErrBusy},
 	{persistence.ErrCorrupt, turnstone.ErrDamaged},
 }
@@ -66,10 +67,6 @@ func clientError(err error) error {
 	var id *limits.IDError
 	if errors.As(err, &id) {
 		return fmt.Errorf("%w: %s %s", turnstone.ErrInvalidInput, id.What, id.Problem)
-	}
-	var refusal *persistence.Refusal
-	if errors.As(err, &refusal) && refusal.Code == persistence.Limit {
-		return &turnstone.LimitError{Limit: "inbox messages", Size: int(refusal.Size), Max: int(refusal.Max)}
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.inner) {
@@ -95,6 +92,10 @@ func (t *translated) Error() string {
 	switch t.outer {
 	case turnstone.ErrUncertain, turnstone.ErrStopped, turnstone.ErrDamaged:
 		return t.outer.Error() + ": " + t.cause.Error()
+	case turnstone.ErrBusy:
+		if errors.Is(t.cause, persistence.ErrLimit) { // waiting helps only if the instance takes what waits for it
+			return t.cause.Error()
+		}
 	}
 	return t.outer.Error()
 }

@@ -163,6 +163,9 @@ func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, tok
 	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due, backoff: token == ""})
 }
 
+// GivenBack says that an instance has given its lease back and has nothing to do: it is not tried again for that.
+func (d *Dispatcher) GivenBack(iid persistence.Incarnation) { d.tells.forget(laterKey{iid, 0}) }
+
 // AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.
 func (d *Dispatcher) AttachTurns() {
 	d.turns++

@@ -11,6 +11,8 @@ type config struct {
 	slowestSync   time.Duration
 	slowestRead   time.Duration
 	inboxPage     int // rows of an inbox that an instance reads at once
+	carried       int // events that an execution holds; carriedBytes below a name hold none
+	carriedBytes  int
 	maxAttempts   uint32
 	residentBytes int64
 	memoryBytes   int64
@@ -56,6 +58,8 @@ func drawConfig(r *random) (config, faults) {
 		slowestSync:   pick(r, 200*time.Microsecond, 2*time.Millisecond, 25*time.Millisecond),
 		slowestRead:   pick(r, 50*time.Microsecond, time.Millisecond, 20*time.Millisecond),
 		inboxPage:     pick(r, 1, 2, 3, 5, 1000),
+		carried:       pick(r, 1, 1, 2, 64),
+		carriedBytes:  pick(r, 1, 24, 64<<10),
 		maxAttempts:   uint32(r.between(3, 5)),
 		residentBytes: pick[int64](r, -1, 16<<10, 64<<10, 256<<20),
 		instancesMax:  pick(r, 4, 200_000, 200_000, 200_000),

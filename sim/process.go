@@ -42,7 +42,7 @@ func (w *World) launch(twinOf *process) *process {
 		Turns:       &runner{process: p, what: "turn", before: w.turnDelay, after: w.turnDelay},
 		Activities:  &runner{process: p, what: "activity", before: w.activityDelay, after: w.activityDelay},
 		Logger:      w.logger(),
-		Limits:      limits.Limits{},
+		Limits:      limits.Limits{Carried: c.carried, CarriedBytes: c.carriedBytes},
 		MaxAttempts: c.maxAttempts, BackoffBase: time.Second, BackoffMax: 10 * time.Second,
 		ResidentBytes: c.residentBytes, MemoryBytes: c.memoryBytes, InstancesMax: c.instancesMax, InboxPage: c.inboxPage, LoseTell: w.loseTell,
 	}, func(err error) {
@@ -172,7 +172,7 @@ func (p *process) count() {
 		{"10 ms accept", c.SlowAccepts}, {"buffer overflow to the inbox", c.Overflows}, {"careful turn", c.CarefulTurns},
 		{"abandoned turn", c.AbandonedTurns}, {"second activation's turn", c.SecondActivations},
 		{"eviction during a load", c.EvictedInLoad}, {"eviction beside an accept in flight", c.EvictedInAccept},
-		{"exactly full page", c.FullPages}, {"refusal that contradicts a belief", c.Contradictions}, {"re-told nudge", c.Retold},
+		{"exactly full page", c.FullPages}, {"refusal that contradicts a belief", c.Contradictions}, {"re-told nudge", c.Retold}, {"deferred message", c.Deferred},
 		{"unregistered handler", c.Unregistered}, {"busy", c.Refused}, {"waited for memory", c.MemoryWaits}, {"passivation", c.Passivations},
 	} {
 		if s.times > 0 {

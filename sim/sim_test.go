@@ -45,7 +45,7 @@ var rare = []string{
 	"uncertain proposal repeated", "buffer overflow to the inbox", "10 ms accept", "eviction and reload",
 	"eviction during a load", "eviction beside an accept in flight", "exactly full page", "refusal that contradicts a belief",
 	"request repeated", "request key reused", "clock step of an hour back", "clock step of ten years", "full queue of the journal",
-	"re-told nudge", "lost nudge", "read error", "read failure",
+	"deferred message", "re-told nudge", "lost nudge", "read error", "read failure",
 	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
 	"waited for memory",
 }

@@ -36,6 +36,8 @@ type Limits struct {
 	Pending int
 	// Inbox bounds the messages that wait for an instance. Default 10,000.
 	Inbox int
+	// InboxBytes bounds the bytes of them. Default 64 MiB.
+	InboxBytes int
 	// Carried and CarriedBytes bound the events and queue messages that an execution holds before a wait takes them, and
 	// that continue-as-new carries over, and the bytes of their names and data. What is beyond them waits in the inbox.
 	// Defaults 64 and 64 KiB.
@@ -71,6 +73,7 @@ func (l *Limits) all() []limit {
 		{"NameBytes", &l.NameBytes, 256}, {"IDBytes", &l.IDBytes, 256}, {"DerivedIDBytes", &l.DerivedIDBytes, 1024}, {"PayloadBytes", &l.PayloadBytes, 2 << 20},
 		{"TurnBytes", &l.TurnBytes, 16 << 20}, {"HistoryEventsWarn", &l.HistoryEventsWarn, 10_240}, {"HistoryBytesWarn", &l.HistoryBytesWarn, 10 << 20},
 		{"HistoryEvents", &l.HistoryEvents, 51_200}, {"HistoryBytes", &l.HistoryBytes, 50 << 20}, {"Pending", &l.Pending, 10_000}, {"Inbox", &l.Inbox, 10_000},
+		{"InboxBytes", &l.InboxBytes, 64 << 20},
 		{"Carried", &l.Carried, 64}, {"CarriedBytes", &l.CarriedBytes, 64 << 10}, {"RequestKeyBytes", &l.RequestKeyBytes, 256}, {"ReasonBytes", &l.ReasonBytes, 4096},
 	}
 }

@@ -1,0 +1,49 @@
+package actors
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// quietGivebacks are instances of a partition that give a turn lease back because nothing is left to do. The effect of that
+// must not have them told: without memory for their machines they would be loaded, find nothing, give the lease back, and
+// be told again.
+type quietGivebacks struct {
+	mu  sync.Mutex
+	ids map[persistence.Incarnation]struct{}
+}
+
+// add may be called from any goroutine, and so may drop.
+func (q *quietGivebacks) add(iid persistence.Incarnation) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ids == nil {
+		q.ids = map[persistence.Incarnation]struct{}{}
+	}
+	q.ids[iid] = struct{}{}
+}
+
+func (q *quietGivebacks) drop(iid persistence.Incarnation) (was bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, was = q.ids[iid]
+	delete(q.ids, iid)
+	return was
+}
+
+// withoutQuiet takes the leases out of effects that nobody is to be told of. The effects are others' too, so they are copied.
+func (s *serving) withoutQuiet(e *persistence.Effects) *persistence.Effects {
+	for i := range e.Leases {
+		l := &e.Leases[i]
+		if l.Token != "" || l.NotBeforeMs > 0 || !s.p.givebacks.drop(l.IID) {
+			continue
+		}
+		s.d.GivenBack(l.IID)
+		rest := *e
+		rest.Leases = slices.Delete(slices.Clone(e.Leases), i, i+1)
+		return s.withoutQuiet(&rest)
+	}
+	return e
+}
