@@ -63,7 +63,7 @@ func TestF05_3000_events_from_8_senders_to_take_one_and_continue_as_new(t *testi
 	})
 }
 
-func TestF05_a_full_inbox_answers_its_sender_busy(t *testing.T) {
+func TestF05_a_full_inbox_answers_its_sender(t *testing.T) {
 	for _, l := range []limits.Limits{{Inbox: 3}, {InboxBytes: 40}} {
 		inOneWorld(t, Config{Limits: l}, func(w *world) {
 			w.start("a", "wait", "") // nothing runs it
@@ -73,7 +73,7 @@ func TestF05_a_full_inbox_answers_its_sender_busy(t *testing.T) {
 					break
 				}
 			}
-			if !errors.Is(err, persistence.ErrBusy) || w.head("a").Inbox == 0 {
+			if !errors.Is(err, persistence.ErrLimit) || w.head("a").Inbox == 0 {
 				t.Errorf("%v with %d in the inbox", err, w.head("a").Inbox)
 			}
 		})

@@ -130,7 +130,7 @@ func (in *instance) refusal(a *arrival, err error) error {
 		a.deliver != nil && errors.Is(err, persistence.ErrNotFound):
 		return fmt.Errorf("instance %q: %w", in.id, err)
 	case a.deliver != nil && errors.Is(err, persistence.ErrLimit):
-		return fmt.Errorf("%w: the inbox of instance %q is full: %w", persistence.ErrBusy, in.id, err)
+		return fmt.Errorf("the inbox of instance %q is full: %w", in.id, err)
 	}
 	return err
 }
