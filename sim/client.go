@@ -252,6 +252,9 @@ func (c *client) raiseNamed(id, name string) {
 	c.deliver(e, 0)
 }
 
+// keyLife is how long a request key is remembered.
+const keyLife = 24 * time.Hour
+
 // deliver brings an event until the answer says what is the case. Without a request key it is never repeated after an
 // uncertain end: it might arrive twice.
 func (c *client) deliver(e *eventRecord, tries int) {
@@ -260,7 +263,12 @@ func (c *client) deliver(e *eventRecord, tries int) {
 	uncertain := func() {
 		e.uncertain = true
 		if e.key != "" {
-			c.again(retry)
+			offset := c.world.clockOffset
+			c.again(func() {
+				if c.world.clockOffset-offset < keyLife { // else the key may have been forgotten
+					retry()
+				}
+			})
 		}
 	}
 	r, p := c.call(uncertain)
