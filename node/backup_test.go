@@ -56,7 +56,7 @@ func TestF24_backups_of_a_node_under_load(t *testing.T) {
 		}()
 	}
 	backups := 20
-	if testing.Short() {
+	if testing.Short() || raceEnabled { // with the race detector a backup takes seconds
 		backups = 5
 	}
 	for i := range backups {

@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -56,9 +55,9 @@ func TestF23_a_failed_store_stops_the_node_and_not_the_process(t *testing.T) {
 		inChild(t, filepath.Join(t.TempDir(), "store"))
 		return
 	}
-	var log bytes.Buffer
+	log := make(lines, 1000)
 	cfg := config(t, dir)
-	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
 	n, err := node.Open(deadline(t), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -106,9 +105,24 @@ func TestF23_a_failed_store_stops_the_node_and_not_the_process(t *testing.T) {
 	if !errors.Is(started, turnstone.ErrStopped) || !errors.Is(status, turnstone.ErrStopped) {
 		t.Errorf("what is asked later: %v; %v", started, status)
 	}
-	if !strings.Contains(log.String(), "the store has failed; the node stops") || !strings.Contains(log.String(), "path="+dir) {
-		t.Errorf("the log:\n%s", log.String())
+	for { // it is logged while the answers are given, so perhaps after them
+		select {
+		case line := <-log:
+			if strings.Contains(line, "the store has failed; the node stops") && strings.Contains(line, "path="+dir) {
+				return
+			}
+		case <-ctx.Done():
+			t.Fatal("it is not logged that the store has failed, and where")
+		}
 	}
+}
+
+// lines takes what is logged, a line each.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
 }
 
 // TestF23_a_store_that_fails_while_it_opens_is_an_error: Open returns, and the process goes on.

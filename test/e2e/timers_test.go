@@ -40,7 +40,8 @@ func TestTimers(t *testing.T) {
 		w.open(o)
 		began := time.Now()
 		begin(w, o, "i", "")
-		if took := result[int64](w, "i"); took < 50 || time.Since(began) < 50*ms {
+		// A turn's time is in whole milliseconds, so the client may see a part of one less.
+		if took := result[int64](w, "i"); took < 50 || time.Since(began) <= 49*ms {
 			t.Errorf("the timer of 50 ms fired after %d ms, %v for the client", took, time.Since(began))
 		}
 	})
