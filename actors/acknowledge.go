@@ -16,6 +16,8 @@ type acknowledgement struct {
 	wait     bool
 	until    int64
 	unserved bool
+	// lost: the instance knows nothing of what it was told under this number.
+	lost bool
 }
 
 // acknowledgements takes them to the partition's actor. They wait there for its next step: no message is sent for one,
@@ -53,6 +55,10 @@ func (s *serving) acknowledged() {
 		switch {
 		case a.wait:
 			s.d.Waits(now, a.iid)
+		case a.lost:
+			if id, lost := s.d.Lost(a.iid, a.number); lost {
+				s.e.countLost(id)
+			}
 		case a.unserved:
 			s.d.Unserved(a.iid, a.number)
 		default:

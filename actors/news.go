@@ -56,13 +56,14 @@ func (in *instance) hear(iid persistence.Incarnation, execution uint64, m tellMa
 }
 
 // checkOwed looks whether a wake-up was lost: the dispatcher has told something before, and the instance neither knows of
-// it nor has acknowledged it. One that knows and is at work asks for time.
+// it nor has acknowledged it. Whether that is so is known to the dispatcher: an acknowledgement may have been on its way
+// when it told again, and its instance may have left since. One that knows and is at work asks for time.
 func (in *instance) checkOwed(iid persistence.Incarnation, m tellMark) {
 	t := &in.told
 	switch {
 	case m.owed == 0 || m.owed <= in.acknowledged || in.e.draining.Load():
 	case !t.any || t.iid != iid || t.first > m.owed || m.again && !in.busyNow():
-		in.countLost()
+		in.part.acknowledge(acknowledgement{iid: iid, number: m.owed, lost: true})
 	case m.again:
 		in.part.acknowledge(acknowledgement{iid: iid, wait: true})
 	}
@@ -77,11 +78,10 @@ func (in *instance) name(iid persistence.Incarnation, execution uint64) {
 	h.by = in.news.last
 }
 
-// countLost counts a wake-up that was lost in this instance or on the way to it.
-func (in *instance) countLost() {
-	in.e.counts.retold.Add(1)
-	in.e.cfg.Logger.Error("an instance had to be told again that it has something to do", "instance", in.id,
-		"phase", in.phase.String())
+// countLost counts a wake-up that was lost in an instance or on the way to it.
+func (e *Engine) countLost(id string) {
+	e.counts.retold.Add(1)
+	e.cfg.Logger.Error("an instance had to be told again that it has something to do", "instance", id)
 }
 
 // busyNow says that the instance will look again for something to do by itself.
@@ -93,7 +93,7 @@ func (in *instance) busyNow() bool {
 func (in *instance) hearTimer(m *timerMsg) {
 	v := &in.view
 	if m.again && !in.busyNow() && !v.isDue(m.key) && !in.e.draining.Load() {
-		in.countLost()
+		in.e.countLost(in.id)
 	}
 	if !v.known || !v.exists || v.older(m.key.IID, m.key.Execution) {
 		in.news.add()

@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,17 +161,17 @@ func TestF03_a_refusal_that_contradicts_a_belief_discards_it(t *testing.T) {
 
 // What a dispatcher tells is lost on its way: it tells again, and counts it.
 func TestF01_a_wake_up_that_is_lost_is_told_again(t *testing.T) {
-	lose := false
-	inOneWorld(t, Config{LoseTell: func() bool { return lose }}, func(w *world) {
+	var lose atomic.Bool
+	inOneWorld(t, Config{LoseTell: lose.Load}, func(w *world) {
 		w.attach(parents("c"))
 		w.start("p", "parent", "")
 		synctest.Wait()
-		lose = true
+		lose.Store(true)
 		if err := w.raise("c", "go", "answer").wait(); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Second)
-		lose = false
+		lose.Store(false)
 		if head := w.head("p"); head.Status.Terminal() {
 			t.Fatal("nothing was lost")
 		}

@@ -287,6 +287,12 @@ func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number
 // Waits says that an instance which was told again is at work on it: it is told again later.
 func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.tells.waits(now, iid) }
 
+// Lost says that an instance knows nothing of what it was told under a number. It reports whether the acknowledgement is
+// still owed: a wake-up was lost then. It is the instance's id that it returns.
+func (d *Dispatcher) Lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
+	return d.tells.lost(iid, number)
+}
+
 // Unserved says that an instance leaves what it was told, up to the action with this number, until a consumer is attached.
 func (d *Dispatcher) Unserved(iid persistence.Incarnation, number uint64) {
 	d.tells.unserved(iid, number)

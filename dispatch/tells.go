@@ -225,7 +225,7 @@ func (t *tells) untold(iid persistence.Incarnation) {
 // acknowledged takes an answer to all that was told up to a number. What was told meanwhile stays.
 func (t *tells) acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
 	x := t.told[iid]
-	if x == nil || x.number > number {
+	if x == nil || !x.paid(number) {
 		return
 	}
 	t.untold(iid)
@@ -252,10 +252,28 @@ func (t *tells) waits(now int64, iid persistence.Incarnation) {
 
 // unserved takes the answer of an instance for which no consumer is attached. It is found again by a walk.
 func (t *tells) unserved(iid persistence.Incarnation, number uint64) {
-	if x := t.told[iid]; x != nil && x.number <= number {
+	if x := t.told[iid]; x != nil && x.paid(number) {
 		t.untold(iid)
 		t.left = true
 	}
+}
+
+// paid takes an acknowledgement up to a number, and says whether nothing is owed any more.
+func (x *tell) paid(number uint64) bool {
+	if x.owed <= number {
+		x.owed = 0
+	}
+	return x.number <= number
+}
+
+// lost says whether what was told under a number has not been acknowledged.
+func (t *tells) lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
+	x := t.told[iid]
+	if x == nil || x.owed == 0 || x.owed > number {
+		return "", false
+	}
+	x.owed = 0
+	return x.id, true
 }
 
 // served has what was left walked again, since a consumer has been attached.

@@ -19,6 +19,9 @@ func TestF13_more_partitions_than_are_fast_are_refused(t *testing.T) {
 	}
 	cfg := config(t, filepath.Join(t.TempDir(), "store"))
 	cfg.Partitions = persistence.PartitionsMax
+	if raceEnabled { // it costs thirty times as much then
+		cfg.Partitions = 32
+	}
 	n := open(t, cfg)
 	run(t, n, "i", 4)
 	if err := n.Shutdown(deadline(t)); err != nil {
