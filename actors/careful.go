@@ -24,7 +24,7 @@ type carefulGate struct {
 		waiting map[uint64]func() // what to call when a ticket is admitted
 		wakeAt  int64             // when the timer fires; 0: none is set
 		timer   clock.Timer
-		open    bool // the engine stops: no code starts any more, and nobody waits
+		open    bool // the engine stops: no code starts any more, and no suspect waits
 	}
 }
 

@@ -193,8 +193,8 @@ func TestF18_TheGateLetsTheNextOneInAfterFiveSeconds(t *testing.T) {
 	})
 }
 
-// TestF19_AStepCostsNoActivityItsResult: it runs under a lease, which has expired by the wall clock and was taken over by
-// nobody; it is renewed on schedule and its result counts.
+// TestF19_AStepCostsNoActivityItsResult: it runs under a lease, which has expired by the wall clock and was not taken
+// over; it is renewed on schedule and its result counts.
 func TestF19_AStepCostsNoActivityItsResult(t *testing.T) {
 	stepped(t, Config{}, func(w *world, step func(), _ time.Duration) {
 		k := newWorker()

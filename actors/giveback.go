@@ -33,7 +33,7 @@ func (q *quietGivebacks) drop(iid persistence.Incarnation) (was bool) {
 	return was
 }
 
-// withoutQuiet takes the leases out of effects that nobody is to be told of. The effects are others' too, so they are copied.
+// withoutQuiet takes the leases out of effects of which no dispatcher is to be told. The effects are others' too, so they are copied.
 func (s *serving) withoutQuiet(e *persistence.Effects) *persistence.Effects {
 	for i := range e.Leases {
 		l := &e.Leases[i]

@@ -24,7 +24,7 @@ func errBroken() error {
 	return fmt.Errorf("%w: the instance's actor fails again and again; see the log", persistence.ErrUncertain)
 }
 
-// breakDown gives up what is in memory: it cannot be handled, nor recovered from. Whoever waits is answered, and the actor
+// breakDown gives up what is in memory: it cannot be handled, nor recovered from. The senders that wait are answered, and the actor
 // leaves when what it has asked for has come back. The next message begins with a new one, from the journal. If this
 // fails too it goes on where it was: each thing is let go of before it is touched.
 func (in *instance) breakDown(failed any) {

@@ -141,7 +141,7 @@ type abandonPlan struct {
 	counts bool
 	// delayMs overrides the backoff of a counted one.
 	delayMs int64
-	// quiet: nothing is left to do, so nobody is to be told of it.
+	// quiet: nothing is left to do, so the dispatcher is not told of it.
 	quiet bool
 }
 
@@ -211,7 +211,7 @@ func (in *instance) abandonDone(m *abandonMsg) {
 	case errors.Is(err, persistence.ErrConflict), errors.Is(err, persistence.ErrNotFound):
 		in.countRefusal(err)
 		in.unpark()
-		in.reload() // somebody has moved it on: nothing is left to give back
+		in.reload() // another activation has moved it on: nothing is left to give back
 	default:
 		in.expel(err)
 	}

@@ -24,7 +24,7 @@ type memory struct {
 	mu      struct {
 		sync.Mutex
 		queue []memoryAsk
-		open  bool // the engine stops: whoever asks goes on, finds that out and leaves
+		open  bool // the engine stops: an instance that asks goes on, finds that out and leaves
 	}
 }
 
@@ -38,7 +38,7 @@ func (b *memory) fits(used, bytes int64) bool {
 	return b.max < 0 || used <= 0 || bytes <= b.max-used
 }
 
-// take takes so much if it is free now and nobody waits for it.
+// take takes so much if it is free now and no instance waits for it.
 func (b *memory) take(bytes int64) bool {
 	for b.waiting.Load() == 0 {
 		used := b.used.Load()
@@ -56,7 +56,7 @@ func (b *memory) take(bytes int64) bool {
 func (b *memory) ask(bytes int64, granted func()) {
 	b.mu.Lock()
 	b.mu.queue = append(b.mu.queue, memoryAsk{bytes, granted})
-	b.waiting.Add(1) // before advance looks at what is used: whoever gives back after that sees it
+	b.waiting.Add(1) // before advance looks at what is used: an instance that gives back after that sees it
 	calls := b.advance()
 	b.mu.Unlock()
 	for _, call := range calls {

@@ -253,7 +253,7 @@ func (p *partition) passEnds() {
 var errPartitionFailed = errors.New("its actor failed while the engine stopped; see the log")
 
 // restart drops what the failed step left behind and opens a new epoch: at once, unless that happens again and again,
-// since each epoch is a commit. While the engine stops there is no new epoch, and whoever waits for the stop is answered.
+// since each epoch is a commit. While the engine stops there is no new epoch, and the caller that waits for the stop is answered.
 func (p *partition) restart() {
 	if p.stopped || p.e.draining.Load() {
 		p.failure = p.error("end the epoch", errPartitionFailed)

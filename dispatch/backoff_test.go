@@ -28,7 +28,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestRenewal has the formula of SPEC 7.5.
+// TestRenewal has the formula of the renewals.
 func TestRenewal(t *testing.T) {
 	for _, c := range []struct{ timeout, buffer, want int64 }{
 		{5000, 2000, 3000},    // turns, by default

@@ -140,7 +140,7 @@ func TestDropped(t *testing.T) {
 		d := after(t, racing("A"), one, msgAC(2, "r"))
 		wantCompleted(t, d, "activity_won")
 		wantIDs(t, "cancelled", d.CancelledActivities)
-		// Ours: a cancelled timer is deleted in the commit that cancels it (SPEC §11); it leaves no event.
+		// Ours: a cancelled timer is deleted in the commit that cancels it; it leaves no event.
 		if len(d.CancelledTimers) != 1 || d.CancelledTimers[0].Event != 3 || d.CancelledTimers[0].FireAtMs != 5 {
 			t.Errorf("cancelled timers: %+v", d.CancelledTimers)
 		}

@@ -90,7 +90,7 @@ func TestFresh(t *testing.T) {
 		}
 	})
 	t.Run("RE_008", func(t *testing.T) {
-		// The child follows its policy at the end of the execution (SPEC §11): the default cancels it before it was
+		// The child follows its policy at the end of the execution: the default cancels it before it was
 		// sent; one to be abandoned is sent.
 		for _, policy := range []childPolicy{policyCancel, policyAbandon} {
 			d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {

@@ -85,7 +85,7 @@ func TestCarryForward(t *testing.T) {
 		}
 	})
 	t.Run("INT_012", func(t *testing.T) {
-		// Ours: nothing is dropped, and nothing fails. 64 and 64 KiB are carried; the rest stays where it is (SPEC §11).
+		// Ours: nothing is dropped, and nothing fails. 64 and 64 KiB are carried; the rest stays where it is.
 		for _, c := range []struct{ messages, size, carried int }{
 			{64, 1, 64}, {65, 1, 64}, {1_001, 1, 64},
 			{1, 64<<10 - 1, 1}, {1, 64 << 10, 0}, {16, 4<<10 - 1, 16}, {17, 4<<10 - 1, 16},

@@ -320,8 +320,8 @@ type damageReport struct {
 	Failures []string
 }
 
-// TestDamage damages every kind of file in every way. Nothing may be lost without an error, but for what DESIGN §4.10
-// states: what became durable after the last witness before a crash. A refused open must have changed nothing, and
+// TestDamage damages every kind of file in every way. Nothing may be lost without an error, but for the limit that
+// docs/reliability.md states: what became durable after the last witness before a crash. A refused open must have changed nothing, and
 // Verify must find what Open or a read finds, and any damage to a table that is in use.
 func TestDamage(t *testing.T) {
 	var batch damageBatch

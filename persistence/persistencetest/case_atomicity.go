@@ -156,7 +156,7 @@ func creationCases() []Case {
 				s.Errorf("version %s, %d events; want 2.0.0 and 1", f.head.Version, f.head.HistoryEvents)
 			}
 		}},
-		// DESIGN and SPEC §11: an acknowledged start is an instance, with status Pending.
+		// An acknowledged start is an instance, with status Pending.
 		{"PV_011", "a start alone makes a pending instance; its first turn makes it run", func(s *story) {
 			s.start("a")
 			if head, ok := s.head("a"); !ok || head.Status != persistence.StatusPending || head.Turn != 0 {
