@@ -12,7 +12,7 @@ import (
 func (s *serving) read(a dispatch.Action) {
 	read, take := s.scan(a)
 	view := s.e.journal.View
-	if a.Kind == dispatch.ReadOutbox && s.d.OutboxOpened(a.To) {
+	if a.Kind == dispatch.ReadOutbox {
 		view = s.e.journal.Load // rows that are known to be durable are asked for; the others are left
 	}
 	view(s.p.id, read, func(err error) {
@@ -54,12 +54,13 @@ func (s *serving) scan(a dispatch.Action) (read func(persistence.Reader) error, 
 			return r.ScanExpired(a.AfterExpiry, a.ByMs, rows)
 		},
 			func(page []persistence.ExpiryRef) { s.d.RequestsPage(s.now(), page) })
+	case dispatch.ScanStreams:
+		return page(persistence.Reader.OutboxStreams, s.d.StreamsPage)
 	case dispatch.ReadOutbox:
-		durable := !s.d.OutboxOpened(a.To)
 		return page(func(r persistence.Reader) ([]persistence.OutboxItem, error) {
 			return r.ScanOutbox(a.To, a.Through, rows, a.MaxBytes)
 		},
-			func(page []persistence.OutboxItem) { s.d.OutboxPage(a.To, page, durable) })
+			func(page []persistence.OutboxItem) { s.d.OutboxPage(a.To, page) })
 	}
 	panic("partition: no scan is called " + a.Kind.String())
 }

@@ -50,7 +50,7 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 	s.leases.init(s)
 	s.inputs.init()
 	s.d = dispatch.New(dispatch.Config{
-		Partition: p.id, Partitions: len(p.e.parts), Node: cfg.Node, Process: cfg.Process,
+		Node: cfg.Node, Process: cfg.Process,
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
 		MaxAttempts: cfg.MaxAttempts, CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
 	}, s.now(), careful)

@@ -71,6 +71,7 @@ type tape struct {
 	*persistencetest.Memory
 	mu        sync.Mutex
 	counts    map[string]int
+	reads     atomic.Int64 // views and loads
 	intercept func(p persistence.Partition, proposal persistence.Proposal) (taken bool)
 	damaged   string        // reads of this instance's history fail
 	failing   int           // so many loads to come fail
@@ -118,12 +119,14 @@ func (j *tape) Propose(p persistence.Partition, proposal persistence.Proposal) {
 }
 
 func (j *tape) View(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+	j.reads.Add(1)
 	j.Memory.View(p, read, done)
 	j.poke()
 }
 
 // Load implements persistence.Journal.
 func (j *tape) Load(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+	j.reads.Add(1)
 	j.mu.Lock()
 	damaged, spoil, slow, fails := j.damaged, j.spoil, j.slow, j.failing > 0
 	if fails {

@@ -33,6 +33,8 @@ const (
 	ScanTimers
 	// ScanRequests: read up to Max requests after AfterExpiry that expire by ByMs. [Dispatcher.RequestsPage].
 	ScanRequests
+	// ScanStreams: read which streams to other partitions have rows. [Dispatcher.StreamsPage].
+	ScanStreams
 	// ReadOutbox: read up to Max outbox rows for To after Through. [Dispatcher.OutboxPage].
 	ReadOutbox
 	// DeliverOutbox: propose Rows, which start at Rows[0].Seq, at the partition To. [Dispatcher.Delivered].
@@ -46,7 +48,7 @@ const (
 // String names the kind.
 func (k ActionKind) String() string {
 	names := [...]string{"", "TellStart", "TellNudge", "TellRetry", "TimerDue", "BackOff", "Poison", "ScanStarts",
-		"ScanInbox", "ScanLeases", "ScanWork", "ScanTimers", "ScanRequests", "ReadOutbox", "DeliverOutbox", "AckOutbox",
+		"ScanInbox", "ScanLeases", "ScanWork", "ScanTimers", "ScanRequests", "ScanStreams", "ReadOutbox", "DeliverOutbox", "AckOutbox",
 		"SweepRequests"}
 	if int(k) < len(names) {
 		return names[k]

@@ -9,9 +9,6 @@ import (
 
 // Config is what a dispatcher is built from. Times are milliseconds.
 type Config struct {
-	// Partition is the dispatcher's own; Partitions is how many the store has.
-	Partition  persistence.Partition
-	Partitions int
 	// Node and Process say whose leases are ours: one of another process of this node is dead.
 	Node    string
 	Process string
@@ -77,7 +74,7 @@ type Dispatcher struct {
 	tells   *tells
 	work    *work
 	timers  *timers
-	pumps   []*pump // by receiving partition; nil for our own
+	streams streams
 	sweeper sweeper
 
 	turns   int // attached consumers that run turns
@@ -101,12 +98,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 	d.tells.last = cfg.FirstTell
 	d.work = newWork(&d.cfg, d.wall)
 	d.timers = newTimers(d.wall, &d.cfg)
-	d.pumps = make([]*pump, cfg.Partitions)
-	for p := range d.pumps {
-		if persistence.Partition(p) != cfg.Partition {
-			d.pumps[p] = newPump(persistence.Partition(p), cfg.PageRows)
-		}
-	}
+	d.streams = streams{rows: cfg.PageRows}
 	d.sweeper = sweeper{rows: cfg.PageRows, nextAt: now + sweepPauseMs}
 	if careful {
 		d.carefulUntil = now + cfg.CarefulForMs
@@ -145,9 +137,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 		d.held(now, l.ID, l.IID, l.Token, l.ExpiresAtMs, l.NotBeforeMs)
 	}
 	for _, o := range e.Outbox {
-		if int(o.To) < len(d.pumps) && d.pumps[o.To] != nil {
-			d.pumps[o.To].wrote(o.Seq)
-		}
+		d.streams.to(o.To).wrote(o.Seq)
 	}
 }
 
@@ -199,11 +189,7 @@ func (d *Dispatcher) Tick(now int64) {
 	if d.turns > 0 {
 		d.tellDue(now)
 	}
-	for _, p := range d.pumps {
-		if p != nil {
-			p.step(now, d.emit)
-		}
-	}
+	d.streams.step(now, d.emit)
 	if now < d.readsFrom {
 		return
 	}
@@ -213,6 +199,7 @@ func (d *Dispatcher) Tick(now int64) {
 	if d.timers.scanAt(now) <= now {
 		d.emit(Action{Kind: ScanTimers, Max: d.cfg.PageRows, AfterTimer: d.timers.startScan()})
 	}
+	d.streams.open(d.emit)
 	d.work.walkStep(now, d.emit)
 	d.sweeper.step(now, d.wall.at(now), d.emit)
 }
@@ -334,11 +321,7 @@ func (d *Dispatcher) Wake(now int64) int64 {
 	if !d.sweeper.running {
 		wake = min(wake, max(d.sweeper.nextAt, d.readsFrom))
 	}
-	for _, p := range d.pumps {
-		if p != nil {
-			wake = min(wake, p.wake())
-		}
-	}
+	wake = min(wake, d.streams.wake(d.readsFrom))
 	if d.turns > 0 {
 		wake = min(wake, d.tells.wake(now))
 		wake = min(wake, max(d.timers.wake(now, d.readsFrom), d.tells.pausedUntil))
@@ -369,8 +352,10 @@ func (d *Dispatcher) ReadFailed(now int64, a Action) {
 		d.work.refill.failed()
 	case ScanRequests:
 		d.sweeper.running = false
+	case ScanStreams:
+		d.streams.reading = false
 	case ReadOutbox:
-		d.pumps[a.To].failed(now)
+		d.streams.to(a.To).failed(now)
 	}
 }
 

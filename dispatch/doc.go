@@ -13,5 +13,5 @@
 //   - No timer is due early, work of one name is handed out oldest first.
 //   - The same inputs give the same actions: no map is ever iterated.
 //
-// Start reading at [Dispatcher], then at the file of the queue you are after: tells, work, timers, outbox.
+// Start reading at [Dispatcher], then at the file of the queue you are after: tells, work, timers, streams and outbox.
 package dispatch

@@ -34,7 +34,7 @@ func TestNoQueueIsIteratedOnTheHotPath(t *testing.T) {
 func served(t testing.TB, waiting int) (*Dispatcher, int64) {
 	t.Helper()
 	now := int64(1_000_000)
-	d := New(Config{Node: "n", Process: "p", Partitions: 1, BackoffMaxMs: 3_600_000, WorkMax: 1 << 20, TimersMax: 1 << 20, PageRows: 1 << 20}, now, false)
+	d := New(Config{Node: "n", Process: "p", BackoffMaxMs: 3_600_000, WorkMax: 1 << 20, TimersMax: 1 << 20, PageRows: 1 << 20}, now, false)
 	d.AttachTurns()
 	if _, ok := d.AttachActivities(now, func(string) bool { return true }); !ok {
 		t.Fatal("no place for a consumer")

@@ -10,10 +10,9 @@ type pump struct {
 	// mark <= written: rows up to mark are at the receiver; rows up to written are known to be durable here.
 	mark    uint64
 	written uint64
-	// acked <= mark: rows up to acked have been deleted here.
+	// acked <= mark: rows up to acked have been deleted here. A new pump does not know that: its first page says it.
 	acked    uint64
 	asked    uint64 // written, when the read under way was asked for
-	opened   bool   // the rows that were there at the open have been seen
 	state    pumpState
 	ackGoing bool
 	ackAt    int64 // when what is delivered is to be deleted; Never: nothing is
@@ -47,6 +46,14 @@ func newPump(to persistence.Partition, rows int) *pump {
 	return &pump{to: to, rows: min(rows, deliverRows), ackAt: Never}
 }
 
+// reads reports whether there are rows to read.
+func (p *pump) reads() bool { return p.state == pumpIdle && p.written > p.mark }
+
+// idle reports whether nothing is under way or left to do: another pump could take the next row as well.
+func (p *pump) idle() bool {
+	return p.state == pumpIdle && !p.ackGoing && p.written <= p.mark && p.mark <= p.acked
+}
+
 // wrote takes a new row.
 func (p *pump) wrote(seq uint64) { p.written = max(p.written, seq) }
 
@@ -55,7 +62,7 @@ func (p *pump) step(now int64, emit func(Action)) {
 	if now < p.notBefore {
 		return
 	}
-	if p.state == pumpIdle && (!p.opened || p.written > p.mark) {
+	if p.reads() {
 		p.state, p.asked = pumpReading, p.written
 		emit(Action{Kind: ReadOutbox, Max: p.rows, MaxBytes: deliverBytes, To: p.to, Through: p.mark})
 	}
@@ -65,16 +72,8 @@ func (p *pump) step(now int64, emit func(Action)) {
 	}
 }
 
-// page takes the rows after the mark. Rows that are not known to be durable are left; durable says that all are.
-func (p *pump) page(rows []persistence.OutboxItem, durable bool, emit func(Action)) {
-	if durable {
-		size := 0
-		for i := range rows {
-			size += len(rows[i].Message)
-			p.written = max(p.written, rows[i].Seq)
-		}
-		p.opened = len(rows) < p.rows && size < deliverBytes // else there may be more
-	}
+// page takes the rows after the mark. Rows that are not known to be durable are left: they must not leave yet.
+func (p *pump) page(rows []persistence.OutboxItem, emit func(Action)) {
 	for i := range rows {
 		if rows[i].Seq > p.written {
 			rows = rows[:i]
@@ -87,6 +86,9 @@ func (p *pump) page(rows []persistence.OutboxItem, durable bool, emit func(Actio
 			p.mark, p.acked = p.asked, p.asked
 		}
 		return
+	}
+	if before := rows[0].Seq - 1; before > p.mark { // rows up to there have been delivered and deleted
+		p.mark, p.acked = before, before
 	}
 	p.state = pumpDelivering
 	emit(Action{Kind: DeliverOutbox, To: p.to, Rows: rows})
@@ -134,7 +136,7 @@ func (p *pump) wait(now int64) {
 
 func (p *pump) wake() int64 {
 	wake := Never
-	if p.state == pumpIdle && (!p.opened || p.written > p.mark) {
+	if p.reads() {
 		wake = p.notBefore
 	}
 	if !p.ackGoing && p.mark > p.acked {
@@ -142,30 +144,3 @@ func (p *pump) wake() int64 {
 	}
 	return wake
 }
-
-// OutboxPage takes the rows that ReadOutbox asked for. durable: everything that the read showed is durable; the first
-// read for each partition must be. Rows that are not yet durable must not leave.
-func (d *Dispatcher) OutboxPage(to persistence.Partition, rows []persistence.OutboxItem, durable bool) {
-	d.readPause = 0
-	d.pumps[to].page(rows, durable, d.emit)
-}
-
-// OutboxOpened reports whether the rows that were there at the open have been read, so that a read need not wait for
-// what it shows to be durable.
-func (d *Dispatcher) OutboxOpened(to persistence.Partition) bool { return d.pumps[to].opened }
-
-// Delivered takes the receiver's mark after a delivery.
-func (d *Dispatcher) Delivered(now int64, to persistence.Partition, mark uint64) {
-	d.pumps[to].delivered(now, mark)
-}
-
-// DeliverFailed says that a delivery could not be made now.
-func (d *Dispatcher) DeliverFailed(now int64, to persistence.Partition) { d.pumps[to].failed(now) }
-
-// Acked says that rows up to through have been deleted.
-func (d *Dispatcher) Acked(now int64, to persistence.Partition, through uint64) {
-	d.pumps[to].acknowledged(now, through)
-}
-
-// AckFailed says that rows could not be deleted now.
-func (d *Dispatcher) AckFailed(now int64, to persistence.Partition) { d.pumps[to].ackFailed(now) }

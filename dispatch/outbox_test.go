@@ -12,6 +12,7 @@ func TestF09_EachOutboxRowIsReadOnce(t *testing.T) {
 		const n = 600
 		message := make([]byte, size)
 		p := newPump(1, 1000)
+		p.wrote(n)
 		read, delivered, deliveries := 0, uint64(0), 0
 		for now := int64(0); delivered < n; now++ {
 			var todo []Action
@@ -31,7 +32,7 @@ func TestF09_EachOutboxRowIsReadOnce(t *testing.T) {
 					bytes += size
 				}
 				read += len(rows)
-				p.page(rows, true, func(d Action) {
+				p.page(rows, func(d Action) {
 					deliveries++
 					delivered = d.Rows[len(d.Rows)-1].Seq
 					p.delivered(now, delivered)

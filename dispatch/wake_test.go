@@ -6,14 +6,14 @@ import "testing"
 // without a pause until it is.
 func TestWakeWaitsForPausedReads(t *testing.T) {
 	now := int64(1_000_000)
-	d := New(Config{Partitions: 2}, now, false)
+	d := New(Config{}, now, false)
 	d.AttachTurns()
 	for range 50 {
 		d.Tick(now)
 		actions := d.Actions()
 		for _, a := range actions {
 			switch a.Kind {
-			case ScanStarts, ScanInbox, ScanLeases, ScanWork, ScanTimers, ScanRequests, ReadOutbox:
+			case ScanStarts, ScanInbox, ScanLeases, ScanWork, ScanTimers, ScanRequests, ScanStreams, ReadOutbox:
 				d.ReadFailed(now, a)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 func TestF18_SettingTheWallClockMovesNoPause(t *testing.T) {
 	const hour = 3_600_000
 	for _, ahead := range []int64{hour, -hour, 10 * 365 * 24 * hour} {
-		w := newWorld(Config{Partitions: 1, Node: "n", Process: "p"}, t.Fatalf)
+		w := newWorld(Config{Node: "n", Process: "p"}, t.Fatalf)
 		w.open(false)
 		w.attach("alpha")
 		w.settle()
@@ -49,7 +49,7 @@ func TestF18_SettingTheWallClockMovesNoPause(t *testing.T) {
 
 // TestF17_ATimerIsDueByTheWallClock, which may have been set since the timer was known.
 func TestF17_ATimerIsDueByTheWallClock(t *testing.T) {
-	w := newWorld(Config{Partitions: 1}, t.Fatalf)
+	w := newWorld(Config{}, t.Fatalf)
 	w.open(false)
 	w.d.AttachTurns()
 	w.set(7_000_000)

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,9 +26,8 @@ type world struct {
 	timers  map[persistence.TimerKey]bool
 	starts  map[persistence.Incarnation]bool
 	inbox   map[persistence.Incarnation][]persistence.InboxEffect
-	outbox  []persistence.OutboxItem // for partition 1
+	outbox  map[persistence.Partition]*stream
 	nextSeq uint64
-	mark    uint64
 
 	effects []*persistence.Effects // not yet taken, oldest first
 	taken   uint64                 // index of the last one taken
@@ -45,6 +45,12 @@ type world struct {
 	maxSizes  Sizes
 }
 
+// stream is what goes to another partition.
+type stream struct {
+	rows              []persistence.OutboxItem
+	next, mark, acked uint64
+}
+
 // read is a page that was asked for. It is seen at an index, and answered when effects up to there have been taken.
 type read struct {
 	a     Action
@@ -58,7 +64,7 @@ func newWorld(cfg Config, fail func(string, ...any)) *world {
 		fail: fail, cfg: cfg, now: 1_000_000,
 		work: map[persistence.WorkKey]persistence.WorkItem{}, timers: map[persistence.TimerKey]bool{},
 		starts: map[persistence.Incarnation]bool{}, inbox: map[persistence.Incarnation][]persistence.InboxEffect{},
-		held: map[persistence.WorkKey]bool{}, told: map[persistence.TimerKey]int{},
+		outbox: map[persistence.Partition]*stream{}, held: map[persistence.WorkKey]bool{}, told: map[persistence.TimerKey]int{},
 		nudged: map[persistence.Incarnation]uint64{}, begun: map[persistence.Incarnation]bool{}, consumers: map[int]string{},
 	}
 	return w
@@ -167,10 +173,7 @@ func (w *world) do(a Action) {
 	case DeliverOutbox:
 		w.deliver(a)
 	case AckOutbox:
-		if a.Through > w.mark {
-			w.fail("rows up to %d are deleted, but the receiver has %d", a.Through, w.mark)
-		}
-		w.outbox = slices.DeleteFunc(w.outbox, func(r persistence.OutboxItem) bool { return r.Seq <= a.Through })
+		w.acknowledge(a)
 		w.d.Acked(w.now, a.To, a.Through)
 	default:
 		w.reads = append(w.reads, &read{a: a})
@@ -204,17 +207,31 @@ func (w *world) take(item persistence.WorkItem, how string) {
 	w.results = append(w.results, fmt.Sprintf("%v %s", item.Key, how))
 }
 
+// acknowledge deletes what has been delivered.
+func (w *world) acknowledge(a Action) {
+	s := w.outbox[a.To]
+	if a.Through > s.mark {
+		w.fail("rows for %d up to %d are deleted, but it has %d", a.To, a.Through, s.mark)
+	}
+	s.acked = max(s.acked, a.Through)
+	s.rows = slices.DeleteFunc(s.rows, func(r persistence.OutboxItem) bool { return r.Seq <= a.Through })
+}
+
 func (w *world) deliver(a Action) {
+	s := w.outbox[a.To]
 	for i, r := range a.Rows {
-		if r.Seq > w.mark+1 {
-			w.fail("row %d is delivered after row %d", r.Seq, w.mark)
+		if r.Seq > s.mark+1 {
+			w.fail("row %d is delivered to %d after row %d", r.Seq, a.To, s.mark)
+		}
+		if r.To != a.To {
+			w.fail("a row for partition %d is delivered to %d", r.To, a.To)
 		}
 		if i > 0 && r.Seq != a.Rows[i-1].Seq+1 {
 			w.fail("rows of one delivery have a gap after %d", a.Rows[i-1].Seq)
 		}
-		w.mark = max(w.mark, r.Seq)
+		s.mark = max(s.mark, r.Seq)
 	}
-	w.d.Delivered(w.now, a.To, w.mark)
+	w.d.Delivered(w.now, a.To, s.mark)
 }
 
 // next has a consumer with a free slot take work.
@@ -268,16 +285,28 @@ func (w *world) look(r *read) {
 		r.give = func() { d.LeasesPage(w.now, nil) }
 	case ScanRequests:
 		r.give = func() { d.RequestsPage(w.now, nil) }
+	case ScanStreams:
+		page := w.streams()
+		r.give = func() { d.StreamsPage(page) }
 	case ReadOutbox:
 		var page []persistence.OutboxItem
-		for _, row := range w.outbox {
+		for _, row := range w.outbox[a.To].rows {
 			if row.Seq > a.Through && len(page) < a.Max {
 				page = append(page, row)
 			}
 		}
-		durable := !d.OutboxOpened(a.To)
-		r.give = func() { d.OutboxPage(a.To, page, durable) }
+		r.give = func() { d.OutboxPage(a.To, page) }
 	}
+}
+
+// streams are those that have rows, by partition.
+func (w *world) streams() (found []persistence.OutboxStream) {
+	for _, to := range slices.Sorted(maps.Keys(w.outbox)) {
+		if s := w.outbox[to]; len(s.rows) > 0 {
+			found = append(found, persistence.OutboxStream{To: to, Acked: s.acked, Next: s.next})
+		}
+	}
+	return found
 }
 
 func pageOf[K comparable, V any](rows map[K]V, after K, most int, compare func(a, b K) int) []K {

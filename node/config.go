@@ -98,7 +98,7 @@ func (c Config) Validate() error {
 		return invalid("Config.Dir is empty; name the directory of the store")
 	}
 	if c.Partitions < 0 || c.Partitions > persistence.PartitionsMax {
-		return invalid("Config.Partitions is %d; 1 to %d are possible: every partition keeps books about every other one",
+		return invalid("Config.Partitions is %d; 1 to %d are possible: every partition keeps books about every other one that it talks with",
 			c.Partitions, persistence.PartitionsMax)
 	}
 	for _, d := range []struct {

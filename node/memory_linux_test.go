@@ -30,7 +30,7 @@ var largeWait = turnstone.NewOrchestration("LargeWait", func(ctx *turnstone.Cont
 })
 
 // processMemory is a line of the process's status, in MiB: VmRSS, or VmHWM, the most that it was since it was last reset.
-func processMemory(t *testing.T, line string) float64 {
+func processMemory(t testing.TB, line string) float64 {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -12,7 +12,7 @@ const Slots = 4096
 const DefaultPartitions = 8
 
 // PartitionsMax is how many partitions a store may have. Every partition keeps what it has sent to and received from every
-// other one, so more of them cost more than they bring.
+// other one that it talks with, in a row that each of its commits writes, so more of them cost more than they bring.
 const PartitionsMax = 256
 
 // PlacementKey is the part of an instance id that decides its slot: all before the first "::sub::". An automatic child

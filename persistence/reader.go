@@ -37,6 +37,9 @@ type Reader interface {
 	ScanLeases(after Incarnation, max int) ([]TurnLease, error)
 	ScanWork(after WorkKey, max int) ([]WorkItem, error)
 	ScanTimers(after TimerKey, max int) ([]TimerItem, error)
+	// OutboxStreams returns the streams to other partitions that have rows, by partition. It costs what these streams are,
+	// not what the store has partitions.
+	OutboxStreams() ([]OutboxStream, error)
 	// ScanOutbox returns no more once the messages have maxBytes together (0: no bound), but at least one if there is any.
 	ScanOutbox(to Partition, after uint64, max, maxBytes int) ([]OutboxItem, error)
 	// ScanExpired returns up to max remembered requests that expire after the given one and by a time, the first to expire

@@ -264,6 +264,14 @@ type OutboxItem struct {
 	Message []byte
 }
 
+// OutboxStream is what one partition has for another one: its outbox rows are those with seq > Acked, up to Next.
+type OutboxStream struct {
+	To Partition
+	// Acked is the highest seq that was acknowledged and deleted, and Next the last one given; Acked < Next.
+	Acked uint64
+	Next  uint64
+}
+
 // PartitionState is a partition's own row.
 type PartitionState struct {
 	Applied        uint64

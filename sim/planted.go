@@ -25,6 +25,8 @@ type planted struct {
 	wallElapsed bool
 	// readUnsynced: reads do not wait until what they showed is durable.
 	readUnsynced bool
+	// forgetStreams: an open is told of one stream less than have rows.
+	forgetStreams bool
 }
 
 // plant finds a planted fault by name.
@@ -53,6 +55,15 @@ var plantable = map[string]func() *planted{
 	"wrong execution":          func() *planted { return &planted{propose: wrongExecution} },
 	"lost message":             func() *planted { return &planted{effects: loseOutbox} },
 	"lost work":                func() *planted { return &planted{effects: loseWork} },
+	"forget a stream":          func() *planted { return &planted{forgetStreams: true} },
+}
+
+// forgetful is a reader that leaves out the last stream that has rows.
+type forgetful struct{ persistence.Reader }
+
+func (r forgetful) OutboxStreams() ([]persistence.OutboxStream, error) {
+	streams, err := r.Reader.OutboxStreams()
+	return streams[:max(len(streams)-1, 0)], err
 }
 
 func consumeTwice(w *World, _ persistence.Partition, p *persistence.Proposal) {

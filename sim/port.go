@@ -108,6 +108,9 @@ func (p *port) reading(read func(persistence.Reader) error) func(persistence.Rea
 		if p.process.dead {
 			return errDead
 		}
+		if p.disk.world.planted.forgetStreams {
+			r = forgetful{r}
+		}
 		return read(r)
 	}
 }

@@ -239,4 +239,4 @@ func TestPlantedFaultsInsideAreFound(t *testing.T) {
 }
 
 // plainFaults is how many faults every build can plant.
-const plainFaults = 11
+const plainFaults = 12

@@ -34,7 +34,7 @@ func newStore(o *Options, f *latchFS, dbDir string, seen *found) *Store {
 	for i, row := range seen.partitions {
 		durable[i] = row.Applied
 		s.machines = append(s.machines, &machine{
-			p: persistence.Partition(i), slots: s.table, state: row,
+			p: persistence.Partition(i), partitions: seen.store.partitions, slots: s.table, state: row,
 			heads: newHeadCache(max(1, o.Tuning.HeadCache/seen.store.partitions)),
 			works: newWorkCache(max(1, o.Tuning.HeadCache/seen.store.partitions)), known: newKnownKeys(),
 		})

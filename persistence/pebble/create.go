@@ -118,7 +118,7 @@ func draftDB(o *Options, draft *vfs.MemFS, store *storeRow) error {
 	err = b.Set(storeKey, value, nil)
 	for i := 0; err == nil && i < store.partitions; i++ {
 		value = value[:0]
-		encodePartition(&value, newPartitionRow(store.partitions))
+		encodePartition(&value, newPartitionRow())
 		err = b.Set(appendPrefix(nil, persistence.Partition(i), famPartition), value, nil)
 	}
 	if err == nil {

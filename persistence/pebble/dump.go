@@ -51,12 +51,12 @@ func (s *Store) Dump(p persistence.Partition) (d *persistence.Dump, err error) {
 
 func dumpPartition(r *reader) (*persistence.Dump, error) {
 	d := &persistence.Dump{Partition: r.p, State: r.state.PartitionState}
-	for i, peer := range r.state.peers {
+	for _, peer := range r.state.peers {
 		if peer.in > 0 {
-			d.Marks = append(d.Marks, persistence.DumpMark{Peer: persistence.Partition(i), Seq: peer.in})
+			d.Marks = append(d.Marks, persistence.DumpMark{Peer: peer.of, Seq: peer.in})
 		}
 		if peer.next > 0 {
-			d.Sent = append(d.Sent, persistence.DumpMark{Peer: persistence.Partition(i), Seq: peer.next})
+			d.Sent = append(d.Sent, persistence.DumpMark{Peer: peer.of, Seq: peer.next})
 		}
 	}
 	err := r.scanRows([]byte{byte(r.p >> 8), byte(r.p)}, nil, func(key, value []byte) (bool, error) {

@@ -9,12 +9,13 @@ import (
 // machine is one partition's state machine. Only the driver calls it. Everything that Apply decides comes from the
 // proposal and from the state: it reads no clock, no randomness and no configuration.
 type machine struct {
-	p     persistence.Partition
-	slots []persistence.Partition
-	t     *txn
-	heads *headCache
-	works *workCache
-	known *knownKeys
+	p          persistence.Partition
+	partitions int // of the store
+	slots      []persistence.Partition
+	t          *txn
+	heads      *headCache
+	works      *workCache
+	known      *knownKeys
 
 	state *partitionRow
 	// changed says that the P row must go into the batch; dirty are the heads that must.

@@ -83,7 +83,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("open store: Options.Dir is empty; name a directory")
 	}
 	if o.Partitions < 0 || o.Partitions > persistence.PartitionsMax {
-		return o, fmt.Errorf("open store %s: %d partitions; 1 to %d are possible: every partition keeps books about every other one",
+		return o, fmt.Errorf("open store %s: %d partitions; 1 to %d are possible: every partition keeps books about every other one that it talks with",
 			o.Dir, o.Partitions, persistence.PartitionsMax)
 	}
 	if o.FS == nil {

@@ -147,10 +147,7 @@ func (r *reader) Request(id, key string) (item persistence.RequestItem, ok bool,
 
 // Mark implements persistence.Reader.
 func (r *reader) Mark(from persistence.Partition) (uint64, error) {
-	if int(from) >= len(r.state.peers) {
-		return 0, nil
-	}
-	return r.state.peers[from].in, nil
+	return r.state.known(from).in, nil
 }
 
 // scan calls row with the rows under prefix from the first key at or after start, until it returns false.

@@ -215,14 +215,24 @@ func (r *reader) ScanTimers(after persistence.TimerKey, limit int) ([]persistenc
 		})
 }
 
+// OutboxStreams implements persistence.Reader. It reads nothing: the partition's own row says it.
+func (r *reader) OutboxStreams() (streams []persistence.OutboxStream, err error) {
+	for _, p := range r.state.peers {
+		if p.next > p.acked {
+			streams = append(streams, persistence.OutboxStream{To: p.of, Acked: p.acked, Next: p.next})
+		}
+	}
+	return streams, nil
+}
+
 // ScanOutbox implements persistence.Reader. It starts behind what was acknowledged, so it walks over no tombstones.
 func (r *reader) ScanOutbox(
 	to persistence.Partition, after uint64, limit, maxBytes int,
 ) (rows []persistence.OutboxItem, err error) {
-	if int(to) >= len(r.state.peers) || limit <= 0 {
+	if limit <= 0 {
 		return nil, nil
 	}
-	after = max(after, r.state.peers[to].acked)
+	after = max(after, r.state.known(to).acked)
 	prefix := appendPrefix(nil, r.p, famOutbox)
 	prefix = append(prefix, byte(to>>8), byte(to))
 	bytes := 0

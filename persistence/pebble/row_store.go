@@ -1,7 +1,9 @@
 package pebble
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
@@ -58,6 +60,7 @@ func decodeStore(row []byte) (*storeRow, error) {
 
 // peer is what a partition knows of its two streams with another one.
 type peer struct {
+	of    persistence.Partition
 	in    uint64 // highest seq delivered from the peer
 	next  uint64 // seq of the last message given to the peer
 	acked uint64 // highest seq that the peer has acknowledged; acked <= next
@@ -66,14 +69,33 @@ type peer struct {
 // partitionRow is a P row: the state of a partition and its streams.
 type partitionRow struct {
 	persistence.PartitionState
-	peers []peer // by partition
+	peers []peer // only those with which something was exchanged, by partition
 }
 
-func newPartitionRow(partitions int) *partitionRow {
-	return &partitionRow{
-		PartitionState: persistence.PartitionState{Clean: true, MachineVersion: 1, NextIID: 1},
-		peers:          make([]peer, partitions),
+// find says where a partition's entry is, or would be.
+func (r *partitionRow) find(of persistence.Partition) (i int, ok bool) {
+	return slices.BinarySearchFunc(r.peers, of, func(p peer, of persistence.Partition) int { return cmp.Compare(p.of, of) })
+}
+
+// known is what the row has of a partition; it is zero if nothing was exchanged.
+func (r *partitionRow) known(of persistence.Partition) peer {
+	if i, ok := r.find(of); ok {
+		return r.peers[i]
 	}
+	return peer{of: of}
+}
+
+// peer is the entry of a partition, to be changed. It is valid until the next call.
+func (r *partitionRow) peer(of persistence.Partition) *peer {
+	i, ok := r.find(of)
+	if !ok {
+		r.peers = slices.Insert(r.peers, i, peer{of: of})
+	}
+	return &r.peers[i]
+}
+
+func newPartitionRow() *partitionRow {
+	return &partitionRow{PartitionState: persistence.PartitionState{Clean: true, MachineVersion: 1, NextIID: 1}}
 }
 
 func encodePartition(e *rowcode.Enc, r *partitionRow) {
@@ -93,26 +115,18 @@ func encodePartition(e *rowcode.Enc, r *partitionRow) {
 		e.S(o.Node)
 		e.S(o.Process)
 	}
-	used := 0
+	e.U(uint64(len(r.peers)))
 	for _, p := range r.peers {
-		if p != (peer{}) {
-			used++
-		}
-	}
-	e.U(uint64(used))
-	for i, p := range r.peers {
-		if p != (peer{}) {
-			e.U(uint64(i))
-			e.U(p.in)
-			e.U(p.next)
-			e.U(p.acked)
-		}
+		e.U(uint64(p.of))
+		e.U(p.in)
+		e.U(p.next)
+		e.U(p.acked)
 	}
 }
 
 func decodePartition(partitions int, row []byte) (*partitionRow, error) {
 	d := rowcode.NewDec(row, partitionVersion)
-	r := &partitionRow{peers: make([]peer, partitions)}
+	r := &partitionRow{}
 	r.Applied, r.Epoch, r.Node, r.Process, r.Clean = d.U(), d.U(), d.S(), d.S(), d.Bool()
 	r.MachineVersion, r.NextIID = uint32(d.U()), persistence.Incarnation(d.U())
 	for _, v := range [...]*uint64{&r.Pending, &r.Running, &r.Completed, &r.Failed, &r.Held} {
@@ -129,12 +143,18 @@ func decodePartition(partitions int, row []byte) (*partitionRow, error) {
 	if n > uint64(partitions) {
 		return nil, fmt.Errorf("%w: marks of %d partitions of %d", rowcode.ErrMalformed, n, partitions)
 	}
-	for ; n > 0; n-- {
-		i := d.U()
-		if i >= uint64(partitions) {
-			return nil, fmt.Errorf("%w: marks of partition %d of %d", rowcode.ErrMalformed, i, partitions)
+	if n > 0 {
+		r.peers = make([]peer, n)
+	}
+	for i := range r.peers {
+		of := d.U()
+		if of >= uint64(partitions) {
+			return nil, fmt.Errorf("%w: marks of partition %d of %d", rowcode.ErrMalformed, of, partitions)
 		}
-		r.peers[i] = peer{in: d.U(), next: d.U(), acked: d.U()}
+		r.peers[i] = peer{of: persistence.Partition(of), in: d.U(), next: d.U(), acked: d.U()}
+		if i > 0 && r.peers[i].of <= r.peers[i-1].of {
+			return nil, fmt.Errorf("%w: marks of partition %d behind those of %d", rowcode.ErrMalformed, of, r.peers[i-1].of)
+		}
 	}
 	return r, d.Done()
 }

@@ -3,6 +3,8 @@ package pebble
 import (
 	"math/rand/v2"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -155,7 +157,7 @@ func codecs() []codec {
 			}},
 		{"partition", random[persistence.PartitionState](nil),
 			func(e *rowcode.Enc, row any) {
-				encodePartition(e, &partitionRow{PartitionState: row.(persistence.PartitionState), peers: []peer{{}, {1, 2, 3}}})
+				encodePartition(e, &partitionRow{PartitionState: row.(persistence.PartitionState), peers: []peer{{1, 1, 2, 3}}})
 			},
 			func(row any, b []byte) (any, error) {
 				p, err := decodePartition(2, b)
@@ -198,6 +200,32 @@ func TestRowsRoundTrip(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestF13_APartitionRowHoldsThePartitionsThatItTalksWith, in their order and no others; another order is damage.
+func TestF13_APartitionRowHoldsThePartitionsThatItTalksWith(t *testing.T) {
+	row := newPartitionRow()
+	for _, of := range []persistence.Partition{200, 3, 200, 7} {
+		row.peer(of).next++
+	}
+	var e rowcode.Enc
+	encodePartition(&e, row)
+	got, err := decodePartition(256, e)
+	if want := []peer{{of: 3, next: 1}, {of: 7, next: 1}, {of: 200, next: 2}}; err != nil || !reflect.DeepEqual(got.peers, want) {
+		t.Fatalf("%v %+v", err, got)
+	}
+	if p := got.known(8); p != (peer{of: 8}) || len(got.peers) != 3 {
+		t.Fatalf("of a partition that nothing was exchanged with %+v is known; peers %+v", p, got.peers)
+	}
+	if _, err := decodePartition(200, e); err == nil || !strings.Contains(err.Error(), "partition 200 of 200") {
+		t.Fatal(err)
+	}
+	slices.Reverse(row.peers)
+	e = e[:0]
+	encodePartition(&e, row)
+	if _, err := decodePartition(256, e); err == nil || !strings.Contains(err.Error(), "partition 7 behind those of 200") {
+		t.Fatal(err)
 	}
 }
 

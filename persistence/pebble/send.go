@@ -30,7 +30,7 @@ func (m *machine) send(o *persistence.OutboxMessage) {
 		m.receive(o)
 		return
 	}
-	peer := &m.state.peers[to]
+	peer := m.state.peer(to)
 	peer.next++
 	m.t.key = appendOutbox(m.t.key[:0], m.p, to, peer.next)
 	encodeOutbox(m.t.fresh(), o.Encode())
@@ -96,14 +96,14 @@ func (m *machine) answer(h *headRow, link persistence.Link, item *persistence.In
 }
 
 func (m *machine) deliver(c *persistence.Deliver) persistence.Result {
-	if int(c.From) >= len(m.state.peers) || c.From == m.p {
+	if int(c.From) >= m.partitions || c.From == m.p {
 		return refuse(persistence.Conflict)
 	}
-	peer := &m.state.peers[c.From]
-	if c.FirstSeq > peer.in+1 {
+	mark := m.state.known(c.From).in
+	if c.FirstSeq > mark+1 {
 		return refuse(persistence.Conflict)
 	}
-	skip := min(peer.in+1-c.FirstSeq, uint64(len(c.Messages)))
+	skip := min(mark+1-c.FirstSeq, uint64(len(c.Messages)))
 	messages := make([]persistence.OutboxMessage, 0, len(c.Messages))
 	for _, b := range c.Messages[skip:] {
 		o, err := persistence.DecodeOutboxMessage(b)
@@ -112,18 +112,18 @@ func (m *machine) deliver(c *persistence.Deliver) persistence.Result {
 		}
 		messages = append(messages, o)
 	}
-	for i := range messages {
-		peer.in++
-		m.receive(&messages[i])
+	if len(messages) > 0 {
+		mark += uint64(len(messages))
+		m.state.peer(c.From).in = mark
 	}
-	return persistence.Result{Mark: peer.in}
+	for i := range messages {
+		m.receive(&messages[i]) // it may send, to a partition that has no entry yet
+	}
+	return persistence.Result{Mark: mark}
 }
 
 func (m *machine) outboxAck(c *persistence.OutboxAck) persistence.Result {
-	if int(c.To) >= len(m.state.peers) {
-		return persistence.Result{}
-	}
-	peer := &m.state.peers[c.To]
+	peer := m.state.known(c.To)
 	through := min(c.Through, peer.next)
 	if through <= peer.acked {
 		return persistence.Result{}
@@ -136,6 +136,6 @@ func (m *machine) outboxAck(c *persistence.OutboxAck) persistence.Result {
 			m.t.delBlind(m.t.key)
 		}
 	}
-	peer.acked = through
+	m.state.peer(c.To).acked = through
 	return persistence.Result{}
 }

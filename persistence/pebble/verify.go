@@ -64,11 +64,11 @@ func VerifyContext(ctx context.Context, o Options) (Report, error) {
 		rep.add(Damage{Family: "files", Key: s.dbDir, What: err.Error()})
 	}
 	s.verifyTables(&rep)
-	states := make([]*partitionRow, s.info.Partitions)
+	states, durable := make([]*partitionRow, s.info.Partitions), s.durable.snapshot()
 	for p := range states {
 		v := &verifier{ctx: ctx, p: persistence.Partition(p), s: s, rep: &rep}
 		v.r = &reader{p: v.p, partitions: s.info.Partitions, from: s.db, stats: &s.stats}
-		states[p] = v.run()
+		states[p] = v.run(durable[p])
 		if states[p] != nil {
 			rep.applied = append(rep.applied, states[p].Applied)
 		}
@@ -103,7 +103,8 @@ func (v *verifier) damage(key []byte, format string, args ...any) {
 	v.rep.add(Damage{Partition: v.p, Family: f.String(), Key: keyString(key), What: fmt.Sprintf(format, args...)})
 }
 
-func (v *verifier) run() *partitionRow {
+// run checks the partition, whose row must have applied what was durable up to an index.
+func (v *verifier) run(durable uint64) *partitionRow {
 	state, err := v.r.partition()
 	if err != nil {
 		v.damage(appendPrefix(nil, v.p, famPartition), "%v", err)
@@ -111,8 +112,8 @@ func (v *verifier) run() *partitionRow {
 	}
 	v.state, v.r.state = state, state
 	v.counts = map[persistence.Status]uint64{}
-	if applied := v.s.durable.snapshot()[v.p]; state.Applied < applied {
-		v.damage(appendPrefix(nil, v.p, famPartition), "applied is %d, and %d was durable", state.Applied, applied)
+	if state.Applied < durable {
+		v.damage(appendPrefix(nil, v.p, famPartition), "applied is %d, and %d was durable", state.Applied, durable)
 	}
 	v.decodeAll()
 	v.instances()
@@ -233,14 +234,15 @@ func (v *verifier) outbox() {
 	}
 	v.each(famOutbox, func(key []byte, k *keyReader, value []byte) {
 		to, seq := persistence.Partition(k.u16()), k.u64()
-		if int(to) >= len(next) {
-			v.damage(key, "there is no such partition")
+		i, sent := v.state.find(to)
+		if !sent {
+			v.damage(key, "nothing was sent to partition %d", to)
 			return
 		}
-		if seq != next[to] {
-			v.damage(key, "the next message to partition %d should be %d", to, next[to])
+		if seq != next[i] {
+			v.damage(key, "the next message to partition %d should be %d", to, next[i])
 		}
-		next[to] = seq + 1
+		next[i] = seq + 1
 		o, err := decodeOutbox(to, seq, value)
 		if err == nil {
 			_, err = persistence.DecodeOutboxMessage(o.Message)
@@ -249,30 +251,33 @@ func (v *verifier) outbox() {
 			v.damage(key, "%v", err)
 		}
 	})
-	for to, n := range next {
-		if n != v.state.peers[to].next+1 {
-			v.damage(appendOutbox(nil, v.p, persistence.Partition(to), n),
-				"messages %d to %d are missing", n, v.state.peers[to].next)
+	for i, p := range v.state.peers {
+		if next[i] != p.next+1 {
+			v.damage(appendOutbox(nil, v.p, p.of, next[i]), "messages %d to %d are missing", next[i], p.next)
 		}
 	}
 }
 
 // verifyMarks compares what each partition sent with what the others took.
 func verifyMarks(states []*partitionRow, rep *Report) {
-	for from, sender := range states {
-		for to, receiver := range states {
-			if sender == nil || receiver == nil {
+	damage := func(of, from, to persistence.Partition, format string, args ...any) {
+		rep.add(Damage{Partition: of, Family: "marks", Key: fmt.Sprintf("from %d to %d", from, to), What: fmt.Sprintf(format, args...)})
+	}
+	for i, state := range states {
+		if state == nil {
+			continue
+		}
+		own := persistence.Partition(i)
+		for _, p := range state.peers {
+			if states[p.of] == nil {
 				continue
 			}
-			sent, taken := sender.peers[to], receiver.peers[from]
-			key := fmt.Sprintf("from %d to %d", from, to)
-			if taken.in > sent.next {
-				rep.add(Damage{Partition: persistence.Partition(to), Family: "marks", Key: key,
-					What: fmt.Sprintf("%d messages were taken, and %d were sent", taken.in, sent.next)})
+			other := states[p.of].known(own)
+			if p.in > other.next {
+				damage(own, p.of, own, "%d messages were taken, and %d were sent", p.in, other.next)
 			}
-			if sent.acked > taken.in {
-				rep.add(Damage{Partition: persistence.Partition(from), Family: "marks", Key: key,
-					What: fmt.Sprintf("%d messages are acknowledged, and %d were taken", sent.acked, taken.in)})
+			if p.acked > other.in {
+				damage(own, own, p.of, "%d messages are acknowledged, and %d were taken", p.acked, other.in)
 			}
 		}
 	}

@@ -236,6 +236,9 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"index stale":       {set(appendIndex(nil, 0, persistence.StatusRunning, 1000, 3), []byte{partitionVersion}), "the head says Completed"},
 		"outbox gone":       {del(appendOutbox(nil, 1, 0, 1)), "messages 1 to 1 are missing"},
 		"outbox unreadable": {set(appendOutbox(nil, 1, 0, 1), row(func(e *rowcode.Enc) { encodeOutbox(e, []byte("junk")) })), "outbox message"},
+		"outbox of nobody": {set(appendOutbox(nil, 0, 9, 1), row(func(e *rowcode.Enc) {
+			encodeOutbox(e, (&persistence.OutboxMessage{Kind: persistence.SendCancel}).Encode())
+		})), "nothing was sent to partition 9"},
 		"request cut":       {set(appendRequest(nil, 0, idIn("pending", 0), "k"), []byte{partitionVersion}), "request"},
 		"inbox bytes":       {head(1, func(h *headRow) { h.InboxBytes++ }), "it has first seq 1"},
 		"first seq":         {head(1, func(h *headRow) { h.FirstSeq++ }), "it has first seq 2"},
@@ -322,16 +325,15 @@ func TestVerifyOfAStoreInUseIsAnError(t *testing.T) {
 }
 
 func TestVerifyComparesMarks(t *testing.T) {
-	states := []*partitionRow{newPartitionRow(2), newPartitionRow(2)}
-	states[0].peers[1] = peer{next: 3, acked: 2}
-	states[1].peers[0] = peer{in: 1}
-	states[1].peers[1] = peer{}
+	states := []*partitionRow{newPartitionRow(), newPartitionRow()}
+	*states[0].peer(1) = peer{of: 1, next: 3, acked: 2}
+	states[1].peer(0).in = 1
 	var rep Report
 	verifyMarks(states, &rep)
 	if len(rep.Damages) != 1 || !strings.Contains(rep.Damages[0].What, "2 messages are acknowledged, and 1 were taken") {
 		t.Fatal(rep.Damages)
 	}
-	states[1].peers[0].in = 4
+	states[1].peer(0).in = 4
 	rep = Report{}
 	verifyMarks(states, &rep)
 	if len(rep.Damages) != 1 || !strings.Contains(rep.Damages[0].What, "4 messages were taken, and 3 were sent") {

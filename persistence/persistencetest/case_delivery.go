@@ -2,6 +2,7 @@ package persistencetest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -16,6 +17,7 @@ func deliveryCases() []Case {
 		{"KIT_034", "a cancel goes to the child whose link it names, and to no other", cancelLinks},
 		{"KIT_035", "an acknowledged message is gone, and the numbers go on after it", acknowledged},
 		{"KIT_036", "a detached start makes one instance without a parent", detached},
+		{"KIT_045", "the streams to other partitions that have rows are named, and no others (F13)", outboxStreams},
 	}
 }
 
@@ -209,6 +211,53 @@ func acknowledged(s *story) {
 	if r := s.carry(here, there); r.Mark != uint64(1+len(left)) {
 		s.Errorf("mark %d after %d more", r.Mark, len(left))
 	}
+}
+
+// hasStreams checks which streams of a partition have rows.
+func (s *story) hasStreams(when string, from persistence.Partition, want ...persistence.OutboxStream) {
+	s.Helper()
+	var got []persistence.OutboxStream
+	s.view(from, func(r persistence.Reader) (err error) {
+		got, err = r.OutboxStreams()
+		return err
+	})
+	if !slices.Equal(got, want) {
+		s.Errorf("%s: the streams with rows are %v, want %v", when, got, want)
+	}
+}
+
+func outboxStreams(s *story) {
+	here := s.store.Journal().PartitionOf("a")
+	s.hasStreams("before anything was sent", here)
+	_, there, child := startChild(s)
+	one := persistence.OutboxStream{To: there, Next: 1}
+	s.hasStreams("after a message", here, one)
+	s.carry(here, there)
+	s.hasStreams("delivered and not acknowledged", here, one)
+	s.hasStreams("at the receiver", there)
+	s.send("a", "go", 0)
+	f := s.mustFetch()
+	for ; f.head.ID != "a"; f = s.mustFetch() {
+		f.mustAck()
+	}
+	p := f.plan()
+	for i, sent := 0, 0; sent < 2; i++ {
+		if id := fmt.Sprint(child, "-", i); s.store.Journal().PartitionOf(id) == there {
+			p.detach(id, "Other")
+			sent++
+		}
+	}
+	f.mustCommit(p)
+	s.mustOn(here, &persistence.OutboxAck{To: there, Through: 1})
+	rest := persistence.OutboxStream{To: there, Acked: 1, Next: 3}
+	s.hasStreams("after an acknowledgement of the first of three", here, rest)
+	s.crash()
+	s.hasStreams("after a crash", here, rest)
+	s.carry(here, there)
+	s.mustOn(here, &persistence.OutboxAck{To: there, Through: 3})
+	s.hasStreams("after all was acknowledged", here)
+	s.reopen()
+	s.hasStreams("after a reopen", here)
 }
 
 func detached(s *story) {

@@ -146,6 +146,16 @@ func (m *Model) ScanTimers(after persistence.TimerKey, limit int) ([]persistence
 	return page(m.sortedTimers(), limit, func(t persistence.TimerItem) bool { return t.Key.Compare(after) > 0 }), nil
 }
 
+// OutboxStreams implements [persistence.Reader].
+func (m *Model) OutboxStreams() (streams []persistence.OutboxStream, err error) {
+	for _, to := range sortedKeys(m.outbox) {
+		if rows := m.outbox[to]; len(rows) > 0 {
+			streams = append(streams, persistence.OutboxStream{To: to, Acked: rows[0].Seq - 1, Next: m.sent[to]})
+		}
+	}
+	return streams, nil
+}
+
 // ScanOutbox implements [persistence.Reader].
 func (m *Model) ScanOutbox(to persistence.Partition, after uint64, limit, maxBytes int) ([]persistence.OutboxItem, error) {
 	rows, bytes := page(m.outbox[to], limit, func(o persistence.OutboxItem) bool { return o.Seq > after }), 0

@@ -166,6 +166,9 @@ func probe(r persistence.Reader, partitions int) (string, error) {
 		fmt.Fprintln(&b, workText(w))
 	}
 	errs = append(errs, err1, err2, err3, err4, err5, err6, err9)
+	streams, err11 := r.OutboxStreams()
+	fmt.Fprintf(&b, "streams %+v\n", streams)
+	errs = append(errs, err11)
 	for p := range partitions {
 		out, err7 := r.ScanOutbox(persistence.Partition(p), 0, all, 0)
 		mark, err8 := r.Mark(persistence.Partition(p))
