@@ -59,7 +59,7 @@ func (s *serving) acknowledged() {
 			if id, lost := s.d.Lost(a.iid, a.number); lost {
 				s.e.countLost(id)
 			}
-		case a.unserved:
+		case a.unserved && !plantedUnserved:
 			s.d.Unserved(a.iid, a.number)
 		default:
 			s.d.Acknowledged(now, a.iid, a.number, a.until)

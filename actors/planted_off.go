@@ -17,3 +17,6 @@ const plantedPage = false
 
 // plantedBelief: an instance goes on believing what a refusal or its dispatcher contradicts.
 const plantedBelief = false
+
+// plantedUnserved: what an instance leaves until a consumer is attached counts as dealt with.
+const plantedUnserved = false

@@ -31,3 +31,9 @@ func PlantPage(on bool) { plantedPage = on }
 
 // PlantBelief plants the fault, or takes it away. No engine may run meanwhile.
 func PlantBelief(on bool) { plantedBelief = on }
+
+// plantedUnserved: what an instance leaves until a consumer is attached counts as dealt with.
+var plantedUnserved bool
+
+// PlantUnserved plants the fault, or takes it away. No engine may run meanwhile.
+func PlantUnserved(on bool) { plantedUnserved = on }

@@ -199,3 +199,33 @@ func TestF01_a_read_that_fails_is_made_again(t *testing.T) {
 		nothingLost(w)
 	})
 }
+
+// A consumer goes while an instance that was told reads, and another one comes. What the instance says of it reaches its
+// dispatcher before or after the new one does.
+func TestF01_what_is_left_unserved_is_found_by_the_next_consumer(t *testing.T) {
+	for _, gap := range []time.Duration{0, time.Millisecond, 100 * time.Millisecond, 30 * time.Second} {
+		t.Run(gap.String(), func(t *testing.T) {
+			inOneWorld(t, Config{ResidentBytes: -1}, func(w *world) {
+				detach := w.attach(basics())
+				w.start("a", "wait", "")
+				pass(time.Minute)
+				w.journal.slowLoads(100 * time.Millisecond)
+				raised := w.raise("a", "go", "answer")
+				pass(30 * time.Millisecond) // the event is durable, and the instance reads
+				if err := raised.wait(); err != nil {
+					t.Fatal(err)
+				}
+				detach()
+				pass(200 * time.Millisecond)
+				if head := w.head("a"); head.Status.Terminal() {
+					t.Fatal("it has ended without a consumer")
+				}
+				pass(gap)
+				w.attachAs("next", basics())
+				pass(time.Second)
+				w.completed("a", "answer")
+				nothingLost(w)
+			})
+		})
+	}
+}

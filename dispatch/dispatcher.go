@@ -281,7 +281,12 @@ func (d *Dispatcher) Lost(iid persistence.Incarnation, number uint64) (id string
 }
 
 // Unserved says that an instance leaves what it was told, up to the action with this number, until a consumer is attached.
+// One may have been attached since the instance looked: then it is told again at once.
 func (d *Dispatcher) Unserved(iid persistence.Incarnation, number uint64) {
+	if d.turns > 0 {
+		d.tells.tooEarly(iid, number)
+		return
+	}
 	d.tells.unserved(iid, number)
 }
 

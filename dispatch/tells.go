@@ -250,11 +250,19 @@ func (t *tells) waits(now int64, iid persistence.Incarnation) {
 	t.byTime.push(x)
 }
 
-// unserved takes the answer of an instance for which no consumer is attached. It is found again by a walk.
+// unserved takes the answer of an instance for which no consumer is attached. It is found again by a walk, once one is.
 func (t *tells) unserved(iid persistence.Incarnation, number uint64) {
 	if x := t.told[iid]; x != nil && x.paid(number) {
 		t.untold(iid)
 		t.left = true
+	}
+}
+
+// tooEarly takes such an answer when a consumer has been attached since it was given: the instance is told again now.
+func (t *tells) tooEarly(iid persistence.Incarnation, number uint64) {
+	if x := t.told[iid]; x != nil && x.paid(number) {
+		t.untold(iid)
+		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry})
 	}
 }
 

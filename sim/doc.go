@@ -21,12 +21,13 @@
 // end; S10 an id has one incarnation; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
 // drain and instances leave; attempts: code that kills its process runs a bounded number of times.
 //
-// Faults planted on purpose ([PlantedNames]) prove that these checks find something; seven of them lie inside other
+// Faults planted on purpose ([PlantedNames]) prove that these checks find something; eight of them lie inside other
 // packages and need a build with the tag planted.
 //
 // Reads of the journal take time, in two halves: until the store is asked, and until its answer comes. What happens in
 // between is drawn like everything else: evictions, tells, commits of others. A process that nothing was lost on its way
-// to must never have to be told again what it has to do (actors.Counters.Retold).
+// to must never have to be told again what it has to do (actors.Counters.Retold). When the faults end, the run is left
+// alone for ten minutes: what was not told of is forgotten then, and not found again by a client's next event.
 //
 // What it cannot produce: two nodes, a network, damage on the disk, an error of the file system anywhere but at the
 // journal's sync and reads, a crash during a flush or a compaction (the crash sweep has those), threads that really

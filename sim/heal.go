@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 const (
@@ -31,7 +32,52 @@ func (w *World) heal() {
 	if len(w.live) == 1 && (w.live[0].twinOf != nil || w.disk.failed) {
 		w.crash("a twin is left alone")
 	}
-	w.agenda.in(healTick, 0, "healing", w.tend)
+	w.agenda.in(forgottenAfter, 0, "healing", w.noteWaiting)
+}
+
+// forgottenAfter is how long a message may wait, longer than any backoff and than any turn, before its instance counts as
+// forgotten.
+const forgottenAfter = 5 * time.Minute
+
+// noteWaiting finds what must be taken up by itself: tend gives every instance a message, and with it what it was not
+// told.
+func (w *World) noteWaiting() {
+	before := w.waiting()
+	w.agenda.in(forgottenAfter, 0, "healing", func() {
+		for what := range w.waiting() {
+			if before[what] {
+				w.fail("L1", "%s has waited for %v since the faults ended, and nothing takes it up", what, forgottenAfter)
+			}
+		}
+		w.tend()
+	})
+}
+
+// waiting lists the starts and the messages that nothing keeps from being consumed: no lease or backoff of the instance,
+// and they are no events, which may wait for code that asks for them.
+func (w *World) waiting() map[string]bool {
+	found := map[string]bool{}
+	if w.disk.store == nil {
+		return found
+	}
+	for _, d := range w.dumps() {
+		heldBack := map[persistence.Incarnation]bool{}
+		for _, l := range d.Leases {
+			heldBack[l.IID] = true
+		}
+		for _, s := range d.Starts {
+			if !heldBack[s.IID] {
+				found[fmt.Sprintf("the start of incarnation %d, execution %d", s.IID, s.Execution)] = true
+			}
+		}
+		for _, i := range d.Inbox {
+			var m turnpb.Message
+			if decode(i.Message, &m) == nil && m.GetEventRaised() == nil && !heldBack[i.IID] {
+				found[fmt.Sprintf("message %d of incarnation %d", i.Seq, i.IID)] = true
+			}
+		}
+	}
+	return found
 }
 
 // tend gives every instance what it may wait for, and ends the run when nothing is left.

@@ -16,5 +16,6 @@ func init() {
 	plantable["evict what has news"] = func() *planted { return &planted{inside: actors.PlantEviction} }
 	plantable["a full page invents a row"] = func() *planted { return &planted{inside: actors.PlantPage} }
 	plantable["keep a contradicted belief"] = func() *planted { return &planted{inside: actors.PlantBelief} }
+	plantable["forget what is unserved"] = func() *planted { return &planted{inside: actors.PlantUnserved} }
 	plantable["leave without counting"] = func() *planted { return &planted{inside: actors.PlantLeave} }
 }

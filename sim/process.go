@@ -109,17 +109,28 @@ func (p *process) attach(n int) {
 	p.detach[n] = detach
 }
 
-// detach takes a runtime away for a while.
+// detach takes a runtime away for a while, or both of them, as a program does that replaces its runtime.
 func (w *World) detach() {
 	p, n := w.newest(), w.lives.below(2)
 	if w.healing || p == nil || p.stopping || p.detach[n] == nil {
 		return
 	}
 	w.reach("consumer detached")
+	back := w.lives.duration(0, 3*time.Second)
+	p.goes(n, back)
+	if p.detach[1-n] != nil && w.lives.chance(2) {
+		w.reach("no consumer is left")
+		p.goes(1-n, back)
+	}
+}
+
+// goes takes one runtime away until it comes back.
+func (p *process) goes(n int, back time.Duration) {
+	w := p.world
 	w.trace.add('X', []uint64{p.number, uint64(n)}, func() string { return fmt.Sprintf("consumer %d of process %d is detached", n+1, p.number) })
 	p.detach[n]()
 	p.detach[n] = nil
-	w.agenda.in(w.lives.duration(0, 3*time.Second), p.number, "attach", func() { p.attach(n) })
+	w.agenda.in(back, p.number, "attach", func() { p.attach(n) })
 }
 
 // kill ends a process as kill -9 does: its memory is gone, its timers and code never come back, nobody hears from it.
