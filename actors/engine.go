@@ -40,6 +40,7 @@ type Engine struct {
 
 	unclean  atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
 	unknown  unknownNames
+	heldGate heldGate
 	draining atomic.Bool
 	mu       struct {
 		sync.Mutex

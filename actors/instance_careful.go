@@ -143,6 +143,8 @@ type abandonPlan struct {
 	delayMs int64
 	// quiet: nothing is left to do, so the dispatcher is not told of it.
 	quiet bool
+	// reason says why the instance is held from now on; empty: it is not.
+	reason string
 }
 
 // abandonMsg brings the answer to AbandonTurn.
@@ -180,7 +182,7 @@ func (in *instance) proposeAbandon() {
 	in.awaiting = m
 	in.e.propose(in.p, &persistence.AbandonTurn{
 		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, Token: plan.token,
-		DelayMs: m.delayMs, Counts: plan.counts,
+		DelayMs: m.delayMs, Counts: plan.counts, Reason: plan.reason, Build: in.e.buildOf(plan),
 	}, func(r persistence.Result) {
 		m.result = r
 		in.send(m)
@@ -198,6 +200,7 @@ func (in *instance) abandonDone(m *abandonMsg) {
 	}
 	switch err := m.result.Err; {
 	case err == nil:
+		in.nowHeld(m)
 		if m.plan.counts && m.plan.token == "" {
 			in.view.attempts++
 		}

@@ -68,7 +68,7 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 	if lease, ok, err := r.TurnLease(iid); err != nil {
 		return err
 	} else if ok {
-		v.attempts, v.notBeforeMs = lease.Attempts, lease.NotBeforeMs
+		v.attempts, v.notBeforeMs, v.held, v.leased = lease.Attempts, lease.NotBeforeMs, lease.Held, lease.Token != ""
 	}
 	v.inbox = unopened(&v.head)
 	if more, err := m.readStart(r, iid); err != nil || !more {

@@ -130,7 +130,7 @@ func (b *memory) end() {
 // not free now, or is not wanted, and nothing but the head and the lease is in the view.
 func (m *loadMsg) readStart(r persistence.Reader, iid persistence.Incarnation) (more bool, err error) {
 	v := &m.view
-	if m.headOnly || m.granted == 0 && m.e.backsOff(v.notBeforeMs) {
+	if m.headOnly || m.granted == 0 && v.held.Reason == "" && m.e.backsOff(v.notBeforeMs) { // one that is held may have been cancelled
 		v.partial, v.size = true, historyBytes(&v.head, nil)
 		return false, nil
 	}

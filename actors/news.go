@@ -30,6 +30,8 @@ type told struct {
 	unserved bool
 	until    int64
 	lost     bool
+	// held: it is told again when it may be tried.
+	held bool
 }
 
 // hint is the newest execution that the dispatcher has named, and the news by which it did.
@@ -161,7 +163,7 @@ func (in *instance) acknowledgeLeft() {
 	if !t.any {
 		return
 	}
-	if t.unserved || t.until > 0 || t.lost {
+	if t.unserved || t.until > 0 || t.lost || t.held {
 		in.part.acknowledge(acknowledgement{iid: t.iid, number: t.number, unserved: t.unserved, until: t.until})
 		in.acknowledged = max(in.acknowledged, t.number)
 		*t = told{}

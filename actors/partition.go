@@ -28,6 +28,7 @@ type partition struct {
 
 	epoch   atomic.Uint64
 	careful atomic.Bool
+	held    atomic.Int64  // instances that are held, as the dispatcher knows them
 	left    atomic.Bool   // the actor has been told to stop itself
 	turn    atomic.Uint64 // so that consumers with the same handlers take turns
 	list    struct {
@@ -167,6 +168,7 @@ func (p *partition) end(err error) {
 // drop ends what is served, if anything is.
 func (p *partition) drop() {
 	p.epoch.Store(0)
+	p.held.Store(0)
 	if s := p.s; s != nil {
 		p.s = nil
 		s.close(errServingEnded)

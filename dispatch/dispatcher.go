@@ -79,6 +79,8 @@ type Dispatcher struct {
 	timers  *timers
 	pumps   []*pump // by receiving partition; nil for our own
 	sweeper sweeper
+	// heldBack are the instances that do not run until other code is there, or until their time.
+	heldBack *heldSet
 
 	turns   int // attached consumers that run turns
 	actions []Action
@@ -101,6 +103,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 	d.tells.last = cfg.FirstTell
 	d.work = newWork(&d.cfg, d.wall)
 	d.timers = newTimers(d.wall, &d.cfg)
+	d.heldBack = newHeldSet(cfg.TimersMax)
 	d.pumps = make([]*pump, cfg.Partitions)
 	for p := range d.pumps {
 		if persistence.Partition(p) != cfg.Partition {
@@ -127,12 +130,14 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	}
 	for _, key := range e.TimersDeleted {
 		d.timers.deleted(key)
+		d.heldBack.deleted(key)
 	}
 	for _, item := range e.Timers {
 		d.timers.added(item)
 	}
 	for _, end := range e.Ended {
 		d.tells.ended(end.IID)
+		d.heldBack.free(end.IID)
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
@@ -142,6 +147,12 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 		d.tells.put(now, tell{id: r.ID, iid: r.IID, seq: r.Seq, dueAt: r.NotBeforeMs})
 	}
 	for _, l := range e.Leases {
+		switch {
+		case l.Held.Reason == "" || l.Token != "":
+			d.free(l.IID)
+		case d.hold(l.IID, l.NotBeforeMs):
+			continue
+		}
 		d.held(now, l.ID, l.IID, l.Token, l.ExpiresAtMs, l.NotBeforeMs)
 	}
 	for _, o := range e.Outbox {
@@ -169,7 +180,7 @@ func (d *Dispatcher) GivenBack(iid persistence.Incarnation) { d.tells.forget(lat
 // AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.
 func (d *Dispatcher) AttachTurns() {
 	d.turns++
-	d.tells.served()
+	d.tells.served(d.heldBack.attached())
 }
 
 // DetachTurns: see AttachTurns.
@@ -208,7 +219,9 @@ func (d *Dispatcher) Tick(now int64) {
 		return
 	}
 	if d.turns > 0 {
-		d.tells.walkStep(now, d.emit)
+		if d.tells.walkStep(now, d.emit) {
+			d.heldBack.walkBegins()
+		}
 	}
 	if d.timers.scanAt(now) <= now {
 		d.emit(Action{Kind: ScanTimers, Max: d.cfg.PageRows, AfterTimer: d.timers.startScan()})
@@ -240,6 +253,9 @@ func (d *Dispatcher) tellDue(now int64) {
 			break
 		}
 		again := d.tells.tell(now, t)
+		if t.retry {
+			d.free(t.iid) // if it is held after that, its row says so again
+		}
 		if t.start != nil {
 			d.emit(Action{Kind: TellStart, ID: t.id, IID: t.iid, Start: t.start, Number: t.number, Owed: t.owed, Again: again})
 		}
@@ -247,13 +263,17 @@ func (d *Dispatcher) tellDue(now int64) {
 			d.emit(Action{Kind: TellNudge, ID: t.id, IID: t.iid, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again})
 		}
 		if t.retry {
-			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid, Number: t.number, Owed: t.owed, Again: again})
+			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh})
 		}
 	}
-	for now >= d.tells.pausedUntil {
+	for now >= d.tells.pausedUntil && d.heldBack.known {
 		item, again, ok := d.timers.due(now)
 		if !ok {
 			break
+		}
+		if d.heldBack.park(item) {
+			d.timers.forget(item.Key)
+			continue
 		}
 		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again})
 	}
@@ -274,7 +294,7 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq})
 	case TellRetry:
 		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true})
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true, fresh: a.Fresh})
 	}
 }
 
@@ -341,7 +361,9 @@ func (d *Dispatcher) Wake(now int64) int64 {
 	}
 	if d.turns > 0 {
 		wake = min(wake, d.tells.wake(now))
-		wake = min(wake, max(d.timers.wake(now, d.readsFrom), d.tells.pausedUntil))
+		if d.heldBack.known {
+			wake = min(wake, max(d.timers.wake(now, d.readsFrom), d.tells.pausedUntil))
+		}
 	}
 	if d.carefulUntil > now {
 		wake = min(wake, d.carefulUntil)
@@ -378,12 +400,17 @@ func (d *Dispatcher) ReadFailed(now int64, a Action) {
 func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 	d.readPause = 0
 	d.tells.page(&d.tells.leases, len(rows))
+	d.heldBack.known = d.heldBack.known || d.tells.leases.done
 	for i := range rows {
 		r := &rows[i]
 		d.tells.leases.after = r.IID
 		token := r.Token
 		if d.cfg.dead(r.Holder) {
 			token = ""
+		}
+		if token == "" && r.Held.Reason != "" {
+			d.heldPage(now, r)
+			continue
 		}
 		if token != "" || r.NotBeforeMs > d.wall.at(now) {
 			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)

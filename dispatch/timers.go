@@ -108,6 +108,11 @@ func before(k persistence.TimerKey) persistence.TimerKey {
 // deleted takes the end of a row.
 func (t *timers) deleted(key persistence.TimerKey) {
 	t.scan.note(key, nil)
+	t.forget(key)
+}
+
+// forget takes a timer out of the table.
+func (t *timers) forget(key persistence.TimerKey) {
 	x := t.table[key]
 	if x == nil {
 		return
