@@ -36,6 +36,9 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 		plan.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), tries)
 	}
 	in.strikeWith(t, plan)
+	if t.attaches != in.e.attaches.Load() {
+		in.fresh = true // a runtime was attached meanwhile, which may have other code
+	}
 }
 
 // holdDiverged holds an instance whose history and code differ.
@@ -65,12 +68,14 @@ func (t *turn) diverges() bool {
 }
 
 // heldNow says that the instance is held and may not be tried now.
-func (in *instance) heldNow() bool {
-	v := &in.view
-	if v.held.Reason == "" || in.fresh || v.leased || v.held.Build != in.e.cfg.Build {
+func (in *instance) heldNow() bool { return !in.fresh && in.e.holdsBack(&in.view) }
+
+// holdsBack says that what is known of an instance forbids this build to try it now.
+func (e *engine) holdsBack(v *view) bool {
+	if v.held.Reason == "" || v.leased || v.held.Build != e.cfg.Build {
 		return false
 	}
-	return v.notBeforeMs == 0 || in.backsOff()
+	return v.notBeforeMs == 0 || e.backsOff(v.notBeforeMs)
 }
 
 // notYet says that the lease row holds the instance back now.
@@ -97,19 +102,78 @@ func (in *instance) outOfDate() bool {
 	return in.view.held.Reason != "" && in.news.unread() && in.outstanding == 0
 }
 
-// rest of what is held back: why it is left although something is pending.
+// noteLeft says why what is pending is left.
 func (in *instance) noteLeft() {
-	switch {
-	case in.heldNow():
-		in.told.held = true
-		in.view.due = nil // the dispatcher keeps them
-	case in.backsOff():
+	if !in.heldNow() && in.backsOff() {
 		in.told.until = in.view.notBeforeMs
+	}
+}
+
+// acknowledgeHeld says that the instance is held and leaves what it was told. The dispatcher keeps the timers that have
+// come due until it is tried again.
+func (in *instance) acknowledgeHeld() {
+	t, v := &in.told, &in.view
+	if !t.any && len(v.due) == 0 {
+		return
+	}
+	in.part.acknowledge(acknowledgement{iid: v.head.IID, number: t.number, until: v.notBeforeMs, held: true, timers: v.due})
+	in.acknowledged = max(in.acknowledged, t.number)
+	*t, v.due = told{}, nil
+}
+
+// fits says that the row holds the instance for nothing: its code has run, and had nothing to record; or all that it was
+// held for is gone.
+func (in *instance) fits() bool {
+	v := &in.view
+	return v.held.Reason != "" && (in.ran || in.fresh && v.notBeforeMs == 0 && !in.pending())
+}
+
+// release has the row say that the instance is not held.
+func (in *instance) release() {
+	in.ran = false
+	in.phase = phaseAbandoning
+	in.outstanding++
+	m := &releasedMsg{}
+	in.awaiting = m
+	in.e.propose(in.p, &persistence.ReleaseTurn{ID: in.id}, func(r persistence.Result) {
+		m.result = r
+		in.send(m)
+	})
+}
+
+// releasedMsg brings the answer to ReleaseTurn.
+type releasedMsg struct{ result persistence.Result }
+
+func (in *instance) released(m *releasedMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.phase = phaseReady
+	switch err := m.result.Err; {
+	case err == nil:
+		v := &in.view
+		v.held = persistence.Held{}
+		if in.token == "" {
+			v.attempts, v.notBeforeMs = 0, 0
+		}
+	case errors.Is(err, persistence.ErrBusy):
+		in.ran = true
+		in.pause()
+	case errors.Is(err, persistence.ErrEnded), errors.Is(err, persistence.ErrNotFound):
+		in.countRefusal(err)
+		in.unpark()
+		in.reload()
+	default:
+		in.expel(err)
 	}
 }
 
 // cancelAsked finds the oldest cancel in the inbox.
 func (v *view) cancelAsked() *inboxItem {
+	if v.cancel != nil {
+		return v.cancel
+	}
 	for i := range v.inbox.rows {
 		if v.inbox.rows[i].message.GetCancel() != nil {
 			return &v.inbox.rows[i]
@@ -130,11 +194,51 @@ func (v *view) cleansUp() bool {
 	return false
 }
 
-// cancelsNow says that the instance is held and a cancel has come, which needs no code.
-func (in *instance) cancelsNow() bool {
+// findCancel looks for a cancel, which may be anywhere in the inbox.
+func findCancel(r persistence.Reader, iid persistence.Incarnation, limit int) (*inboxItem, error) {
+	for after, more := uint64(0), true; more; {
+		page, err := r.InboxOf(iid, []persistence.Topic{0}, after, limit, inboxPageBytes)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			decoded, err := decodeItem(item)
+			if err == nil && decoded.message.GetCancel() != nil { // one that is damaged is found by the turn that wants it
+				return &decoded, nil
+			}
+		}
+		after, more = page.Through, page.More
+	}
+	return nil, nil
+}
+
+// cancelsHeld ends an instance that is held and has been cancelled. False: it is not, or needs its code for that.
+func (in *instance) cancelsHeld() bool {
 	v := &in.view
-	return in.heldNow() && !in.e.draining.Load() && in.part.epochNow() != 0 && in.token == "" && v.unreadable == nil &&
-		in.machine == nil && v.cancelAsked() != nil && (v.head.Turn == 0 || v.segments != nil && !v.cleansUp())
+	return v.held.Reason != "" && !v.leased && in.token == "" && in.part.epochNow() != 0 && in.cancels()
+}
+
+// cancels does the next step of a cancel without code. False: none is asked for, or it needs the code.
+func (in *instance) cancels() bool {
+	v := &in.view
+	c := v.cancelAsked()
+	if c == nil || in.e.draining.Load() || v.unreadable != nil || in.machine != nil {
+		return false
+	}
+	switch {
+	case v.partial && in.charge > 0:
+		in.load()
+	case v.partial:
+		in.askMemory()
+	case v.head.Turn > 0 && v.segments == nil:
+		in.leaving = false
+		in.reload()
+	case v.cleansUp():
+		return false
+	default:
+		in.cancelWithoutCode(c)
+	}
+	return true
 }
 
 // cancelWithoutCode ends the instance as cancelled. Of what waits it takes the cancel only: the rest goes with the end.
@@ -226,23 +330,6 @@ func (e *engine) buildOf(plan *abandonPlan) string {
 		return ""
 	}
 	return e.cfg.Build
-}
-
-// nowHeld moves the view on after an abandon with a reason.
-func (in *instance) nowHeld(m *abandonMsg) {
-	if m.plan.reason == "" {
-		return
-	}
-	h := &in.view.held
-	tries := uint32(1)
-	if h.Reason != "" && h.Build == in.e.cfg.Build {
-		tries = h.Tries + 1
-	}
-	if h.Reason == "" {
-		h.SinceMs = in.e.now().UnixMilli()
-	}
-	h.Reason, h.Build, h.Tries = m.plan.reason, in.e.cfg.Build, tries
-	in.fresh, in.view.leased = false, false
 }
 
 // heldCount is how many instances are held in the partitions that are served here.

@@ -7,35 +7,54 @@ import "sync"
 type heldGate struct {
 	mu      sync.Mutex
 	busy    bool
-	waiting []func(release func())
+	waiting []*gateWait
 }
 
-// admit calls begin when it is the caller's turn, perhaps before it returns. begin must not block, and its argument is to
-// be called once.
-func (g *heldGate) admit(begin func(release func())) {
+// gateWait is one that waits. begin gets what is to be called once, when the try is over; it must not block.
+type gateWait struct {
+	begin func(release func())
+	gone  bool // under the gate's lock: it has begun, or does not wait any more
+}
+
+// admit calls begin when it is the caller's turn, perhaps before it returns.
+func (g *heldGate) admit(begin func(release func())) *gateWait {
+	w := &gateWait{begin: begin}
 	g.mu.Lock()
 	if g.busy {
-		g.waiting = append(g.waiting, begin)
+		g.waiting = append(g.waiting, w)
 		g.mu.Unlock()
-		return
+		return w
 	}
-	g.busy = true
+	g.busy, w.gone = true, true
 	g.mu.Unlock()
 	begin(g.release)
+	return w
+}
+
+// withdraw says that one does not wait any more. False: it has begun.
+func (g *heldGate) withdraw(w *gateWait) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	waits := !w.gone
+	w.gone = true
+	return waits
 }
 
 func (g *heldGate) release() {
 	g.mu.Lock()
-	if len(g.waiting) == 0 {
-		g.busy = false
-		g.mu.Unlock()
-		return
+	for len(g.waiting) > 0 {
+		next := g.waiting[0]
+		g.waiting[0] = nil
+		g.waiting = g.waiting[1:]
+		if !next.gone {
+			next.gone = true
+			g.mu.Unlock()
+			next.begin(g.release)
+			return
+		}
 	}
-	next := g.waiting[0]
-	g.waiting[0] = nil
-	g.waiting = g.waiting[1:]
+	g.busy = false
 	g.mu.Unlock()
-	next(g.release)
 }
 
 // triesAlone says that the instance is held and its time has come: it waits until no other is tried.
@@ -50,8 +69,18 @@ func (in *instance) askTry() {
 	in.outstanding++
 	m := &admitMsg{}
 	in.awaiting = m
-	in.e.heldGate.admit(func(release func()) {
+	in.uncharge()
+	in.gate = in.e.heldGate.admit(func(release func()) {
 		m.release = release
 		in.send(m)
 	})
+}
+
+// leaveGate ends that wait, because something has come: what is known is out of date.
+func (in *instance) leaveGate() {
+	if in.gate == nil || in.phase != phaseAdmitting || !in.e.heldGate.withdraw(in.gate) {
+		return
+	}
+	in.gate, in.awaiting, in.phase = nil, nil, phaseReady
+	in.outstanding--
 }

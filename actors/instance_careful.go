@@ -52,7 +52,7 @@ func (in *instance) admitted(m *admitMsg) {
 		m.release()
 		return
 	}
-	in.awaiting = nil
+	in.awaiting, in.gate = nil, nil
 	in.phase = phaseReady
 	in.releaseSuspect = m.release
 }
@@ -173,6 +173,10 @@ func (in *instance) proposeAbandon() {
 		}
 		m.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), attempt)
 	}
+	if plan.reason == "" && v.held.Reason != "" {
+		m.delayMs = max(m.delayMs, 1) // it stays held, and without a time it would not be tried again
+		plan.quiet = false
+	}
 	m.notBeforeMs = in.e.now().UnixMilli() + m.delayMs
 	if plan.quiet {
 		in.part.givebacks.add(v.head.IID)
@@ -199,8 +203,10 @@ func (in *instance) abandonDone(m *abandonMsg) {
 		in.part.givebacks.drop(in.view.head.IID)
 	}
 	switch err := m.result.Err; {
+	case err == nil && m.plan.reason != "":
+		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
+		in.reload()
 	case err == nil:
-		in.nowHeld(m)
 		if m.plan.counts && m.plan.token == "" {
 			in.view.attempts++
 		}

@@ -69,11 +69,12 @@ func (in *instance) stepReady() {
 	case in.outOfDate():
 		in.leaving = false // whether it may be tried is known after the read
 		in.reload()
-	case in.cancelsNow():
-		in.cancelWithoutCode(v.cancelAsked())
+	case in.cancelsHeld():
 	case v.partial:
 		in.stepPartial()
 	case in.acceptUnwanted():
+	case in.fits():
+		in.release()
 	case !in.pending():
 		in.giveUpLease()
 		if in.abandon != nil {
@@ -240,8 +241,7 @@ func (in *instance) unregistered() {
 		return
 	}
 	v := &in.view
-	if c := v.cancelAsked(); c != nil && !v.cleansUp() && !in.idleHandler() {
-		in.cancelWithoutCode(c)
+	if !in.idleHandler() && in.cancels() {
 		return
 	}
 	if !in.e.anyConsumer() {
@@ -249,6 +249,7 @@ func (in *instance) unregistered() {
 		return
 	}
 	in.e.counts.unregistered.Add(1)
+	in.fresh = false
 	reason := in.missing()
 	if in.e.unknown.isNew(in.e.now().UnixMilli(), reason, in.e.cfg.BackoffMax.Milliseconds()) {
 		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
@@ -279,7 +280,7 @@ func (in *instance) rest() {
 	}
 	in.endCareful()
 	in.letGo()
-	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() {
+	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() && !in.heldNow() {
 		in.wakeLater()
 		return
 	}

@@ -31,6 +31,7 @@ type turn struct {
 	opening    *turnpb.Message // of the S row
 	unopened   error           // why there is none
 	asks       bool            // it only asks what is wanted
+	attaches   uint64          // the engine's, when it began
 	timers     []persistence.TimerKey
 	arrivals   []*arrival // a start first
 	// refused: the journal has answered one of the arrivals, but not as the turn assumed.
@@ -213,7 +214,8 @@ func (in *instance) startTurn(d *doom) {
 		t.segments, t.fn = v.segments, in.fn
 	}
 	v.segments = nil
-	in.unwanted = false
+	in.unwanted, in.fresh, in.ran = false, false, false
+	t.attaches = in.e.attaches.Load()
 	in.machine, in.turn, in.phase = nil, t, phaseRunning
 	in.outstanding++
 	if d != nil {

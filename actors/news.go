@@ -30,8 +30,6 @@ type told struct {
 	unserved bool
 	until    int64
 	lost     bool
-	// held: it is told again when it may be tried.
-	held bool
 }
 
 // hint is the newest execution that the dispatcher has named, and the news by which it did.
@@ -160,10 +158,14 @@ func (in *instance) acknowledge() {
 // attached.
 func (in *instance) acknowledgeLeft() {
 	t := &in.told
+	if in.heldNow() {
+		in.acknowledgeHeld()
+		return
+	}
 	if !t.any {
 		return
 	}
-	if t.unserved || t.until > 0 || t.lost || t.held {
+	if t.unserved || t.until > 0 || t.lost {
 		in.part.acknowledge(acknowledgement{iid: t.iid, number: t.number, unserved: t.unserved, until: t.until})
 		in.acknowledged = max(in.acknowledged, t.number)
 		*t = told{}

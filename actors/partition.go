@@ -112,6 +112,19 @@ func (p *partition) findConsumer(name, version, pin string) (*consumer, string, 
 	return nil, "", nil, false
 }
 
+// serves says that a consumer can run an instance.
+func (p *partition) serves(h *persistence.Head) bool {
+	for _, c := range *p.list.consumers.Load() {
+		if c.TurnSlots <= 0 || c.closed.Load() || !c.Handlers.Replays(h.Pin) {
+			continue
+		}
+		if _, _, ok := c.Handlers.Orchestration(h.Name, h.Version); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // attach makes a consumer known to the partition: whatever comes to the actor afterwards sees it.
 func (p *partition) attach(c *consumer) {
 	p.list.Lock()

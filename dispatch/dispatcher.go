@@ -304,6 +304,26 @@ func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number
 	d.tells.acknowledged(now, iid, number, until)
 }
 
+// LeftHeld says that an instance which is held leaves what it was told up to the action with this number (0: nothing but
+// timers), and has forgotten these timers. until, if it is not 0, is when it may be tried again.
+func (d *Dispatcher) LeftHeld(now int64, iid persistence.Incarnation, number uint64, until int64, timers []persistence.TimerKey) {
+	d.tells.acknowledged(now, iid, number, until)
+	for _, key := range timers {
+		switch x := d.timers.table[key]; {
+		case x == nil:
+		case d.tells.told[iid] != nil: // it has been told something since, so it may not be held any more
+			d.timers.busy(key, now+leftPauseMs)
+		default:
+			d.heldBack.hold(iid)
+			d.timers.forget(key)
+			d.heldBack.park(x.item)
+		}
+	}
+}
+
+// leftPauseMs is when a timer that a held instance has left is told again, if the instance may not be held any more.
+const leftPauseMs = 1000
+
 // Waits says that an instance which was told again is at work on it: it is told again later.
 func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.tells.waits(now, iid) }
 
@@ -400,7 +420,6 @@ func (d *Dispatcher) ReadFailed(now int64, a Action) {
 func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 	d.readPause = 0
 	d.tells.page(&d.tells.leases, len(rows))
-	d.heldBack.known = d.heldBack.known || d.tells.leases.done
 	for i := range rows {
 		r := &rows[i]
 		d.tells.leases.after = r.IID
@@ -415,6 +434,9 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 		if token != "" || r.NotBeforeMs > d.wall.at(now) {
 			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)
 		}
+	}
+	if d.tells.leases.done {
+		d.heldBack.walkEnds()
 	}
 }
 
@@ -451,11 +473,16 @@ func (d *Dispatcher) RequestsPage(now int64, rows []persistence.ExpiryRef) {
 // Sizes are counts of what is held in memory, for metrics and tests.
 type Sizes struct {
 	Work, WorkBusy, Timers, Tells int
+	// Held instances, and timers of theirs that have come due.
+	Held, Parked int
 }
 
 // Sizes counts what is held in memory.
 func (d *Dispatcher) Sizes() Sizes {
-	return Sizes{Work: len(d.work.entries), WorkBusy: d.work.busy, Timers: len(d.timers.table), Tells: d.tells.len()}
+	return Sizes{
+		Work: len(d.work.entries), WorkBusy: d.work.busy, Timers: len(d.timers.table), Tells: d.tells.len(),
+		Held: d.Held(), Parked: d.heldBack.count,
+	}
 }
 
 // sortByOrder puts work into its order.

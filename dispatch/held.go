@@ -7,83 +7,107 @@ import (
 )
 
 // heldSet knows the instances that are held, from their rows. Their timers that come due are parked here: they are told
-// when the instance is tried again.
+// when the instance is tried again. A deploy may hold every instance of a store, so one of them takes a few bytes; the
+// timers that are parked are bounded, and those that find no room are read again.
 type heldSet struct {
-	max    int // of parked timers
-	parked int
-	byIID  map[persistence.Incarnation]*heldTimers
+	max   int // of parked timers
+	count int
+	marks map[persistence.Incarnation]heldMark
+	// parked: those that have any.
+	parked map[persistence.Incarnation][]persistence.TimerItem
 	// known: the first walk of the lease rows is over. No timer is told before it.
 	known bool
 	// fresh: a runtime was attached, so the next walk has all that are held tried again. now: the present walk does.
 	fresh, now bool
 }
 
-type heldTimers struct {
-	items []persistence.TimerItem
-	// more: some found no room. They are read again.
-	more bool
-	// current: it was held after the last runtime was attached.
-	current bool
-}
+// heldMark is what is known of an instance that is held.
+type heldMark uint8
+
+const (
+	// heldMore: some of its timers found no room.
+	heldMore heldMark = 1 << iota
+	// heldCurrent: it was held after the last runtime was attached.
+	heldCurrent
+)
 
 func newHeldSet(max int) *heldSet {
-	return &heldSet{max: max, byIID: map[persistence.Incarnation]*heldTimers{}, fresh: true}
-}
-
-func (h *heldSet) hold(iid persistence.Incarnation) {
-	if h.byIID[iid] == nil {
-		h.byIID[iid] = &heldTimers{}
+	return &heldSet{
+		max: max, marks: map[persistence.Incarnation]heldMark{}, parked: map[persistence.Incarnation][]persistence.TimerItem{},
+		fresh: true,
 	}
 }
 
+// hold notes that an instance is held.
+func (h *heldSet) hold(iid persistence.Incarnation) { h.marks[iid] |= 0 }
+
 // park keeps a timer that has come due. False: its instance is not held.
 func (h *heldSet) park(item persistence.TimerItem) bool {
-	x := h.byIID[item.Key.IID]
+	iid := item.Key.IID
+	mark, held := h.marks[iid]
 	switch {
-	case x == nil:
+	case !held:
 		return false
-	case slices.Contains(x.items, item):
-	case h.parked >= h.max:
-		x.more = true
+	case slices.Contains(h.parked[iid], item):
+	case h.count >= h.max:
+		h.marks[iid] = mark | heldMore
 	default:
-		x.items = append(x.items, item)
-		h.parked++
+		h.parked[iid] = append(h.parked[iid], item)
+		h.count++
 	}
 	return true
 }
 
 // deleted takes the end of a timer's row.
 func (h *heldSet) deleted(key persistence.TimerKey) {
-	x := h.byIID[key.IID]
-	if x == nil {
+	items := h.parked[key.IID]
+	i := slices.IndexFunc(items, func(item persistence.TimerItem) bool { return item.Key == key })
+	if i < 0 {
 		return
 	}
-	if i := slices.IndexFunc(x.items, func(item persistence.TimerItem) bool { return item.Key == key }); i >= 0 {
-		x.items = slices.Delete(x.items, i, i+1)
-		h.parked--
+	h.count--
+	if len(items) == 1 {
+		delete(h.parked, key.IID)
+	} else {
+		h.parked[key.IID] = slices.Delete(items, i, i+1)
 	}
 }
 
 // free forgets that an instance is held, and gives what was parked. more: some was not, and must be read.
 func (h *heldSet) free(iid persistence.Incarnation) (items []persistence.TimerItem, more bool) {
-	x := h.byIID[iid]
-	if x == nil {
+	mark, held := h.marks[iid]
+	if !held {
 		return nil, false
 	}
-	delete(h.byIID, iid)
-	h.parked -= len(x.items)
-	return x.items, x.more
+	items = h.parked[iid]
+	delete(h.marks, iid)
+	delete(h.parked, iid)
+	h.count -= len(items)
+	return items, mark&heldMore != 0
 }
+
+// current says that an instance was held after the last runtime was attached.
+func (h *heldSet) current(iid persistence.Incarnation) bool { return h.marks[iid]&heldCurrent != 0 }
+
+// attached has what is held now tried again, and says whether there is anything.
+func (h *heldSet) attached() bool {
+	h.fresh = true
+	for iid, mark := range h.marks {
+		h.marks[iid] = mark &^ heldCurrent
+	}
+	return len(h.marks) > 0
+}
+
+// walkBegins says that the lease rows are walked from the first on, perhaps because the first page could not be read.
+func (h *heldSet) walkBegins() { h.now, h.fresh = h.now || h.fresh, false }
+
+// walkEnds says that the last page has come.
+func (h *heldSet) walkEnds() { h.known, h.now = true, false }
 
 // hold notes what a lease row says of an instance that is held: its timers wait, and it is told only when it is to be
 // tried again. True: that is never by itself.
 func (d *Dispatcher) hold(iid persistence.Incarnation, notBefore int64) bool {
-	d.heldBack.hold(iid)
-	d.heldBack.byIID[iid].current = true
-	for _, item := range d.timers.toldTo(iid) { // the instance has forgotten them
-		d.timers.forget(item.Key)
-		d.heldBack.park(item)
-	}
+	d.heldBack.marks[iid] |= heldCurrent
 	if notBefore == 0 {
 		d.tells.forget(laterKey{iid, 0})
 	}
@@ -101,19 +125,9 @@ func (d *Dispatcher) free(iid persistence.Incarnation) {
 	}
 }
 
-// toldTo lists what an instance has been told and has not consumed.
-func (t *timers) toldTo(iid persistence.Incarnation) (items []persistence.TimerItem) {
-	for _, x := range t.told.items {
-		if x.item.Key.IID == iid {
-			items = append(items, x.item)
-		}
-	}
-	return items
-}
-
 // rewind has the rows read again from the first on: some that were known have been dropped.
 func (t *timers) rewind() {
-	t.complete, t.through = false, persistence.TimerKey{}
+	t.complete, t.through, t.rewound = false, persistence.TimerKey{}, true
 }
 
 // heldPage takes what a walk finds of an instance that is held. Only a walk that has it tried again marks it: its row may
@@ -131,23 +145,5 @@ func (d *Dispatcher) heldPage(now int64, r *persistence.TurnLease) {
 	}
 }
 
-// current says that an instance was held after the last runtime was attached.
-func (h *heldSet) current(iid persistence.Incarnation) bool {
-	x := h.byIID[iid]
-	return x != nil && x.current
-}
-
-// attached has what is held now tried again, and says whether there is anything.
-func (h *heldSet) attached() bool {
-	h.fresh = true
-	for _, x := range h.byIID {
-		x.current = false
-	}
-	return len(h.byIID) > 0
-}
-
-// walkBegins says that the lease rows are walked from the first on.
-func (h *heldSet) walkBegins() { h.now, h.fresh = h.fresh, false }
-
 // Held counts the instances that are known to be held.
-func (d *Dispatcher) Held() int { return len(d.heldBack.byIID) }
+func (d *Dispatcher) Held() int { return len(d.heldBack.marks) }
