@@ -265,15 +265,13 @@ func (t *turn) execute() {
 		t.machine.AdvanceInto(&t.decision, t.input)
 	}
 	e.counts.replayedEvents.Add(uint64(t.machine.Replayed() - replayed))
-	if t.decision.Spoiled != nil {
+	switch {
+	case t.decision.Spoiled != nil:
 		t.spoiled = t.decision.Spoiled
-		return
+	case !t.diverges() && !t.idle():
+		t.buildCommit()
 	}
-	if t.diverges() || t.idle() {
-		return
-	}
-	t.buildCommit()
-	if t.machine.Ended() {
+	if t.machine.Ended() { // also of a turn that is not recorded
 		e.closeMachine(t.machine)
 	}
 }
