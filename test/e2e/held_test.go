@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -191,6 +192,11 @@ func TestF50_a_held_instance_keeps_its_events_and_an_operator_can_end_or_release
 // operate does with held instances what an operator can do.
 func (w *world) operate() {
 	w.t.Helper()
+	short, cancel := context.WithTimeout(w.ctx, 20*ms)
+	defer cancel()
+	if _, err := w.c.Wait(short, "waits"); !errors.Is(err, turnstone.ErrTimeout) {
+		w.t.Errorf("a wait for one that is held: %v", err)
+	}
 	w.cancel("cancelled", "a wrong deploy")
 	w.cancelled("cancelled", "a wrong deploy")
 	for _, id := range []string{"terminated", "child"} {
