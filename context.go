@@ -20,6 +20,8 @@ type environment struct {
 	logger *slog.Logger
 	// ownLogger: logger is the registry's own, not that of whoever runs it.
 	ownLogger bool
+	// failOnNondeterminism: see FailOnNondeterminism.
+	failOnNondeterminism bool
 }
 
 // Instance is the id of the instance.

@@ -38,6 +38,9 @@ var (
 	ErrInvalidInput = errors.New("invalid input")
 	// ErrCancelled: the instance, or the child that was waited for, was cancelled.
 	ErrCancelled = errors.New("canceled")
+	// ErrTerminated: the instance, or the child that was waited for, was terminated: ended without its code. The reason is
+	// in the [Failure].
+	ErrTerminated = errors.New("terminated")
 	// ErrPanicked: the orchestration's code panicked.
 	ErrPanicked = errors.New("orchestration panicked")
 	// ErrNondeterminism: the code no longer decides what its history says it decided.

@@ -34,6 +34,7 @@ const (
 	KindOrchestrationFailed FailureKind = "OrchestrationFailed"
 	KindPanicked            FailureKind = "Panicked"
 	KindCancelled           FailureKind = "Cancelled"
+	KindTerminated          FailureKind = "Terminated"
 	KindAlreadyExists       FailureKind = "AlreadyExists"
 	KindNondeterminism      FailureKind = "Nondeterminism"
 	KindPoisoned            FailureKind = "Poisoned"
@@ -41,14 +42,14 @@ const (
 )
 
 // Failure is why an activity, a child or an instance failed, as history has it. It is what waiting for one returns.
-// errors.As finds the author's [Error] in it; errors.Is finds [ErrCancelled], [ErrPanicked], [ErrAlreadyExists],
-// [ErrNondeterminism] and [ErrPoisoned].
+// errors.As finds the author's [Error] in it; errors.Is finds [ErrCancelled], [ErrTerminated], [ErrPanicked],
+// [ErrAlreadyExists], [ErrNondeterminism] and [ErrPoisoned].
 type Failure struct {
 	Category Category
 	Kind     FailureKind
-	// Message is the failed code's own text; empty for a cancellation.
+	// Message is the failed code's own text; empty for a cancellation and a termination.
 	Message string
-	// Reason is why it was cancelled.
+	// Reason is why it was cancelled or terminated.
 	Reason string
 	// Retryable: trying again may help. An application failure is retryable unless its author said otherwise.
 	Retryable bool
@@ -71,7 +72,7 @@ func (f *Failure) Unwrap() error {
 }
 
 var kindSentinels = map[FailureKind]error{
-	KindCancelled: ErrCancelled, KindPanicked: ErrPanicked, KindAlreadyExists: ErrAlreadyExists,
+	KindCancelled: ErrCancelled, KindTerminated: ErrTerminated, KindPanicked: ErrPanicked, KindAlreadyExists: ErrAlreadyExists,
 	KindNondeterminism: ErrNondeterminism, KindPoisoned: ErrPoisoned,
 }
 
@@ -106,6 +107,7 @@ var applicationKinds = map[turnpb.ApplicationKind]FailureKind{
 	turnpb.ApplicationKind_APPLICATION_KIND_ORCHESTRATION_FAILED: KindOrchestrationFailed,
 	turnpb.ApplicationKind_APPLICATION_KIND_PANICKED:             KindPanicked,
 	turnpb.ApplicationKind_APPLICATION_KIND_CANCELLED:            KindCancelled,
+	turnpb.ApplicationKind_APPLICATION_KIND_TERMINATED:           KindTerminated,
 	turnpb.ApplicationKind_APPLICATION_KIND_ALREADY_EXISTS:       KindAlreadyExists,
 }
 

@@ -74,6 +74,15 @@ func WithLogger(l *slog.Logger) RegistryOption {
 	return func(e *environment) { e.logger, e.ownLogger = l, l != nil }
 }
 
+// FailOnNondeterminism has an instance fail for good when its code does not fit its history, with [ErrNondeterminism].
+// Without it the instance is held: nothing is recorded, and it is tried again with other code.
+func FailOnNondeterminism() RegistryOption {
+	return func(e *environment) { e.failOnNondeterminism = true }
+}
+
+// FailsOnNondeterminism says whether the registry was made with [FailOnNondeterminism]; a host asks.
+func (r *Registry) FailsOnNondeterminism() bool { return r.env.failOnNondeterminism }
+
 // NewRegistry makes an empty registry.
 func NewRegistry(options ...RegistryOption) *Registry {
 	env := &environment{codec: JSON}

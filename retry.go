@@ -10,9 +10,9 @@ import (
 // value is the default policy: 3 attempts, exponential backoff from 100 ms, doubling, at most 30 s, no timeout.
 //
 // Waiting is a durable timer, visible in history, and survives restarts. A failure that is not [Failure.Retryable] ends
-// the retries at once: an [Error] with NonRetryable set, a cancellation, a panic of a child, an id that is taken, and what
-// cannot change from one attempt to the next (an input that cannot be decoded, a result that cannot be encoded or is over
-// its limit).
+// the retries at once: an [Error] with NonRetryable set, a cancellation, a termination, a panic of a child, an id that is
+// taken, and what cannot change from one attempt to the next (an input that cannot be decoded, a result that cannot be
+// encoded or is over its limit).
 type RetryPolicy struct {
 	attempts   int // 0: the default
 	backoff    Backoff

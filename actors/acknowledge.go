@@ -18,6 +18,9 @@ type acknowledgement struct {
 	unserved bool
 	// lost: the instance knows nothing of what it was told under this number.
 	lost bool
+	// held: the instance is held, until then (0: until it is told that it may be tried), and has forgotten these timers.
+	held   bool
+	timers []persistence.TimerKey
 }
 
 // acknowledgements takes them to the partition's actor. They wait there for its next step: no message is sent for one,
@@ -34,7 +37,7 @@ func (p *partition) acknowledge(a acknowledgement) {
 	b.mu.Lock()
 	b.items = append(b.items, a)
 	b.mu.Unlock()
-	if a.until > 0 {
+	if a.until > 0 || a.held {
 		p.post("acknowledged", func() {})
 	}
 }
@@ -59,6 +62,8 @@ func (s *serving) acknowledged() {
 			if id, lost := s.d.Lost(a.iid, a.number); lost {
 				s.e.countLost(id)
 			}
+		case a.held:
+			s.d.LeftHeld(now, a.iid, a.number, a.until, a.timers)
 		case a.unserved && !plantedUnserved:
 			s.d.Unserved(a.iid, a.number)
 		default:

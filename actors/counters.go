@@ -2,7 +2,7 @@ package actors
 
 import "sync/atomic"
 
-// Counters is what an engine has done since it started. They only rise, except Active and Resident.
+// Counters is what an engine has done since it started. They only rise, except Active, Held and Resident.
 type Counters struct {
 	// Turns that were given to a slot, and commits that the journal took.
 	Turns   uint64
@@ -45,6 +45,12 @@ type Counters struct {
 	Poisoned   uint64
 	Unreadable uint64
 	Limited    uint64
+	// HeldTurns were not recorded, because their code cannot be used now; Held instances wait for other code or their next
+	// try, at present.
+	HeldTurns uint64
+	Held      uint64
+	// Terminated instances.
+	Terminated uint64
 	// Unregistered are turns that were held back because no consumer has the handler.
 	Unregistered uint64
 	// Retold are instances that the dispatcher had to tell again that they have something to do, because they had lost it.
@@ -80,7 +86,8 @@ type counters struct {
 	carefulTurns                                    atomic.Uint64
 	reportedTurns, abandonedTurns, leakedCoroutines atomic.Uint64
 	spoiledTurns, poisoned, unreadable, limited     atomic.Uint64
-	unregistered, refused, passivations             atomic.Uint64
+	unregistered, refused, passivations, heldTurns  atomic.Uint64
+	terminated                                      atomic.Uint64
 	retold, contradictions                          atomic.Uint64
 	evictedInLoad, evictedInAccept, fullPages       atomic.Uint64
 	memoryWaits                                     atomic.Uint64
@@ -106,6 +113,7 @@ func (e *Engine) Counters() Counters {
 		Retold: c.retold.Load(), Contradictions: c.contradictions.Load(),
 		EvictedInLoad: c.evictedInLoad.Load(), EvictedInAccept: c.evictedInAccept.Load(), FullPages: c.fullPages.Load(),
 		Deferred: c.deferred.Load(), InboxReads: c.inboxReads.Load(),
+		Terminated: c.terminated.Load(), HeldTurns: c.heldTurns.Load(), Held: e.heldCount(),
 		Unregistered: c.unregistered.Load(), Refused: c.refused.Load(), Passivations: c.passivations.Load(),
 		Restarts: e.sys.restarts(), DeadLetters: e.sys.deadLetters(), Active: uint64(e.act.count()),
 	}

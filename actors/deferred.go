@@ -198,4 +198,5 @@ func (in *instance) idled(t *turn) {
 	in.machine = t.machine
 	in.keepLease(t)
 	in.keepLeft(t)
+	in.ran = in.view.held.Reason != ""
 }

@@ -123,6 +123,15 @@ func (e *Engine) Deliver(d Delivery, reply func(error)) {
 	}
 }
 
+// enter lets in a request that brings an instance's id and so many bytes more.
+func (e *Engine) enter(id string, bytes int) (size int, err error) {
+	if err := limits.CheckID("instance id", id, e.cfg.Limits.DerivedIDBytes); err != nil {
+		return 0, err
+	}
+	size = len(id) + bytes
+	return size, e.door.enter(size)
+}
+
 func (e *Engine) checkDelivery(d *Delivery) error {
 	l := &e.cfg.Limits
 	if err := limits.CheckID("instance id", d.ID, l.DerivedIDBytes); err != nil {

@@ -40,6 +40,8 @@ type Engine struct {
 
 	unclean  atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
 	unknown  unknownNames
+	heldGate heldGate
+	attaches atomic.Uint64 // runtimes that have been attached
 	draining atomic.Bool
 	mu       struct {
 		sync.Mutex
@@ -211,6 +213,7 @@ func (e *Engine) Attach(c Consumer) (detach func(), err error) {
 	for _, p := range e.parts {
 		p.attach(attached)
 	}
+	e.attaches.Add(1)
 	return sync.OnceFunc(func() { e.detach(attached) }), nil
 }
 

@@ -88,6 +88,10 @@ type instance struct {
 	acknowledged uint64
 	later        clock.Timer // of wakeLater, while its message is outstanding
 	pausing      clock.Timer // of the present pause
+	gate         *gateWait   // of the try that it waits for
+	fresh        bool        // a runtime was attached since the instance was held
+	ran          bool        // the code of an instance that is held has run, and had nothing to record
+	moved        bool        // it was terminated: what is known of it is out of date
 	woken        bool        // a counted message has come since leaving was last decided
 	failed       int         // panics in a row
 	broken       bool        // it has failed too often, its recovery too: see breakDown
@@ -136,7 +140,7 @@ func (in *instance) Receive(c actor.Context) {
 // handle takes one message, then does what there is to do.
 func (in *instance) handle(msg any) {
 	switch m := msg.(type) {
-	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg:
+	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *movedMsg:
 		in.cell.received++
 		in.arrived(m)
 	case *loadMsg:
@@ -163,6 +167,9 @@ func (in *instance) handle(msg any) {
 	case *abandonMsg:
 		in.outstanding--
 		in.abandonDone(m)
+	case *releasedMsg:
+		in.outstanding--
+		in.released(m)
 	case *tickMsg:
 		in.outstanding--
 		in.hold = nil
@@ -200,6 +207,7 @@ func (in *instance) arrived(msg any) {
 	in.woken = true
 	switch m := msg.(type) {
 	case *nudgeMsg:
+		in.leaveGate()
 		in.hear(m.iid, 0, m.tellMark)
 		if !in.view.known || in.view.head.IID == m.iid {
 			in.view.inbox.nudged = max(in.view.inbox.nudged, m.seq)
@@ -207,11 +215,16 @@ func (in *instance) arrived(msg any) {
 	case *pendingMsg:
 		in.hear(m.start.IID, m.start.Execution, m.tellMark)
 	case *retryMsg:
+		in.fresh = in.fresh || m.fresh
+		in.leaveGate()
 		in.hear(m.iid, 0, m.tellMark)
 	case *timerMsg:
 		in.hearTimer(m)
 	case *wakeMsg:
 		in.endPause()
+	case *movedMsg:
+		in.moved = true
+		in.leaveGate()
 	case *startMsg, *deliverMsg, *resultMsg:
 		in.buffer.add(newArrival(m, in.e.elapsed()))
 		if in.buffer.full() {

@@ -86,7 +86,11 @@ func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
 			in.turn.head.IID = r.IID
 		}
 	case in.view.known:
-		in.view.inbox.learn(a.row(r.Seq), taken)
+		row := a.row(r.Seq)
+		in.view.inbox.learn(row, taken)
+		if row.message.GetCancel() != nil && !taken {
+			in.view.cancel = &row
+		}
 	default:
 		in.view.inbox.nudged = max(in.view.inbox.nudged, r.Seq)
 		in.news.add()

@@ -52,7 +52,7 @@ func (in *instance) admitted(m *admitMsg) {
 		m.release()
 		return
 	}
-	in.awaiting = nil
+	in.awaiting, in.gate = nil, nil
 	in.phase = phaseReady
 	in.releaseSuspect = m.release
 }
@@ -143,6 +143,8 @@ type abandonPlan struct {
 	delayMs int64
 	// quiet: nothing is left to do, so the dispatcher is not told of it.
 	quiet bool
+	// reason says why the instance is held from now on; empty: it is not.
+	reason string
 }
 
 // abandonMsg brings the answer to AbandonTurn.
@@ -171,6 +173,10 @@ func (in *instance) proposeAbandon() {
 		}
 		m.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), attempt)
 	}
+	if plan.reason == "" && v.held.Reason != "" {
+		m.delayMs = max(m.delayMs, 1) // it stays held, and without a time it would not be tried again
+		plan.quiet = false
+	}
 	m.notBeforeMs = in.e.now().UnixMilli() + m.delayMs
 	if plan.quiet {
 		in.part.givebacks.add(v.head.IID)
@@ -180,7 +186,7 @@ func (in *instance) proposeAbandon() {
 	in.awaiting = m
 	in.e.propose(in.p, &persistence.AbandonTurn{
 		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, Token: plan.token,
-		DelayMs: m.delayMs, Counts: plan.counts,
+		DelayMs: m.delayMs, Counts: plan.counts, Reason: plan.reason, Build: in.e.buildOf(plan),
 	}, func(r persistence.Result) {
 		m.result = r
 		in.send(m)
@@ -197,6 +203,9 @@ func (in *instance) abandonDone(m *abandonMsg) {
 		in.part.givebacks.drop(in.view.head.IID)
 	}
 	switch err := m.result.Err; {
+	case err == nil && m.plan.reason != "":
+		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
+		in.reload()
 	case err == nil:
 		if m.plan.counts && m.plan.token == "" {
 			in.view.attempts++

@@ -181,7 +181,7 @@ func TestAnActorThatPanicsWithAResultLosesNothing(t *testing.T) {
 		interrupt func(c *replay.Context, first bool, hold chan struct{})
 		run       func(c *panicCase)
 	}{
-		{name: "a turn comes back worthless", where: "log", log: "a turn is worthless",
+		{name: "a turn comes back worthless", where: "log", log: "an instance is held",
 			interrupt: func(c *replay.Context, first bool, _ chan struct{}) {
 				if first {
 					called := make(chan struct{})

@@ -51,8 +51,10 @@ func (in *instance) stepUnknown() {
 // stepReady decides what to do with a known state.
 func (in *instance) stepReady() {
 	v := &in.view
+	in.unhide()
 	switch {
-	case in.contradicted():
+	case in.contradicted(), in.moved && in.outstanding == 0:
+		in.moved = false
 		in.reload()
 	case !v.exists:
 		in.stepAbsent()
@@ -64,9 +66,15 @@ func (in *instance) stepReady() {
 	case in.abandon != nil:
 		in.acceptAll()
 		in.proposeAbandon()
+	case in.outOfDate():
+		in.leaving = false // whether it may be tried is known after the read
+		in.reload()
+	case in.cancelsHeld():
 	case v.partial:
 		in.stepPartial()
 	case in.acceptUnwanted():
+	case in.fits():
+		in.release()
 	case !in.pending():
 		in.giveUpLease()
 		if in.abandon != nil {
@@ -85,9 +93,7 @@ func (in *instance) stepReady() {
 // holdBack leaves what waits for a later time.
 func (in *instance) holdBack() {
 	in.leaving = true
-	if in.backsOff() {
-		in.told.until = in.view.notBeforeMs
-	}
+	in.noteLeft()
 	in.acceptAll()
 	in.giveUpLease()
 }
@@ -120,7 +126,7 @@ func (in *instance) pending() bool {
 // heldBack says that no turn may start now, whatever waits. Before the epoch is durable nobody knows whether the one
 // before it ended cleanly, so no code may run; the dispatcher's scan tells the instance again.
 func (in *instance) heldBack() bool {
-	return in.leaving || in.e.draining.Load() || in.part.epochNow() == 0 || in.backsOff()
+	return in.leaving || in.e.draining.Load() || in.part.epochNow() == 0 || in.notYet()
 }
 
 // backsOff says that the instance's backoff has not ended.
@@ -184,6 +190,8 @@ func (in *instance) stepTurn() {
 		in.doNow(in.poison(v.attempts + 1))
 	case in.machine == nil && !in.findForHead():
 		in.unregistered()
+	case in.token == "" && in.triesAlone():
+		in.askTry()
 	case in.token == "" && (in.part.carefulNow() || in.releaseSuspect != nil): // a suspect that was let in stays one
 		in.stepCareful()
 	case in.token == "" && in.part.gate.hushLeft() > 0:
@@ -232,17 +240,22 @@ func (in *instance) unregistered() {
 		in.acceptAll()
 		return
 	}
+	v := &in.view
+	if !in.idleHandler() && in.cancels() {
+		return
+	}
 	if !in.e.anyConsumer() {
 		in.leaving, in.told.unserved = true, true
 		return
 	}
 	in.e.counts.unregistered.Add(1)
-	name := in.view.head.Name
-	if in.e.unknown.isNew(in.e.now().UnixMilli(), "orchestration "+name+" "+in.view.head.Version, in.e.cfg.BackoffMax.Milliseconds()) {
-		in.e.cfg.Logger.Warn("no consumer of this node has the orchestration; it is tried again later", "instance", in.id,
-			"orchestration", name, "version", in.view.head.Version, "attempt", in.view.attempts+1)
+	in.fresh = false
+	reason := in.missing()
+	if in.e.unknown.isNew(in.e.now().UnixMilli(), reason, in.e.cfg.BackoffMax.Milliseconds()) {
+		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
+			"orchestration", v.head.Name, "version", v.head.Version, "attempt", v.attempts+1)
 	}
-	in.abandon = &abandonPlan{token: in.token, counts: true}
+	in.abandon = &abandonPlan{token: in.token, counts: true, reason: reason}
 	in.endCareful()
 	in.proposeAbandon()
 }
@@ -267,7 +280,7 @@ func (in *instance) rest() {
 	}
 	in.endCareful()
 	in.letGo()
-	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() {
+	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() && !in.heldNow() {
 		in.wakeLater()
 		return
 	}

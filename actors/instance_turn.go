@@ -31,6 +31,7 @@ type turn struct {
 	opening    *turnpb.Message // of the S row
 	unopened   error           // why there is none
 	asks       bool            // it only asks what is wanted
+	attaches   uint64          // the engine's, when it began
 	timers     []persistence.TimerKey
 	arrivals   []*arrival // a start first
 	// refused: the journal has answered one of the arrivals, but not as the turn assumed.
@@ -80,6 +81,8 @@ func (t *turn) fusedStart() bool {
 type doom struct {
 	why    *turnpb.Failure
 	origin turnpb.SegmentOrigin
+	// cancel is the message that ends it as cancelled; nil for a failure.
+	cancel *inboxItem
 }
 
 // newTurn takes what waits: the start, the visible inbox by seq, due timers, then (unless the turn runs under a lease)
@@ -190,6 +193,9 @@ func startMessage(s *persistence.PendingStart, version string) (*turnpb.Message,
 func (in *instance) startTurn(d *doom) {
 	v := &in.view
 	t := in.newTurn(in.e.now())
+	if d != nil && d.cancel != nil {
+		t.takeOnly(d.cancel)
+	}
 	if t.empty() && d == nil {
 		in.acceptAll() // of names that an older message waits for in the inbox
 		return
@@ -208,7 +214,8 @@ func (in *instance) startTurn(d *doom) {
 		t.segments, t.fn = v.segments, in.fn
 	}
 	v.segments = nil
-	in.unwanted = false
+	in.unwanted, in.fresh, in.ran = false, false, false
+	t.attaches = in.e.attaches.Load()
 	in.machine, in.turn, in.phase = nil, t, phaseRunning
 	in.outstanding++
 	if d != nil {
@@ -242,27 +249,29 @@ func (t *turn) execute() {
 		t.machine = replay.New(replay.Config{
 			Instance: t.head.ID, Execution: max(t.head.Execution, 1), Name: t.name, Version: t.version, Func: t.fn,
 			Limits: e.replayLimits(), Stray: e.stray, Unlocked: true,
+			RejectOrphans: !e.cfg.FailOnNondeterminism && (t.consumer == nil || !t.consumer.FailOnNondeterminism),
 		})
 		e.machines.add(t.machine)
 		t.machine.Load(t.segments)
 		t.segments = nil
 	}
 	replayed := t.machine.Replayed()
-	if t.doom != nil {
+	switch {
+	case t.doom != nil && t.doom.cancel != nil:
+		t.decision = t.machine.Cancel(t.input)
+	case t.doom != nil:
 		t.decision = t.machine.End(t.input, t.doom.why, t.doom.origin)
-	} else {
+	default:
 		t.machine.AdvanceInto(&t.decision, t.input)
 	}
 	e.counts.replayedEvents.Add(uint64(t.machine.Replayed() - replayed))
-	if t.decision.Spoiled != nil {
+	switch {
+	case t.decision.Spoiled != nil:
 		t.spoiled = t.decision.Spoiled
-		return
+	case !t.diverges() && !t.idle():
+		t.buildCommit()
 	}
-	if t.idle() {
-		return
-	}
-	t.buildCommit()
-	if t.machine.Ended() {
+	if t.machine.Ended() { // also of a turn that is not recorded
 		e.closeMachine(t.machine)
 	}
 }
@@ -286,7 +295,7 @@ func (in *instance) turnDone(m *turnMsg) {
 	case m.abandoned:
 		in.e.cfg.Logger.Error("a turn is given up: its code has not come back", "instance", in.id,
 			"orchestration", t.name, "version", t.version)
-		in.strike(t)
+		in.holdBlocked(t)
 	case t.end == turnUnrun:
 		in.machine = t.machine
 		in.giveBack(t)
@@ -295,6 +304,8 @@ func (in *instance) turnDone(m *turnMsg) {
 		in.reload()
 	case t.spoiled != nil:
 		in.spoilt(t, t.spoiled)
+	case t.diverges():
+		in.holdDiverged(t)
 	case t.overLimit != nil:
 		in.machine = t.machine
 		in.giveBack(t)
@@ -310,14 +321,14 @@ func (in *instance) turnDone(m *turnMsg) {
 
 // spoilt gives back a turn whose decision is worth nothing.
 func (in *instance) spoilt(t *turn, why error) {
-	in.e.counts.spoiledTurns.Add(1)
-	stack := ""
 	var misuse *replay.MisuseError
 	if errors.As(why, &misuse) {
-		stack = misuse.Stack
+		in.holdMisused(t, misuse)
+		return
 	}
+	in.e.counts.spoiledTurns.Add(1)
 	in.e.cfg.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
-		"version", t.version, "error", why, "stack", stack)
+		"version", t.version, "error", why)
 	in.strike(t)
 	in.machine = t.machine
 	in.reload()
@@ -355,6 +366,10 @@ func (in *instance) settle() {
 		in.e.cfg.Logger.Error("an orchestration panicked", "instance", in.id, "orchestration", t.name, "version", t.version,
 			"stack", stack)
 	}
+	for _, text := range t.decision.Orphans {
+		in.e.cfg.Logger.Error("a completion that the history never asked for is rejected", "instance", in.id,
+			"orchestration", t.name, "version", t.version, "why", text)
+	}
 	t.detach()
 	if t.idle() {
 		in.idled(t)
@@ -374,8 +389,13 @@ func (in *instance) giveBack(t *turn) {
 
 // strike gives back a turn whose code misbehaved, to be counted as an attempt.
 func (in *instance) strike(t *turn) {
+	in.strikeWith(t, &abandonPlan{token: t.token, counts: true})
+}
+
+// strikeWith gives back a turn, and its instance as the plan says.
+func (in *instance) strikeWith(t *turn, plan *abandonPlan) {
 	in.giveBack(t)
-	in.abandon = &abandonPlan{token: t.token, counts: true}
+	in.abandon = plan
 	t.endCareful()
 	in.view.known = false
 	in.phase = phaseUnknown

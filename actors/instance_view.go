@@ -25,6 +25,12 @@ type view struct {
 	// attempts and notBeforeMs are those of the L row.
 	attempts    uint32
 	notBeforeMs int64
+	// held is why it does not run, of the L row.
+	held persistence.Held
+	// leased: the L row has a lease, of a try that another process has begun.
+	leased bool
+	// cancel is one that waits in the inbox, if the instance is held or nobody has its handler.
+	cancel *inboxItem
 	// children is set by a load only: whom a failure without code must cancel.
 	children []persistence.ChildItem
 	// segments are the history of a load, until a machine has taken them.
@@ -96,6 +102,7 @@ func (v *view) committed(c *persistence.CommitTurn, r persistence.Result) {
 		}
 	}
 	v.start, v.attempts, v.notBeforeMs, v.children, v.segments, v.unreadable = nil, 0, 0, nil, nil, nil
+	v.held, v.leased, v.cancel = persistence.Held{}, false, nil
 	switch c.Outcome {
 	case persistence.OutcomeRunning:
 		h.Status = persistence.StatusRunning

@@ -17,7 +17,9 @@ type loadMsg struct {
 	inboxOnly bool
 	inbox     inboxRead
 	e         *engine
+	part      *partition
 	headOnly  bool   // read no more than the head and the lease
+	fresh     bool   // a runtime was attached since: one that is held is tried
 	granted   int64  // what has been taken of the memory for this read; 0: it takes what it can
 	taken     int64  // what the read took in addition
 	news      uint64 // which news the read was asked for with
@@ -33,7 +35,7 @@ func (in *instance) load() {
 	in.outstanding++
 	in.e.counts.loads.Add(1)
 	m := &loadMsg{
-		inbox: inboxRead{limit: in.e.cfg.InboxPage}, news: in.news.last, e: in.e,
+		inbox: inboxRead{limit: in.e.cfg.InboxPage}, news: in.news.last, e: in.e, part: in.part, fresh: in.fresh,
 		granted: in.charge, headOnly: in.charge == 0 && in.headOnly(),
 	}
 	in.awaiting = m
@@ -68,9 +70,14 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 	if lease, ok, err := r.TurnLease(iid); err != nil {
 		return err
 	} else if ok {
-		v.attempts, v.notBeforeMs = lease.Attempts, lease.NotBeforeMs
+		v.attempts, v.notBeforeMs, v.held, v.leased = lease.Attempts, lease.NotBeforeMs, lease.Held, lease.Token != ""
 	}
 	v.inbox = unopened(&v.head)
+	if v.head.Inbox > 0 && m.part != nil && (v.held.Reason != "" || !m.part.serves(&v.head)) {
+		if v.cancel, err = findCancel(r, iid, m.inbox.limit); err != nil {
+			return err
+		}
+	}
 	if more, err := m.readStart(r, iid); err != nil || !more {
 		return err
 	}

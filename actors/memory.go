@@ -130,7 +130,7 @@ func (b *memory) end() {
 // not free now, or is not wanted, and nothing but the head and the lease is in the view.
 func (m *loadMsg) readStart(r persistence.Reader, iid persistence.Incarnation) (more bool, err error) {
 	v := &m.view
-	if m.headOnly || m.granted == 0 && m.e.backsOff(v.notBeforeMs) {
+	if v.cancel == nil && (m.headOnly || m.granted == 0 && m.waits()) {
 		v.partial, v.size = true, historyBytes(&v.head, nil)
 		return false, nil
 	}
@@ -157,6 +157,15 @@ func (m *loadMsg) readStart(r persistence.Reader, iid persistence.Incarnation) (
 		return false, nil
 	}
 	return true, nil
+}
+
+// waits says that the lease row lets no turn start now, or lets it start when no other instance that is held is tried.
+func (m *loadMsg) waits() bool {
+	v := &m.view
+	if v.held.Reason != "" {
+		return !m.fresh && v.held.Build == m.e.cfg.Build
+	}
+	return m.e.backsOff(v.notBeforeMs)
 }
 
 // memoryMsg says that an instance may read what it waited to read.
@@ -194,6 +203,8 @@ func (in *instance) stepPartial() {
 		in.askMemory()
 	case !in.findForHead():
 		in.unregistered()
+	case in.triesAlone():
+		in.askTry()
 	case in.part.carefulNow() || in.releaseSuspect != nil:
 		in.stepCareful()
 	default:

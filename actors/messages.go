@@ -72,8 +72,10 @@ type timerMsg struct {
 	again bool
 }
 
-// retryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now.
+// retryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now. fresh: a
+// runtime was attached since, so one that is held is tried whatever its row says.
 type retryMsg struct {
-	iid persistence.Incarnation
+	iid   persistence.Incarnation
+	fresh bool
 	tellMark
 }

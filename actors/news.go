@@ -158,6 +158,10 @@ func (in *instance) acknowledge() {
 // attached.
 func (in *instance) acknowledgeLeft() {
 	t := &in.told
+	if in.heldNow() {
+		in.acknowledgeHeld()
+		return
+	}
 	if !t.any {
 		return
 	}

@@ -28,6 +28,7 @@ type partition struct {
 
 	epoch   atomic.Uint64
 	careful atomic.Bool
+	held    atomic.Int64  // instances that are held, as the dispatcher knows them
 	left    atomic.Bool   // the actor has been told to stop itself
 	turn    atomic.Uint64 // so that consumers with the same handlers take turns
 	list    struct {
@@ -111,6 +112,19 @@ func (p *partition) findConsumer(name, version, pin string) (*consumer, string, 
 	return nil, "", nil, false
 }
 
+// serves says that a consumer can run an instance.
+func (p *partition) serves(h *persistence.Head) bool {
+	for _, c := range *p.list.consumers.Load() {
+		if c.TurnSlots <= 0 || c.closed.Load() || !c.Handlers.Replays(h.Pin) {
+			continue
+		}
+		if _, _, ok := c.Handlers.Orchestration(h.Name, h.Version); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // attach makes a consumer known to the partition: whatever comes to the actor afterwards sees it.
 func (p *partition) attach(c *consumer) {
 	p.list.Lock()
@@ -167,6 +181,7 @@ func (p *partition) end(err error) {
 // drop ends what is served, if anything is.
 func (p *partition) drop() {
 	p.epoch.Store(0)
+	p.held.Store(0)
 	if s := p.s; s != nil {
 		p.s = nil
 		s.close(errServingEnded)

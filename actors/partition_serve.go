@@ -172,6 +172,7 @@ func (s *serving) pump() {
 		}
 		s.grant(now)
 	}
+	s.p.held.Store(int64(s.d.Held()))
 	if s.p.careful.Load() && !s.d.Careful() {
 		s.p.careful.Store(false)
 	}
@@ -280,7 +281,7 @@ func (s *serving) do(now int64, a dispatch.Action) {
 	case dispatch.TellNudge:
 		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TellRetry:
-		s.tell(now, a, &retryMsg{iid: a.IID, tellMark: tellMark{a.Number, a.Owed, a.Again}})
+		s.tell(now, a, &retryMsg{iid: a.IID, fresh: a.Fresh, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TimerDue:
 		s.tell(now, a, &timerMsg{key: a.Timer, again: a.Again})
 	case dispatch.BackOff:

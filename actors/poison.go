@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 
+	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -22,6 +23,10 @@ func (in *instance) poison(attempts uint32) *doom {
 }
 
 func (in *instance) countDoom(d *doom) {
+	if d.cancel != nil {
+		in.e.cfg.Logger.Info("an instance has been cancelled without its code", "instance", in.id)
+		return
+	}
 	c := &in.e.counts
 	switch d.origin {
 	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON:
@@ -63,20 +68,7 @@ func (in *instance) failUnreadable() {
 	t := &turn{in: in, head: v.head, name: v.head.Name, version: v.head.Version, doom: d, token: in.token}
 	t.head.ID, t.committed.turn = in.id, t
 	in.endCareful()
-	next := max(v.head.NextEvent, 1)
-	t.input.TimeMs, t.input.Entropy = in.e.now().UnixMilli(), in.e.cfg.IDs.Entropy()
-	t.decision = replay.Decision{
-		Outcome: replay.Failed, Failure: d.why, Origin: d.origin,
-		Events: []*turnpb.Event{{Id: next, Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: d.why}}}},
-	}
-	for _, child := range v.children {
-		if turnpb.ChildPolicy(child.Policy) != turnpb.ChildPolicy_CHILD_POLICY_ABANDON {
-			t.decision.CancelledChildren = append(t.decision.CancelledChildren, replay.CancelledChild{
-				Event: child.Event, Instance: child.ID, Reason: "parent failed: its history cannot be read",
-			})
-		}
-	}
-	t.buildCommit()
+	t.endUnread(v, "parent failed: its history cannot be read")
 	if t.spoiled != nil {
 		in.e.cfg.Logger.Error("a failure cannot be encoded", "instance", in.id, "error", t.spoiled)
 		in.leaving = true
@@ -84,4 +76,24 @@ func (in *instance) failUnreadable() {
 	}
 	in.turn = t
 	in.proposeCommit(t)
+}
+
+// endUnread makes the one event that ends an instance whose history no machine can be given. why is what the children
+// that are cancelled are told.
+func (t *turn) endUnread(v *view, why string) {
+	d, cfg := t.doom, &t.in.e.cfg
+	next := max(v.head.NextEvent, 1)
+	t.input.TimeMs, t.input.Entropy = clock.Ms(cfg.Clock), cfg.IDs.Entropy()
+	t.decision = replay.Decision{
+		Outcome: replay.Failed, Failure: d.why, Origin: d.origin,
+		Events: []*turnpb.Event{{Id: next, Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: d.why}}}},
+	}
+	for _, child := range v.children {
+		if turnpb.ChildPolicy(child.Policy) != turnpb.ChildPolicy_CHILD_POLICY_ABANDON {
+			t.decision.CancelledChildren = append(t.decision.CancelledChildren, replay.CancelledChild{
+				Event: child.Event, Instance: child.ID, Reason: why,
+			})
+		}
+	}
+	t.buildCommit()
 }

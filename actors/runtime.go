@@ -47,6 +47,8 @@ type Consumer struct {
 	ActivitySlots int
 	// EngineVersion pins the executions that begin here.
 	EngineVersion string
+	// FailOnNondeterminism is Config.FailOnNondeterminism for the instances that run here.
+	FailOnNondeterminism bool
 }
 
 // StartRequest starts an instance.

@@ -40,6 +40,10 @@ type Config struct {
 	Logger     *slog.Logger
 	Limits     limits.Limits
 
+	// Build names the code of this process: an instance that is held is tried again under another one.
+	Build string
+	// FailOnNondeterminism: an instance whose code does not fit its history fails, instead of being held.
+	FailOnNondeterminism bool
 	// MaxAttempts: more attempts than this are recorded as poison and the code is not run. Default 10.
 	MaxAttempts uint32
 	// BackoffBase and BackoffMax: how long work whose handler is not registered waits, base x 2^(attempt-1), capped.

@@ -30,12 +30,12 @@ func (r *Reader) Status(ctx context.Context, id string) (Status, error) {
 	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Status, error)) { r.reads.Status(id, done) })
 }
 
-// Describe tells all about an instance but its history. An unknown id: turnstone.ErrInstanceNotFound.
+// Describe tells all about an instance but its history, and why it waits. An unknown id: turnstone.ErrInstanceNotFound.
 func (r *Reader) Describe(ctx context.Context, id string) (Description, error) {
 	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Description, error)) { r.reads.Describe(id, done) })
 }
 
-// List gives a page of instances, the most recently updated first.
+// List gives a page of instances, the most recently updated first; with ListRequest.Held those that are held.
 func (r *Reader) List(ctx context.Context, q ListRequest) (Page, error) {
 	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Page, error)) { r.reads.List(q, done) })
 }
@@ -136,8 +136,8 @@ func (c *Client) raise(ctx context.Context, id, name string, data []byte, option
 }
 
 // Cancel cancels an instance and, through it, its children. It returns when the request is durable; the instance ends
-// as Failed with the reason soon after. One that has ended: turnstone.ErrInstanceEnded. An
-// unknown id: turnstone.ErrInstanceNotFound.
+// as Failed with the reason soon after. That needs no code: one that is held, or whose handler is not registered, ends
+// too. One that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) Cancel(ctx context.Context, id, reason string, options ...RequestOption) error {
 	r, err := requestOf(options)
 	if err != nil {
@@ -154,8 +154,10 @@ func (c *Client) tell(ctx context.Context, send func(done func(error))) error {
 }
 
 // Wait waits until the instance has ended, across continue-as-new, and tells how. An unknown id:
-// turnstone.ErrInstanceNotFound, at once; with [WaitForStart] the wait is for its start, too. When ctx ends first: turnstone.ErrTimeout at its deadline, else its error. turnstone.ErrBusy: an
-// instance that is not in memory had to be read, and too many reads wait already; wait again in a moment.
+// turnstone.ErrInstanceNotFound, at once; with [WaitForStart] the wait is for its start, too. An instance that is held
+// has not ended: the wait goes on; [Reader.Describe] says that it is held, and why. When ctx ends first:
+// turnstone.ErrTimeout at its deadline, else its error. turnstone.ErrBusy: an instance that is not in memory had to be
+// read, and too many reads wait already; wait again in a moment.
 func (c *Client) Wait(ctx context.Context, id string, options ...WaitOption) (End, error) {
 	var cancel func()
 	end, err := ask(ctx, c.core.journal, turnstone.ErrStopped, func(done func(End, error)) {
@@ -267,8 +269,8 @@ func (r *Run[O]) Wait(ctx context.Context, options ...WaitOption) (O, error) {
 }
 
 // Cancel cancels the instance; see [Client.Cancel].
-func (r *Run[O]) Cancel(ctx context.Context, reason string) error {
-	return r.client.Cancel(ctx, r.id, reason)
+func (r *Run[O]) Cancel(ctx context.Context, reason string, options ...RequestOption) error {
+	return r.client.Cancel(ctx, r.id, reason, options...)
 }
 
 // Status tells where the instance is.

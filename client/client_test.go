@@ -39,6 +39,7 @@ func TestLimits(t *testing.T) {
 		{"event name bytes", l.IDBytes, func(n int) error { return w.c.RaiseEvent(ctx, "i", long(n), nil) }},
 		{"event data bytes", l.PayloadBytes, func(n int) error { return w.c.RaiseEvent(ctx, "i", "e", make([]byte, n)) }},
 		{"cancel reason bytes", l.ReasonBytes, func(n int) error { return w.c.Cancel(ctx, "done", long(n)) }},
+		{"terminate reason bytes", l.ReasonBytes, func(n int) error { return w.c.Terminate(ctx, "i", long(n)) }},
 	} {
 		w.start("done" + c.limit)
 		before, delivered := w.started, len(w.delivers)
@@ -242,6 +243,9 @@ func TestAStopLeavesWritesInDoubt(t *testing.T) {
 		"start":  func() error { return second(w.c.StartByName(ctx, "i", "O", nil)) },
 		"raise":  func() error { return w.c.RaiseEvent(ctx, "i", "e", nil) },
 		"cancel": func() error { return w.c.Cancel(ctx, "i", "why") },
+
+		"terminate": func() error { return w.c.Terminate(ctx, "i", "why") },
+		"release":   func() error { return w.c.Release(ctx, "i") },
 	}
 	answers := make(chan string, len(requests))
 	for what, request := range requests {

@@ -16,6 +16,13 @@ type Engine interface {
 	StartInstance(r StartRequest, reply func(Started, error))
 	// Deliver brings a message to an instance; reply is called once, when it is durable or refused.
 	Deliver(id string, m *turnpb.Message, requestKey string, reply func(error))
+	// Terminate ends an instance without its code; reply is called once, when the end is durable or refused.
+	Terminate(t TerminateRequest, reply func(error))
+	// Release has an instance that is held tried again; reply is called once, when that is durable or refused.
+	Release(id string, reply func(error))
+	// Runs says whether a runtime that runs turns is attached and has this orchestration. An empty version means the one
+	// that the runtime's policy names.
+	Runs(name, version string) bool
 	// WatchEnd calls ended once, when an instance of this id reaches a terminal status after this call, with how it
 	// ended; within the call if it has ended a moment ago. cancel withdraws it. The instance need not exist yet. sure:
 	// ended has been called or will be; otherwise a read that begins after this call tells whether it had ended before.
@@ -75,7 +82,7 @@ func NewCore(e Engine, j Journal, o Options) *Core {
 	if o.Codec == nil {
 		o.Codec = turnstone.JSON
 	}
-	return &Core{reads: reads{journal: j, codec: o.Codec}, engine: e, limits: o.Limits.WithDefaults()}
+	return &Core{reads: reads{journal: j, codec: o.Codec, runs: e.Runs}, engine: e, limits: o.Limits.WithDefaults()}
 }
 
 // Start asks for a new instance. err wraps turnstone.ErrAlreadyExists, ErrBusy, ErrUncertain or ErrInvalidInput, or is a

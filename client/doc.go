@@ -1,4 +1,5 @@
-// Package client starts orchestrations, raises events to them, cancels them, waits for them and reads what they did.
+// Package client starts orchestrations, raises events to them, cancels and terminates them, releases those that are held,
+// waits for them and reads what they did.
 //
 // It owns the checks that every request passes before anything is written, the waiting by notification, the decoding
 // of stored histories, and the merging of listings over partitions. [Core] is all of it with callbacks, for a host that

@@ -116,6 +116,38 @@ func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply f
 	reply(w.propose(w.journal.PartitionOf(id), &persistence.Enqueue{ID: id, Message: data, Request: persistence.Request{Key: requestKey}, InboxMax: 2}).Err)
 }
 
+// Terminate implements client.Engine: it commits a last turn, as the engine does.
+func (w *world) Terminate(t client.TerminateRequest, reply func(error)) {
+	if w.held() {
+		return
+	}
+	head, ok := w.head(t.ID)
+	if !ok {
+		reply(persistence.ErrNotFound)
+		return
+	}
+	next := max(head.NextEvent, 1)
+	last := &turnpb.Event{Id: next, Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: failure.Terminated(t.Reason)}}}
+	reply(w.propose(w.journal.PartitionOf(t.ID), &persistence.Terminate{
+		ID: t.ID, IID: head.IID, Execution: head.Execution, Turn: head.Turn, Segment: w.segment(head, next, last),
+		Name: head.Name, Version: "1.0.0", Pin: "0.1.0", Request: persistence.Request{
+			Key: t.RequestKey, Kind: persistence.RequestTerminate,
+			Digest: persistence.DigestRequest(persistence.RequestTerminate, "", "", []byte(t.Reason)),
+		},
+	}).Err)
+}
+
+// Release implements client.Engine.
+func (w *world) Release(id string, reply func(error)) {
+	if w.held() {
+		return
+	}
+	reply(w.propose(w.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}).Err)
+}
+
+// Runs implements client.Engine: the handler of O is registered.
+func (w *world) Runs(name, _ string) bool { return name == "O" }
+
 // WatchEnd implements client.Engine.
 func (w *world) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), sure bool) {
 	w.mu.Lock()
@@ -166,24 +198,55 @@ func (w *world) watched(id string) {
 // turn commits the next turn of an instance.
 func (w *world) turn(id string, outcome persistence.TurnOutcome, events ...*turnpb.Event) {
 	w.t.Helper()
-	p := w.journal.PartitionOf(id)
-	var head persistence.Head
-	w.journal.View(p, func(r persistence.Reader) error {
-		iid, ok, err := r.Resolve(id)
-		if err != nil || !ok {
-			return fmt.Errorf("resolve %s: %v, %w", id, ok, err)
+	w.turnWith(id, outcome, func(*persistence.CommitTurn) {}, events...)
+}
+
+// turnWith is turn with a change of the commit.
+func (w *world) turnWith(id string, outcome persistence.TurnOutcome, change func(*persistence.CommitTurn), events ...*turnpb.Event) {
+	w.t.Helper()
+	head, ok := w.head(id)
+	if !ok {
+		w.t.Fatalf("there is no %s", id)
+	}
+	first := max(head.NextEvent, 1)
+	for i, e := range events {
+		e.Id = first + uint64(i)
+	}
+	c := &persistence.CommitTurn{
+		ID: id, IID: head.IID, Execution: head.Execution, Turn: head.Turn, ConsumesStart: head.Turn == 0, Outcome: outcome,
+		Segment: w.segment(head, first, events...),
+		Name:    head.Name, Version: "1.0.0", Pin: "0.1.0",
+	}
+	if outcome == persistence.OutcomeContinued {
+		c.Next = &persistence.NextStart{Name: head.Name, Start: []byte{}}
+	}
+	change(c)
+	if r := w.propose(w.journal.PartitionOf(id), c); r.Err != nil {
+		w.t.Fatalf("commit a turn of %s: %v", id, r.Err)
+	}
+}
+
+// head reads the head of an instance.
+func (w *world) head(id string) (head persistence.Head, ok bool) {
+	w.t.Helper()
+	w.journal.View(w.journal.PartitionOf(id), func(r persistence.Reader) error {
+		iid, found, err := r.Resolve(id)
+		if err != nil || !found {
+			return err
 		}
-		head, _, err = r.Head(iid)
+		head, ok, err = r.Head(iid)
 		return err
 	}, func(err error) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
 	})
-	first := max(head.NextEvent, 1)
-	for i, e := range events {
-		e.Id = first + uint64(i)
-	}
+	return head, ok
+}
+
+// segment is what the next turn of an instance records.
+func (w *world) segment(head persistence.Head, first uint64, events ...*turnpb.Event) persistence.SegmentDraft {
+	w.t.Helper()
 	header, err := proto.Marshal(&turnpb.SegmentHeader{Turn: head.Turn + 1, TimeMs: w.nowMs, Entropy: make([]byte, 16)})
 	if err != nil {
 		w.t.Fatal(err)
@@ -192,19 +255,9 @@ func (w *world) turn(id string, outcome persistence.TurnOutcome, events ...*turn
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c := &persistence.CommitTurn{
-		ID: id, IID: head.IID, Execution: head.Execution, Turn: head.Turn, ConsumesStart: head.Turn == 0, Outcome: outcome,
-		Segment: persistence.SegmentDraft{Header: header, Parts: []persistence.SegmentPart{
-			{FirstEvent: first, Count: uint64(len(events)), Events: list},
-		}},
-		Name: head.Name, Version: "1.0.0", Pin: "0.1.0",
-	}
-	if outcome == persistence.OutcomeContinued {
-		c.Next = &persistence.NextStart{Name: head.Name, Start: []byte{}}
-	}
-	if r := w.propose(p, c); r.Err != nil {
-		w.t.Fatalf("commit a turn of %s: %v", id, r.Err)
-	}
+	return persistence.SegmentDraft{Header: header, Parts: []persistence.SegmentPart{
+		{FirstEvent: first, Count: uint64(len(events)), Events: list},
+	}}
 }
 
 func started() *turnpb.Event {

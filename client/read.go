@@ -66,6 +66,13 @@ type Description struct {
 	// Ended is zero while the instance runs.
 	Ended time.Time
 
+	// Held says why the instance is held; nil if it is not.
+	Held *Held
+	// Why says in words what the instance waits for: why it is held and what to do, which handler is missing, until when
+	// it backs off, or how much is open. Empty if it has ended. The text is for people and may change; a store that is
+	// read without a node does not know which handlers there are.
+	Why string
+
 	// OpenActivities, OpenTimers and OpenChildren are what the instance waits for; Inbox is what waits for it.
 	OpenActivities, OpenTimers, OpenChildren, Inbox int
 	// Dropped counts messages that came too late.
@@ -96,6 +103,8 @@ type Execution struct {
 type reads struct {
 	journal Journal
 	codec   turnstone.Codec
+	// runs says whether the node has the handler of an orchestration; nil if there is no node.
+	runs func(name, version string) bool
 }
 
 // view asks about one instance. A journal that stops answers with an error while read may still run, so what read made
@@ -137,7 +146,11 @@ func (c *reads) Describe(id string, done func(Description, error)) {
 		if err != nil {
 			return Description{}, err
 		}
-		d := describe(head)
+		lease, err := leaseOf(r, &head)
+		if err != nil {
+			return Description{}, err
+		}
+		d := c.describe(&head, &lease)
 		if head.Status.Terminal() {
 			var end End
 			end, err = endOf(r, head, c.codec)
@@ -330,7 +343,7 @@ func endFrom(last *turnpb.Event, status persistence.Status, execution uint64, co
 	return end, nil
 }
 
-func describe(h persistence.Head) Description {
+func (c *reads) describe(h *persistence.Head, lease *persistence.TurnLease) Description {
 	d := Description{
 		ID: h.ID, Name: h.Name, Version: h.Version, State: State(h.Status.String()),
 		Incarnation: uint64(h.IID), EngineVersion: h.Pin, Execution: h.Execution, Turn: h.Turn,
@@ -341,6 +354,8 @@ func describe(h persistence.Head) Description {
 	if !h.Parent.IsZero() {
 		d.Parent = &Parent{Instance: h.Parent.ID, Execution: h.Parent.Execution, Event: h.Parent.Event}
 	}
+	d.Held = heldOf(lease)
+	d.Why = why(&d, lease, c.runs)
 	return d
 }
 

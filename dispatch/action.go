@@ -12,8 +12,8 @@ const (
 	TellStart ActionKind = iota + 1
 	// TellNudge: the inbox of an incarnation has rows up to Seq. ID, IID, Seq, Number, Again. Answers as for TellStart.
 	TellNudge
-	// TellRetry: turns of an instance that were held back may be tried again. ID, IID, Number, Again. Answers as
-	// for TellStart.
+	// TellRetry: turns of an instance that were held back may be tried again. ID, IID, Number, Again,
+	// Fresh. Answers as for TellStart.
 	TellRetry
 	// TimerDue: tell the instance. ID, IID, Timer. [Dispatcher.Busy].
 	TimerDue
@@ -67,8 +67,10 @@ type Action struct {
 	Number uint64
 	Owed   uint64
 	Again  bool
-	Start  *persistence.StartEffect
-	Timer  persistence.TimerKey
+	// Fresh: a runtime was attached since, so an instance that is held is tried again whatever its row says.
+	Fresh bool
+	Start *persistence.StartEffect
+	Timer persistence.TimerKey
 
 	Work    *persistence.WorkItem
 	DelayMs int64

@@ -76,6 +76,8 @@ type Dispatcher struct {
 	timers  *timers
 	streams streams
 	sweeper sweeper
+	// heldBack are the instances that do not run until other code is there, or until their time.
+	heldBack *heldSet
 
 	turns   int // attached consumers that run turns
 	actions []Action
@@ -99,6 +101,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 	d.work = newWork(&d.cfg, d.wall)
 	d.timers = newTimers(d.wall, &d.cfg)
 	d.streams = streams{rows: cfg.PageRows}
+	d.heldBack = newHeldSet(cfg.TimersMax)
 	d.sweeper = sweeper{rows: cfg.PageRows, nextAt: now + sweepPauseMs}
 	if careful {
 		d.carefulUntil = now + cfg.CarefulForMs
@@ -119,12 +122,14 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	}
 	for _, key := range e.TimersDeleted {
 		d.timers.deleted(key)
+		d.heldBack.deleted(key)
 	}
 	for _, item := range e.Timers {
 		d.timers.added(item)
 	}
 	for _, end := range e.Ended {
 		d.tells.ended(end.IID)
+		d.heldBack.free(end.IID)
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
@@ -134,6 +139,12 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 		d.tells.put(now, tell{id: r.ID, iid: r.IID, seq: r.Seq, dueAt: r.NotBeforeMs})
 	}
 	for _, l := range e.Leases {
+		switch {
+		case l.Held.Reason == "" || l.Token != "":
+			d.free(l.IID)
+		case d.hold(l.IID, l.NotBeforeMs):
+			continue
+		}
 		d.held(now, l.ID, l.IID, l.Token, l.ExpiresAtMs, l.NotBeforeMs)
 	}
 	for _, o := range e.Outbox {
@@ -159,7 +170,7 @@ func (d *Dispatcher) GivenBack(iid persistence.Incarnation) { d.tells.forget(lat
 // AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.
 func (d *Dispatcher) AttachTurns() {
 	d.turns++
-	d.tells.served()
+	d.tells.served(d.heldBack.attached())
 }
 
 // DetachTurns: see AttachTurns.
@@ -194,7 +205,9 @@ func (d *Dispatcher) Tick(now int64) {
 		return
 	}
 	if d.turns > 0 {
-		d.tells.walkStep(now, d.emit)
+		if d.tells.walkStep(now, d.emit) {
+			d.heldBack.walkBegins()
+		}
 	}
 	if d.timers.scanAt(now) <= now {
 		d.emit(Action{Kind: ScanTimers, Max: d.cfg.PageRows, AfterTimer: d.timers.startScan()})
@@ -227,6 +240,9 @@ func (d *Dispatcher) tellDue(now int64) {
 			break
 		}
 		again := d.tells.tell(now, t)
+		if t.retry {
+			d.free(t.iid) // if it is held after that, its row says so again
+		}
 		if t.start != nil {
 			d.emit(Action{Kind: TellStart, ID: t.id, IID: t.iid, Start: t.start, Number: t.number, Owed: t.owed, Again: again})
 		}
@@ -234,13 +250,17 @@ func (d *Dispatcher) tellDue(now int64) {
 			d.emit(Action{Kind: TellNudge, ID: t.id, IID: t.iid, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again})
 		}
 		if t.retry {
-			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid, Number: t.number, Owed: t.owed, Again: again})
+			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh})
 		}
 	}
-	for now >= d.tells.pausedUntil {
+	for now >= d.tells.pausedUntil && d.heldBack.known {
 		item, again, ok := d.timers.due(now)
 		if !ok {
 			break
+		}
+		if d.heldBack.park(item) {
+			d.timers.forget(item.Key)
+			continue
 		}
 		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again})
 	}
@@ -261,7 +281,7 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq})
 	case TellRetry:
 		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true})
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true, fresh: a.Fresh})
 	}
 }
 
@@ -270,6 +290,26 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
 	d.tells.acknowledged(now, iid, number, until)
 }
+
+// LeftHeld says that an instance which is held leaves what it was told up to the action with this number (0: nothing but
+// timers), and has forgotten these timers. until, if it is not 0, is when it may be tried again.
+func (d *Dispatcher) LeftHeld(now int64, iid persistence.Incarnation, number uint64, until int64, timers []persistence.TimerKey) {
+	d.tells.acknowledged(now, iid, number, until)
+	for _, key := range timers {
+		switch x := d.timers.table[key]; {
+		case x == nil:
+		case d.tells.told[iid] != nil: // it has been told something since, so it may not be held any more
+			d.timers.busy(key, now+leftPauseMs)
+		default:
+			d.heldBack.hold(iid)
+			d.timers.forget(key)
+			d.heldBack.park(x.item)
+		}
+	}
+}
+
+// leftPauseMs is when a timer that a held instance has left is told again, if the instance may not be held any more.
+const leftPauseMs = 1000
 
 // Waits says that an instance which was told again is at work on it: it is told again later.
 func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.tells.waits(now, iid) }
@@ -329,7 +369,9 @@ func (d *Dispatcher) Wake(now int64) int64 {
 	wake = min(wake, d.streams.wake(d.readsFrom))
 	if d.turns > 0 {
 		wake = min(wake, d.tells.wake(now))
-		wake = min(wake, max(d.timers.wake(now, d.readsFrom), d.tells.pausedUntil))
+		if d.heldBack.known {
+			wake = min(wake, max(d.timers.wake(now, d.readsFrom), d.tells.pausedUntil))
+		}
 	}
 	if d.carefulUntil > now {
 		wake = min(wake, d.carefulUntil)
@@ -375,9 +417,16 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 		if d.cfg.dead(r.Holder) {
 			token = ""
 		}
+		if token == "" && r.Held.Reason != "" {
+			d.heldPage(now, r)
+			continue
+		}
 		if token != "" || r.NotBeforeMs > d.wall.at(now) {
 			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)
 		}
+	}
+	if d.tells.leases.done {
+		d.heldBack.walkEnds()
 	}
 }
 
@@ -414,11 +463,16 @@ func (d *Dispatcher) RequestsPage(now int64, rows []persistence.ExpiryRef) {
 // Sizes are counts of what is held in memory, for metrics and tests.
 type Sizes struct {
 	Work, WorkBusy, Timers, Tells int
+	// Held instances, and timers of theirs that have come due.
+	Held, Parked int
 }
 
 // Sizes counts what is held in memory.
 func (d *Dispatcher) Sizes() Sizes {
-	return Sizes{Work: len(d.work.entries), WorkBusy: d.work.busy, Timers: len(d.timers.table), Tells: d.tells.len()}
+	return Sizes{
+		Work: len(d.work.entries), WorkBusy: d.work.busy, Timers: len(d.timers.table), Tells: d.tells.len(),
+		Held: d.Held(), Parked: d.heldBack.count,
+	}
 }
 
 // sortByOrder puts work into its order.

@@ -42,6 +42,7 @@ type tell struct {
 	seq   uint64 // nudge; 0: none
 	start *persistence.StartEffect
 	retry bool
+	fresh bool // with retry: a runtime was attached since
 
 	dueAt   int64
 	backoff bool // dueAt is the end of a backoff
@@ -139,7 +140,7 @@ func (t *tells) soon(news tell) {
 		t.ready.push(x)
 	}
 	x.seq = max(x.seq, news.seq)
-	x.retry = x.retry || news.retry
+	x.retry, x.fresh = x.retry || news.retry, x.fresh || news.fresh
 	if news.start != nil {
 		x.start = news.start
 	}
@@ -201,6 +202,7 @@ func (t *tells) tell(now int64, x *tell) (again bool) {
 	again, x.again = x.again, false
 	if old := t.told[x.iid]; old != nil { // perhaps x itself
 		x.seq, x.retry, x.waited = max(x.seq, old.seq), x.retry || old.retry, old.waited
+		x.fresh = x.fresh || old.fresh
 		if x.start == nil {
 			x.start = old.start
 		}
@@ -262,7 +264,7 @@ func (t *tells) unserved(iid persistence.Incarnation, number uint64) {
 func (t *tells) tooEarly(iid persistence.Incarnation, number uint64) {
 	if x := t.told[iid]; x != nil && x.paid(number) {
 		t.untold(iid)
-		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry})
+		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry, fresh: x.fresh})
 	}
 }
 
@@ -284,9 +286,9 @@ func (t *tells) lost(iid persistence.Incarnation, number uint64) (id string, los
 	return x.id, true
 }
 
-// served has what was left walked again, since a consumer has been attached.
-func (t *tells) served() {
-	t.dropped = t.dropped || t.left
+// served has what was left, and what is held, walked again, since a consumer has been attached.
+func (t *tells) served(held bool) {
+	t.dropped = t.dropped || t.left || held
 	t.left = false
 }
 
@@ -310,10 +312,11 @@ func (t *tells) wantsWalk(now int64) bool {
 	return t.dropped || t.wall.at(now) >= t.rewalkAt || !t.leases.done || !t.starts.done || !t.inbox.done
 }
 
-// walkStep names the next page to read. A walk that has ended begins anew if something was dropped since.
-func (t *tells) walkStep(now int64, emit func(Action)) {
+// walkStep names the next page to read. A walk that has ended begins anew if something was dropped since. begins: it is
+// the first page of all.
+func (t *tells) walkStep(now int64, emit func(Action)) (begins bool) {
 	if !t.wantsWalk(now) {
-		return
+		return false
 	}
 	if t.leases.done && t.starts.done && t.inbox.done {
 		t.dropped = false
@@ -324,6 +327,7 @@ func (t *tells) walkStep(now int64, emit func(Action)) {
 	}
 	switch {
 	case !t.leases.done:
+		begins = t.leases.after == 0
 		t.leases.running = true
 		emit(Action{Kind: ScanLeases, Max: t.rows, After: t.leases.after})
 	case !t.starts.done:
@@ -333,6 +337,7 @@ func (t *tells) walkStep(now int64, emit func(Action)) {
 		t.inbox.running = true
 		emit(Action{Kind: ScanInbox, Max: t.rows, After: t.inbox.after})
 	}
+	return begins
 }
 
 // walked reports whether the walks have been to the end and everything they found has been told.

@@ -18,6 +18,7 @@ type timers struct {
 	// except where complete.
 	through  persistence.TimerKey
 	complete bool // every row is in the table
+	rewound  bool // while a page is read: what it covers says nothing of the rows before it
 
 	table map[persistence.TimerKey]*timer
 	// pending are ordered by key, told by the time at which they are told again.
@@ -108,6 +109,11 @@ func before(k persistence.TimerKey) persistence.TimerKey {
 // deleted takes the end of a row.
 func (t *timers) deleted(key persistence.TimerKey) {
 	t.scan.note(key, nil)
+	t.forget(key)
+}
+
+// forget takes a timer out of the table.
+func (t *timers) forget(key persistence.TimerKey) {
 	x := t.table[key]
 	if x == nil {
 		return
@@ -166,6 +172,7 @@ func (t *timers) scanAt(now int64) int64 {
 // startScan begins the read of the page after the cursor.
 func (t *timers) startScan() persistence.TimerKey {
 	t.scan.start()
+	t.rewound = false
 	return t.through
 }
 
@@ -174,8 +181,16 @@ func (t *timers) failed() { t.scan.finish(nil, timerKeyOf) }
 
 func timerKeyOf(r *persistence.TimerItem) persistence.TimerKey { return r.Key }
 
-// page takes the page that was asked for. Rows beyond the window are left for a later scan, unless they end the family.
+// page takes the page that was asked for.
 func (t *timers) page(now int64, page []persistence.TimerItem) {
+	t.takePage(now, page)
+	if t.rewound {
+		t.rewind()
+	}
+}
+
+// takePage inserts what a page has. Rows beyond the window are left for a later scan, unless they end the family.
+func (t *timers) takePage(now int64, page []persistence.TimerItem) {
 	horizon := persistence.TimerKey{FireAtMs: t.wall.at(now) + t.windowMs, IID: ^persistence.Incarnation(0)}
 	covered, isAll := horizon, len(page) < t.rows
 	if !isAll {

@@ -40,6 +40,12 @@ type Config struct {
 	// Limits bound what is accepted and recorded; its fields say what each means. Zero fields mean their defaults.
 	Limits limits.Limits
 
+	// Build names the code that this process runs. An instance that is held, because this code does not fit its history or
+	// misuses its context, is tried again when a node with another Build opens the store. Empty: a hash of the executable.
+	Build string
+	// FailOnNondeterminism: an instance whose code does not fit its history fails for good. Without it the instance is
+	// held: see "When code and history differ" in the guide. turnstone.FailOnNondeterminism is the same for one registry.
+	FailOnNondeterminism bool
 	// MaxAttempts: a turn or an activity that was begun more often than this without an answer is given up as poison.
 	// 0 means 10. After a crash, what may have ended the process runs alone once three attempts of it are recorded, or
 	// all but the last; with 1, everything that was pending then runs one after the other.

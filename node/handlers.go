@@ -66,6 +66,14 @@ func (p port) Deliver(id string, m *turnpb.Message, requestKey string, reply fun
 	p.engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
 }
 
+func (p port) Terminate(t client.TerminateRequest, reply func(error)) {
+	p.engine.Terminate(actors.Termination(t), reply)
+}
+
+func (p port) Release(id string, reply func(error)) { p.engine.Release(id, reply) }
+
+func (p port) Runs(name, version string) bool { return p.engine.Runs(name, version) }
+
 func (p port) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), sure bool) {
 	return p.engine.WatchEnd(id, ended)
 }

@@ -47,6 +47,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	if cfg.Build == "" {
+		cfg.Build = executableBuild()
+	}
 	store, err := pebble.OpenContext(ctx, pebble.Options{
 		Dir: cfg.Dir, Partitions: cfg.Partitions,
 		Log: func(format string, args ...any) {
@@ -115,6 +118,7 @@ func (n *Node) engineConfig() actors.Config {
 		TurnLease: c.TurnLease, TurnLeaseBuffer: c.TurnLeaseBuffer,
 		WorkLease: c.WorkLease, WorkLeaseBuffer: c.WorkLeaseBuffer,
 		WatchdogWarn: c.WatchdogWarn, WatchdogAbandon: c.WatchdogAbandon,
+		Build: c.Build, FailOnNondeterminism: c.FailOnNondeterminism,
 		Grace: c.Grace, Drain: drainOf(c.Drain), ResidentBytes: c.ResidentBytes, InstancesMax: c.InstancesMax,
 		MemoryBytes: c.MemoryBytes,
 	}
@@ -153,7 +157,7 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	}
 	detach, err = n.engine.Attach(actors.Consumer{
 		ID: r.ID, Handlers: handlers{r.Registry.LoggingTo(n.cfg.Logger)}, TurnSlots: r.TurnSlots, ActivitySlots: r.ActivitySlots,
-		EngineVersion: EngineVersion,
+		EngineVersion: EngineVersion, FailOnNondeterminism: r.Registry.FailsOnNondeterminism(),
 	})
 	switch {
 	case errors.Is(err, persistence.ErrStopped):

@@ -86,6 +86,8 @@ type Head struct {
 	HistoryBytes  uint64
 	// Dropped counts messages that came too late: at a terminal instance, or with a link that is not this one's.
 	Dropped uint64
+	// Leased says that there is a turn lease row, so that a reader of the head looks for one only if there is.
+	Leased bool
 }
 
 // PendingStart is an S row: what starts an execution until its first turn.

@@ -90,7 +90,8 @@ func (m *Machine) complete(e *turnpb.Event, kind opKind, value []byte, why *turn
 		return nil // it was given up: what became of it reaches no one
 	}
 	if why != nil && failure.Aborts(why) && !m.decided() {
-		return m.aborted(f, why)
+		m.inherited = m.aborted(f, why)
+		return m.inherited
 	}
 	f.resolve(value, why)
 	return nil

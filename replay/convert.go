@@ -175,12 +175,12 @@ func (m *Machine) expects(msg *turnpb.Message, kind opKind, name string) bool {
 	}
 	switch {
 	case k.kind() == 0 || k.kind() >= opDetached:
-		m.failTurn(failure.Nondeterminism(name, fmt.Sprintf(
-			"a message brings %s for event %d, but history has no such schedule event (no matching schedule)", name, source)))
+		m.orphan(name, fmt.Sprintf(
+			"a message brings %s for event %d, but history has no such schedule event (no matching schedule)", name, source))
 		return false
 	case k.kind() != kind:
-		m.failTurn(failure.Nondeterminism(name, fmt.Sprintf(
-			"completion kind mismatch: a message brings %s for event %d, which history has as %s", name, source, scheduleName(k.kind()))))
+		m.orphan(name, fmt.Sprintf(
+			"completion kind mismatch: a message brings %s for event %d, which history has as %s", name, source, scheduleName(k.kind())))
 		return false
 	case k&markClosed != 0:
 		return false
@@ -190,6 +190,15 @@ func (m *Machine) expects(msg *turnpb.Message, kind opKind, name string) bool {
 		m.d.ClosedChildren = append(m.d.ClosedChildren, source)
 	}
 	return true
+}
+
+// orphan takes note of a completion that history never asked for.
+func (m *Machine) orphan(name, text string) {
+	if m.cfg.RejectOrphans || m.codeless {
+		m.d.Orphans = append(m.d.Orphans, text)
+		return
+	}
+	m.failTurn(failure.Nondeterminism(name, text))
 }
 
 // reject records that a message was consumed and left no event.

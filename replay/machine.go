@@ -66,8 +66,11 @@ type Machine struct {
 
 	// How the execution ends, by rank: fatal, cancelled, panicked, continued, returned.
 	fatal      *turnpb.Failure
-	overLimit  bool // fatal is a limit of the configuration
-	forced     bool // fatal was given to End: nothing overrides it
+	divergence *turnpb.Failure // the code, or what came for it, does not fit the history
+	inherited  *turnpb.Failure // the last failure of a child or an activity that ends the execution
+	codeless   bool            // the execution is cancelled without its code
+	overLimit  bool            // fatal is a limit of the configuration
+	forced     bool            // fatal was given to End: nothing overrides it
 	cancelled  *string
 	panicked   *turnpb.Failure
 	panicStack string  // where, until a segment has it
@@ -172,6 +175,7 @@ func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb
 		m.nowMs = now // the turn is not recorded, so its time is not either
 	}
 	d.Progress = m.resumed || d.Converted > 0
+	d.Divergence = m.divergence
 	if err := m.Spoiled(); err != nil {
 		*d = Decision{Spoiled: err}
 	}
@@ -236,6 +240,9 @@ func (m *Machine) halt() {
 
 // failTurn decides the turn: the execution fails at the end of it, and no code runs any more.
 func (m *Machine) failTurn(why *turnpb.Failure) {
+	if m.divergence == nil && !m.forced && why != m.inherited && failure.IsNondeterminism(why) {
+		m.divergence = why
+	}
 	if m.fatal == nil || (!m.forced && failure.IsNondeterminism(why) && !failure.IsNondeterminism(m.fatal)) {
 		m.fatal = why
 	}

@@ -65,7 +65,7 @@ func (m *Machine) settle() {
 	m.checkState()
 	m.d.PanicStack, m.panicStack = m.panicStack, ""
 	end := m.ending()
-	held := end != endNot && end != endFatal && m.waiting()
+	held := end != endNot && end != endFatal && !m.codeless && m.waiting()
 	if end != endNot {
 		m.stopHeld()
 	}
@@ -199,7 +199,7 @@ func (m *Machine) closeOpen(end ending) {
 			m.giveUp(f, k, ReasonTerminal, "", end)
 		case opChild:
 			why := childEnded
-			if end == endCancelled {
+			if end == endCancelled || m.d.Origin == turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE {
 				why = childCancelled
 			}
 			m.giveUp(f, k, "", why, end)
@@ -217,7 +217,7 @@ func (m *Machine) mustClose(f *Future, end ending) bool {
 	case turnpb.ChildPolicy_CHILD_POLICY_ABANDON:
 		return false
 	case turnpb.ChildPolicy_CHILD_POLICY_WAIT:
-		return end == endFatal || m.unsent(f, end)
+		return end == endFatal || m.codeless || m.unsent(f, end)
 	default:
 		return true
 	}

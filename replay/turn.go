@@ -18,6 +18,9 @@ type Config struct {
 	Version string
 	// Func is the handler.
 	Func Func
+	// RejectOrphans: a completion that answers what history never asked for, or asked for as another kind, is rejected and
+	// listed in Decision.Orphans. Otherwise it fails the turn.
+	RejectOrphans bool
 	// Unwind runs the function it is given on a goroutine that is not the caller's and waits for it to return or to
 	// exit. The machine uses it to end a parked coroutine. Nil: a goroutine started and awaited by the machine's
 	// default, for tests.
@@ -116,11 +119,18 @@ type Decision struct {
 	// KV are the turn's changes of the key-value store, in order.
 	KV []KVChange
 
+	// Orphans say in words which completions were rejected because history never asked for them; see Config.RejectOrphans.
+	Orphans []string
+
 	Outcome Outcome
 	Output  []byte
 	Failure *turnpb.Failure
 	Next    *turnpb.StartOrchestration
 
+	// Divergence is set if the code does not fit the history, or a history does not hold together: the failure says what
+	// differs and where. The turn ends the execution with it; a host may drop the turn and the machine instead, and try
+	// again with other code. A failure that comes from a child is no divergence.
+	Divergence *turnpb.Failure
 	// Progress says whether any message or history event made code progress possible.
 	Progress bool
 	// Spoiled is set, to a *MisuseError, when the code used its context outside the coroutine that the context belongs

@@ -173,7 +173,7 @@ func TestCommandsFollowAKillAtOnce(t *testing.T) {
 	}
 	list := begin(t, plain, "list", store)
 	first.kill()
-	if out, code := list.end(); code != 0 || !strings.Contains(out, "Running") {
+	if out, code := list.end(); code != 0 || !strings.Contains(out, "Running  ") {
 		t.Errorf("list after a kill: exit code %d\n%s%s", code, out, list.errors.String())
 	}
 	second := beginWith(t, slow, "TURNSTONE_FAILPOINT=catalogue.measure=sleep(10m)", args...)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/turnstone-dev/turnstone"
@@ -14,54 +12,6 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/terminal"
 	"github.com/turnstone-dev/turnstone/node"
 )
-
-func listCommand() *cobra.Command {
-	var states []string
-	var limit int
-	c := &cobra.Command{
-		Use:   "list DIR",
-		Short: "list the instances in a store, the most recently updated first",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if limit < 0 {
-				return fmt.Errorf("--limit is %d: give how many instances to show, or 0 for all", limit)
-			}
-			return reading(c.Context(), args[0], func(r *client.Reader) error { return list(c, r, states, limit) })
-		},
-	}
-	c.Flags().StringSliceVar(&states, "state", nil, "only these: Pending, Running, Completed, Failed")
-	c.Flags().IntVar(&limit, "limit", 1000, "how many at most; 0 means all")
-	return c
-}
-
-func list(c *cobra.Command, r *client.Reader, states []string, limit int) error {
-	request := client.ListRequest{Max: 1000}
-	for _, s := range states {
-		request.States = append(request.States, client.State(s))
-	}
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "INSTANCE\tNAME\tVERSION\tSTATE\tEXECUTION\tTURN\tEVENTS\tUPDATED")
-	shown := 0
-	for {
-		page, err := r.List(c.Context(), request)
-		if err != nil {
-			return err
-		}
-		for _, i := range page.Instances {
-			if limit > 0 && shown == limit {
-				fmt.Fprintf(w, "(more; --limit 0 shows all)\n")
-				return w.Flush()
-			}
-			shown++
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", terminal.Text(i.ID), terminal.Text(i.Name), terminal.Text(i.Version), i.State, i.Execution, i.Turn,
-				i.HistoryEvents, i.Updated.UTC().Format(time.RFC3339))
-		}
-		if page.Next == "" {
-			return w.Flush()
-		}
-		request.Cursor = page.Next
-	}
-}
 
 func inspectCommand() *cobra.Command {
 	var execution uint64
@@ -96,10 +46,13 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 		return fmt.Errorf("instance %q has no execution %d: it has had those from 1 to %d", id, execution, d.Execution)
 	}
 	fmt.Fprintf(out, "instance %s: %s %s, %s, execution %d, turn %d\n", terminal.Text(d.ID), terminal.Text(d.Name),
-		terminal.Text(d.Version), d.State, d.Execution, d.Turn)
+		terminal.Text(d.Version), stateText(&d), d.Execution, d.Turn)
 	if open := d.OpenActivities + d.OpenTimers + d.OpenChildren + d.Inbox; open > 0 {
 		fmt.Fprintf(out, "open: %d activities, %d timers, %d children; %d messages wait for it\n",
 			d.OpenActivities, d.OpenTimers, d.OpenChildren, d.Inbox)
+	}
+	if d.Why != "" {
+		fmt.Fprintf(out, "why: %s\n", terminal.Text(d.Why))
 	}
 	for n := first; n <= last; n++ {
 		turns, err := r.History(ctx, id, n)

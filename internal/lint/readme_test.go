@@ -10,34 +10,12 @@ import (
 	"testing"
 )
 
-// TestReadmeProgramRuns builds the program in README.md as it stands there, in a module of its own outside of the
-// repository, and runs it twice on one store.
+// TestReadmeProgramRuns runs the program in README.md twice on one store.
 func TestReadmeProgramRuns(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(readme), "```go\n")
-	program, _, closed := strings.Cut(rest, "```\n")
-	if !found || !closed || !strings.HasPrefix(program, "package main\n") {
-		t.Fatal("README.md has no program")
-	}
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "program")
-	write(t, filepath.Join(dir, "main.go"), []byte(program))
-	outsideModule(t, root, dir)
-	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Dir, build.Env = dir, append(os.Environ(), "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := documentProgram(t, "README.md")
 	for run := 1; run <= 2; run++ {
 		cmd := exec.Command(binary)
-		cmd.Dir = dir
+		cmd.Dir = filepath.Dir(binary)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()
@@ -45,6 +23,48 @@ func TestReadmeProgramRuns(t *testing.T) {
 			t.Errorf("run %d printed %q, %v\n%s", run, out, err, stderr.String())
 		}
 	}
+}
+
+// TestGuideProgramRuns runs the program in the guide's section about code and history that differ.
+func TestGuideProgramRuns(t *testing.T) {
+	cmd := exec.Command(documentProgram(t, "docs/guide.md"))
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil || !strings.HasPrefix(string(out), "Running and held: nondeterministic: ") || strings.Count(string(out), "main.go:") != 2 ||
+		!strings.HasSuffix(string(out), "\nthe book is shipped\n") || strings.Count(stderr.String(), "an instance is held") != 1 {
+		t.Errorf("it printed %q, %v\n%s", out, err, stderr.String())
+	}
+}
+
+// documentProgram builds the whole program in a document as it stands there, in a module of its own outside of the
+// repository.
+func documentProgram(t *testing.T, document string) (binary string) {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "```go\npackage main\n")
+	program, _, closed := strings.Cut(rest, "```\n")
+	if !found || !closed {
+		t.Fatalf("%s has no program", document)
+	}
+	dir := t.TempDir()
+	binary = filepath.Join(dir, "program")
+	write(t, filepath.Join(dir, "main.go"), []byte("package main\n"+program))
+	outsideModule(t, root, dir)
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir, build.Env = dir, append(os.Environ(), "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
 }
 
 // outsideModule makes dir a module that depends on the checkout by a replace directive, as README.md says. What `go mod

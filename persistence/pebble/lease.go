@@ -14,7 +14,7 @@ var (
 
 // lease is the L row of an instance; its zero value if there is none.
 func (m *machine) lease(h *headRow) persistence.TurnLease {
-	if !h.leased {
+	if !h.Leased {
 		return persistence.TurnLease{ID: h.ID, IID: h.IID}
 	}
 	m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
@@ -38,11 +38,11 @@ func (m *machine) putLease(h *headRow, l *persistence.TurnLease) {
 	case says:
 		encodeLease(m.t.fresh(), l)
 		m.t.put(m.t.key, m.t.value)
-	case h.leased:
+	case h.Leased:
 		m.t.del(m.t.key)
 	}
-	if h.leased != says {
-		h.leased = says
+	if h.Leased != says {
+		h.Leased = says
 		m.touch(h)
 	}
 	m.fx().Leases = append(m.fx().Leases, persistence.LeaseEffect{
@@ -76,7 +76,7 @@ func (m *machine) hold(h *headRow, l *persistence.TurnLease, held persistence.He
 
 // dropLease removes the L row of an instance whose turn is committed.
 func (m *machine) dropLease(h *headRow) {
-	if !h.leased {
+	if !h.Leased {
 		return
 	}
 	if h.held {
@@ -85,7 +85,7 @@ func (m *machine) dropLease(h *headRow) {
 	}
 	m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
 	m.t.del(m.t.key)
-	h.leased = false
+	h.Leased = false
 }
 
 // standing finds an instance that runs and stands at a turn.
@@ -130,7 +130,7 @@ func (m *machine) renewTurn(c *persistence.RenewTurn) persistence.Result {
 		return refuse(persistence.LeaseLost)
 	}
 	h := m.head(iid)
-	if h == nil || !h.leased {
+	if h == nil || !h.Leased {
 		return refuse(persistence.LeaseLost)
 	}
 	l := m.lease(h)

@@ -33,9 +33,8 @@ const (
 // headRow is a head as it is stored and cached.
 type headRow struct {
 	persistence.Head
-	// leased says that there is an L row, so that a turn without one does not look for it, and held that it holds.
-	leased bool
-	held   bool
+	// held says that the L row holds it.
+	held bool
 	// dirty heads are written at the end of the batch.
 	dirty bool
 	// deleted ones are not.
@@ -81,7 +80,7 @@ func (h *headRow) flags() (f uint64) {
 		set  bool
 		flag uint64
 	}{
-		{!h.Parent.IsZero(), flagParent}, {h.leased, flagLeased}, {h.held, flagHeld}, {h.Family, flagFamily}, {h.Spread, flagSpread},
+		{!h.Parent.IsZero(), flagParent}, {h.Leased, flagLeased}, {h.held, flagHeld}, {h.Family, flagFamily}, {h.Spread, flagSpread},
 		{h.Previous != persistence.Chain{}, flagPrevious}, {h.FirstChain != persistence.Chain{}, flagFirst},
 	} {
 		if is.set {
@@ -141,7 +140,7 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 	d.Raw(h.Chain[:])
 	h.LastPart = d.U()
 	flags := d.U()
-	h.leased, h.held = flags&flagLeased != 0, flags&flagHeld != 0
+	h.Leased, h.held = flags&flagLeased != 0, flags&flagHeld != 0
 	h.Family, h.Spread = flags&flagFamily != 0, flags&flagSpread != 0
 	if flags&flagParent != 0 {
 		h.Parent = decodeLink(d)

@@ -79,16 +79,16 @@ func random[R any](fix func(r *rand.Rand, row *R)) func(r *rand.Rand) any {
 
 func codecs() []codec {
 	return []codec{
-		{"head", random(func(r *rand.Rand, h *persistence.Head) { h.Status = persistence.Status(1 + r.IntN(4)) }),
+		{"head", random(func(r *rand.Rand, h *persistence.Head) { h.Status, h.Leased = persistence.Status(1+r.IntN(4)), true }),
 			func(e *rowcode.Enc, row any) {
-				encodeHead(e, &headRow{Head: row.(persistence.Head), leased: true, held: true})
+				encodeHead(e, &headRow{Head: row.(persistence.Head), held: true})
 			},
 			func(row any, b []byte) (any, error) {
 				h, err := decodeHead(row.(persistence.Head).IID, b)
 				if err != nil {
 					return nil, err
 				}
-				if !h.leased || !h.held {
+				if !h.held {
 					return nil, errNoLease
 				}
 				return h.Head, nil

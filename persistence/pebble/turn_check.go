@@ -92,7 +92,7 @@ func partOf(s *persistence.SegmentDraft, event uint64) uint64 {
 // turnFence lets the holder of the row's lease pass, or without a live lease a grant of the current epoch. The head is
 // nil for a fused start: it has no lease.
 func (m *machine) turnFence(h *headRow, token persistence.Token) error {
-	if h != nil && h.leased {
+	if h != nil && h.Leased {
 		l := m.lease(h)
 		if m.opens(token, l.Token, &l.Holder) {
 			return nil

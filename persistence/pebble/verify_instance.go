@@ -94,9 +94,9 @@ func (i *instanceCheck) run() {
 	i.work()
 	i.timers()
 	i.children()
-	if h.Status.Terminal() && (h.Inbox|h.Work|h.Timers|h.Children != 0 || h.leased) {
+	if h.Status.Terminal() && (h.Inbox|h.Work|h.Timers|h.Children != 0 || h.Leased) {
 		i.damage("it has ended and still counts inbox %d, work %d, timers %d, children %d, leased %t",
-			h.Inbox, h.Work, h.Timers, h.Children, h.leased)
+			h.Inbox, h.Work, h.Timers, h.Children, h.Leased)
 	}
 }
 

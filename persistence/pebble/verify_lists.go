@@ -9,8 +9,8 @@ func (i *instanceCheck) lease() {
 	if err != nil {
 		return
 	}
-	if held := lease.Held.Reason != ""; leased != h.leased || held != h.held {
-		i.damage("it says leased: %t, held: %t; a turn lease: %t, held: %t", h.leased, h.held, leased, held)
+	if held := lease.Held.Reason != ""; leased != h.Leased || held != h.held {
+		i.damage("it says leased: %t, held: %t; a turn lease: %t, held: %t", h.Leased, h.held, leased, held)
 	}
 	if lease.Held.Reason == "" {
 		return

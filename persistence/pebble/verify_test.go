@@ -213,7 +213,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"counts too few messages": {head(1, func(h *headRow) { h.Inbox = 0 }), "counts 0 rows of inbox; there are 2"},
 		"other bytes count":       {head(1, func(h *headRow) { h.HistoryBytes-- }), "bytes; history has"},
 		"seq given twice":         {head(1, func(h *headRow) { h.NextSeq = 1 }), "the next seq to be given out is 1"},
-		"not leased":              {head(1, func(h *headRow) { h.leased = false }), "a turn lease: true"},
+		"not leased":              {head(1, func(h *headRow) { h.Leased = false }), "a turn lease: true"},
 		"ended and counts":        {head(3, func(h *headRow) { h.Work = 1 }), "it has ended and still counts"},
 		"start gone":              {del(appendExecution(nil, 0, famStart, 2, 1)), "it is Pending, and a start"},
 		"history's bytes flipped": {flip(appendSegment(nil, 0, 1, 1, 1, 1)), "its bytes do not fit its chain"},

@@ -89,6 +89,7 @@ func (m *Model) releaseTurn(c *persistence.ReleaseTurn) persistence.Result {
 // forgetLease removes the L row of an instance whose turn is committed.
 func (m *Model) forgetLease(head *persistence.Head) {
 	delete(m.leases, head.IID)
+	head.Leased = false
 	m.countHeld()
 }
 

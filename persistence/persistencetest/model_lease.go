@@ -34,6 +34,7 @@ func (m *Model) writeLease(l persistence.TurnLease) {
 	} else {
 		m.leases[l.IID] = l
 	}
+	_, m.heads[l.IID].Leased = m.leases[l.IID]
 	m.countHeld()
 	m.effects.Leases = append(m.effects.Leases, persistence.LeaseEffect{
 		ID: l.ID, IID: l.IID, Token: l.Token, Attempts: l.Attempts, ExpiresAtMs: l.ExpiresAtMs, NotBeforeMs: l.NotBeforeMs,

@@ -61,6 +61,10 @@ func (e engine) Deliver(id string, m *turnpb.Message, key string, reply func(err
 	e.Engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: key}, reply)
 }
 
+func (e engine) Terminate(t client.TerminateRequest, reply func(error)) {
+	e.Engine.Terminate(actors.Termination(t), reply)
+}
+
 // A result that the journal could not take is not lost: it is offered again, or the activity runs again.
 func TestResultRefusedOnce(t *testing.T) {
 	t.Run("REL_014", func(t *testing.T) {

@@ -151,13 +151,14 @@ func (w *world) crashWhile(id string, running chan struct{}) (*turnstone.Failure
 	return nil, 0
 }
 
-// Code that no longer fits its history fails with an error that says where.
+// Code that no longer fits its history fails with an error that says where, if that is wanted.
 func TestNondeterminism(t *testing.T) {
 	scenario(t, "changed code", func(w *world) {
 		hold := newGate()
 		held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return s, hold.wait(ctx) })
 		before := text("O", func(ctx octx, in string) (string, error) { return held.Call(ctx, in) })
 		after := text("O", func(ctx octx, in string) (string, error) { return upper.Call(ctx, in) })
+		w.cfg.FailOnNondeterminism = true
 		w.open(held, upper, before)
 		begin(w, before, "i", "x")
 		w.untilHistory("i", 1, "ActivityScheduled")

@@ -1,0 +1,257 @@
+package client_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// holdsIt has an instance held, as a turn does whose code does not fit.
+func (w *world) holdsIt(id, reason, build string, delay time.Duration) {
+	w.t.Helper()
+	head, _ := w.head(id)
+	if r := w.propose(w.journal.PartitionOf(id), &persistence.AbandonTurn{
+		IID: head.IID, Execution: head.Execution, Turn: head.Turn, DelayMs: delay.Milliseconds(), Reason: reason, Build: build,
+		Counts: reason == "", // a plain attempt that ended without an answer
+	}); r.Err != nil {
+		w.t.Fatal(r.Err)
+	}
+}
+
+func (w *world) describe(id string) client.Description {
+	w.t.Helper()
+	d, err := w.c.Describe(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return d
+}
+
+func TestF50_a_held_instance_says_since_when_and_why_and_what_to_do(t *testing.T) {
+	w := newWorld(t, 2, client.Options{})
+	ctx := t.Context()
+	w.start("i")
+	w.turn("i", persistence.OutcomeRunning, started())
+	if d := w.describe("i"); d.Held != nil {
+		t.Errorf("before it is held: %+v", d.Held)
+	}
+	w.holdsIt("i", "history has A at a.go:1; the code asked for B at b.go:2", "b1", time.Second)
+	since := time.UnixMilli(w.nowMs).UTC()
+	w.holdsIt("i", "history has A at a.go:1; the code asked for B at b.go:2", "b1", time.Minute)
+	d := w.describe("i")
+	want := client.Held{
+		Reason: "history has A at a.go:1; the code asked for B at b.go:2", Since: since, Attempts: 2, Build: "b1",
+		Next: time.UnixMilli(w.nowMs).UTC().Add(time.Minute),
+	}
+	if d.Held == nil || *d.Held != want || d.State != client.StateRunning {
+		t.Fatalf("%s, held: %+v, want %+v", d.State, d.Held, want)
+	}
+	if s, err := w.c.Status(ctx, "i"); err != nil || s.State != client.StateRunning {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	for _, part := range []string{"held since 2023-", want.Reason, "Build b1 has tried it 2 times", "the next try is not before 2023-", "Deploy",
+		"roll back", "Release", "Cancel", "Terminate"} {
+		if !strings.Contains(d.Why, part) {
+			t.Errorf("%q does not say %q", d.Why, part)
+		}
+	}
+	w.holdsIt("i", want.Reason, "b1", 0) // as the last try of a build
+	if d := w.describe("i"); !d.Held.Next.IsZero() || !strings.Contains(d.Why, "not tried again by this build") {
+		t.Errorf("held with %+v: %q", d.Held, d.Why)
+	}
+	if err := w.c.Release(ctx, "i"); err != nil {
+		t.Fatal(err)
+	}
+	if d := w.describe("i"); d.Held != nil || strings.Contains(d.Why, "held") {
+		t.Errorf("after its release: %+v, %q", d.Held, d.Why)
+	}
+	if err := client.Attach[int](w.c, "i").Release(ctx); err != nil {
+		t.Errorf("a release of one that is not held: %v", err)
+	}
+	w.turn("i", persistence.OutcomeCompleted, completed("1"))
+	for id, want := range map[string]error{
+		"i": turnstone.ErrInstanceEnded, "nobody": turnstone.ErrInstanceNotFound, "": turnstone.ErrInvalidInput,
+	} {
+		if err := w.c.Release(ctx, id); !errors.Is(err, want) {
+			t.Errorf("a release of %q: %v, want %v", id, err, want)
+		}
+	}
+}
+
+// counting counts what is read of instances.
+type counting struct {
+	client.Journal
+	reads int
+}
+
+func (j *counting) View(p persistence.Partition, read func(persistence.Reader) error, done func(error)) {
+	j.Journal.View(p, func(r persistence.Reader) error { return read(countingReader{r, j}) }, done)
+}
+
+type countingReader struct {
+	persistence.Reader
+	j *counting
+}
+
+func (r countingReader) Head(iid persistence.Incarnation) (persistence.Head, bool, error) {
+	r.j.reads++
+	return r.Reader.Head(iid)
+}
+
+func (r countingReader) TurnLease(iid persistence.Incarnation) (persistence.TurnLease, bool, error) {
+	r.j.reads++
+	return r.Reader.TurnLease(iid)
+}
+
+func (r countingReader) List([]persistence.Status, persistence.ListCursor, int) ([]persistence.Head, error) {
+	return nil, errors.New("it looks at instances that are not held")
+}
+
+func TestF50_held_instances_are_listed_by_age_and_counted(t *testing.T) {
+	w := newWorld(t, 4, client.Options{})
+	ctx := t.Context()
+	const n, held = 100, 11
+	for i := range n {
+		w.start(fmt.Sprintf("i%02d", i))
+	}
+	for i := range held {
+		w.holdsIt(fmt.Sprintf("i%02d", n-1-i), "no code", "b", 0)
+	}
+	w.turn("i00", persistence.OutcomeRunning, started())
+	w.turn("i01", persistence.OutcomeCompleted, started(), completed("1"))
+	w.turn("i02", persistence.OutcomeFailed, started(), failed("no"))
+	want := client.Counts{Pending: n - 3, Running: 1, Completed: 1, Failed: 1, Held: held}
+	if got, err := w.c.Counts(ctx); err != nil || got != want {
+		t.Errorf("counts %+v, %v, want %+v", got, err, want)
+	}
+	for _, max := range []int{0, 1, 3, held, n} {
+		j := &counting{Journal: w.journal}
+		r := client.NewReader(j, nil)
+		var ids []string
+		for q := (client.ListRequest{Held: true, Max: max}); ; {
+			page, err := r.List(ctx, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range page.Instances {
+				ids = append(ids, d.ID)
+				if d.Held == nil || d.Held.Reason != "no code" || !strings.Contains(d.Why, "no code") {
+					t.Errorf("%s: held %+v, %q", d.ID, d.Held, d.Why)
+				}
+			}
+			if q.Cursor = page.Next; q.Cursor == "" {
+				break
+			}
+		}
+		for i := range held {
+			if want := fmt.Sprintf("i%02d", n-1-i); len(ids) != held || ids[i] != want {
+				t.Fatalf("pages of %d: %v; number %d is not %s: the longest held first", max, ids, i, want)
+			}
+		}
+		if max >= held && j.reads > 2*held {
+			t.Errorf("pages of %d: %d rows of instances were read for %d that are held", max, j.reads, held)
+		}
+	}
+	w.refusesListings()
+}
+
+// refusesListings asks for listings that there are not.
+func (w *world) refusesListings() {
+	w.t.Helper()
+	ctx := w.t.Context()
+	newest, err1 := w.c.List(ctx, client.ListRequest{Max: 1})
+	oldest, err2 := w.c.List(ctx, client.ListRequest{Max: 1, Held: true})
+	if err := errors.Join(err1, err2); err != nil {
+		w.t.Fatal(err)
+	}
+	for name, q := range map[string]client.ListRequest{
+		"held and states":            {Held: true, States: []client.State{client.StatePending}},
+		"a cursor of the other list": {Held: true, Cursor: newest.Next}, "the other way round": {Cursor: oldest.Next},
+	} {
+		if _, err := w.c.List(ctx, q); !errors.Is(err, turnstone.ErrInvalidInput) {
+			w.t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestF31_describe_says_in_words_what_an_instance_waits_for(t *testing.T) {
+	w := newWorld(t, 1, client.Options{})
+	for _, id := range []string{"pending", "event", "work", "backoff", "ended"} {
+		w.start(id)
+	}
+	if _, err := w.c.StartByName(t.Context(), "missing", "Mistyped", nil, client.WithVersion("1.2.0")); err != nil {
+		t.Fatal(err)
+	}
+	w.turn("event", persistence.OutcomeRunning, started())
+	w.turnWith("work", persistence.OutcomeRunning, func(c *persistence.CommitTurn) {
+		c.Work = []persistence.NewWork{{Event: 2, Name: "A"}, {Event: 3, Name: "A"}}
+		c.Timers = []persistence.TimerRef{{FireAtMs: w.nowMs, Event: 4}}
+		c.Children = []persistence.NewChild{{Event: 5, ID: "c"}}
+	}, started(), started(), started(), started(), started())
+	if err := w.c.RaiseEvent(t.Context(), "work", "e", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.holdsIt("backoff", "", "", time.Minute)
+	w.turn("ended", persistence.OutcomeCompleted, started(), completed("1"))
+	for id, want := range map[string]string{
+		"pending": "its first turn has not run yet",
+		"event":   "waits for an event, or its turn runs now",
+		"work":    "waits for 2 activities, 1 timer, 1 child; 1 message in its inbox",
+		"backoff": "1 attempt ended without an answer; its next one is not before 2023-",
+		"missing": "orchestration Mistyped 1.2.0 is not registered: attach a runtime that has it, or cancel or terminate the instance",
+		"ended":   "",
+	} {
+		if got := w.describe(id).Why; got != want && (id != "backoff" || !strings.HasPrefix(got, want)) {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+	}
+	d, err := client.NewReader(w.journal, nil).Describe(t.Context(), "missing")
+	if err != nil || d.Why != "its first turn has not run yet" {
+		t.Errorf("a store without a node: %q, %v", d.Why, err)
+	}
+}
+
+func TestF52_a_termination_ends_an_instance_and_is_answered_by_its_key(t *testing.T) {
+	w := newWorld(t, 2, client.Options{})
+	ctx := t.Context()
+	w.start("i")
+	w.turn("i", persistence.OutcomeRunning, started())
+	w.holdsIt("i", "no code", "b", 0)
+	key := client.WithRequestKey("k")
+	for range 2 {
+		if err := w.c.Terminate(ctx, "i", "a wrong deploy", key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end, err := w.c.Wait(ctx, "i")
+	if err != nil || end.State != client.StateFailed || !errors.Is(end.Failure, turnstone.ErrTerminated) ||
+		errors.Is(end.Failure, turnstone.ErrCancelled) || end.Failure.Kind != turnstone.KindTerminated ||
+		end.Failure.Reason != "a wrong deploy" || end.Failure.Error() != "terminated: a wrong deploy" || end.Failure.Retryable {
+		t.Errorf("end %+v, %v", end.Failure, err)
+	}
+	if d := w.describe("i"); d.Held != nil || d.Why != "" {
+		t.Errorf("it has ended and is held: %+v, %q", d.Held, d.Why)
+	}
+	if n, err := w.c.Counts(ctx); err != nil || n != (client.Counts{Failed: 1}) {
+		t.Errorf("counts %+v, %v", n, err)
+	}
+	run := client.Attach[int](w.c, "i")
+	for what, c := range map[string]struct{ got, want error }{
+		"another request with its key": {run.Terminate(ctx, "another reason", key), turnstone.ErrRequestKeyReused},
+		"one that has ended":           {run.Terminate(ctx, "a wrong deploy"), turnstone.ErrInstanceEnded},
+		"one that does not exist":      {w.c.Terminate(ctx, "nobody", ""), turnstone.ErrInstanceNotFound},
+		"no id":                        {w.c.Terminate(ctx, "", ""), turnstone.ErrInvalidInput},
+		"a reason that is no text":     {w.c.Terminate(ctx, "i", "\xff"), turnstone.ErrInvalidInput},
+		"an empty key":                 {w.c.Terminate(ctx, "i", "", client.WithRequestKey("")), turnstone.ErrInvalidInput},
+	} {
+		if !errors.Is(c.got, c.want) {
+			t.Errorf("%s: %v, want %v", what, c.got, c.want)
+		}
+	}
+}

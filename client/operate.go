@@ -1,0 +1,79 @@
+package client
+
+import (
+	"context"
+
+	"github.com/turnstone-dev/turnstone/internal/limits"
+)
+
+// TerminateRequest ends an instance without its code.
+type TerminateRequest struct {
+	ID     string
+	Reason string
+	// RequestKey makes the request repeatable for 24 hours, as that of a [StartRequest] does. Empty: none.
+	RequestKey string
+}
+
+// Terminate ends an instance; see [Client.Terminate].
+func (c *Core) Terminate(t TerminateRequest, done func(error)) {
+	l := c.limits
+	err := firstError(
+		limits.CheckID("instance id", t.ID, l.DerivedIDBytes),
+		optionalID("request key", t.RequestKey, l.RequestKeyBytes),
+		limits.Check("terminate reason bytes", len(t.Reason), l.ReasonBytes),
+		checkText("terminate reason", t.Reason),
+	)
+	if err != nil {
+		done(err)
+		return
+	}
+	c.engine.Terminate(t, func(err error) { done(about(t.ID, err)) })
+}
+
+// Release has an instance that is held tried again; see [Client.Release].
+func (c *Core) Release(id string, done func(error)) {
+	if err := limits.CheckID("instance id", id, c.limits.DerivedIDBytes); err != nil {
+		done(clientError(err))
+		return
+	}
+	c.engine.Release(id, func(err error) { done(about(id, err)) })
+}
+
+// Terminate ends an instance as Failed, with a failure that matches turnstone.ErrTerminated and has the reason. None of
+// its code runs, so it also ends one that is held, or whose handler is not registered; no cleanup is done: use
+// [Client.Cancel] if there is any. Its children are cancelled as at a cancel, its activities are told to stop, its timers
+// go, a turn that runs is not recorded, and its parent gets the failure. It returns when the end is durable.
+//
+// The reason may be empty; it has at most Limits.ReasonBytes bytes (4,096), or the error is a *turnstone.LimitError.
+// An unknown id: turnstone.ErrInstanceNotFound. One that has ended: turnstone.ErrInstanceEnded, unless [WithRequestKey]
+// names the request that ended it: that is answered as it was then. turnstone.ErrBusy: nothing was written, ask again in
+// a moment. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out: ask again,
+// with the same request key.
+func (c *Client) Terminate(ctx context.Context, id, reason string, options ...RequestOption) error {
+	r, err := requestOf(options)
+	if err != nil {
+		return err
+	}
+	return c.tell(ctx, func(done func(error)) {
+		c.core.Terminate(TerminateRequest{ID: id, Reason: reason, RequestKey: r.key}, done)
+	})
+}
+
+// Release has an instance that is held tried again at once, with the code that is registered now, and forgets how often
+// it was tried. It returns when that is durable; if the code still does not fit, the instance is held again soon after.
+// Of one that is not held nothing is changed, and there is no error. So it needs no request key: asking twice is harmless.
+//
+// An unknown id: turnstone.ErrInstanceNotFound. One that has ended: turnstone.ErrInstanceEnded. turnstone.ErrBusy:
+// nothing was written, ask again in a moment. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may
+// have been carried out: ask again.
+func (c *Client) Release(ctx context.Context, id string) error {
+	return c.tell(ctx, func(done func(error)) { c.core.Release(id, done) })
+}
+
+// Terminate ends the instance without its code; see [Client.Terminate].
+func (r *Run[O]) Terminate(ctx context.Context, reason string, options ...RequestOption) error {
+	return r.client.Terminate(ctx, r.id, reason, options...)
+}
+
+// Release has the instance tried again if it is held; see [Client.Release].
+func (r *Run[O]) Release(ctx context.Context) error { return r.client.Release(ctx, r.id) }
