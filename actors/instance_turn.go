@@ -269,10 +269,12 @@ func (t *turn) execute() {
 		t.spoiled = t.decision.Spoiled
 		return
 	}
-	if t.diverges() || t.idle() {
+	if t.idle() {
 		return
 	}
-	t.buildCommit()
+	if !t.diverges() {
+		t.buildCommit()
+	}
 	if t.machine.Ended() {
 		e.closeMachine(t.machine)
 	}
