@@ -31,6 +31,9 @@ func (w *World) heal() {
 	if len(w.live) == 1 && (w.live[0].twinOf != nil || w.disk.failed) {
 		w.crash("a twin is left alone")
 	}
+	if len(w.live) == 1 && w.live[0].misfits() {
+		w.crash("the build that fits is deployed")
+	}
 	w.agenda.in(healTick, 0, "healing", w.tend)
 }
 
