@@ -65,6 +65,10 @@ func (in *instance) triesAlone() bool {
 
 // askTry waits for the gate. What comes after it is as for a suspect: the try is leased first.
 func (in *instance) askTry() {
+	if len(in.buffer.items) > 0 {
+		in.acceptAll()
+		return
+	}
 	in.phase = phaseAdmitting
 	in.outstanding++
 	m := &admitMsg{}

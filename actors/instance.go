@@ -226,6 +226,7 @@ func (in *instance) arrived(msg any) {
 		in.moved = true
 		in.leaveGate()
 	case *startMsg, *deliverMsg, *resultMsg:
+		in.leaveGate()
 		in.buffer.add(newArrival(m, in.e.elapsed()))
 		if in.buffer.full() {
 			in.overflow()

@@ -117,6 +117,9 @@ func (d *Dispatcher) hold(iid persistence.Incarnation, notBefore int64) bool {
 // free lets the timers of an instance be told again: it is not held any more, or it is tried.
 func (d *Dispatcher) free(iid persistence.Incarnation) {
 	items, more := d.heldBack.free(iid)
+	if plantedParked {
+		return
+	}
 	for _, item := range items {
 		d.timers.insert(item)
 	}

@@ -94,6 +94,7 @@ func (c *client) plan() {
 			c.later(func() { c.read(s.id) })
 		}
 		c.later(func() { c.wait(s.id) })
+		c.operate(s.id)
 	}
 	if w.config.flood {
 		target := c.starts[c.random.below(len(c.starts))]

@@ -21,7 +21,7 @@
 // end; S10 an id has one incarnation; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
 // drain and instances leave; attempts: code that kills its process runs a bounded number of times.
 //
-// Faults planted on purpose ([PlantedNames]) prove that these checks find something; eight of them lie inside other
+// Faults planted on purpose ([PlantedNames]) prove that these checks find something; nine of them lie inside other
 // packages and need a build with the tag planted.
 //
 // Reads of the journal take time, in two halves: until the store is asked, and until its answer comes. What happens in

@@ -44,6 +44,7 @@ type faults struct {
 	busy           bool // the journal's queue is full, now and then
 	repeats        bool // request keys are used again
 	contention     bool // the client starts what an orchestration starts at the same moment
+	deploys        bool // runtimes are attached whose code does not fit the histories, and an operator releases and terminates
 	lostTells      bool // what a dispatcher tells an instance is lost, now and then
 
 	failNextSync bool
@@ -74,6 +75,7 @@ func drawConfig(r *random) (config, faults) {
 		detaches: half(), clockSteps: half(), slowReads: half(), readErrors: half(), readFails: half(), evictions: half(), contention: half(), busy: half(), repeats: half(),
 		lostTells: r.chance(4),
 	}
+	f.deploys = half()
 	c.memoryBytes = pick[int64](r, 1, 16<<10, -1, -1)
 	// A flood needs messages that come faster than the 10 ms rule.
 	if c.flood = r.chance(12); c.flood {
@@ -119,6 +121,8 @@ func (w *World) planFaults() {
 	times(f.twins, 2, "second activation", w.twin)
 	times(f.takeovers, 1, "takeover", w.takeover)
 	times(f.detaches, 3, "detach", w.detach)
+	times(f.deploys, 2, "deploy", w.restart)
+	times(f.deploys, 3, "other code", w.detach)
 	times(f.clockSteps, 3, "clock step", func() {
 		if !w.healing {
 			w.stepClock()

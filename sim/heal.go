@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -32,6 +34,9 @@ func (w *World) heal() {
 	if len(w.live) == 1 && (w.live[0].twinOf != nil || w.disk.failed) {
 		w.crash("a twin is left alone")
 	}
+	if len(w.live) == 1 && w.live[0].misfits() {
+		w.crash("the build that fits is deployed")
+	}
 	w.agenda.in(forgottenAfter, 0, "healing", w.noteWaiting)
 }
 
@@ -44,7 +49,7 @@ const forgottenAfter = 5 * time.Minute
 func (w *World) noteWaiting() {
 	before := w.waiting()
 	w.agenda.in(forgottenAfter, 0, "healing", func() {
-		for what := range w.waiting() {
+		for _, what := range slices.Sorted(maps.Keys(w.waiting())) {
 			if before[what] {
 				w.fail("L1", "%s has waited for %v since the faults ended, and nothing takes it up", what, forgottenAfter)
 			}

@@ -43,6 +43,7 @@ type record struct {
 	// execution and turn are those of the last released commit.
 	execution, turn uint64
 	terminal        persistence.Status
+	held            bool // its last turn was given back because its code does not fit
 }
 
 func newLedger(w *World) *ledger {
@@ -78,6 +79,14 @@ func (d *disk) observe(n persistence.Partition, p *process, epoch uint64, c pers
 			w.fail("S5", "turn %d of %s was committed under a grant of epoch %d, the current one is %d", r.Turn, c.ID, epoch, l.epoch[n])
 		}
 		l.committed(n, c, r)
+	case *persistence.AbandonTurn:
+		l.heldTurn(instanceKey{n, c.IID}, c.Reason)
+	case *persistence.ReleaseTurn:
+		if r.Released {
+			w.releases++
+		}
+	case *persistence.Terminate:
+		l.terminated(n, c, r)
 	}
 }
 
@@ -160,15 +169,8 @@ func (l *ledger) committed(n persistence.Partition, c *persistence.CommitTurn, r
 			c.ID, r.Turn, c.Execution, rec.turn, rec.execution)
 	}
 	rec.execution, rec.turn = c.Execution, r.Turn
-	for i, part := range c.Segment.Parts {
-		stored := persistence.StoredPart{
-			Execution: c.Execution, FirstEvent: part.FirstEvent, Count: part.Count, Events: bytes.Clone(part.Events),
-		}
-		if i == 0 {
-			stored.Header = bytes.Clone(c.Segment.Header)
-		}
-		rec.parts = append(rec.parts, stored)
-	}
+	l.ranOn(rec)
+	rec.append(c.Execution, &c.Segment)
 	for _, work := range c.Work {
 		l.scheduled[activityKey{c.ID, c.Execution, work.Event}] = w.agenda.now
 	}
@@ -177,6 +179,19 @@ func (l *ledger) committed(n persistence.Partition, c *persistence.CommitTurn, r
 		rec.terminal = persistence.StatusCompleted
 	case persistence.OutcomeFailed:
 		rec.terminal = persistence.StatusFailed
+	}
+}
+
+// append adds what a turn has recorded.
+func (r *record) append(execution uint64, s *persistence.SegmentDraft) {
+	for i, part := range s.Parts {
+		stored := persistence.StoredPart{
+			Execution: execution, FirstEvent: part.FirstEvent, Count: part.Count, Events: bytes.Clone(part.Events),
+		}
+		if i == 0 {
+			stored.Header = bytes.Clone(s.Header)
+		}
+		r.parts = append(r.parts, stored)
 	}
 }
 

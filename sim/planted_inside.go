@@ -4,6 +4,7 @@ package sim
 
 import (
 	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -16,6 +17,7 @@ func init() {
 	plantable["evict what has news"] = func() *planted { return &planted{inside: actors.PlantEviction} }
 	plantable["a full page invents a row"] = func() *planted { return &planted{inside: actors.PlantPage} }
 	plantable["keep a contradicted belief"] = func() *planted { return &planted{inside: actors.PlantBelief} }
+	plantable["forget what a held instance waits for"] = func() *planted { return &planted{inside: dispatch.PlantParked} }
 	plantable["forget what is unserved"] = func() *planted { return &planted{inside: actors.PlantUnserved} }
 	plantable["leave without counting"] = func() *planted { return &planted{inside: actors.PlantLeave} }
 }

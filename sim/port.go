@@ -175,6 +175,10 @@ func commandNumbers(c persistence.Command) []uint64 {
 		return []uint64{14, uint64(c.To), c.Through}
 	case *persistence.Sweep:
 		return []uint64{15, uint64(len(c.Requests))}
+	case *persistence.ReleaseTurn:
+		return []uint64{16, text(c.ID)}
+	case *persistence.Terminate:
+		return []uint64{17, uint64(c.IID), c.Execution, c.Turn}
 	default:
 		return []uint64{99}
 	}

@@ -24,6 +24,9 @@ type process struct {
 	stopping bool
 	detach   [2]func() // of the consumers that are attached
 	twinOf   *process  // shares the other's epoch, as a second activation would
+	build    string    // what it says that it is
+	fails    bool      // it fails what its code does not fit
+	misfit   [2]misfit // what is wrong with the code of the consumers
 	doubled  bool      // was not alone on the journal at some time
 }
 
@@ -36,13 +39,16 @@ func (w *World) launch(twinOf *process) *process {
 	w.trace.add('L', []uint64{p.number}, func() string { return fmt.Sprintf("process %d starts (twin: %v)", p.number, twinOf != nil) })
 	w.live = append(w.live, p)
 	c := &w.config
+	p.build, p.fails = w.drawBuild(p)
+	w.failsSome = w.failsSome || p.fails
 	p.engine = actors.Start(actors.Config{
 		Journal: p.port, Node: "node", Process: p.name(),
 		Clock: &processClock{w, p.number}, IDs: &entropy{newRandom(w.seed, 1000+p.number)}, Executor: p.executor,
-		Turns:       &runner{process: p, what: "turn", before: w.turnDelay, after: w.turnDelay},
-		Activities:  &runner{process: p, what: "activity", before: w.activityDelay, after: w.activityDelay},
-		Logger:      w.logger(),
-		Limits:      limits.Limits{Carried: c.carried, CarriedBytes: c.carriedBytes},
+		Turns:      &runner{process: p, what: "turn", before: w.turnDelay, after: w.turnDelay},
+		Activities: &runner{process: p, what: "activity", before: w.activityDelay, after: w.activityDelay},
+		Logger:     w.logger(),
+		Limits:     limits.Limits{Carried: c.carried, CarriedBytes: c.carriedBytes},
+		Build:      p.build, FailOnNondeterminism: p.fails,
 		MaxAttempts: c.maxAttempts, BackoffBase: time.Second, BackoffMax: 10 * time.Second,
 		ResidentBytes: c.residentBytes, MemoryBytes: c.memoryBytes, InstancesMax: c.instancesMax, InboxPage: c.inboxPage, LoseTell: w.loseTell,
 	}, func(err error) {
@@ -96,8 +102,9 @@ func (p *process) attach(n int) {
 	if p.dead || p.detach[n] != nil {
 		return
 	}
+	p.misfit[n] = w.deploy()
 	detach, err := p.engine.Attach(actors.Consumer{
-		ID: fmt.Sprint("consumer-", n+1), Handlers: w.handlers[n], TurnSlots: w.config.turnSlots,
+		ID: fmt.Sprint("consumer-", n+1), Handlers: &deployed{w.handlers[n], p.misfit[n]}, TurnSlots: w.config.turnSlots,
 		ActivitySlots: w.config.activitySlots, EngineVersion: w.handlers[n].version,
 	})
 	if err != nil {
@@ -184,7 +191,7 @@ func (p *process) count() {
 		{"abandoned turn", c.AbandonedTurns}, {"second activation's turn", c.SecondActivations},
 		{"eviction during a load", c.EvictedInLoad}, {"eviction beside an accept in flight", c.EvictedInAccept},
 		{"exactly full page", c.FullPages}, {"refusal that contradicts a belief", c.Contradictions}, {"re-told nudge", c.Retold}, {"deferred message", c.Deferred},
-		{"unregistered handler", c.Unregistered}, {"busy", c.Refused}, {"waited for memory", c.MemoryWaits}, {"passivation", c.Passivations},
+		{"unregistered handler", c.Unregistered}, {"busy", c.Refused}, {"waited for memory", c.MemoryWaits}, {"passivation", c.Passivations}, {"held turn", c.HeldTurns},
 	} {
 		if s.times > 0 {
 			p.world.reached[s.state] += int(s.times)
@@ -199,7 +206,7 @@ func (p *process) count() {
 	if c.Retold > 0 && !p.world.faults.lostTells {
 		p.world.fail("L1", "%d wake-ups were lost and had to be told again", c.Retold)
 	}
-	if c.SpoiledTurns > 0 || c.Unreadable > 0 {
+	if c.SpoiledTurns > 0 && !p.world.faults.deploys || c.Unreadable > 0 {
 		p.world.fail("actors", "%d turns were spoiled, %d histories were unreadable", c.SpoiledTurns, c.Unreadable)
 	}
 }

@@ -47,7 +47,7 @@ var rare = []string{
 	"request repeated", "request key reused", "clock step of an hour back", "clock step of ten years", "full queue of the journal",
 	"deferred message", "re-told nudge", "lost nudge", "read error", "read failure",
 	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
-	"waited for memory", "no consumer is left",
+	"waited for memory", "held and released", "held and terminated", "no consumer is left",
 }
 
 // rareFrom is how many seeds are enough to ask for every rare state.
@@ -207,7 +207,8 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 
 // inside are the planted faults that lie inside other packages and need a build of their own.
 var inside = []string{
-	"a full page invents a row", "drop the turn's position", "evict what has news", "forget what is unserved", "keep a contradicted belief",
+	"a full page invents a row", "drop the turn's position", "evict what has news", "forget what a held instance waits for",
+	"forget what is unserved", "keep a contradicted belief",
 	"leave without counting", "wait for what is over", "wrong coroutine order",
 }
 

@@ -37,6 +37,8 @@ type World struct {
 	given          map[activityKey][]string
 	kills          map[string]int
 	cleanRestarts  int
+	releases       int  // of instances that were held
+	failsSome      bool // some process failed what its code did not fit
 	crashes        int
 	lateRegistered bool
 	clockOffset    time.Duration
@@ -96,7 +98,7 @@ func (w *World) die(who string) {
 	w.killed = true
 	w.kills[who]++
 	w.trace.add('K', []uint64{text(who)}, func() string { return who + " ends its process, time number " + fmt.Sprint(w.kills[who]) })
-	allowed := int(w.config.maxAttempts) + 2 + w.cleanRestarts
+	allowed := int(w.config.maxAttempts)*(1+w.releases) + 2 + w.cleanRestarts // a release forgets the attempts
 	if w.kills[who] > allowed {
 		w.fail("attempts", "%s has ended its process %d times, the most is %d", who, w.kills[who], allowed)
 	}

@@ -1,0 +1,262 @@
+package dispatch
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// holding is a dispatcher with one consumer of turns, whose scans have been answered with what there is.
+type holding struct {
+	t    *testing.T
+	d    *Dispatcher
+	now  int64
+	rows []persistence.TurnLease
+	// timers are the rows that a scan finds.
+	timers []persistence.TimerItem
+	fail   int // so many scans of leases fail
+}
+
+func newHolding(t *testing.T, cfg Config, rows ...persistence.TurnLease) *holding {
+	h := &holding{t: t, d: New(cfg, 1_000_000, false), now: 1_000_000, rows: rows}
+	h.d.SetWall(h.now, h.now)
+	return h
+}
+
+// tells lets time pass, answers all scans, and gives what instances are told.
+func (h *holding) tells(ms int64) (told []Action) {
+	h.t.Helper()
+	h.now += ms
+	h.d.SetWall(h.now, h.now)
+	for again := true; again; {
+		again = false
+		h.d.Tick(h.now)
+		for _, a := range append([]Action(nil), h.d.Actions()...) {
+			again = true
+			switch a.Kind {
+			case ScanLeases:
+				if h.fail > 0 {
+					h.fail--
+					h.d.ReadFailed(h.now, a)
+					continue
+				}
+				var page []persistence.TurnLease
+				for _, r := range h.rows {
+					if r.IID > a.After && len(page) < a.Max {
+						page = append(page, r)
+					}
+				}
+				h.d.LeasesPage(h.now, page)
+			case ScanStarts:
+				h.d.StartsPage(h.now, nil)
+			case ScanInbox:
+				h.d.InboxPage(h.now, nil)
+			case ScanWork:
+				h.d.WorkPage(h.now, nil)
+			case ScanTimers:
+				var page []persistence.TimerItem
+				for _, r := range h.timers {
+					if r.Key.Compare(a.AfterTimer) > 0 && len(page) < a.Max {
+						page = append(page, r)
+					}
+				}
+				h.d.TimersPage(h.now, page)
+			case ScanRequests: // no request is to be swept
+				h.d.RequestsPage(h.now, nil)
+			case ScanStreams:
+				h.d.StreamsPage(nil)
+			case TellRetry, TimerDue, TellNudge, TellStart:
+				told = append(told, a)
+				if a.Kind != TimerDue {
+					h.d.Acknowledged(h.now, a.IID, a.Number, 0)
+				}
+			default:
+				h.t.Fatalf("an action of kind %d", a.Kind)
+			}
+		}
+	}
+	return told
+}
+
+// want checks what was told: kinds and instances, and whether a retry is fresh.
+func (h *holding) want(what string, told []Action, want ...string) {
+	h.t.Helper()
+	var got []string
+	for _, a := range told {
+		kind := map[ActionKind]string{TellRetry: "retry", TimerDue: "timer", TellNudge: "nudge"}[a.Kind]
+		if a.Fresh {
+			kind = "fresh"
+		}
+		got = append(got, fmt.Sprint(kind, " ", a.IID))
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		h.t.Errorf("%s: told %v, want %v", what, got, want)
+	}
+}
+
+func heldRow(iid persistence.Incarnation, notBefore int64) persistence.TurnLease {
+	return persistence.TurnLease{ID: fmt.Sprint("i", iid), IID: iid, NotBeforeMs: notBefore, Held: persistence.Held{Reason: "no", Build: "1"}}
+}
+
+// heldNow has the dispatcher hear that an instance is held.
+func (h *holding) heldNow(iid persistence.Incarnation, notBefore int64) {
+	h.effect(persistence.LeaseEffect{ID: fmt.Sprint("i", iid), IID: iid, NotBeforeMs: notBefore, Held: persistence.Held{Reason: "no", Build: "1"}})
+}
+
+func (h *holding) effect(l persistence.LeaseEffect) {
+	h.d.Effects(h.now, &persistence.Effects{Leases: []persistence.LeaseEffect{l}})
+}
+
+func (h *holding) timer(iid persistence.Incarnation, at int64) persistence.TimerItem {
+	item := persistence.TimerItem{ID: fmt.Sprint("i", iid), Key: persistence.TimerKey{FireAtMs: at, IID: iid, Execution: 1, Event: uint64(at)}}
+	h.d.Effects(h.now, &persistence.Effects{Timers: []persistence.TimerItem{item}})
+	return item
+}
+
+// TestHeldInstancesAreTriedAtTheOpenAndAtEachAttach, though the first page of leases cannot be read at first.
+func TestHeldInstancesAreTriedAtTheOpenAndAtEachAttach(t *testing.T) {
+	h := newHolding(t, Config{PageRows: 2}, heldRow(1, 0), heldRow(2, 1_050_000), heldRow(3, 0))
+	h.fail = 1
+	h.d.AttachTurns()
+	h.want("while the page cannot be read", h.tells(0))
+	h.want("at the open", h.tells(100), "fresh 1", "fresh 2", "fresh 3")
+	h.heldNow(1, 0)
+	h.heldNow(2, 1_050_000)
+	h.want("nothing new", h.tells(40_000))
+	h.fail = 1
+	h.d.AttachTurns()
+	h.tells(0)
+	h.want("at an attach", h.tells(1000), "fresh 1", "fresh 2", "fresh 3")
+	if n := h.d.Held(); n != 0 {
+		t.Errorf("%d held, and all are tried", n)
+	}
+}
+
+// TestHeldInstancesThatFindNoRoomAreTriedToo: a few fit into the queue at a time.
+func TestHeldInstancesThatFindNoRoomAreTriedToo(t *testing.T) {
+	var rows []persistence.TurnLease
+	for iid := range persistence.Incarnation(50) {
+		rows = append(rows, heldRow(iid+1, 0))
+	}
+	h := newHolding(t, Config{PageRows: 4, TellsMax: 5}, rows...)
+	h.d.AttachTurns()
+	told := map[persistence.Incarnation]bool{}
+	for range 60 {
+		for _, a := range h.tells(1) {
+			told[a.IID] = true
+			h.heldNow(a.IID, 0)
+		}
+	}
+	if len(told) != len(rows) || h.d.Held() != len(rows) {
+		t.Errorf("%d of %d were tried, %d are held", len(told), len(rows), h.d.Held())
+	}
+}
+
+// TestTimersOfAHeldInstanceWait until it is tried, released or has ended; those of others do not.
+func TestTimersOfAHeldInstanceWait(t *testing.T) {
+	h := newHolding(t, Config{})
+	h.d.AttachTurns()
+	h.tells(0)
+	told := h.timer(1, h.now)
+	h.want("before it is held", h.tells(0), "timer 1")
+	h.heldNow(1, h.now+5000)
+	h.d.LeftHeld(h.now, 1, 0, h.now+5000, []persistence.TimerKey{told.Key})
+	gone := h.timer(1, h.now+10)
+	h.timer(2, h.now+20)
+	h.want("while it is held", h.tells(4000), "timer 2")
+	if s := h.d.Sizes(); s.Held != 1 || s.Parked != 2 {
+		t.Errorf("sizes %+v", s)
+	}
+	h.d.Effects(h.now, &persistence.Effects{TimersDeleted: []persistence.TimerKey{gone.Key}})
+	h.want("when its time has come", h.tells(1000), "retry 1", "timer 1")
+	h.heldNow(1, 0)
+	h.d.LeftHeld(h.now, 1, 0, 0, []persistence.TimerKey{told.Key})
+	h.want("after the last try", h.tells(0))
+	h.effect(persistence.LeaseEffect{ID: "i1", IID: 1})
+	h.want("at its release", h.tells(0), "retry 1", "timer 1")
+	h.heldNow(1, 0)
+	h.d.LeftHeld(h.now, 1, 0, 0, []persistence.TimerKey{told.Key})
+	h.d.Effects(h.now, &persistence.Effects{Ended: []persistence.EndEffect{{IID: 1}}, TimersDeleted: []persistence.TimerKey{told.Key}})
+	if s := h.d.Sizes(); s.Held != 0 || s.Parked != 0 {
+		t.Errorf("sizes after its end %+v", s)
+	}
+}
+
+// TestATimerThatAHeldInstanceLeavesIsNotLost: it has been told to try again since, and does not know it yet.
+func TestATimerThatAHeldInstanceLeavesIsNotLost(t *testing.T) {
+	h := newHolding(t, Config{})
+	h.d.AttachTurns()
+	h.tells(0)
+	item := h.timer(1, h.now)
+	h.want("before", h.tells(0), "timer 1")
+	h.effect(persistence.LeaseEffect{ID: "i1", IID: 1})
+	h.d.Tick(h.now) // the retry is on its way
+	h.d.Actions()
+	h.d.LeftHeld(h.now, 1, 0, 0, []persistence.TimerKey{item.Key})
+	told := h.tells(leftPauseMs)
+	h.want("afterwards", told, "timer 1")
+	if len(told) > 0 && told[0].Again {
+		t.Error("it is told as one that was lost")
+	}
+}
+
+// TestTimersThatFindNoRoomAreReadAgain: also those before a page that is being read when their instance is released.
+func TestTimersThatFindNoRoomAreReadAgain(t *testing.T) {
+	h := newHolding(t, Config{TimersMax: 8, PageRows: 3}, heldRow(1, 0))
+	for i := range int64(40) {
+		h.timers = append(h.timers, persistence.TimerItem{
+			ID: "i1", Key: persistence.TimerKey{FireAtMs: h.now - 100 + i, IID: 1, Execution: 1, Event: uint64(i + 1)},
+		})
+	}
+	h.d.AttachTurns()
+	h.heldNow(1, 0)
+	h.tells(0)
+	for range 100 {
+		h.tells(100)
+	}
+	if s := h.d.Sizes(); s.Parked > 8 || s.Timers > 8 {
+		t.Errorf("sizes %+v", s)
+	}
+	h.rows = nil
+	h.effect(persistence.LeaseEffect{ID: "i1", IID: 1})
+	told := map[persistence.TimerKey]bool{}
+	for range 100 {
+		for _, a := range h.tells(100) {
+			if a.Kind == TimerDue {
+				told[a.Timer] = true
+				h.d.Effects(h.now, &persistence.Effects{TimersDeleted: []persistence.TimerKey{a.Timer}})
+				for i := range h.timers {
+					if h.timers[i].Key == a.Timer {
+						h.timers = append(h.timers[:i], h.timers[i+1:]...)
+						break
+					}
+				}
+			}
+		}
+	}
+	if len(told) != 40 {
+		t.Errorf("%d of 40 timers were told", len(told))
+	}
+}
+
+// TestAMillionHeldInstancesAreSmall: a deploy that fits nothing may hold every instance of a store.
+func TestAMillionHeldInstancesAreSmall(t *testing.T) {
+	const n = 1_000_000
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	h := newHeldSet(1000)
+	for iid := range persistence.Incarnation(n) {
+		h.hold(iid)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if bytes := int64(after.HeapAlloc) - int64(before.HeapAlloc); bytes > 48*n {
+		t.Errorf("%d bytes each", bytes/n)
+	} else {
+		t.Logf("%d bytes each", bytes/n)
+	}
+	runtime.KeepAlive(h)
+}
