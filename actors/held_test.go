@@ -147,15 +147,16 @@ func TestF50_an_attach_during_a_try_counts(t *testing.T) {
 		w.start("s", "sleep", "")
 		w.close()
 		w.open()
-		gate, tries := make(chan struct{}), 0
+		gate := make(chan struct{})
+		var tries atomic.Int64
 		bad := resting("added")
 		detach := w.attach(basics().orchestration("sleep", func(c *replay.Context, input []byte) ([]byte, error) {
-			if tries++; tries == heldTriesMax {
+			if tries.Add(1) == heldTriesMax {
 				<-gate
 			}
 			return bad(c, input)
 		}))
-		for tries < heldTriesMax {
+		for tries.Load() < heldTriesMax {
 			pass(time.Second)
 		}
 		w.attachAs("consumer-2", sleepers())
