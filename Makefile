@@ -13,7 +13,7 @@ ROWS ?= 7
 # How much the long tests do; see README.md. Tests read the two environment variables, which the stages below set.
 SEEDS ?= 1000
 POINTS ?= 100000
-WORKLOADS ?= w1,w2,w3,w4,w5,w6
+WORKLOADS ?= w1,w2,w3,w4,w5,w6,w7,w8,w9
 
 # -race needs a C compiler. Without one the tests still run, and every stage list says so first.
 CC_FOUND := $(shell cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null 2>&1 && [ "$$($(GO) env CGO_ENABLED)" = 1 ] && echo yes)

@@ -33,6 +33,8 @@ type arrival struct {
 	seq     uint64 // its inbox row, once accepted; 0 for a start
 	// deferred: the turn that has taken it leaves it, and it is accepted on its own; proposed, once that was done.
 	deferred, proposed bool
+	// runs: its answer comes with a turn that an attached consumer has run.
+	runs bool
 }
 
 // answer tells the sender, once.
@@ -43,7 +45,7 @@ func (a *arrival) answer(err error, repeated bool) {
 	a.state = arrivalAnswered
 	switch {
 	case a.start != nil:
-		a.start.reply(StartReply{Repeated: repeated, Err: err})
+		a.start.reply(StartReply{Repeated: repeated, Runs: a.runs, Err: err})
 	case a.deliver != nil:
 		a.deliver.reply(err)
 	default:

@@ -17,9 +17,9 @@ import (
 // buildCommit makes the command of a decision, all but what is known only when it is proposed: the incarnation of a
 // start that was accepted meanwhile, and which arrivals went to the inbox. It runs in the slot.
 func (t *turn) buildCommit() {
-	d := &t.decision
+	d := t.decision
 	c := &persistence.CommitTurn{
-		ID: t.head.ID, Execution: max(t.head.Execution, 1), Turn: t.head.Turn, Token: t.token,
+		ID: t.head.id, Execution: t.head.execution, Turn: t.head.turn, Token: t.token,
 		CancelledWork: d.CancelledActivities, ClosedChildren: d.ClosedChildren,
 	}
 	if c.Turn == 0 {
@@ -51,7 +51,7 @@ func (t *turn) buildCommit() {
 
 // addWork adds what the turn schedules and gives up.
 func (t *turn) addWork(c *persistence.CommitTurn) {
-	d := &t.decision
+	d := t.decision
 	for i := range d.Activities {
 		a := &d.Activities[i]
 		c.Work = append(c.Work, persistence.NewWork{
@@ -99,7 +99,7 @@ func addDetached(c *persistence.CommitTurn, d *replay.Detached) {
 
 // addOutcome adds the cancels of children, the answer to the parent, and the next execution.
 func (t *turn) addOutcome(c *persistence.CommitTurn) error {
-	d := &t.decision
+	d := t.decision
 	for _, child := range d.CancelledChildren {
 		if child.Unsent {
 			continue
@@ -142,7 +142,7 @@ func (t *turn) addOutcome(c *persistence.CommitTurn) error {
 
 // answerParent tells the schedule event that waits for this instance.
 func (t *turn) answerParent(c *persistence.CommitTurn, m *turnpb.Message) error {
-	parent := t.head.Parent
+	parent := t.head.parent
 	if parent.IsZero() {
 		return nil
 	}
@@ -160,7 +160,7 @@ func (t *turn) answerParent(c *persistence.CommitTurn, m *turnpb.Message) error 
 // addSegment encodes the events, once, and returns how many bytes the turn is: its segment, and what is handed to the
 // next execution. What is sent is in the segment's events too, and not counted again.
 func (t *turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
-	d := &t.decision
+	d := t.decision
 	header := &turnpb.SegmentHeader{
 		Turn: c.Turn + 1, TimeMs: t.input.TimeMs, Entropy: t.input.Entropy[:], Origin: d.Origin,
 		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites,
@@ -172,7 +172,7 @@ func (t *turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
 	if t.consumer != nil {
 		header.EngineVersion = t.consumer.EngineVersion
 	}
-	if c.Segment, err = encodeSegment(header, d.Events, max(t.head.NextEvent, 1)); err != nil {
+	if c.Segment, err = encodeSegment(header, d.Events, t.head.nextEvent); err != nil {
 		return 0, err
 	}
 	size = len(c.Segment.Header)
@@ -218,7 +218,7 @@ func encodeSegment(header *turnpb.SegmentHeader, events []*turnpb.Event, first u
 // checkLimits checks what the turn adds. The core has checked names, ids, payloads, pending operations and what is carried.
 func (t *turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure {
 	l := &t.in.e.cfg.Limits
-	events, bytes := int(t.head.HistoryEvents), int(t.head.HistoryBytes)+len(c.Segment.Header)
+	events, bytes := t.head.historyEvents, t.head.historyBytes+len(c.Segment.Header)
 	added := 0
 	for _, p := range c.Segment.Parts {
 		added += int(p.Count)
@@ -240,10 +240,10 @@ func (t *turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure 
 // warnHistory says once, when a history passes the first bound, that it should be continued as new.
 func (t *turn) warnHistory(events, bytes int) {
 	l := &t.in.e.cfg.Limits
-	passedEvents := int(t.head.HistoryEvents) <= l.HistoryEventsWarn && events > l.HistoryEventsWarn
-	passedBytes := int(t.head.HistoryBytes) <= l.HistoryBytesWarn && bytes > l.HistoryBytesWarn
+	passedEvents := t.head.historyEvents <= l.HistoryEventsWarn && events > l.HistoryEventsWarn
+	passedBytes := t.head.historyBytes <= l.HistoryBytesWarn && bytes > l.HistoryBytesWarn
 	if passedEvents || passedBytes {
 		t.in.e.cfg.Logger.Warn("an execution's history grows long; continue it as new before it reaches the limit",
-			"instance", t.head.ID, "events", events, "events_max", l.HistoryEvents, "bytes", bytes, "bytes_max", l.HistoryBytes)
+			"instance", t.head.id, "events", events, "events_max", l.HistoryEvents, "bytes", bytes, "bytes_max", l.HistoryBytes)
 	}
 }

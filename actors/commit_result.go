@@ -27,7 +27,7 @@ type againMsg struct {
 // proposeCommit completes the command with what is known only now, and proposes it.
 func (in *instance) proposeCommit(t *turn) {
 	c := t.commit
-	c.IID = t.head.IID
+	c.IID = t.head.iid
 	c.AcceptedStart, c.AcceptedMessages, c.AcceptedResults = nil, nil, nil
 	t.messages, t.results = t.messages[:0], t.results[:0]
 	consumed := c.ConsumedInbox[:t.rows]
@@ -132,11 +132,13 @@ func (in *instance) committed(t *turn, r persistence.Result) {
 	in.turn, in.phase, in.failed = nil, phaseReady, 0
 	in.machine = t.machine
 	for _, a := range t.arrivals {
+		a.runs = t.consumer != nil
 		a.answer(nil, false)
 	}
 	t.endCareful()
 	in.view.committed(t.commit, r)
 	in.keepLeft(t)
+	t.forget()
 	if t.commit.Outcome == persistence.OutcomeRunning {
 		return
 	}

@@ -167,7 +167,7 @@ func (in *instance) keepLeft(t *turn) {
 	if in.view.head.Status.Terminal() {
 		return
 	}
-	p, d := &in.view.inbox, &t.decision
+	p, d := &in.view.inbox, t.decision
 	in.e.counts.deferred.Add(uint64(len(d.Deferred)))
 	for _, at := range d.Deferred {
 		if i := at - t.first(); i < len(t.inbox) {

@@ -28,7 +28,7 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 	}
 	if v.held.Build != in.e.cfg.Build || v.held.Reason != reason {
 		in.e.cfg.Logger.Error("an instance is held: its turn is not recorded, and it is tried again with other code",
-			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", max(t.head.Execution, 1),
+			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", t.head.execution,
 				"reason", reason, "build", in.e.cfg.Build}, attributes...)...)
 	}
 	plan := &abandonPlan{token: t.token, reason: reason}
@@ -64,7 +64,7 @@ func (in *instance) holdBlocked(t *turn) {
 
 // diverges says that a turn must not be recorded because the code does not fit the history.
 func (t *turn) diverges() bool {
-	return t.decision.Divergence != nil && t.doom == nil && !t.in.e.cfg.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
+	return t.decision != nil && t.decision.Divergence != nil && t.doom == nil && !t.in.e.cfg.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
 }
 
 // heldNow says that the instance is held and may not be tried now.

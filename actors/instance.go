@@ -48,8 +48,7 @@ type instance struct {
 	cell *cell
 	pid  *actor.PID // set once, before anything is asked for; answers read it from other goroutines
 
-	phase phase
-	view  view
+	view view
 	// machine is the resident coroutine, or nil; consumer runs it. Invariant: it has seen exactly the turns up to
 	// view.head.Turn.
 	machine  *replay.Machine
@@ -67,8 +66,6 @@ type instance struct {
 	// awaiting is the answer that the present phase waits for; any other one of its kind is late, and is ignored.
 	awaiting any
 	hold     *hold
-	parked   bool          // in the residency's list, or told to leave it
-	evicting bool          // taken off that list by an eviction whose message is on its way
 	place    *list.Element // in the residency's list; under its lock
 	charge   int64         // what it has taken of the engine's memory, while it is not parked
 	// token, stopLease, releaseSuspect are of a turn lease that the next turn takes.
@@ -77,26 +74,30 @@ type instance struct {
 	releaseSuspect func()
 	abandon        *abandonPlan // to be proposed as soon as the state is known
 	doomed         *doom        // how the next turn ends the instance
-	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
-	leaving bool
-	// unwanted: the residency wants the machine's memory back, so the instance does not park when it comes to rest.
-	unwanted bool
-	news     news
-	told     told
-	hint     hint
+	news           news
+	told           told
+	hint           hint
 	// acknowledged is the highest number of a tell that has been acknowledged.
 	acknowledged uint64
 	later        clock.Timer // of wakeLater, while its message is outstanding
 	pausing      clock.Timer // of the present pause
 	gate         *gateWait   // of the try that it waits for
-	fresh        bool        // a runtime was attached since the instance was held
-	ran          bool        // the code of an instance that is held has run, and had nothing to record
-	moved        bool        // it was terminated: what is known of it is out of date
-	woken        bool        // a counted message has come since leaving was last decided
 	failed       int         // panics in a row
-	broken       bool        // it has failed too often, its recovery too: see breakDown
-	// loadFailures are failed reads in a row.
-	loadFailures int
+	loadFailures int         // failed reads in a row
+
+	// There are many instances, so these are together, in the fewest bytes.
+	phase    phase
+	parked   bool // in the residency's list, or told to leave it
+	evicting bool // taken off that list by an eviction whose message is on its way
+	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
+	leaving bool
+	// unwanted: the residency wants the machine's memory back, so the instance does not park when it comes to rest.
+	unwanted bool
+	woken    bool // a counted message has come since leaving was last decided
+	fresh    bool // a runtime was attached since the instance was held
+	ran      bool // the code of an instance that is held has run, and had nothing to record
+	moved    bool // it was terminated: what is known of it is out of date
+	broken   bool // it has failed too often, its recovery too: see breakDown
 }
 
 // newInstanceActor builds the actor of an identity, now or after a restart.

@@ -83,7 +83,7 @@ func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
 			in.phase = phaseReady
 		}
 		if taken {
-			in.turn.head.IID = r.IID
+			in.turn.head.iid = r.IID
 		}
 	case in.view.known:
 		row := a.row(r.Seq)

@@ -207,11 +207,14 @@ func TestConflict(t *testing.T) {
 func (w *world) rivalCommit(p persistence.Partition, proposal persistence.Proposal, c *persistence.CommitTurn) {
 	m := replay.New(replay.Config{Instance: c.ID, Execution: c.Execution, Name: "collect", Version: "1.0.0", Func: collect})
 	m.Load(w.history(c.ID, c.Execution))
-	t := &turn{in: &instance{e: w.e, id: c.ID}, head: w.head(c.ID), machine: m}
+	t := &turn{in: &instance{e: w.e, id: c.ID}, machine: m}
+	head := w.head(c.ID)
+	t.head = headOf(c.ID, &head)
 	t.input.TimeMs = proposal.TimeMs
 	t.input.Messages = []*turnpb.Message{{
 		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "go", Data: []byte("rival")}}}}
-	t.decision = m.Advance(t.input)
+	decision := m.Advance(t.input)
+	t.decision = &decision
 	m.Close()
 	t.buildCommit()
 	t.commit.IID = c.IID

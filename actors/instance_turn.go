@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -26,16 +27,22 @@ type turn struct {
 	version  string
 
 	// What it consumes.
-	takesStart bool // the S row, or an arrival that is a start
 	inbox      []inboxItem
 	opening    *turnpb.Message // of the S row
 	unopened   error           // why there is none
-	asks       bool            // it only asks what is wanted
 	attaches   uint64          // the engine's, when it began
 	timers     []persistence.TimerKey
 	arrivals   []*arrival // a start first
+	takesStart bool       // the S row, or an arrival that is a start
+	asks       bool       // it only asks what is wanted
 	// refused: the journal has answered one of the arrivals, but not as the turn assumed.
 	refused bool
+	fresh   bool // machine is new: it replays segments first
+
+	// Written by the slots, under their lock.
+	reported bool
+	end      turnEnd
+	began    time.Duration // elapsed time
 
 	// Careful mode.
 	token          persistence.Token
@@ -46,20 +53,14 @@ type turn struct {
 	back      turnMsg
 	committed commitMsg
 
-	// Written by the slots, under their lock.
-	began    time.Duration // elapsed time
-	reported bool
-	end      turnEnd
-
 	// The run.
-	head     persistence.Head // what it was computed from
+	head     turnHead // what it was computed from
 	machine  *replay.Machine
-	fresh    bool        // machine is new: it replays segments first
 	fn       replay.Func // what a new machine runs
 	segments []replay.Segment
 	doom     *doom
 	input    replay.Input
-	decision replay.Decision
+	decision *replay.Decision // from newDecision, until the turn is committed
 	commit   *persistence.CommitTurn
 	// overLimit, spoiled: why the decision must not be committed.
 	overLimit *turnpb.Failure
@@ -70,6 +71,34 @@ type turn struct {
 	results  []*arrival
 	rows     int        // of the inbox that the commit consumes, beside those of accepted arrivals
 	left     []*arrival // deferred, and settled
+}
+
+// turnHead is what a turn needs of the instance's head.
+type turnHead struct {
+	id                          string
+	iid                         persistence.Incarnation
+	execution, turn, nextEvent  uint64
+	parent                      persistence.Link
+	historyEvents, historyBytes int
+}
+
+func headOf(id string, h *persistence.Head) turnHead {
+	return turnHead{
+		id: id, iid: h.IID, execution: max(h.Execution, 1), turn: h.Turn, nextEvent: max(h.NextEvent, 1), parent: h.Parent,
+		historyEvents: int(h.HistoryEvents), historyBytes: int(h.HistoryBytes),
+	}
+}
+
+// decisions are those of turns that have been committed. They are large, and every turn needs one for a moment.
+var decisions = sync.Pool{New: func() any { return new(replay.Decision) }}
+
+func newDecision() *replay.Decision { return decisions.Get().(*replay.Decision) }
+
+// forget gives the decision of a committed turn back: nothing has it any more, neither the slot nor the machine.
+func (t *turn) forget() {
+	*t.decision = replay.Decision{}
+	decisions.Put(t.decision)
+	t.decision = nil
 }
 
 // fusedStart says that the turn brings a start which is not known to be durable.
@@ -89,9 +118,8 @@ type doom struct {
 // what is buffered, all up to a bound. What is left waits for the next turn.
 func (in *instance) newTurn(now time.Time) *turn {
 	v := &in.view
-	t := &turn{in: in, consumer: in.consumer, head: v.head, name: v.head.Name, version: in.version}
+	t := &turn{in: in, consumer: in.consumer, head: headOf(in.id, &v.head), name: v.head.Name, version: in.version}
 	t.back.turn, t.committed.turn = t, t
-	t.head.ID = in.id
 	room, bytes := in.e.cfg.InboxPage, limits.BufferBytes
 	take := func(size int) bool {
 		if room == 0 || bytes <= 0 {
@@ -247,7 +275,7 @@ func (t *turn) execute() {
 	t.input.TimeMs, t.input.Entropy = t.timeMs(clock.Ms(e.cfg.Clock)), e.cfg.IDs.Entropy()
 	if t.fresh {
 		t.machine = replay.New(replay.Config{
-			Instance: t.head.ID, Execution: max(t.head.Execution, 1), Name: t.name, Version: t.version, Func: t.fn,
+			Instance: t.head.id, Execution: t.head.execution, Name: t.name, Version: t.version, Func: t.fn,
 			Limits: e.replayLimits(), Stray: e.stray, Unlocked: true,
 			RejectOrphans: !e.cfg.FailOnNondeterminism && (t.consumer == nil || !t.consumer.FailOnNondeterminism),
 		})
@@ -256,13 +284,14 @@ func (t *turn) execute() {
 		t.segments = nil
 	}
 	replayed := t.machine.Replayed()
+	t.decision = newDecision()
 	switch {
 	case t.doom != nil && t.doom.cancel != nil:
-		t.decision = t.machine.Cancel(t.input)
+		*t.decision = t.machine.Cancel(t.input)
 	case t.doom != nil:
-		t.decision = t.machine.End(t.input, t.doom.why, t.doom.origin)
+		*t.decision = t.machine.End(t.input, t.doom.why, t.doom.origin)
 	default:
-		t.machine.AdvanceInto(&t.decision, t.input)
+		t.machine.AdvanceInto(t.decision, t.input)
 	}
 	e.counts.replayedEvents.Add(uint64(t.machine.Replayed() - replayed))
 	switch {

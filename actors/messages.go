@@ -16,9 +16,11 @@ type startMsg struct {
 	reply   func(StartReply)
 }
 
-// StartReply answers a start. Repeated: the request key was used before, and this is the first answer.
+// StartReply answers a start. Repeated: the request key was used before, and this is the first answer. Runs: the first
+// turn has been run already; without it, [Engine.Runs] tells whether there is a handler.
 type StartReply struct {
 	Repeated bool
+	Runs     bool
 	Err      error
 }
 

@@ -22,14 +22,13 @@ func (in *instance) owes() bool {
 // told is what the partition's dispatcher has told and what has not been acknowledged yet. The dispatcher tells again
 // what is not acknowledged within its bound, so a wake-up that is lost in here is a delay and a counter.
 type told struct {
-	any           bool
 	iid           persistence.Incarnation
 	first, number uint64
+	any           bool
 	// Why it is left although something is pending: unserved, until a consumer is attached; until, a time before which no
 	// turn may start; lost, the instance is another's now or cannot be read.
-	unserved bool
-	until    int64
-	lost     bool
+	unserved, lost bool
+	until          int64
 }
 
 // hint is the newest execution that the dispatcher has named, and the news by which it did.

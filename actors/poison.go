@@ -65,8 +65,8 @@ func (in *instance) failUnreadable() {
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE,
 		why:    failure.PoisonUnreadable(in.id, v.head.Execution, v.attempts, in.e.cfg.MaxAttempts, v.unreadable.Error()),
 	}
-	t := &turn{in: in, head: v.head, name: v.head.Name, version: v.head.Version, doom: d, token: in.token}
-	t.head.ID, t.committed.turn = in.id, t
+	t := &turn{in: in, head: headOf(in.id, &v.head), name: v.head.Name, version: v.head.Version, doom: d, token: in.token}
+	t.committed.turn = t
 	in.endCareful()
 	t.endUnread(v, "parent failed: its history cannot be read")
 	if t.spoiled != nil {
@@ -84,7 +84,8 @@ func (t *turn) endUnread(v *view, why string) {
 	d, cfg := t.doom, &t.in.e.cfg
 	next := max(v.head.NextEvent, 1)
 	t.input.TimeMs, t.input.Entropy = clock.Ms(cfg.Clock), cfg.IDs.Entropy()
-	t.decision = replay.Decision{
+	t.decision = newDecision()
+	*t.decision = replay.Decision{
 		Outcome: replay.Failed, Failure: d.why, Origin: d.origin,
 		Events: []*turnpb.Event{{Id: next, Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: d.why}}}},
 	}

@@ -86,7 +86,8 @@ func (x *termination) load() {
 // compute makes the last turn, where user code runs: a history may be long.
 func (x *termination) compute(v *view) {
 	t := &turn{
-		in: &instance{e: x.e, id: x.ID, p: x.p}, head: v.head, name: v.head.Name, version: v.head.Version, fresh: true, segments: v.segments,
+		in: &instance{e: x.e, id: x.ID, p: x.p}, head: headOf(x.ID, &v.head), name: v.head.Name, version: v.head.Version,
+		fresh: true, segments: v.segments,
 		doom: &doom{why: failure.Terminated(x.Reason), origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE},
 	}
 	if v.start != nil {

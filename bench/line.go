@@ -42,6 +42,19 @@ type Line struct {
 	// w6: until all were started and waited, and from the first raised event to the last end.
 	WaitingS float64 `json:"waiting_s,omitempty"`
 	FinishS  float64 `json:"finish_s,omitempty"`
+	// w7: a round beside a hundred waiting events and beside n, medians, and the median of the ratios of the pairs.
+	RoundUsFew  float64 `json:"round_us_few,omitempty"`
+	RoundUsMany float64 `json:"round_us_many,omitempty"`
+	RoundRatio  float64 `json:"round_ratio,omitempty"`
+	// w8: n pending activities before a restart and after one, medians, and the median of the ratios of the pairs.
+	PendingS      float64 `json:"pending_s,omitempty"`
+	PendingAgainS float64 `json:"pending_again_s,omitempty"`
+	PendingRatio  float64 `json:"pending_ratio,omitempty"`
+	// w9: n messages of 20 KiB put into an inbox that nothing reads, and taken after a restart, and the most memory that the
+	// latter took above what there was before.
+	FillS  float64 `json:"fill_s,omitempty"`
+	DrainS float64 `json:"drain_s,omitempty"`
+	PeakMB float64 `json:"peak_mb,omitempty"`
 
 	// The limit of the same run: orchestrations per second of bare commits (w1), or the median of one bare sync (w4).
 	LimitPerSec float64 `json:"limit_per_sec,omitempty"`
@@ -66,6 +79,15 @@ func (l Line) String() string {
 	if l.WaitingS > 0 {
 		s += fmt.Sprintf("  all waiting after %.2f s, finished in %.2f s", l.WaitingS, l.FinishS)
 	}
+	if l.RoundRatio > 0 {
+		s += fmt.Sprintf("  round %.0f us beside 100, %.0f us beside n: x%.2f", l.RoundUsFew, l.RoundUsMany, l.RoundRatio)
+	}
+	if l.PendingRatio > 0 {
+		s += fmt.Sprintf("  %.2f s before a restart, %.2f s after: x%.2f", l.PendingS, l.PendingAgainS, l.PendingRatio)
+	}
+	if l.DrainS > 0 {
+		s += fmt.Sprintf("  filled in %.2f s, drained in %.2f s with at most %.0f MB more", l.FillS, l.DrainS, l.PeakMB)
+	}
 	if l.LimitRatio > 0 {
 		s += fmt.Sprintf("  limit %.0f/s: %.0f %% (rounds %.0f to %.0f %%)", l.LimitPerSec, 100*l.LimitRatio,
 			100*l.LimitRatioMin, 100*l.LimitRatioMax)
@@ -89,13 +111,16 @@ func (l *Line) latencies(ms []float64) {
 }
 
 // rssMB is what this process holds in memory now.
-func rssMB() float64 {
+func rssMB() float64 { return statusMB("VmRSS") }
+
+// statusMB is a figure of the status of this process.
+func statusMB(name string) float64 {
 	raw, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	for _, line := range strings.Split(string(raw), "\n") {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 			if err != nil {
 				return 0

@@ -1,6 +1,6 @@
 // Command bench runs the workloads of durable execution on a real directory and prints a JSON line for each:
 //
-//	go run ./bench -w w1,w2,w3,w4,w5,w6 -limit -json
+//	go run ./bench -w w1,w2,w3,w4,w5,w6,w7,w8,w9 -limit -json
 //
 // With -limit it measures in the same run what the disk and the store allow for commits of the same shape, and prints
 // the ratio. Figures of one machine say little; ratios of one run say more.
@@ -56,9 +56,9 @@ func parse(args []string, errs io.Writer) (options, error) {
 	o := options{window: window}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(errs)
-	names := flags.String("w", "w1,w2,w3,w4,w5,w6", "workloads, separated by commas")
+	names := flags.String("w", "w1,w2,w3,w4,w5,w6,w7,w8,w9", "workloads, separated by commas")
 	flags.IntVar(&o.n, "n", 0, "orchestrations (w5: steps); 0 means each workload's own number")
-	flags.IntVar(&o.inFlight, "c", 64, "orchestrations in flight (w1, w2, w3, w6)")
+	flags.IntVar(&o.inFlight, "c", 64, "orchestrations in flight (w1, w2, w3, w6, w7, w9)")
 	flags.StringVar(&o.dir, "dir", "", "where stores are made; empty means the system's temporary directory")
 	flags.BoolVar(&o.limit, "limit", false, "also measure the limit, in the same run")
 	flags.BoolVar(&o.json, "json", false, "print JSON lines only")
@@ -92,7 +92,7 @@ func profiled(name string, f func() error) error {
 func run(out io.Writer, o options) error {
 	for _, name := range o.workloads {
 		if _, ok := workloads[name]; !ok {
-			return fmt.Errorf("unknown workload %q; there are w1 to w6, and w1k (w1 with 1,024 in flight)", name)
+			return fmt.Errorf("unknown workload %q; there are w1 to w9, and w1k (w1 with 1,024 in flight)", name)
 		}
 	}
 	if o.dir != "" {

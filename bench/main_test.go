@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,7 +57,10 @@ func TestEveryWorkloadPrintsItsLine(t *testing.T) {
 	latency := []string{"p50_ms", "p99_ms"}
 	steps := []string{"step_us_1000", "step_us_last", "step_ratio", "step_mean_ratio"}
 	waits := []string{"waiting_s", "finish_s"}
-	optional := append(append(append(append([]string{}, beside...), latency...), steps...), waits...)
+	rounds := []string{"round_us_few", "round_us_many", "round_ratio"}
+	pending := []string{"pending_s", "pending_again_s", "pending_ratio"}
+	inbox := []string{"fill_s", "drain_s", "peak_mb"}
+	optional := slices.Concat(beside, latency, steps, waits, rounds, pending, inbox)
 	cases := map[string]struct {
 		n        string
 		inFlight int
@@ -70,6 +75,9 @@ func TestEveryWorkloadPrintsItsLine(t *testing.T) {
 		"w4":  {"20", 1, latency, beside[2:], exactly(2, 0)},
 		"w5":  {"210", 1, steps, nil, exactly(1, 1+152)}, // the fresh execution has 151 steps
 		"w6":  {"40", 4, waits, nil, exactly(2, 0)},      // the start, and the turn that takes the event
+		"w7":  {"60", 4, rounds, nil, many(2 * roundPairs)},
+		"w8":  {"30", 1, pending, nil, many(2 * pendingPairs)},
+		"w9":  {"210", 4, inbox, nil, many(1)},
 	}
 	if len(cases) != len(workloads) {
 		t.Errorf("%d cases for %d workloads", len(cases), len(workloads))
@@ -117,6 +125,11 @@ func exactly(each, more int64) func(n int64) (least, most int64) {
 	return func(n int64) (int64, int64) { return each*n + more, each*n + more }
 }
 
+// many is at least so many commits.
+func many(least int64) func(n int64) (int64, int64) {
+	return func(int64) (int64, int64) { return least, math.MaxInt32 }
+}
+
 func number(t *testing.T, s string) (n int) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(s), &n); err != nil {
@@ -142,10 +155,10 @@ func TestShortStepsAndLinesForPeople(t *testing.T) {
 
 // An unknown workload is refused before any other is measured.
 func TestUnknownWorkloadIsRefused(t *testing.T) {
-	for _, names := range []string{"w7", "w1,w7", "", "W1"} {
+	for _, names := range []string{"w10", "w1,w10", "", "W1"} {
 		bad := names[strings.LastIndex(names, ",")+1:]
 		out, err := measured(t, nil, "-w", names, "-n", "5", "-json")
-		if err == nil || !strings.Contains(err.Error(), `unknown workload "`+bad+`"; there are w1 to w6`) || out != "" {
+		if err == nil || !strings.Contains(err.Error(), `unknown workload "`+bad+`"; there are w1 to w9`) || out != "" {
 			t.Errorf("%q: %v, output %q", names, err, out)
 		}
 	}
@@ -170,7 +183,7 @@ func TestCommandLine(t *testing.T) {
 		t.Errorf("help: %v\n%s", err, said.String())
 	}
 	o, err := parse(nil, &said)
-	if err != nil || strings.Join(o.workloads, ",") != "w1,w2,w3,w4,w5,w6" || o.window != 1000 || o.gc != 100 {
+	if err != nil || strings.Join(o.workloads, ",") != "w1,w2,w3,w4,w5,w6,w7,w8,w9" || o.window != 1000 || o.gc != 100 {
 		t.Errorf("without flags: %+v, %v", o, err)
 	}
 }

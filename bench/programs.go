@@ -19,12 +19,30 @@ type programs struct {
 	paced *turnstone.Orchestration[int, string]
 	walks map[string]*walk
 
+	// rounds is of w7; rested says that one of its two instances has no round left.
+	rounds *turnstone.Orchestration[int, string]
+	rested map[string]chan struct{}
+
+	// drain is of w9.
+	drain *turnstone.Orchestration[int, string]
+
+	// heldFan is fan with the activities of w8, and gate what holds them back.
+	heldFan *turnstone.Orchestration[int, string]
+	held    *turnstone.Activity[string, string]
+	gate    atomic.Pointer[gate]
+
 	// waiting counts turns that came to the wait: each instance once, if it is not replayed.
 	waiting atomic.Int64
 }
 
 func newPrograms() *programs {
-	p := &programs{walks: map[string]*walk{idLong: newWalk(), idFresh: newWalk()}}
+	p := &programs{
+		walks:  map[string]*walk{idLong: newWalk(), idFresh: newWalk()},
+		rested: map[string]chan struct{}{idFew: make(chan struct{}, 1), idMany: make(chan struct{}, 1)},
+	}
+	p.rounds, p.drain = p.newRounds(), p.newDrain()
+	p.held = p.newHeld()
+	p.heldFan = fanOf("HeldFan", p.held)
 	p.hello = turnstone.NewActivity("hello", func(_ turnstone.ActivityContext, who string) (string, error) {
 		return "hello " + who, nil
 	})
@@ -50,14 +68,7 @@ func newPrograms() *programs {
 		}
 		return out, nil
 	})
-	p.fan = turnstone.NewOrchestration("Fan", func(ctx *turnstone.Context, n int) (string, error) {
-		all := make([]*turnstone.Future[string], n)
-		for i := range all {
-			all[i] = p.hello.Start(ctx, "w")
-		}
-		_, err := turnstone.Results(ctx, all...)
-		return "ok", err
-	})
+	p.fan = fanOf("Fan", p.hello)
 	p.wait = turnstone.NewOrchestration("Wait", func(ctx *turnstone.Context, _ int) (string, error) {
 		if !ctx.Replaying() {
 			p.waiting.Add(1)
@@ -67,7 +78,19 @@ func newPrograms() *programs {
 	return p
 }
 
+// fanOf is an orchestration that runs n activities at once.
+func fanOf(name string, activity *turnstone.Activity[string, string]) *turnstone.Orchestration[int, string] {
+	return turnstone.NewOrchestration(name, func(ctx *turnstone.Context, n int) (string, error) {
+		all := make([]*turnstone.Future[string], n)
+		for i := range all {
+			all[i] = activity.Start(ctx, "w")
+		}
+		_, err := turnstone.Results(ctx, all...)
+		return "ok", err
+	})
+}
+
 func (p *programs) registry() (*turnstone.Registry, error) {
 	r := turnstone.NewRegistry()
-	return r, r.Register(p.hello, p.step, p.one, p.seq, p.paced, p.fan, p.wait)
+	return r, r.Register(p.hello, p.step, p.one, p.seq, p.paced, p.fan, p.wait, p.rounds, p.drain, p.held, p.heldFan)
 }

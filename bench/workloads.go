@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -33,6 +34,9 @@ var workloads = map[string]workload{
 	"w4":  {n: 1_000, inFlight: 1, beside: besideSyncs, run: runOne},
 	"w5":  {n: 20_000, inFlight: 1, run: runSteps},
 	"w6":  {n: 100_000, run: runWaiting},
+	"w7":  {n: 8_000, run: runRounds},
+	"w8":  {n: 10_000, inFlight: 1, run: runPending},
+	"w9":  {n: 3_000, run: runInbox},
 }
 
 func runOne(ctx context.Context, b *bench) error { return b.each(ctx, b.programs.one, 1) }
@@ -41,6 +45,9 @@ func runOne(ctx context.Context, b *bench) error { return b.each(ctx, b.programs
 type bench struct {
 	client   *client.Client
 	programs *programs
+	node     *node.Node
+	config   node.Config
+	opened   node.Metrics // of the node, when it was opened
 	line     Line
 	window   int // of w5
 
@@ -81,32 +88,43 @@ func (b *bench) measureOn(ctx context.Context, o options, dir string, w workload
 		return err
 	}
 	// Workloads of tens of thousands of steps in one execution need more history than the default.
-	n, err := node.Open(ctx, node.Config{
+	b.config = node.Config{
 		Dir: dir, Registry: registry, TurnSlots: o.turns, ActivitySlots: o.slots,
 		Limits: limits.Limits{HistoryEvents: 1 << 20, HistoryBytes: 1 << 30},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
-	if err != nil {
+	}
+	if err := b.open(ctx); err != nil {
 		return err
 	}
-	b.client = n.Client()
-	before := n.Store().Metrics()
 	err = w.run(ctx, b)
 	l := &b.line
 	l.PerSec = float64(l.N) / l.Seconds
 	l.CPUMicros /= float64(l.N)
-	after := n.Store().Metrics()
-	l.Commits, l.Syncs = int64(after.Commands-before.Commands), int64(after.Syncs-before.Syncs)
 	if l.RSSMB == 0 {
 		l.RSSMB = rssMB()
 	}
 	l.DiskBytes = diskBytes(dir)
-	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	if down := n.Shutdown(shutdown); err == nil {
-		err = down
+	return errors.Join(err, b.close(ctx))
+}
+
+// open opens the node.
+func (b *bench) open(ctx context.Context) (err error) {
+	if b.node, err = node.Open(ctx, b.config); err != nil {
+		return err
 	}
-	l.Accepted = int64(n.Metrics().Accepted) // only now it is exact
+	b.client, b.opened = b.node.Client(), b.node.Metrics()
+	return nil
+}
+
+// close closes the node and adds what it has done since it was opened.
+func (b *bench) close(ctx context.Context) error {
+	l, after := &b.line, b.node.Metrics()
+	l.Commits += int64(after.Commands - b.opened.Commands)
+	l.Syncs += int64(after.Syncs - b.opened.Syncs)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	err := b.node.Shutdown(ctx)
+	l.Accepted += int64(b.node.Metrics().Accepted) // only now it is exact
 	return err
 }
 

@@ -58,7 +58,7 @@ func (p port) StartInstance(r client.StartRequest, reply func(client.Started, er
 			reply(client.Started{}, a.Err)
 			return
 		}
-		reply(client.Started{Repeated: a.Repeated, NoHandler: !p.engine.Runs(r.Name, r.Version)}, nil)
+		reply(client.Started{Repeated: a.Repeated, NoHandler: !a.Runs && !p.engine.Runs(r.Name, r.Version)}, nil)
 	})
 }
 

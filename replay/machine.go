@@ -37,7 +37,6 @@ type Machine struct {
 	arrivals uint64 // counts arrivals, for their order across names
 	loaded   []Segment
 	replayed int
-	terminal bool // a terminal event is in history, or was decided
 
 	// What code has asked for and no event records yet: queue[head:].
 	queue []*Future
@@ -50,19 +49,22 @@ type Machine struct {
 	crumbs []crumb
 
 	// Coroutines and the baton.
-	code       codeState
 	heap       readyHeap
 	newest     *coroutine
 	current    *coroutine
 	coroutines uint64 // numbers given
 	live       int
+	closed     atomic.Bool
+	code       codeState
+	resumed    bool // code was resumed since this was last cleared
+	terminal   bool // a terminal event is in history, or was decided
+	fresh      bool // history has been replayed: what happens now is new
+	replaying  bool
 	seq        uint64         // futures created
 	pending    int            // futures unresolved
 	pendingGo  int            // those of them that are coroutines
 	holder     atomic.Uintptr // the goroutine of the coroutine that has control; 0: the engine has it
 	spoiled    atomic.Pointer[MisuseError]
-	closed     atomic.Bool
-	resumed    bool // code was resumed since this was last cleared
 
 	// How the execution ends, by rank: fatal, cancelled, panicked, continued, returned.
 	fatal      *turnpb.Failure
@@ -71,12 +73,12 @@ type Machine struct {
 	codeless   bool            // the execution is cancelled without its code
 	overLimit  bool            // fatal is a limit of the configuration
 	forced     bool            // fatal was given to End: nothing overrides it
+	// continuing: code has asked for one; it is next when its turn among the actions comes.
+	continuing bool
 	cancelled  *string
 	panicked   *turnpb.Failure
 	panicStack string  // where, until a segment has it
 	next       *Future // the first continue-as-new
-	// continuing: code has asked for one; it is next when its turn among the actions comes.
-	continuing bool
 	output     []byte
 	failed     *turnpb.Failure // the handler returned an error
 
@@ -85,8 +87,6 @@ type Machine struct {
 
 	// The turn that is computed.
 	d           *Decision
-	fresh       bool // history has been replayed: what happens now is new
-	replaying   bool
 	calls       int                      // since the last event
 	resumptions int                      // of this turn, by what it did itself
 	deferred    map[ArrivalName]struct{} // names of which this turn has deferred a message
