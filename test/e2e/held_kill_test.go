@@ -52,7 +52,7 @@ func TestF50_a_kill_while_an_instance_is_held(t *testing.T) {
 		}
 		hold.open()
 		w.raise("i", "go", "y")
-		if log := w.log.String(); !strings.Contains(log, "an instance is held") || !strings.Contains(log, "held_test.go") {
+		if log := w.log.String(); !strings.Contains(log, "an instance is held") || !strings.Contains(log, "held_kill_test.go") {
 			w.t.Errorf("the log does not show why it is held")
 		}
 		deploy("1", before)
