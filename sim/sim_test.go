@@ -19,6 +19,7 @@ import (
 
 var (
 	seedFlag    = flag.Int64("seed", -1, "run only this seed, and tell its story with -v")
+	firstFlag   = flag.Uint64("first", 0, "the first seed that a test of many runs")
 	plantedFlag = flag.String("planted", "", "plant this fault into the run of -seed")
 )
 
@@ -92,7 +93,7 @@ func TestSim(t *testing.T) {
 	report(t, reached, n)
 }
 
-// runs gives the results of the first n seeds in order. Several worlds run at once: they share nothing.
+// runs gives the results of n seeds in order. Several worlds run at once: they share nothing.
 func runs(n int) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
 		workers := min(runtime.GOMAXPROCS(0), 4)
@@ -106,7 +107,7 @@ func runs(n int) iter.Seq[Result] {
 		for range workers {
 			running.Go(func() {
 				for i := next.Add(1) - 1; int(i) < n && !stopped.Load(); i = next.Add(1) - 1 {
-					results[i] <- Run(uint64(i), Options{})
+					results[i] <- Run(*firstFlag+uint64(i), Options{})
 				}
 			})
 		}
