@@ -45,7 +45,7 @@ func heldOf(lease *persistence.TurnLease) *Held {
 		return nil
 	}
 	return &Held{
-		Reason: h.Reason, Since: moment(h.SinceMs), Attempts: int(h.Tries), Build: h.Build, Next: moment(lease.NotBeforeMs),
+		Reason: h.Reason, Since: moment(h.SinceMs), Attempts: int(max(h.Tries, lease.Attempts)), Build: h.Build, Next: moment(lease.NotBeforeMs),
 	}
 }
 

@@ -221,7 +221,8 @@ type TurnLease struct {
 // Held says why an instance does not run; the zero Held is of one that is not held.
 type Held struct {
 	Reason string
-	// Build is what could not run it, and Tries how often that build has tried.
+	// Build is what could not run it, and Tries how often that build has tried its code. That a handler was missing is no
+	// try: the row counts it as an attempt.
 	Build string
 	Tries uint32
 	// SinceMs is when it was first held.

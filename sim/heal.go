@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -103,9 +104,27 @@ func (w *World) tend() {
 				w.client.raiseNamed(id, eventName(n))
 			}
 		}
+		if since > blockedAfter {
+			w.releaseBlocked()
+		}
 	}
 	// The longer it takes, the less often: what is left then waits for timers.
 	w.agenda.in(min(healTick+since/8, 30*time.Second), 0, "healing", w.tend)
+}
+
+// blockedAfter is when an operator looks for code that has blocked too often: here it was a machine that was slow.
+const blockedAfter = time.Hour
+
+// releaseBlocked releases instances that only an operator can have tried again. All others must be tried by themselves.
+func (w *World) releaseBlocked() {
+	for _, d := range w.dumps() {
+		for _, l := range d.Leases {
+			if l.Token == "" && l.NotBeforeMs == 0 && strings.Contains(l.Held.Reason, "blocks") {
+				w.reach("blocked and released")
+				w.client.release(l.ID)
+			}
+		}
+	}
 }
 
 // giveUp says what has not come to its end.

@@ -166,14 +166,18 @@ func (m *machine) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
 	return persistence.Result{}
 }
 
-// heldAgain is why an instance is held after an abandon with a reason: since the first one, tries counted by build.
+// heldAgain is why an instance is held after an abandon with a reason: since the first one, tries counted by build. An
+// abandon that counts as an attempt is no try: the row counts attempts.
 func heldAgain(before persistence.Held, c *persistence.AbandonTurn, now int64) persistence.Held {
-	held := persistence.Held{Reason: c.Reason, Build: c.Build, Tries: 1, SinceMs: now}
+	held := persistence.Held{Reason: c.Reason, Build: c.Build, SinceMs: now}
 	if before.Reason != "" {
 		held.SinceMs = before.SinceMs
 		if before.Build == c.Build {
-			held.Tries = before.Tries + 1
+			held.Tries = before.Tries
 		}
+	}
+	if !c.Counts {
+		held.Tries++
 	}
 	return held
 }

@@ -110,6 +110,18 @@ func holdEnds(s *story) {
 	if l := s.leaseOf("a"); l.Held.Reason == "" || l.Token == "" {
 		s.Errorf("a lease of a held instance is %+v", l)
 	}
+	if l := s.leaseOf("a"); l.Held.Tries != 1 {
+		s.Errorf("a try has been counted as %d", l.Held.Tries)
+	}
+	must(s, s.do("a", &persistence.AbandonTurn{ // an attempt is no try of the code
+		IID: f.head.IID, Execution: f.head.Execution, Turn: f.head.Turn, Token: f.token, DelayMs: 100, Counts: true,
+		Reason: "no handler", Build: "b1",
+	}).Err)
+	if l := s.leaseOf("a"); l.Held.Tries != 1 || l.Attempts != 1 {
+		s.Errorf("after an attempt without a handler: %+v", l)
+	}
+	s.later(100)
+	f = s.mustFetch()
 	f.mustAck("it runs")
 	if refs, n := s.held("a"); n != 0 || len(refs) != 0 {
 		s.Errorf("after the commit %v are held, counted %d", refs, n)

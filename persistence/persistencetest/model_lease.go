@@ -82,12 +82,15 @@ func (m *Model) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
 	}
 	if c.Reason != "" {
 		before := l.Held
-		l.Held = persistence.Held{Reason: c.Reason, Build: c.Build, Tries: 1, SinceMs: m.now}
+		l.Held = persistence.Held{Reason: c.Reason, Build: c.Build, SinceMs: m.now}
 		if before.Reason != "" {
 			l.Held.SinceMs = before.SinceMs
 		}
 		if before.Reason != "" && before.Build == c.Build {
-			l.Held.Tries += before.Tries
+			l.Held.Tries = before.Tries
+		}
+		if !c.Counts {
+			l.Held.Tries++
 		}
 	}
 	m.writeLease(l)
