@@ -72,7 +72,7 @@ func TestF24_backups_of_a_node_under_load(t *testing.T) {
 		if err := n.Backup(ctx, dir); err != nil {
 			t.Fatal(err)
 		}
-		if v, err := node.Verify(dir); err != nil || len(v.Damages) > 0 {
+		if v, err := node.Verify(deadline(t), dir); err != nil || len(v.Damages) > 0 {
 			t.Fatalf("backup %d: %v, %v", i, err, v.Damages)
 		}
 		r, err := node.OpenReadOnly(ctx, dir)
@@ -124,7 +124,7 @@ func TestF24_two_backups_at_once_into_one_directory(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if v, err := node.Verify(dir); made != 1 || err != nil || len(v.Damages) > 0 {
+		if v, err := node.Verify(deadline(t), dir); made != 1 || err != nil || len(v.Damages) > 0 {
 			t.Errorf("round %d: %d say that they made it: %v, %v", i, made, err, v.Damages)
 		}
 	}
@@ -178,7 +178,7 @@ func runsOn(t *testing.T, dir string) {
 	if err := n.Shutdown(deadline(t)); err != nil {
 		t.Error(err)
 	}
-	if v, err := node.Verify(dir); err != nil || len(v.Damages) > 0 {
+	if v, err := node.Verify(deadline(t), dir); err != nil || len(v.Damages) > 0 {
 		t.Errorf("after it ran: %v, %v", err, v.Damages)
 	}
 }
@@ -213,7 +213,7 @@ func TestF24_a_process_killed_in_a_backup(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		if v, err := node.Verify(filepath.Join(base, "store")); err != nil || len(v.Damages) > 0 {
+		if v, err := node.Verify(deadline(t), filepath.Join(base, "store")); err != nil || len(v.Damages) > 0 {
 			t.Fatalf("the store: %v, %v", err, v.Damages)
 		}
 		dirs, err := filepath.Glob(filepath.Join(base, "backup*"))
@@ -221,7 +221,7 @@ func TestF24_a_process_killed_in_a_backup(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dir := range dirs {
-			v, err := node.Verify(dir)
+			v, err := node.Verify(deadline(t), dir)
 			switch {
 			case errors.Is(err, pebble.ErrUnfinished), errors.Is(err, pebble.ErrNoStore):
 				found["refused"]++

@@ -210,7 +210,7 @@ func TestRefusals(t *testing.T) {
 	refused("a store in use", err, good, "use")
 	_, err = node.OpenReadOnly(deadline(t), good)
 	refused("a store in use, for reading", err, good, "use")
-	_, err = node.Verify(good)
+	_, err = node.Verify(deadline(t), good)
 	refused("a store in use, to verify", err, good, "use")
 	if err := n.Shutdown(deadline(t)); err != nil {
 		t.Fatal(err)
@@ -239,14 +239,17 @@ func TestRefusals(t *testing.T) {
 	}
 	_, err = node.OpenReadOnly(deadline(t), "")
 	refused("no directory", err, "directory")
-	_, err = node.Verify("")
+	_, err = node.Verify(deadline(t), "")
 	refused("no directory to verify", err, "directory")
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := node.Open(over, config(t, good)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that is over: %v", err)
 	}
-	v, err := node.Verify(good)
+	if _, err := node.Verify(over, good); !errors.Is(err, context.Canceled) {
+		t.Errorf("a verification whose context is over: %v", err)
+	}
+	v, err := node.Verify(deadline(t), good)
 	if err != nil || len(v.Damages) != 0 || !strings.Contains(v.Summary, "2 partitions") {
 		t.Errorf("verify: %+v, %v", v, err)
 	}
