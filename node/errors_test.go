@@ -51,7 +51,6 @@ func TestWhatTheCallerGaveWrongIsInvalidInput(t *testing.T) {
 		{noDir, "no directory"},
 		{verifyNoDir, "no directory"},
 		{attach(node.Runtime{ID: "x"}), `runtime "x" has no Registry`},
-		{attach(node.Runtime{ID: "x", Registry: empty, TurnSlots: -1}), "cannot be negative"},
 		{attach(node.Runtime{Registry: empty}), "needs an ID"},
 		{attach(node.Runtime{ID: "main", Registry: empty}), "with this ID is attached"},
 		{config(t, "d").Registry.Register(twin), "duplicate activity registration: Double"},
