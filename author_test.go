@@ -235,6 +235,39 @@ func TestChildren(t *testing.T) {
 	}
 }
 
+// TestF39_a_choice_that_there_is_not_is_refused: by name, where it is made, and nothing is recorded of it.
+func TestF39_a_choice_that_there_is_not_is_refused(t *testing.T) {
+	child := turnstone.NewOrchestration("Child", func(*turnstone.Context, string) (string, error) { return "", nil })
+	var none turnstone.WaitOption
+	d := newDriver(t, child, orchestration(func(ctx *turnstone.Context) ([]string, error) {
+		_, policy := child.Call(ctx, "a", turnstone.WithChildPolicy(turnstone.WaitForChild+1))
+		_, raw := ctx.CallChild("Child", []byte(`"a"`), turnstone.WithChildPolicy(9))
+		_, wait := turnstone.WaitEvent[string](ctx, "go", turnstone.Positional, 7).Await()
+		_, rawWait := ctx.WaitEvent("go", 2).Await()
+		var texts []string
+		for _, err := range []error{policy, raw, wait, rawWait} {
+			if !errors.Is(err, turnstone.ErrInvalidInput) {
+				return nil, fmt.Errorf("not refused: %w", err)
+			}
+			texts = append(texts, err.Error())
+		}
+		zero, err := turnstone.WaitEvent[string](ctx, "go", none).Await()
+		return append(texts, zero), err
+	}))
+	d.events = []raised{{"go", "buffered"}}
+	out := d.run("O", "i", struct{}{})
+	out.completes(t, []string{
+		"start of orchestration Child: invalid input: there is no ChildPolicy(3); name CancelChild, AbandonChild or WaitForChild",
+		"start of orchestration Child: invalid input: there is no ChildPolicy(9); name CancelChild, AbandonChild or WaitForChild",
+		"wait for event go: invalid input: there is no WaitOption(7); name Positional, or none",
+		"wait for event go: invalid input: there is no WaitOption(2); name Positional, or none",
+		"buffered",
+	})
+	if d.children != 0 {
+		t.Errorf("%d children were started", d.children)
+	}
+}
+
 func TestIdentityAndTime(t *testing.T) {
 	d := newDriver(t, turnstone.NewOrchestration("Who", func(ctx *turnstone.Context, _ int) ([]any, error) {
 		before := ctx.Now()

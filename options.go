@@ -28,13 +28,16 @@ type childCall struct {
 	id      string
 	named   bool // an id was given, if only an empty one
 	version versionChoice
-	policy  turnpb.ChildPolicy
+	policy  ChildPolicy
 }
 
 // check refuses options that say nothing.
 func (c *childCall) check() error {
 	if c.named && c.id == "" {
 		return fmt.Errorf("%w: the child's id is empty; leave WithChildID out for an id made from the parent's", ErrInvalidInput)
+	}
+	if c.policy > WaitForChild {
+		return fmt.Errorf("%w: there is no ChildPolicy(%d); name CancelChild, AbandonChild or WaitForChild", ErrInvalidInput, c.policy)
 	}
 	return c.version.check()
 }
@@ -95,32 +98,42 @@ const (
 // ChildPolicyOption is what [WithChildPolicy] makes.
 type ChildPolicyOption struct{ policy ChildPolicy }
 
-// WithChildPolicy sets what happens to the child when its parent ends first. The default is [CancelChild].
+// WithChildPolicy sets what happens to the child when its parent ends first. The default is [CancelChild]. A policy that
+// there is not is an [ErrInvalidInput].
 func WithChildPolicy(p ChildPolicy) ChildPolicyOption { return ChildPolicyOption{p} }
 
-func (o ChildPolicyOption) child(c *childCall) {
-	switch o.policy {
+func (o ChildPolicyOption) child(c *childCall) { c.policy = o.policy }
+
+// recorded is the form that history has of the policy.
+func (p ChildPolicy) recorded() turnpb.ChildPolicy {
+	switch p {
 	case AbandonChild:
-		c.policy = turnpb.ChildPolicy_CHILD_POLICY_ABANDON
+		return turnpb.ChildPolicy_CHILD_POLICY_ABANDON
 	case WaitForChild:
-		c.policy = turnpb.ChildPolicy_CHILD_POLICY_WAIT
+		return turnpb.ChildPolicy_CHILD_POLICY_WAIT
 	default:
-		c.policy = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
+		return turnpb.ChildPolicy_CHILD_POLICY_CANCEL
 	}
 }
 
-// WaitOption changes how an event is waited for.
+// WaitOption changes how an event is waited for. The zero value changes nothing, and a value without a name is an
+// [ErrInvalidInput].
 type WaitOption uint8
 
 // Positional makes a wait take only an event that arrives while it waits. An event that arrives when nobody waits is
 // recorded and lost. Without it an early event is kept for the next wait of its name.
 const Positional WaitOption = 1
 
-func waitMode(options []WaitOption) turnpb.WaitMode {
+func waitMode(options []WaitOption) (turnpb.WaitMode, error) {
+	mode := turnpb.WaitMode_WAIT_MODE_BUFFERED
 	for _, o := range options {
-		if o == Positional {
-			return turnpb.WaitMode_WAIT_MODE_POSITIONAL
+		switch o {
+		case 0:
+		case Positional:
+			mode = turnpb.WaitMode_WAIT_MODE_POSITIONAL
+		default:
+			return mode, fmt.Errorf("%w: there is no WaitOption(%d); name Positional, or none", ErrInvalidInput, o)
 		}
 	}
-	return turnpb.WaitMode_WAIT_MODE_BUFFERED
+	return mode, nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -94,7 +93,7 @@ func (c *Context) startDetached(name string, version versionChoice, instance str
 }
 
 func (c *Context) startChild(name string, version versionChoice, input []byte, options []ChildOption) *replay.Future {
-	call := childCall{version: version, policy: turnpb.ChildPolicy_CHILD_POLICY_CANCEL}
+	call := childCall{version: version}
 	for _, o := range options {
 		o.child(&call)
 	}
@@ -103,7 +102,7 @@ func (c *Context) startChild(name string, version versionChoice, input []byte, o
 	}
 	schedule := func(rc *replay.Context, a attempt) *replay.Future {
 		return rc.Child(name, input, replay.ChildOptions{
-			ID: call.id, Attempt: a.number, Version: call.version.text, Policy: call.policy})
+			ID: call.id, Attempt: a.number, Version: call.version.text, Policy: call.policy.recorded()})
 	}
 	if call.retry == nil {
 		return schedule(c.rc, attempt{})
@@ -144,12 +143,20 @@ func (c *Context) ContinueAsNew(input []byte, options ...ContinueOption) error {
 // WaitEvent waits for an event of this name that a client raises. By default an event that came early is kept and
 // delivered to the next wait of its name; with [Positional] it is lost. Waits of one name are served in order.
 func WaitEvent[T any](ctx *Context, name string, options ...WaitOption) *Future[T] {
-	return durable[T](ctx, "event "+name, ctx.rc.WaitEvent(name, waitMode(options)))
+	return durable[T](ctx, "event "+name, ctx.waitEvent(name, options))
 }
 
 // WaitEvent is the untyped form of [WaitEvent]: its future is the event's encoded data.
 func (c *Context) WaitEvent(name string, options ...WaitOption) *Future[[]byte] {
-	return rawFuture(c, c.rc.WaitEvent(name, waitMode(options)))
+	return rawFuture(c, c.waitEvent(name, options))
+}
+
+func (c *Context) waitEvent(name string, options []WaitOption) *replay.Future {
+	mode, err := waitMode(options)
+	if err != nil {
+		return c.refused(fmt.Errorf("wait for event %s: %w", name, err))
+	}
+	return c.rc.WaitEvent(name, mode)
 }
 
 func (o *Orchestration[I, O]) handler(env *environment) replay.Func {

@@ -130,12 +130,15 @@ func (e *Engine) withDefaults(cfg Config) Config {
 		{&cfg.BackoffBase, time.Second}, {&cfg.BackoffMax, time.Minute},
 		{&cfg.TurnLease, 5 * time.Second}, {&cfg.TurnLeaseBuffer, 2 * time.Second},
 		{&cfg.WorkLease, 30 * time.Second}, {&cfg.WorkLeaseBuffer, 5 * time.Second},
-		{&cfg.Grace, 10 * time.Second}, {&cfg.Drain, time.Second}, {&cfg.WatchdogWarn, time.Second}, {&cfg.WatchdogAbandon, 5 * time.Second},
+		{&cfg.Grace, 10 * time.Second}, {&cfg.Drain, time.Second}, {&cfg.WatchdogAbandon, 5 * time.Second},
 		{&cfg.CarefulFor, 30 * time.Second}, {&cfg.LeaseAfter, time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
+	}
+	if cfg.WatchdogWarn == 0 {
+		cfg.WatchdogWarn = min(time.Second, cfg.WatchdogAbandon)
 	}
 	cfg.Drain = max(cfg.Drain, 0)
 	if cfg.MaxAttempts == 0 {

@@ -59,8 +59,8 @@ type Config struct {
 	Grace time.Duration
 	// Drain is how long a stop waits for activities that it has told to stop. Default 1 s; negative: not at all.
 	Drain time.Duration
-	// WatchdogWarn and WatchdogAbandon: when a turn that blocks outside Turnstone is reported and given up.
-	// Defaults 1 s and 5 s.
+	// WatchdogWarn and WatchdogAbandon: when a turn that blocks outside Turnstone is reported, at the latest when it is
+	// given up, and when that is. Defaults 1 s, or WatchdogAbandon if that is less, and 5 s.
 	WatchdogWarn    time.Duration
 	WatchdogAbandon time.Duration
 	// CarefulFor is how long after an epoch that did not end cleanly everything is accepted and leased first.

@@ -171,7 +171,7 @@ func (s *turnSlots) inspect() {
 	s.mu.watched = false
 	for _, t := range s.mu.running {
 		ran := now - t.began
-		if ran >= s.e.cfg.WatchdogWarn && !t.reported {
+		if ran >= min(s.e.cfg.WatchdogWarn, s.e.cfg.WatchdogAbandon) && !t.reported {
 			t.reported = true
 			report = append(report, t)
 		}

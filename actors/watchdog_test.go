@@ -87,6 +87,35 @@ func TestWatchdog(t *testing.T) {
 	})
 }
 
+// TestF39_a_turn_that_is_given_up_has_been_reported with its stack, also when the warning is not due before.
+func TestF39_a_turn_that_is_given_up_has_been_reported(t *testing.T) {
+	for name, warn := range map[string]time.Duration{"by default": 0, "at the same time": 100 * time.Millisecond, "later": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inWorldWith(t, Config{WatchdogWarn: warn, WatchdogAbandon: 100 * time.Millisecond}, func(w *world) {
+				log := &lockedBuffer{}
+				w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+				gate := make(chan struct{})
+				blocks := 1
+				w.attach(basics().orchestration("block", func(*replay.Context, []byte) ([]byte, error) {
+					if blocks > 0 {
+						blocks--
+						blockHere(gate)
+					}
+					return nil, nil
+				}))
+				w.ask(StartRequest{ID: "a", Name: "block"}).wait()
+				pass(500 * time.Millisecond)
+				if c := w.e.Counters(); c.AbandonedTurns != 1 || c.ReportedTurns != 1 || !strings.Contains(log.String(), "blockHere") {
+					t.Errorf("%d given up, %d reported: %s", c.AbandonedTurns, c.ReportedTurns, log.String())
+				}
+				close(gate)
+				pass(time.Minute)
+				w.completed("a", "")
+			})
+		})
+	}
+}
+
 // TestABlockedTurnDoesNotHoldUpOthers: its slot is given to the next.
 func TestABlockedTurnDoesNotHoldUpOthers(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -71,7 +72,7 @@ func TestF24_backups_of_a_node_under_load(t *testing.T) {
 		if err := n.Backup(ctx, dir); err != nil {
 			t.Fatal(err)
 		}
-		if v, err := node.Verify(dir); err != nil || len(v.Damages) > 0 {
+		if v, err := node.Verify(deadline(t), dir); err != nil || len(v.Damages) > 0 {
 			t.Fatalf("backup %d: %v, %v", i, err, v.Damages)
 		}
 		r, err := node.OpenReadOnly(ctx, dir)
@@ -103,6 +104,69 @@ func TestF24_backups_of_a_node_under_load(t *testing.T) {
 	}
 }
 
+// TestF24_two_backups_at_once_into_one_directory: one of them is made and stays, on the machine's file system.
+func TestF24_two_backups_at_once_into_one_directory(t *testing.T) {
+	base := t.TempDir()
+	n := open(t, config(t, filepath.Join(base, "store")))
+	ctx := deadline(t)
+	run(t, n, "a", 1)
+	for i := range 10 {
+		dir := filepath.Join(base, fmt.Sprint("backup", i))
+		ends := make(chan error, 3)
+		for range cap(ends) {
+			go func() { ends <- n.Backup(ctx, dir) }()
+		}
+		made := 0
+		for range cap(ends) {
+			if err := <-ends; err == nil {
+				made++
+			} else if !errors.Is(err, pebble.ErrUnfinished) && !errors.Is(err, pebble.ErrNotEmpty) {
+				t.Error(err)
+			}
+		}
+		if v, err := node.Verify(deadline(t), dir); made != 1 || err != nil || len(v.Damages) > 0 {
+			t.Errorf("round %d: %d say that they made it: %v, %v", i, made, err, v.Damages)
+		}
+	}
+	if err := n.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestF24_a_backup_that_fails_leaves_no_directory: neither its own nor those above it that it made.
+func TestF24_a_backup_that_fails_leaves_no_directory(t *testing.T) {
+	base := t.TempDir()
+	n := open(t, config(t, filepath.Join(base, "store")))
+	for i := range 40 {
+		ctx := &endsAt{Context: deadline(t), at: i}
+		dir := filepath.Join(base, fmt.Sprint(i), "below", "backup")
+		if err := n.Backup(ctx, dir); err == nil {
+			break
+		} else if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(base, fmt.Sprint(i))); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a backup that was ended at question %d left its directories: %v", i, err)
+		}
+	}
+	if err := n.Shutdown(deadline(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// endsAt is a context that ends when it is asked for the time after this one.
+type endsAt struct {
+	context.Context
+	at int
+}
+
+func (c *endsAt) Err() error {
+	if c.at--; c.at < 0 {
+		return context.Canceled
+	}
+	return c.Context.Err()
+}
+
 // runsOn opens a backup as a node, which ends what was running in it and takes more.
 func runsOn(t *testing.T, dir string) {
 	t.Helper()
@@ -114,7 +178,7 @@ func runsOn(t *testing.T, dir string) {
 	if err := n.Shutdown(deadline(t)); err != nil {
 		t.Error(err)
 	}
-	if v, err := node.Verify(dir); err != nil || len(v.Damages) > 0 {
+	if v, err := node.Verify(deadline(t), dir); err != nil || len(v.Damages) > 0 {
 		t.Errorf("after it ran: %v, %v", err, v.Damages)
 	}
 }
@@ -149,7 +213,7 @@ func TestF24_a_process_killed_in_a_backup(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		if v, err := node.Verify(filepath.Join(base, "store")); err != nil || len(v.Damages) > 0 {
+		if v, err := node.Verify(deadline(t), filepath.Join(base, "store")); err != nil || len(v.Damages) > 0 {
 			t.Fatalf("the store: %v, %v", err, v.Damages)
 		}
 		dirs, err := filepath.Glob(filepath.Join(base, "backup*"))
@@ -157,7 +221,7 @@ func TestF24_a_process_killed_in_a_backup(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dir := range dirs {
-			v, err := node.Verify(dir)
+			v, err := node.Verify(deadline(t), dir)
 			switch {
 			case errors.Is(err, pebble.ErrUnfinished), errors.Is(err, pebble.ErrNoStore):
 				found["refused"]++

@@ -64,7 +64,7 @@ type Config struct {
 	// Grace is how long a cancelled activity may go on before its slot is given to another. 0 means 10 s.
 	Grace time.Duration
 	// WatchdogWarn and WatchdogAbandon: when a turn whose code blocks outside Turnstone is reported with its stack, and
-	// when it is given up and run again. 0 means 1 s and 5 s.
+	// when it is given up and run again. 0 means 1 s, or WatchdogAbandon if that is less, and 5 s.
 	WatchdogWarn    time.Duration
 	WatchdogAbandon time.Duration
 	// Drain is how long a shutdown waits for what runs. 0 means 1 s; negative means not at all.
@@ -95,7 +95,9 @@ const (
 	slotsDefault      = 2
 	drainDefault      = time.Second
 	backoffMaxDefault = time.Minute
-	leaseMin          = time.Second // no lease is renewed sooner than that
+	// watchdogAbandonDefault is what the engine takes for 0.
+	watchdogAbandonDefault = 5 * time.Second
+	leaseMin               = time.Second // no lease is renewed sooner than that
 )
 
 // Validate names the first field that is wrong, in an error that wraps turnstone.ErrInvalidInput.
@@ -132,6 +134,9 @@ func (c Config) Validate() error {
 	}
 	if most := cmp.Or(c.BackoffMax, backoffMaxDefault); c.BackoffBase > most {
 		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, most)
+	}
+	if most := cmp.Or(c.WatchdogAbandon, watchdogAbandonDefault); c.WatchdogWarn > most {
+		return invalid("Config.WatchdogWarn is %v, more than WatchdogAbandon, which is %v", c.WatchdogWarn, most)
 	}
 	if err := c.validateSizes(); err != nil {
 		return err
@@ -177,7 +182,6 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	c.TurnSlots, c.ActivitySlots = slots(c.TurnSlots), slots(c.ActivitySlots)
 	switch {
 	case c.Drain == 0:
 		c.Drain = drainDefault

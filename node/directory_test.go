@@ -37,7 +37,7 @@ func TestStoreIsMadeInsideItsDirectory(t *testing.T) {
 			if err := n.Shutdown(deadline(t)); err != nil {
 				t.Fatal(err)
 			}
-			if v, err := node.Verify(volume); err != nil || len(v.Damages) != 0 {
+			if v, err := node.Verify(deadline(t), volume); err != nil || len(v.Damages) != 0 {
 				t.Errorf("verify: %+v, %v", v, err)
 			}
 			for where, want := range map[string]int{base: 2, volume: 4} { // there: lost+found, db, witness, node

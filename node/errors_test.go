@@ -29,7 +29,7 @@ func TestWhatTheCallerGaveWrongIsInvalidInput(t *testing.T) {
 	twin := turnstone.NewActivity("Double", func(_ turnstone.ActivityContext, n int) (int, error) { return n, nil })
 	older := turnstone.NewOrchestration("Twice", func(_ *turnstone.Context, n int) (int, error) { return n, nil }, turnstone.WithVersion("0.1.0"))
 	_, noDir := node.OpenReadOnly(context.Background(), "")
-	_, verifyNoDir := node.Verify("")
+	_, verifyNoDir := node.Verify(deadline(t), "")
 	_, openNoDir := node.Open(context.Background(), node.Config{})
 	for _, c := range []struct {
 		err  error
@@ -51,7 +51,6 @@ func TestWhatTheCallerGaveWrongIsInvalidInput(t *testing.T) {
 		{noDir, "no directory"},
 		{verifyNoDir, "no directory"},
 		{attach(node.Runtime{ID: "x"}), `runtime "x" has no Registry`},
-		{attach(node.Runtime{ID: "x", Registry: empty, TurnSlots: -1}), "cannot be negative"},
 		{attach(node.Runtime{Registry: empty}), "needs an ID"},
 		{attach(node.Runtime{ID: "main", Registry: empty}), "with this ID is attached"},
 		{config(t, "d").Registry.Register(twin), "duplicate activity registration: Double"},

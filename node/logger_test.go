@@ -61,7 +61,7 @@ func TestWhereHandlersLog(t *testing.T) {
 	cfg := node.Config{Dir: filepath.Join(t.TempDir(), "store"), Logger: ofNode.logger()}
 	n, ctx := open(t, cfg), deadline(t)
 	for _, r := range []node.Runtime{
-		{ID: "plain", Registry: plain, TurnSlots: 1, ActivitySlots: 1}, {ID: "own", Registry: own, TurnSlots: 1},
+		{ID: "plain", Registry: plain, TurnSlots: 1, ActivitySlots: 1}, {ID: "own", Registry: own, TurnSlots: 1, ActivitySlots: -1},
 	} {
 		if _, err := n.Attach(r); err != nil {
 			t.Fatal(err)

@@ -139,25 +139,21 @@ type Runtime struct {
 	ID string
 	// Registry is what it runs. Its handlers log to the node's Config.Logger unless it has a logger of its own.
 	Registry *turnstone.Registry
-	// TurnSlots and ActivitySlots are how many turns and activities of this runtime run at once. 0 means none.
+	// TurnSlots and ActivitySlots are how many turns and activities of this runtime run at once. 0 means 2; negative means none.
 	TurnSlots     int
 	ActivitySlots int
 }
 
 // Attach adds a runtime. detach takes it away: nothing new is given to it, and its activities are told to stop. err
-// wraps turnstone.ErrInvalidInput if the runtime has no ID, one that is attached already, no Registry or negative slots,
-// and turnstone.ErrStopped if the node no longer serves.
+// wraps turnstone.ErrInvalidInput if the runtime has no ID, one that is attached already or no Registry, and
+// turnstone.ErrStopped if the node no longer serves.
 func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	if r.Registry == nil {
 		return nil, invalid("runtime %q has no Registry", r.ID)
 	}
-	if r.TurnSlots < 0 || r.ActivitySlots < 0 {
-		return nil, invalid("runtime %q has %d turn slots and %d activity slots; they cannot be negative",
-			r.ID, r.TurnSlots, r.ActivitySlots)
-	}
 	detach, err = n.engine.Attach(actors.Consumer{
-		ID: r.ID, Handlers: handlers{r.Registry.LoggingTo(n.cfg.Logger)}, TurnSlots: r.TurnSlots, ActivitySlots: r.ActivitySlots,
-		EngineVersion: EngineVersion, FailOnNondeterminism: r.Registry.FailsOnNondeterminism(),
+		ID: r.ID, Handlers: handlers{r.Registry.LoggingTo(n.cfg.Logger)}, EngineVersion: EngineVersion,
+		TurnSlots: slots(r.TurnSlots), ActivitySlots: slots(r.ActivitySlots), FailOnNondeterminism: r.Registry.FailsOnNondeterminism(),
 	})
 	switch {
 	case errors.Is(err, persistence.ErrStopped):

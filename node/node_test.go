@@ -210,7 +210,7 @@ func TestRefusals(t *testing.T) {
 	refused("a store in use", err, good, "use")
 	_, err = node.OpenReadOnly(deadline(t), good)
 	refused("a store in use, for reading", err, good, "use")
-	_, err = node.Verify(good)
+	_, err = node.Verify(deadline(t), good)
 	refused("a store in use, to verify", err, good, "use")
 	if err := n.Shutdown(deadline(t)); err != nil {
 		t.Fatal(err)
@@ -239,14 +239,17 @@ func TestRefusals(t *testing.T) {
 	}
 	_, err = node.OpenReadOnly(deadline(t), "")
 	refused("no directory", err, "directory")
-	_, err = node.Verify("")
+	_, err = node.Verify(deadline(t), "")
 	refused("no directory to verify", err, "directory")
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := node.Open(over, config(t, good)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that is over: %v", err)
 	}
-	v, err := node.Verify(good)
+	if _, err := node.Verify(over, good); !errors.Is(err, context.Canceled) {
+		t.Errorf("a verification whose context is over: %v", err)
+	}
+	v, err := node.Verify(deadline(t), good)
 	if err != nil || len(v.Damages) != 0 || !strings.Contains(v.Summary, "2 partitions") {
 		t.Errorf("verify: %+v, %v", v, err)
 	}
@@ -310,7 +313,7 @@ func TestTwoRuntimes(t *testing.T) {
 	if err := errors.Join(turns.Register(twice), work.Register(double)); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []node.Runtime{{ID: "turns", Registry: turns, TurnSlots: 1}, {ID: "work", Registry: work, ActivitySlots: 1}} {
+	for _, r := range []node.Runtime{{ID: "turns", Registry: turns, TurnSlots: 1, ActivitySlots: -1}, {ID: "work", Registry: work, TurnSlots: -1}} {
 		if _, err := n.Attach(r); err != nil {
 			t.Fatal(err)
 		}
@@ -319,10 +322,43 @@ func TestTwoRuntimes(t *testing.T) {
 		t.Errorf("it gave %d, %v", out, err)
 	}
 	for what, r := range map[string]node.Runtime{
-		"a second of its name": {ID: "work", Registry: work}, "no registry": {ID: "x"}, "negative slots": {ID: "y", Registry: work, TurnSlots: -1},
+		"a second of its name": {ID: "work", Registry: work}, "no registry": {ID: "x"},
 	} {
 		if _, err := n.Attach(r); err == nil {
 			t.Errorf("%s was attached", what)
+		}
+	}
+}
+
+// TestF38_the_slots_of_an_attached_runtime_default_as_those_of_a_config: 0 is the default, and negative is none.
+func TestF38_the_slots_of_an_attached_runtime_default_as_those_of_a_config(t *testing.T) {
+	ctx := deadline(t)
+	registry := turnstone.NewRegistry()
+	if err := registry.Register(twice, double); err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(t, filepath.Join(t.TempDir(), "store"))
+	cfg.Registry, cfg.TurnSlots, cfg.ActivitySlots = registry, -1, -1
+	n := open(t, cfg)
+	start := func(id string, noHandler bool) *client.Run[int] {
+		t.Helper()
+		run, err := client.Start(ctx, n.Client(), twice, id, 21)
+		if err != nil || run.Started().NoHandler != noHandler {
+			t.Fatalf("%s: %+v, %v", id, run.Started(), err)
+		}
+		return run
+	}
+	runs := []*client.Run[int]{start("a node without slots", true)}
+	if _, err := n.Attach(node.Runtime{ID: "none", Registry: registry, TurnSlots: -1, ActivitySlots: math.MinInt}); err != nil {
+		t.Fatal(err)
+	}
+	runs = append(runs, start("a runtime without slots", true))
+	if _, err := n.Attach(node.Runtime{ID: "default", Registry: registry}); err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range append(runs, start("a runtime with its defaults", false)) {
+		if out, err := run.Wait(ctx); err != nil || out != 42 {
+			t.Errorf("it gave %d, %v", out, err)
 		}
 	}
 }
@@ -344,7 +380,7 @@ func TestF42_a_start_of_a_name_without_code_is_kept_and_says_so(t *testing.T) {
 			t.Errorf("%s %s: %+v, %v", id, name, s, err)
 		}
 	}
-	for _, r := range []node.Runtime{{ID: "work", Registry: registry, ActivitySlots: 1}, {ID: "turns", Registry: registry, TurnSlots: 1}} {
+	for _, r := range []node.Runtime{{ID: "work", Registry: registry, TurnSlots: -1, ActivitySlots: 1}, {ID: "turns", Registry: registry, ActivitySlots: -1}} {
 		start("before "+r.ID, "Twice", true)
 		if _, err := n.Attach(r); err != nil {
 			t.Fatal(err)

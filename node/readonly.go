@@ -68,12 +68,13 @@ type Verification struct {
 
 // Verify reads a whole store, without changing it, and checks everything in it: chains, heads against histories, rows
 // against open operations, counters, indexes and marks. What [OpenReadOnly] refuses is refused: a store that is open, or
-// whose lock may not be written.
-func Verify(dir string) (Verification, error) {
+// whose lock may not be written. When ctx ends, so does Verify, with its error; a store that another process has open is
+// waited for as OpenReadOnly does.
+func Verify(ctx context.Context, dir string) (Verification, error) {
 	if dir == "" {
 		return Verification{}, errNoDirectory
 	}
-	report, err := pebble.Verify(pebble.Options{Dir: dir})
+	report, err := pebble.VerifyContext(ctx, pebble.Options{Dir: dir})
 	if err != nil {
 		return Verification{}, err
 	}

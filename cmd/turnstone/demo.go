@@ -233,11 +233,3 @@ func (d *demo) resume(ctx context.Context, dir, id string) error {
 		catalogue.Escape(dir), d.recorded)
 	return nil
 }
-
-// interrupted tells an end by signal from a failure: only what says that the context has ended is one.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
-		return errInterrupted
-	}
-	return err
-}

@@ -98,3 +98,15 @@ func TestF41_the_demo_shows_names_and_does_not_obey_them(t *testing.T) {
 		}
 	}
 }
+
+func TestF41_a_backup_shows_the_names_of_directories_and_does_not_obey_them(t *testing.T) {
+	store, dir := filepath.Join(t.TempDir(), evil), filepath.Join(t.TempDir(), evil, evil)
+	inNode(t, store, func(context.Context, *client.Client) {})
+	for _, want := range []int{0, exitFailed} { // the second one is refused
+		out, errs, code := runIn(t, t.TempDir(), "backup", store, dir)
+		harmless(t, "backup", out+errs)
+		if code != want || !strings.Contains(out+errs, `\u202etxt.exe`) {
+			t.Errorf("exit code %d\n%s%s", code, out, errs)
+		}
+	}
+}

@@ -77,7 +77,7 @@ func verifyCommand() *cobra.Command {
 		Short: "check everything that a store holds, and name what is damaged",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			report, err := node.Verify(args[0])
+			report, err := node.Verify(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -100,10 +100,11 @@ func backupCommand() *cobra.Command {
 		Short: "copy a store that is not open into an empty or new directory, and verify the copy",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := interrupted(c.Context(), node.Backup(c.Context(), args[0], args[1])); err != nil {
+			if err := node.Backup(c.Context(), args[0], args[1]); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is a copy of %s, and sound. Run one of them, not both.\n", args[1], args[0])
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is a copy of %s, and sound. Run one of them, not both.\n",
+				terminal.Text(args[1]), terminal.Text(args[0]))
 			return err
 		},
 	}

@@ -26,7 +26,7 @@ var errInterrupted = errors.New("interrupted")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := escaped(command().ExecuteContext(ctx))
+	err := escaped(interrupted(ctx, command().ExecuteContext(ctx)))
 	stop()
 	switch {
 	case err == nil:
@@ -36,6 +36,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, "turnstone:", err)
 		os.Exit(exitCode(err))
 	}
+}
+
+// interrupted tells an end by signal from a failure, for every command: only what says that the context has ended is one.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
+		return errInterrupted
+	}
+	return err
 }
 
 // exitCode tells a failure of the disk from others: the store itself is as it was, and a supervisor may start the same

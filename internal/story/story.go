@@ -70,7 +70,7 @@ func (t *teller) turn(turn Turn) {
 		t.printf("  %5d  %s%s\n", e.GetId(), terminal.Text(t.sentence(e)), terminal.Text(sites[e.GetId()]))
 	}
 	for line := range strings.Lines(turn.Header.GetPanicStack()) {
-		t.printf("         %s", line)
+		t.printf("         %s\n", terminal.Text(strings.TrimSuffix(line, "\n")))
 	}
 	for _, r := range turn.Header.GetRejected() {
 		t.printf("         (a message for %d came too late or twice and was dropped)\n", r.GetSource())

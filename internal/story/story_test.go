@@ -80,7 +80,8 @@ func TestEveryEventHasASentence(t *testing.T) {
 func TestF41_a_story_has_one_line_for_an_event_whatever_its_texts_are(t *testing.T) {
 	const evil = "a\x1b[2J\n\u202eb"
 	turns := []Turn{{
-		Header: &turnpb.SegmentHeader{Turn: 1, CallSites: []*turnpb.CallSite{{Event: 1, Text: evil}}},
+		Header: &turnpb.SegmentHeader{Turn: 1, CallSites: []*turnpb.CallSite{{Event: 1, Text: evil}},
+			PanicStack: "main.pay (a\x1b[2J.go:7)\r\nmain.\u202eb (b.go:8)"},
 		Events: []*turnpb.Event{
 			{Id: 1, Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: evil, Input: []byte(`"\u202e"`)}}},
 			{Id: 2, Source: 1, Kind: &turnpb.Event_ActivityFailed{ActivityFailed: &turnpb.ActivityFailed{Failure: app(evil)}}},
@@ -91,7 +92,7 @@ func TestF41_a_story_has_one_line_for_an_event_whatever_its_texts_are(t *testing
 	if err := Write(&out, turns); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Count(out.String(), "\n") != 4 || strings.ContainsAny(out.String(), "\x1b\u202e") || strings.Count(out.String(), `a\x1b[2J\n\u202eb`) != 5 {
+	if strings.Count(out.String(), "\n") != 6 || strings.ContainsAny(out.String(), "\x1b\u202e\r") || strings.Count(out.String(), `a\x1b[2J\n\u202eb`) != 5 {
 		t.Errorf("the story is\n%q", out.String())
 	}
 }

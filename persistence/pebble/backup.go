@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"slices"
 	"strings"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -17,12 +18,13 @@ import (
 // A backup is a store of its own: a database, and a witness that says what it holds. Its steps, each durable before the
 // next:
 //
+//	backup.claim        created by one backup only: no other one writes here, or removes anything, until it is removed
 //	backup.unfinished   the directory is refused as a store as long as this is there
 //	db                  the database as it is at one moment, in tables and logs
 //	witness             what the copy was found to hold
-//	                    the whole copy is verified, and backup.unfinished is removed
+//	                    the whole copy is verified, backup.claim is removed, then backup.unfinished
 //
-// An error removes what was made. A crash leaves backup.unfinished.
+// An error removes what was made. A crash leaves backup.unfinished, or before it backup.claim alone.
 
 var (
 	// ErrUnfinished: the directory holds a backup that was not finished.
@@ -34,6 +36,9 @@ var (
 // unfinishedName is the file that says that a backup is not to be used.
 const unfinishedName = "backup.unfinished"
 
+// claimName is the file that says that a backup is being made. It is never taken from a backup that has it.
+const claimName = "backup.claim"
+
 // Backup writes a copy of the store, as it is at one moment, into a directory, which must be empty or missing and not in
 // the store. The store goes on meanwhile. All that was acknowledged before the call is in the copy. The copy is verified
 // as a whole, as [Verify] does it, before Backup returns nil. It opens as a store with the same id.
@@ -41,7 +46,9 @@ const unfinishedName = "backup.unfinished"
 // On the file system of the store tables are not copied but linked, which takes no space at first. Damage of the disk
 // there may meet both.
 //
-// A backup that fails leaves nothing behind, and the store goes on: a full disk fails the backup only, unless the store
+// Of several backups into one directory, of this process or others, one is made and the others fail.
+//
+// A backup that fails leaves nothing behind, no directory that it made either, and the store goes on: a full disk fails the backup only, unless the store
 // is on it. When ctx ends, the backup fails with its error; it is asked between steps and while the copy is verified.
 func (s *Store) Backup(ctx context.Context, dir string) error {
 	w := &witness{store: s.info.ID, durable: s.durable.snapshot()}
@@ -127,22 +134,48 @@ func (s *Store) backup(ctx context.Context, dir string, w *witness, files func(d
 		}
 	}()
 	c := Options{
-		Dir: s.o.FS.PathJoin(dir), FS: s.o.FS, Manual: s.o.Manual, Clock: s.o.Clock, IDs: s.o.IDs, Log: s.o.Log, unfinished: true,
-		Tuning: Tuning{BlockCacheBytes: backupCache},
+		Dir: futureName(s.o.FS, s.o.FS.PathJoin(dir)), FS: s.o.FS, Manual: s.o.Manual, Clock: s.o.Clock, IDs: s.o.IDs, Log: s.o.Log,
+		Tuning: Tuning{BlockCacheBytes: backupCache}, unfinished: true,
 	}
-	if err := c.checkTarget(s.o.Dir); err != nil {
+	if err := errors.Join(c.checkTarget(s.o.Dir), ctx.Err()); err != nil {
 		return err
 	}
-	if err := makeDir(&c); err != nil {
+	missing, err := missingDirs(&c)
+	if err != nil {
 		return err
 	}
-	c.Dir = realName(c.FS, c.Dir)
-	err = writeFileSynced(c.FS, c.FS.PathJoin(c.Dir, unfinishedName), []byte(s.o.Dir+"\n"))
+	err = makeDir(&c)
 	if err == nil {
-		err = c.fillBackup(ctx, w, files)
+		err = c.claim()
+	}
+	if err == nil {
+		err = c.makeBackup(ctx, s.o.Dir, w, files)
 	}
 	if err != nil {
-		return errors.Join(err, c.removeBackup())
+		return errors.Join(err, c.removeDirs(missing))
+	}
+	return nil
+}
+
+// makeBackup makes a backup in a directory that is claimed. If it fails, what it made is removed.
+func (o *Options) makeBackup(ctx context.Context, store string, w *witness, files func(db string) error) error {
+	unfinished, claim := o.FS.PathJoin(o.Dir, unfinishedName), o.FS.PathJoin(o.Dir, claimName)
+	err := writeFileSynced(o.FS, unfinished, []byte(store+"\n"))
+	if err == nil {
+		err = o.fillBackup(ctx, w, files)
+	}
+	if err == nil {
+		err = o.FS.Remove(claim)
+	}
+	if err != nil {
+		return errors.Join(err, o.removeBackup(), o.FS.RemoveAll(claim))
+	}
+	// The claim may be another backup's from here on, which finds this one and gives it up.
+	if err = o.FS.Remove(unfinished); err == nil {
+		err = syncDir(o.FS, o.Dir)
+	}
+	if err != nil {
+		return errors.Join(err, o.removeBackup())
 	}
 	return nil
 }
@@ -152,9 +185,14 @@ func (o *Options) checkTarget(store string) error {
 	within := func(dir, name string) bool {
 		return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
 	}
-	if name := futureName(o.FS, o.Dir); within(store, name) || within(name, store) {
+	if within(store, o.Dir) || within(o.Dir, store) {
 		return fmt.Errorf("%w: a backup cannot be in its store, nor around it; name another directory", ErrNotEmpty)
 	}
+	return o.checkEmpty("")
+}
+
+// checkEmpty refuses a directory that holds anything but what is named.
+func (o *Options) checkEmpty(but string) error {
 	names, err := o.FS.List(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -162,16 +200,32 @@ func (o *Options) checkTarget(store string) error {
 	if err != nil {
 		return err
 	}
+	foreign := ""
+	slices.Sort(names)
 	for _, name := range names {
 		switch name {
-		case lostAndFound:
+		case lostAndFound, but:
 		case unfinishedName:
-			return fmt.Errorf("%w is in it; remove it first, or name another directory", ErrUnfinished)
+			return o.taken(name)
 		default:
-			return fmt.Errorf("%w: it holds %s; name an empty or a new directory", ErrNotEmpty, name)
+			if foreign == "" || foreign == claimName {
+				foreign = name
+			}
 		}
 	}
-	return nil
+	switch foreign {
+	case "":
+		return nil
+	case claimName:
+		return o.taken(claimName)
+	}
+	return fmt.Errorf("%w: it holds %s; name an empty or a new directory", ErrNotEmpty, foreign)
+}
+
+// taken is the error for a directory in which a file says that a backup has begun.
+func (o *Options) taken(name string) error {
+	return fmt.Errorf("%w is in it, which may be in the making (%s); if none is, remove %s first, or name another directory",
+		ErrUnfinished, name, o.Dir)
 }
 
 // futureName is the real name that a directory will have, which may not exist yet.
@@ -182,7 +236,7 @@ func futureName(f vfs.FS, dir string) string {
 	return realName(f, dir)
 }
 
-// fillBackup fills a directory that has the mark of an unfinished backup, and takes the mark away.
+// fillBackup fills a directory that has the mark of an unfinished backup, and verifies the copy.
 func (o *Options) fillBackup(ctx context.Context, w *witness, files func(db string) error) error {
 	db := o.FS.PathJoin(o.Dir, dbName)
 	if err := errors.Join(syncDir(o.FS, o.Dir), ctx.Err()); err != nil {
@@ -215,10 +269,7 @@ func (o *Options) fillBackup(ctx context.Context, w *witness, files func(db stri
 		return err
 	}
 	failpoint.Hit("backup.verified")
-	if err := o.FS.Remove(o.FS.PathJoin(o.Dir, unfinishedName)); err != nil {
-		return err
-	}
-	return syncDir(o.FS, o.Dir)
+	return nil
 }
 
 // name has the witness name the logs and manifests of a database that nothing writes, with their whole lengths.

@@ -127,19 +127,110 @@ func TestF24_a_backup_that_fails_leaves_nothing(t *testing.T) {
 		}
 		if strings.HasPrefix(failedAt, "link ") || err == nil && strings.HasPrefix(failedAt, "close ") {
 			// What cannot be linked is copied, and what is synced need not be closed well.
-			must(t, errors.Join(err, b.sameRows(b.mem, "copies/one"), b.mem.RemoveAll("copies/one")))
+			must(t, errors.Join(err, b.sameRows(b.mem, "copies/one"), b.mem.RemoveAll("copies")))
 			continue
 		}
 		if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(err.Error(), "backup of store to copies/one: ") {
 			t.Errorf("%s fails: %v", failedAt, err)
 		}
-		if names, err := b.mem.List("copies/one"); err == nil && len(names) > 0 {
-			t.Errorf("%s fails: it left %v", failedAt, names)
+		if names, err := b.mem.List("copies"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s fails: it left copies with %v in it: %v", failedAt, names, err)
 		}
 		if !b.s.latch.clear() {
 			t.Fatalf("%s fails, and stops the store: %v", failedAt, b.s.Cause())
 		}
 	}
+}
+
+// TestF24_a_backup_that_fails_keeps_what_it_did_not_make fails backups into directories that were there.
+func TestF24_a_backup_that_fails_keeps_what_it_did_not_make(t *testing.T) {
+	b := newBackupRig(t)
+	must(t, b.mem.MkdirAll("mine/empty", 0o755))
+	full := func(op, path string) error {
+		if op == "create" && strings.HasSuffix(path, witnessTemp) && !strings.HasPrefix(path, "store") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	for _, dir := range []string{"mine/empty", "mine/new/newer"} {
+		b.hook = full
+		err := b.s.Backup(context.Background(), dir)
+		b.hook = nil
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	names, err := b.mem.List("mine")
+	must(t, err)
+	if len(names) != 1 || names[0] != "empty" {
+		t.Errorf("left in the directory above: %v", names)
+	}
+}
+
+// TestF24_two_backups_into_one_directory makes a second backup into the directory before each operation of the first. One
+// of them is good and stays, and the other one fails.
+func TestF24_two_backups_into_one_directory(t *testing.T) {
+	b := newBackupRig(t)
+	winners := map[string]int{}
+	for at := 0; ; at++ {
+		var second error
+		n, met := 0, ""
+		b.hook = func(op, path string) error {
+			if met != "" || !strings.HasPrefix(path, "copies") && path != "." {
+				return nil
+			}
+			if n++; n-1 == at {
+				met = op + " " + path
+				second = b.s.Backup(context.Background(), "copies/one")
+			}
+			return nil
+		}
+		first := b.s.Backup(context.Background(), "copies/one")
+		b.hook = nil
+		if err := b.sameRows(b.mem, "copies/one"); err != nil {
+			t.Fatalf("a second backup before %q of the first: they gave %v and %v, and the copy: %v", met, second, first, err)
+		}
+		if met == "" {
+			break
+		}
+		winner, loser := "first", second
+		if first != nil {
+			winner, loser = "second", first
+			must(t, second)
+		}
+		if winners[winner]++; !errors.Is(loser, ErrUnfinished) && !errors.Is(loser, ErrNotEmpty) {
+			t.Errorf("before %s the %s is made, and the other one says %v", met, winner, loser)
+		}
+		if names, err := b.mem.List("copies/one"); err != nil || len(names) != 2 {
+			t.Errorf("before %s: the copy holds %v", met, names)
+		}
+		must(t, b.mem.RemoveAll("copies"))
+	}
+	if winners["first"] < 20 || winners["second"] == 0 {
+		t.Errorf("who made it: %v", winners)
+	}
+}
+
+// TestF24_what_a_killed_backup_leaves is refused as a store, and by the next backup: in the making for all it can know.
+func TestF24_what_a_killed_backup_leaves(t *testing.T) {
+	b := newBackupRig(t)
+	for _, name := range []string{claimName, unfinishedName} {
+		must(t, b.mem.MkdirAll(name, 0o755))
+		writeFile(t, b.mem, name+"/"+name, nil)
+		if err := b.s.Backup(context.Background(), name); !errors.Is(err, ErrUnfinished) || !strings.Contains(err.Error(), "remove "+name) {
+			t.Errorf("a backup beside %s: %v", name, err)
+		}
+		if _, err := Open(Options{Dir: name, FS: b.mem, Manual: true}); !errors.Is(err, ErrUnfinished) {
+			t.Errorf("a store beside %s: %v", name, err)
+		}
+	}
+	// A backup that is killed while it finds that another one was faster leaves its claim in a good copy.
+	must(t, b.s.Backup(context.Background(), "good"))
+	writeFile(t, b.mem, "good/"+claimName, nil)
+	if err := b.s.Backup(context.Background(), "good"); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("a backup into a good one with a claim: %v", err)
+	}
+	must(t, b.sameRows(b.mem, "good"))
 }
 
 // TestF24_where_a_backup_may_not_be names each place that is refused.

@@ -62,7 +62,7 @@ func examine(o *Options) (place, error) {
 			}
 		}
 	}
-	if has[unfinishedName] && !o.unfinished {
+	if (has[unfinishedName] || has[claimName] && !has[dbName]) && !o.unfinished {
 		return vacant, fmt.Errorf("%w: remove %s and make the backup again, or use another one", ErrUnfinished, o.Dir)
 	}
 	creation := foreign == "" && has[creatingLockName]
@@ -114,16 +114,9 @@ func realName(f vfs.FS, dir string) string {
 
 // makeDir makes the directory of a new store, if it is missing, and makes sure that it stays.
 func makeDir(o *Options) error {
-	var missing []string
-	for dir := o.Dir; ; dir = o.FS.PathDir(dir) {
-		if _, err := o.FS.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-			break // what else may be wrong with it, its use will say
-		}
-		if target, ok := danglingLink(o.FS, dir); ok {
-			return fmt.Errorf("%w: %s is a symbolic link to %s, which does not exist; "+
-				"make that directory (or mount its volume), or name another one", ErrNotWritable, dir, target)
-		}
-		missing = append(missing, dir)
+	missing, err := missingDirs(o)
+	if err != nil {
+		return err
 	}
 	if len(missing) == 0 {
 		// Who made it may have ended before it was sure to stay.
@@ -145,6 +138,20 @@ func makeDir(o *Options) error {
 	}
 	o.Dir = realName(o.FS, o.Dir)
 	return nil
+}
+
+// missingDirs names the directory if it is missing, and those above it that are, the innermost first.
+func missingDirs(o *Options) (missing []string, err error) {
+	for dir := o.Dir; ; dir = o.FS.PathDir(dir) {
+		if _, err := o.FS.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return missing, nil // what else may be wrong with it, its use will say
+		}
+		if target, ok := danglingLink(o.FS, dir); ok {
+			return nil, fmt.Errorf("%w: %s is a symbolic link to %s, which does not exist; "+
+				"make that directory (or mount its volume), or name another one", ErrNotWritable, dir, target)
+		}
+		missing = append(missing, dir)
+	}
 }
 
 // danglingLink says where a symbolic link leads that is in the way of a missing directory.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -50,8 +51,18 @@ func Verify(o Options) (Report, error) { return VerifyContext(context.Background
 // VerifyContext is Verify that ends with the error of ctx when ctx ends.
 func VerifyContext(ctx context.Context, o Options) (Report, error) {
 	rep := Report{Rows: map[string]uint64{}}
+	if err := ctx.Err(); err != nil {
+		return rep, err
+	}
 	o.ReadOnly = true
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	o.FS = &untilFS{FS: o.FS, ctx: ctx}
 	s, err := OpenContext(ctx, o)
+	if over := ctx.Err(); err != nil && over != nil {
+		return rep, errors.Join(over, err)
+	}
 	if err != nil {
 		if errors.Is(err, ErrBelowWitness) || errors.Is(err, persistence.ErrCorrupt) {
 			rep.add(Damage{Family: "store", Key: o.Dir, What: err.Error()})
@@ -63,7 +74,7 @@ func VerifyContext(ctx context.Context, o Options) (Report, error) {
 	if err := s.db.CheckLevels(&pdb.CheckLevelsStats{}); err != nil {
 		rep.add(Damage{Family: "files", Key: s.dbDir, What: err.Error()})
 	}
-	s.verifyTables(&rep)
+	s.verifyTables(ctx, &rep)
 	states, durable := make([]*partitionRow, s.info.Partitions), s.durable.snapshot()
 	for p := range states {
 		v := &verifier{ctx: ctx, p: persistence.Partition(p), s: s, rep: &rep}

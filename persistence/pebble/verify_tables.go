@@ -9,8 +9,8 @@ import (
 )
 
 // verifyTables reads every block of every table that the store uses and checks its checksum: filters and properties,
-// too, which a scan of the rows does not read.
-func (s *Store) verifyTables(rep *Report) {
+// too, which a scan of the rows does not read. It ends with ctx.
+func (s *Store) verifyTables(ctx context.Context, rep *Report) {
 	levels, err := s.db.SSTables()
 	if err != nil {
 		rep.add(Damage{Family: "files", Key: s.dbDir, What: err.Error()})
@@ -18,6 +18,9 @@ func (s *Store) verifyTables(rep *Report) {
 	}
 	for _, level := range levels {
 		for _, table := range level {
+			if ctx.Err() != nil {
+				return
+			}
 			path := s.fs.PathJoin(s.dbDir, fmt.Sprintf("%06d.sst", table.FileNum))
 			if err := s.verifyTable(path); err != nil {
 				rep.add(Damage{Family: "files", Key: path, What: err.Error()})

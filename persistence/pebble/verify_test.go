@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -345,5 +346,40 @@ func TestDumpOfAClosedStore(t *testing.T) {
 	dumps, err := Dump(Options{Dir: "store", FS: verifiable(t)})
 	if err != nil || len(dumps) != 2 || len(dumps[0].Heads) != 6 || len(dumps[1].Outbox) != 1 {
 		t.Fatal(err, dumps)
+	}
+}
+
+// askedAt is a context that ends when it is asked for the time after this one.
+type askedAt struct {
+	context.Context
+	at int
+}
+
+func (c *askedAt) Err() error {
+	if c.at--; c.at < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestF24_a_verification_ends_with_its_context ends it at each question. It says so, finds no damage that is not there, and
+// gives the store up.
+func TestF24_a_verification_ends_with_its_context(t *testing.T) {
+	mem := closedStore(t)
+	questions := 0
+	for ; ; questions++ {
+		rep, err := VerifyContext(&askedAt{context.Background(), questions}, Options{Dir: "store", FS: mem, Manual: true})
+		if err == nil {
+			if len(rep.Damages) > 0 {
+				t.Errorf("a context that ended at the last question: %v", rep.Damages)
+			}
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("ended at question %d: %v", questions, err)
+		}
+	}
+	if questions < 20 {
+		t.Errorf("only %d questions", questions)
 	}
 }

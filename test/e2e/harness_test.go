@@ -167,7 +167,7 @@ func (w *world) finish() {
 		w.t.Errorf("shutdown: %v", err)
 	}
 	w.node = nil
-	v, err := node.Verify(w.cfg.Dir)
+	v, err := node.Verify(w.ctx, w.cfg.Dir)
 	if err != nil {
 		w.t.Errorf("verify the store: %v", err)
 	}
