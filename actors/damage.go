@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -10,33 +11,57 @@ import (
 // damagedMax bounds how many damaged instances are remembered.
 const damagedMax = 10_000
 
-// damaged remembers which instances were found damaged, so that each is logged once and not at each load.
+// damaged remembers what is damaged of instances, until one is loaded whole or has ended: each is logged once and not at
+// each load, and who waits for its end is answered.
 type damaged struct {
-	mu  sync.Mutex
-	ids map[string]struct{}
+	mu   sync.Mutex
+	errs map[string]error
+	// n is len(errs): as good as always 0, so that a load and an end need no lock.
+	n atomic.Int64
 }
 
-// first says whether an instance is found damaged for the first time.
-func (d *damaged) first(id string) bool {
+// note remembers what is damaged of an instance. It says whether it was not known to be damaged.
+func (d *damaged) note(id string, err error) (first bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, known := d.ids[id]; known {
-		return false
+	_, known := d.errs[id]
+	if d.errs == nil || !known && len(d.errs) >= damagedMax {
+		d.errs = map[string]error{}
 	}
-	if d.ids == nil || len(d.ids) >= damagedMax {
-		d.ids = map[string]struct{}{}
-	}
-	d.ids[id] = struct{}{}
-	return true
+	d.errs[id] = err
+	d.n.Store(int64(len(d.errs)))
+	return !known
 }
 
-// logDamage logs what is damaged of an instance, once. It is set aside: nothing is committed on it, what is asked of it is
-// answered with the damage, and the others go on.
-func (in *instance) logDamage(err error) {
-	if in.e.damaged.first(in.id) {
+// of is what is damaged of an instance; nil if it is not known to be.
+func (d *damaged) of(id string) error {
+	if d.n.Load() == 0 {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.errs[id]
+}
+
+// forget is told that an instance is whole, or gone.
+func (d *damaged) forget(id string) {
+	if d.n.Load() == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.errs, id)
+	d.n.Store(int64(len(d.errs)))
+}
+
+// setAside logs what is damaged of an instance, once, and tells those who wait for its end. Nothing is committed on it,
+// what is asked of it is answered with the damage, and the others go on.
+func (in *instance) setAside(err error) {
+	if in.e.damaged.note(in.id, err) {
 		in.e.cfg.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",
 			"instance", in.id, "error", err)
 	}
+	in.e.waiters.damaged(in.id, err)
 }
 
 // checkCounts compares the head's counters with what was read.

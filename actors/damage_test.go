@@ -90,6 +90,11 @@ func aHole(t *testing.T, w *world, lost string, log *lockedBuffer) {
 	if before.Turn != 3 || before.Children != 1 {
 		t.Fatalf("it stands at turn %d with %d children", before.Turn, before.Children)
 	}
+	var open []error
+	_, sure := w.e.WatchEnd("a", func(persistence.EndEffect) { open = append(open, nil) }, func(err error) { open = append(open, err) })
+	if len(open) > 0 || sure {
+		t.Fatalf("before anything is lost a wait is told %v", open)
+	}
 	w.spoil("a", lost)
 	if lost == "message" {
 		w.enqueue("a")
@@ -101,6 +106,7 @@ func aHole(t *testing.T, w *world, lost string, log *lockedBuffer) {
 		}
 		pass(time.Minute)
 	}
+	toldOfDamage(t, w, open)
 	if err := w.raise("b", "go", "z").wait(); err != nil {
 		t.Errorf("another instance: %v", err)
 	}
@@ -121,6 +127,31 @@ func aHole(t *testing.T, w *world, lost string, log *lockedBuffer) {
 	pass(time.Second)
 	if got := w.head("a").Status; got != persistence.StatusCompleted {
 		t.Errorf("when the rows are back it is %v", got)
+	}
+	if last := open[len(open)-1]; last != nil {
+		t.Errorf("the wait that was open is not told of the end: %v", last)
+	}
+	if err := w.e.damaged.of("a"); err != nil {
+		t.Errorf("what has ended is remembered as damaged: %v", err)
+	}
+}
+
+// toldOfDamage says that who waited was told of the damage, and that who comes now is told at once.
+func toldOfDamage(t *testing.T, w *world, open []error) {
+	t.Helper()
+	var late error
+	cancel, sure := w.e.WatchEnd("a", func(persistence.EndEffect) {}, func(err error) { late = err })
+	cancel()
+	if sure || !errors.Is(late, persistence.ErrCorrupt) {
+		t.Errorf("who comes when the damage is known is told %v", late)
+	}
+	for _, err := range open {
+		if !errors.Is(err, persistence.ErrCorrupt) {
+			t.Errorf("who waits is told %v", err)
+		}
+	}
+	if len(open) == 0 {
+		t.Error("who waits is not told of the damage")
 	}
 }
 

@@ -261,13 +261,23 @@ func (e *Engine) Runs(name, version string) bool {
 // WatchEnd calls f once when the instance reaches a terminal status after this call, or within it if it has reached one
 // a moment ago. An end that came earlier is seen by a read that begins after this call, unless sure: then f has been
 // called or will be, and no read is needed. cancel withdraws it and may be called at any time.
-func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect)) (cancel func(), sure bool) {
-	cancel, told := e.waiters.add(id, f)
-	return cancel, told || e.act.open(id) || plantedOpen // in this order: what is open now tells who has come before
+//
+// damaged is called with what is damaged of the instance if it is set aside: within this call if that is known, and each
+// time that it is found until f is called or the wait is withdrawn.
+func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool) {
+	cancel, told := e.waiters.add(id, f, damaged)
+	if told {
+		return cancel, true
+	}
+	if err := e.damaged.of(id); err != nil {
+		damaged(err)
+	}
+	return cancel, e.act.open(id) || plantedOpen // in this order: what is open now tells who has come before
 }
 
 // ended tells who waits. The partition calls it for each end in its effects.
 func (e *Engine) ended(end persistence.EndEffect) {
+	e.damaged.forget(end.ID)
 	e.act.over(end.ID) // first: whoever found it open has been added before and is told
 	e.waiters.ended(end)
 }

@@ -67,7 +67,7 @@ func TestCommitsAt64InFlight(t *testing.T) {
 // runOne starts an instance and waits for its end.
 func (w *world) runOne(t *testing.T, id, name string) {
 	ended, started := make(chan struct{}), make(chan error, 1)
-	w.e.WatchEnd(id, func(persistence.EndEffect) { close(ended) })
+	w.e.WatchEnd(id, func(persistence.EndEffect) { close(ended) }, func(error) {})
 	w.e.StartInstance(StartRequest{ID: id, Name: name}, func(r StartReply) { started <- r.Err })
 	if err := <-started; err != nil {
 		t.Errorf("start %s: %v", id, err)

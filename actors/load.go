@@ -212,6 +212,7 @@ func (in *instance) loaded(m *loadMsg) {
 	in.phase = phaseReady
 	in.news.seen = m.news
 	in.loadFailures = 0
+	in.e.damaged.forget(in.id)
 }
 
 // The pause before a read that failed is made again, doubled each time up to the most.
@@ -231,7 +232,7 @@ func (in *instance) loadFailed(err error) {
 	case errors.Is(err, persistence.ErrStopped): // what is held has not been proposed
 		err = fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
 	case errors.Is(err, persistence.ErrCorrupt):
-		in.logDamage(err)
+		in.setAside(err)
 	default:
 		if in.loadFailures == 0 {
 			in.e.cfg.Logger.Error("an instance cannot be loaded now; it is tried again", "instance", in.id, "error", err)

@@ -481,7 +481,7 @@ func TestAnEndIsToldAlthoughTheDispatcherFails(t *testing.T) {
 		w.start("ends", "wait", "")
 		synctest.Wait()
 		told := 0
-		w.e.WatchEnd("ends", func(persistence.EndEffect) { told++ })
+		w.e.WatchEnd("ends", func(persistence.EndEffect) { told++ }, func(error) {})
 		gate := make(chan struct{})
 		w.e.parts[0].post("block", func() { <-gate })
 		synctest.Wait()

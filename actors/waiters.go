@@ -50,7 +50,10 @@ func (r *recentEnds) find(id string) (persistence.EndEffect, bool) {
 	return r.ring[i], ok
 }
 
-type endWaiter struct{ f func(persistence.EndEffect) }
+type endWaiter struct {
+	f       func(persistence.EndEffect)
+	damaged func(error)
+}
 
 func (w *waiters) init() {
 	w.seed = maphash.MakeSeed()
@@ -65,7 +68,7 @@ func (w *waiters) shard(id string) *waiterShard {
 }
 
 // add adds one, or tells it at once of an end that is remembered.
-func (w *waiters) add(id string, f func(persistence.EndEffect)) (cancel func(), told bool) {
+func (w *waiters) add(id string, f func(persistence.EndEffect), damaged func(error)) (cancel func(), told bool) {
 	s := w.shard(id)
 	s.mu.Lock()
 	if end, ok := s.recent.find(id); ok {
@@ -73,7 +76,7 @@ func (w *waiters) add(id string, f func(persistence.EndEffect)) (cancel func(), 
 		f(end)
 		return func() {}, true
 	}
-	waiter := &endWaiter{f}
+	waiter := &endWaiter{f, damaged}
 	s.byID[id] = append(s.byID[id], waiter)
 	s.mu.Unlock()
 	return func() {
@@ -95,5 +98,16 @@ func (w *waiters) ended(end persistence.EndEffect) {
 	s.mu.Unlock()
 	for _, waiter := range woken {
 		waiter.f(end)
+	}
+}
+
+// damaged tells who waits for an instance what is damaged of it. They stay: it may be mended, and end.
+func (w *waiters) damaged(id string, err error) {
+	s := w.shard(id)
+	s.mu.Lock()
+	told := slices.Clone(s.byID[id])
+	s.mu.Unlock()
+	for _, waiter := range told {
+		waiter.damaged(err)
 	}
 }

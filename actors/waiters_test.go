@@ -16,15 +16,15 @@ func TestWaitersAreToldOnce(t *testing.T) {
 	note := func(who string) func(persistence.EndEffect) {
 		return func(end persistence.EndEffect) { told = append(told, who+" "+end.ID+" "+end.Status.String()) }
 	}
-	w.add("i", note("first"))
-	w.add("i", note("second"))
-	cancel, at := w.add("i", note("third"))
+	w.add("i", note("first"), nil)
+	w.add("i", note("second"), nil)
+	cancel, at := w.add("i", note("third"), nil)
 	if at {
 		t.Error("told before the end")
 	}
 	cancel()
 	w.ended(persistence.EndEffect{ID: "i", Status: persistence.StatusFailed})
-	if _, at := w.add("i", note("late")); !at {
+	if _, at := w.add("i", note("late"), nil); !at {
 		t.Error("who comes just too late is not told")
 	}
 	want := []string{"first i Failed", "second i Failed", "late i Failed"}
@@ -54,7 +54,7 @@ func TestRecentEndsAreFew(t *testing.T) {
 		}
 		for _, last := range []int{i, max(0, i-20)} {
 			got := persistence.EndEffect{}
-			if _, told := w.add(fmt.Sprint(last), func(e persistence.EndEffect) { got = e }); !told || got.Execution != uint64(last) {
+			if _, told := w.add(fmt.Sprint(last), func(e persistence.EndEffect) { got = e }, nil); !told || got.Execution != uint64(last) {
 				t.Fatalf("after %d ends, that of %d is told: %v, as %+v", i+1, last, told, got)
 			}
 		}
@@ -69,7 +69,7 @@ func TestRecentEndsAreFew(t *testing.T) {
 	large := end(n)
 	large.Last = make([]byte, recentEndBytesMax+1)
 	w.ended(large)
-	if _, told := w.add(large.ID, func(persistence.EndEffect) {}); told {
+	if _, told := w.add(large.ID, func(persistence.EndEffect) {}, nil); told {
 		t.Error("a large end is remembered")
 	}
 }
@@ -82,11 +82,11 @@ func TestAnEndThatIsNotRememberedIsLeftToARead(t *testing.T) {
 		w.open()
 		w.attach(basics())
 		w.start("a", "wait", "")
-		if _, sure := w.e.WatchEnd("a", func(persistence.EndEffect) {}); !sure {
+		if _, sure := w.e.WatchEnd("a", func(persistence.EndEffect) {}, func(error) {}); !sure {
 			t.Fatal("an instance that waits in memory is not known to be open")
 		}
 		w.e.ended(persistence.EndEffect{ID: "a", Last: make([]byte, recentEndBytesMax+1)})
-		if _, sure := w.e.WatchEnd("a", func(persistence.EndEffect) { t.Error("told again") }); sure {
+		if _, sure := w.e.WatchEnd("a", func(persistence.EndEffect) { t.Error("told again") }, func(error) {}); sure {
 			t.Error("an end is promised that has been told already")
 		}
 		w.close()

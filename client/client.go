@@ -157,7 +157,8 @@ func (c *Client) tell(ctx context.Context, send func(done func(error))) error {
 // turnstone.ErrInstanceNotFound, at once; with [WaitForStart] the wait is for its start, too. An instance that is held
 // has not ended: the wait goes on; [Reader.Describe] says that it is held, and why. When ctx ends first:
 // turnstone.ErrTimeout at its deadline, else its error. turnstone.ErrBusy: an instance that is not in memory had to be
-// read, and too many reads wait already; wait again in a moment.
+// read, and too many reads wait already; wait again in a moment. turnstone.ErrDamaged: the instance is set aside, or was
+// found damaged meanwhile.
 func (c *Client) Wait(ctx context.Context, id string, options ...WaitOption) (End, error) {
 	var cancel func()
 	end, err := ask(ctx, c.core.journal, turnstone.ErrStopped, func(done func(End, error)) {

@@ -461,3 +461,37 @@ func TestDamage(t *testing.T) {
 		t.Errorf("wait: %v", err)
 	}
 }
+
+// TestF20_a_wait_for_a_damaged_instance_is_answered: when it is known to be set aside, and when that is found later. One that
+// has ended gives its end.
+func TestF20_a_wait_for_a_damaged_instance_is_answered(t *testing.T) {
+	w := newWorld(t, 1, client.Options{})
+	w.start("i")
+	w.turn("i", persistence.OutcomeRunning, started())
+	damage := fmt.Errorf("%w: turn 7 is lost", persistence.ErrCorrupt)
+	answers := make(chan error, 1)
+	ask := func(options ...client.WaitOption) {
+		_, err := w.c.Wait(context.Background(), "i", options...)
+		answers <- err
+	}
+	check := func(when string) {
+		t.Helper()
+		if err := <-answers; !errors.Is(err, turnstone.ErrDamaged) || !strings.Contains(err.Error(), `instance "i"`) || !strings.Contains(err.Error(), "turn 7 is lost") {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	go ask()
+	w.watched("i")
+	w.mu.Lock()
+	found := w.damages["i"]
+	w.aside["i"] = damage
+	w.mu.Unlock()
+	found(damage)
+	check("found during the wait")
+	go ask(client.WaitForStart())
+	check("known before")
+	w.turn("i", persistence.OutcomeCompleted, completed("out"))
+	if end, err := w.c.Wait(context.Background(), "i"); err != nil || end.State != client.StateCompleted {
+		t.Errorf("of one that has ended: %+v, %v", end, err)
+	}
+}

@@ -26,7 +26,10 @@ type Engine interface {
 	// WatchEnd calls ended once, when an instance of this id reaches a terminal status after this call, with how it
 	// ended; within the call if it has ended a moment ago. cancel withdraws it. The instance need not exist yet. sure:
 	// ended has been called or will be; otherwise a read that begins after this call tells whether it had ended before.
-	WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), sure bool)
+	//
+	// damaged is called with what is damaged of the instance as long as it is set aside: within the call if that is known,
+	// and whenever it is found.
+	WatchEnd(id string, ended func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool)
 }
 
 // Journal is what a client reads from; it is part of persistence.Journal, whose comments hold.
@@ -158,7 +161,7 @@ func (c *Core) deliver(id string, m *turnpb.Message, requestKey string, done fun
 }
 
 // Wait calls done when the instance has ended, with how it ended. err wraps turnstone.ErrInstanceNotFound if there is no
-// such instance, unless WaitForStart is given. cancel gives up; done may still be called if the end came first.
+// such instance, unless WaitForStart is given, and turnstone.ErrDamaged if it is set aside. cancel gives up; done may still be called if the end came first.
 func (c *Core) Wait(id string, done func(End, error), options ...WaitOption) (cancel func()) {
 	if err := limits.CheckID("instance id", id, c.limits.DerivedIDBytes); err != nil {
 		done(End{}, clientError(err))

@@ -29,7 +29,9 @@ type world struct {
 
 	mu       sync.Mutex
 	watchers map[string][]func(persistence.EndEffect)
-	open     map[string]bool // what the engine says to those who watch
+	aside    map[string]error       // what is damaged of an instance
+	damages  map[string]func(error) // who waits last for an instance
+	open     map[string]bool        // what the engine says to those who watch
 	started  int
 	delivers []*turnpb.Message
 	hold     bool // requests are not answered
@@ -41,6 +43,7 @@ func newWorld(t *testing.T, partitions int, o client.Options) *world {
 	w := &world{
 		t: t, journal: persistencetest.OpenMemory(persistencetest.NewDisk(partitions), persistencetest.Faults{}),
 		nowMs: 1_700_000_000_000, watchers: map[string][]func(persistence.EndEffect){},
+		aside: map[string]error{}, damages: map[string]func(error){},
 	}
 	for p := range partitions {
 		w.journal.Attach(persistence.Partition(p), w.released)
@@ -149,7 +152,14 @@ func (w *world) Release(id string, reply func(error)) {
 func (w *world) Runs(name, _ string) bool { return name == "O" }
 
 // WatchEnd implements client.Engine.
-func (w *world) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), sure bool) {
+func (w *world) WatchEnd(id string, ended func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool) {
+	w.mu.Lock()
+	aside := w.aside[id]
+	w.damages[id] = damaged
+	w.mu.Unlock()
+	if aside != nil {
+		damaged(aside)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.watchers[id] = append(w.watchers[id], ended)

@@ -51,7 +51,7 @@ type waiter struct {
 
 // start registers and reads.
 func (w *waiter) start() {
-	unwatch, sure := w.core.engine.WatchEnd(w.id, w.ended)
+	unwatch, sure := w.core.engine.WatchEnd(w.id, w.ended, w.damaged)
 	w.mu.Lock()
 	w.unwatch = unwatch
 	over := w.finished // given up, or told of the end, in between
@@ -60,9 +60,13 @@ func (w *waiter) start() {
 		unwatch()
 		return
 	}
-	if sure {
-		return
+	if !sure {
+		w.read(nil)
 	}
+}
+
+// read reads whether the instance has ended. If it has not, damage is the answer, unless that is nil.
+func (w *waiter) read(damage error) {
 	view(&w.core.reads, w.id, func(r persistence.Reader) (*End, error) {
 		end, err := readEnd(r, w.id, w.core.codec)
 		if w.forStart && errors.Is(err, persistence.ErrNotFound) {
@@ -75,9 +79,14 @@ func (w *waiter) start() {
 			w.finish(End{}, err)
 		case end != nil:
 			w.finish(*end, nil)
+		case damage != nil:
+			w.finish(End{}, about(w.id, damage))
 		}
 	})
 }
+
+// damaged is told that the instance is set aside. It may have ended all the same.
+func (w *waiter) damaged(err error) { w.read(err) }
 
 // ended is told of an end.
 func (w *waiter) ended(e persistence.EndEffect) {

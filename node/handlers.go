@@ -74,6 +74,6 @@ func (p port) Release(id string, reply func(error)) { p.engine.Release(id, reply
 
 func (p port) Runs(name, version string) bool { return p.engine.Runs(name, version) }
 
-func (p port) WatchEnd(id string, ended func(persistence.EndEffect)) (cancel func(), sure bool) {
-	return p.engine.WatchEnd(id, ended)
+func (p port) WatchEnd(id string, ended func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool) {
+	return p.engine.WatchEnd(id, ended, damaged)
 }

@@ -75,7 +75,7 @@ func (c *client) wait(id string) {
 				c.world.fail("S6", "the end of %s was told before it was durable", id)
 			}
 		})
-	})
+	}, func(err error) { c.world.fail("S9", "%s is said to be damaged: %v", id, err) })
 	if sure {
 		c.world.reach("wait without a read")
 		c.waits = append(c.waits, waiting)
