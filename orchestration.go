@@ -1,6 +1,7 @@
 package turnstone
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -95,20 +96,21 @@ func (c *Context) startDetached(name string, version versionChoice, instance str
 
 func (c *Context) startChild(name string, version versionChoice, input []byte, options []ChildOption) *replay.Future {
 	call := childCall{version: version, policy: turnpb.ChildPolicy_CHILD_POLICY_CANCEL}
-	for _, o := range options {
-		o.child(&call)
+	for _, option := range options {
+		option.child(&call)
 	}
 	if err := call.check(); err != nil {
 		return c.refused(fmt.Errorf("start of orchestration %s: %w", name, err))
 	}
-	schedule := func(rc *replay.Context, a attempt) *replay.Future {
-		return rc.Child(name, input, replay.ChildOptions{
-			ID: call.id, Attempt: a.number, Version: call.version.text, Policy: call.policy})
-	}
+	o := replay.ChildOptions{ID: call.id, Version: call.version.text, Policy: call.policy}
 	if call.retry == nil {
-		return schedule(c.rc, attempt{})
+		return c.rc.Child(name, input, o)
 	}
-	return c.retried("orchestration "+name, *call.retry, schedule)
+	kept := bytes.Clone(input) // the attempts come later, and the caller may change its bytes by then
+	return c.retried("orchestration "+name, *call.retry, func(rc *replay.Context, a attempt) *replay.Future {
+		o.Attempt = a.number
+		return rc.Child(name, kept, o)
+	})
 }
 
 // ErrContinued is what [ContinueAsNew] returns, to be returned by the handler.
