@@ -1,6 +1,7 @@
 package turnstone
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -53,13 +54,13 @@ func (c *Context) startActivity(name string, input []byte, options []ActivityOpt
 	for _, o := range options {
 		o.activity(&call)
 	}
-	schedule := func(rc *replay.Context, a attempt) *replay.Future {
-		return rc.Activity(name, input, replay.ActivityOptions{Attempt: a.number, First: a.first})
-	}
 	if call.retry == nil {
-		return schedule(c.rc, attempt{})
+		return c.rc.Activity(name, input, replay.ActivityOptions{})
 	}
-	return c.retried("activity "+name, *call.retry, schedule)
+	kept := bytes.Clone(input) // the attempts come later, and the caller may change its bytes by then
+	return c.retried("activity "+name, *call.retry, func(rc *replay.Context, a attempt) *replay.Future {
+		return rc.Activity(name, kept, replay.ActivityOptions{Attempt: a.number, First: a.first})
+	})
 }
 
 // rawFuture is a future of encoded bytes as they are.

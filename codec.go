@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"unicode/utf8"
 )
@@ -51,14 +52,17 @@ func (jsonCodec) Encode(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.open {
+	if s.deep && tooDeep(data) {
+		return nil, fmt.Errorf("it is nested more than %d levels deep, which encoding/json writes and does not read", nestingMax)
+	}
+	if s.open || s.numbers {
 		if p := (valueWalk{}).check(reflect.ValueOf(v)); p != nil {
 			return nil, p
 		}
 	}
 	// encoding/json writes this escape for a byte that is not UTF-8; a U+FFFD that was there stays as it is.
 	if bytes.Contains(data, []byte(`\ufffd`)) {
-		if p := (valueWalk{}).checkText(reflect.ValueOf(v)); p != nil {
+		if p := checkText(reflect.ValueOf(from)); p != nil {
 			return nil, p
 		}
 	}

@@ -47,6 +47,10 @@ type shape struct {
 	open bool
 	// addressed: a method with a pointer receiver encodes a part of it, which encoding/json finds behind a pointer only.
 	addressed bool
+	// numbers: there is a json.Number in it.
+	numbers bool
+	// deep: values of the type can be in one another without a bound.
+	deep bool
 	// foreign: code that is not encoding/json's reads a part of the bytes.
 	foreign bool
 }
@@ -58,7 +62,8 @@ func shapeOf(t reflect.Type) *shape {
 	if known, ok := shapes.Load(t); ok {
 		return known.(*shape)
 	}
-	w := shapeWalk{shape: &shape{}, root: t, seen: map[visit]bool{}, embedding: map[reflect.Type]bool{}}
+	w := shapeWalk{shape: &shape{}, root: t, seen: map[visit]bool{}, within: map[reflect.Type]bool{},
+		embedding: map[reflect.Type]bool{}}
 	w.walk(t, "", behindCopy)
 	known, _ := shapes.LoadOrStore(t, w.shape)
 	return known.(*shape)
@@ -83,6 +88,8 @@ type shapeWalk struct {
 	*shape
 	root reflect.Type
 	seen map[visit]bool
+	// within are the types that the walk is in.
+	within map[reflect.Type]bool
 	// embedding are the structs whose fields are looked at as those of another, for one that embeds itself.
 	embedding map[reflect.Type]bool
 }
@@ -94,10 +101,18 @@ func (w *shapeWalk) refuse(path, problem string) {
 }
 
 func (w *shapeWalk) walk(t reflect.Type, path string, r reach) {
-	if w.problem != nil || w.seen[visit{t, r}] {
+	if w.problem != nil {
+		return
+	}
+	if w.seen[visit{t, r}] {
+		w.deep = w.deep || w.within[t]
 		return
 	}
 	w.seen[visit{t, r}] = true
+	if !w.within[t] {
+		w.within[t] = true
+		defer delete(w.within, t)
+	}
 	if t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface && w.ownMethods(t, path, r) {
 		return
 	}
@@ -109,20 +124,21 @@ func (w *shapeWalk) walk(t reflect.Type, path string, r reach) {
 	case reflect.Array:
 		w.walk(t.Elem(), path+"[]", r)
 	case reflect.Map:
-		if k := t.Key(); !plainKey(k) && !(k.Implements(textMarshaler) && reflect.PointerTo(k).Implements(textUnmarshaler)) {
-			w.refuse(path, fmt.Sprintf("is a map with keys of type %s, which JSON does not have", k))
+		if problem := keyProblem(t.Key()); problem != "" {
+			w.refuse(path, fmt.Sprintf("is a map with keys of type %s, %s", t.Key(), problem))
 		}
 		w.walk(t.Elem(), path+"[]", unreachable)
 	case reflect.Struct:
 		w.fields(t, path, r, map[string]string{})
 	case reflect.Interface:
-		w.open = true
+		w.open, w.deep = true, true
 		if t.NumMethod() > 0 {
 			w.refuse(path, fmt.Sprintf("is an interface with methods, %s: which type to read back into is not known", t))
 		}
 	case reflect.Complex64, reflect.Complex128, reflect.Func, reflect.Chan, reflect.UnsafePointer:
 		w.refuse(path, fmt.Sprintf("is a %s, which JSON does not have", t.Kind()))
 	default: // booleans, numbers and strings
+		w.numbers = w.numbers || t == jsonNumber
 	}
 }
 
@@ -131,38 +147,59 @@ var (
 	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
 	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+	rawMessage      = reflect.TypeFor[json.RawMessage]()
 )
 
 func encodesItself(t reflect.Type) bool {
 	return t.Implements(jsonMarshaler) || t.Implements(textMarshaler)
 }
 
+func decodesItself(t reflect.Type) bool {
+	return t.Implements(jsonUnmarshaler) || t.Implements(textUnmarshaler)
+}
+
 // ownMethods looks at a type that encodes itself, and reports whether this is one.
 func (w *shapeWalk) ownMethods(t reflect.Type, path string, r reach) bool {
 	pointer := reflect.PointerTo(t)
-	decodes := pointer.Implements(jsonUnmarshaler) || pointer.Implements(textUnmarshaler)
+	decodes := decodesItself(pointer)
 	w.foreign = w.foreign || decodes && !trusted[t.PkgPath()]
+	w.embedded(t, path)
 	switch {
 	case encodesItself(t):
 	case !encodesItself(pointer):
+		if pointer.Implements(textUnmarshaler) && !pointer.Implements(jsonUnmarshaler) && t.Kind() != reflect.String {
+			w.refuse(path, fmt.Sprintf("is a %s, which has UnmarshalText and no MarshalText, so JSON reads it in another way than"+
+				" it writes it", t))
+		}
 		return false
 	case r == unreachable:
 		w.refuse(path, fmt.Sprintf("is a %s in a map: its methods have pointer receivers, use *%s there", t, t))
 	case r == behindCopy:
 		w.addressed = true
 	}
-	if by := embeddedMethods(t); by != "" {
-		w.refuse(path, fmt.Sprintf("is a %s, which is encoded by the method of %s that is embedded in it,"+
-			" so JSON leaves its other fields out: name that field, or give the type MarshalJSON and UnmarshalJSON", t, by))
-	}
+	w.deep = w.deep || t == rawMessage || pointer.Implements(jsonMarshaler) && !trusted[t.PkgPath()]
 	if !decodes {
 		w.refuse(path, fmt.Sprintf("is a %s, which encodes itself and has neither UnmarshalJSON nor UnmarshalText", t))
 	}
 	return true
 }
 
-// embeddedMethods names the embedded field whose methods encode a struct that has other fields, too; empty if none does.
-func embeddedMethods(t reflect.Type) string {
+// embedded refuses a struct that is written or read by the methods of a field that is embedded in it.
+func (w *shapeWalk) embedded(t reflect.Type, path string) {
+	const remedy = ": name that field, or give the type MarshalJSON and UnmarshalJSON"
+	if by := embeddedMethods(t, encodesItself, "MarshalJSON", "MarshalText"); by != "" {
+		w.refuse(path, fmt.Sprintf("is a %s, which is encoded by the method of %s that is embedded in it,"+
+			" so JSON leaves its other fields out%s", t, by, remedy))
+	}
+	if by := embeddedMethods(t, decodesItself, "UnmarshalJSON", "UnmarshalText"); by != "" {
+		w.refuse(path, fmt.Sprintf("is a %s, which is decoded by the method of %s that is embedded in it,"+
+			" so JSON leaves its other fields empty%s", t, by, remedy))
+	}
+}
+
+// embeddedMethods names the embedded field whose methods serve a struct that has other fields, too; empty if none does.
+// The first of the methods that the struct has is the one that counts.
+func embeddedMethods(t reflect.Type, serves func(reflect.Type) bool, methods ...string) string {
 	if t.Kind() != reflect.Struct {
 		return ""
 	}
@@ -170,7 +207,7 @@ func embeddedMethods(t reflect.Type) string {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		switch {
-		case f.Anonymous && (encodesItself(f.Type) || encodesItself(reflect.PointerTo(f.Type))):
+		case f.Anonymous && (serves(f.Type) || serves(reflect.PointerTo(f.Type))):
 			by = f.Name
 		case f.Name != "_" && f.Tag.Get("json") != "-":
 			others = true
@@ -179,27 +216,46 @@ func embeddedMethods(t reflect.Type) string {
 	if by == "" || !others {
 		return ""
 	}
-	with := t
-	if !encodesItself(t) {
-		with = reflect.PointerTo(t)
+	for _, name := range methods {
+		m, ok := t.MethodByName(name)
+		if !ok {
+			m, ok = reflect.PointerTo(t).MethodByName(name)
+		}
+		if !ok {
+			continue
+		}
+		// Of a method that came with an embedded field there is only what the compiler made.
+		if file, _ := runtime.FuncForPC(m.Func.Pointer()).FileLine(m.Func.Pointer()); file == "<autogenerated>" {
+			return by
+		}
+		break
 	}
-	m, ok := with.MethodByName("MarshalJSON")
-	if !ok {
-		m, _ = with.MethodByName("MarshalText")
-	}
-	// Of a method that came with an embedded field there is only what the compiler made.
-	if file, _ := runtime.FuncForPC(m.Func.Pointer()).FileLine(m.Func.Pointer()); file != "<autogenerated>" {
-		return ""
-	}
-	return by
+	return ""
 }
 
-// trusted are packages whose UnmarshalJSON neither keeps nor changes the bytes that it is given.
+// trusted are packages whose UnmarshalJSON neither keeps nor changes the bytes that it is given, and whose MarshalJSON,
+// but for that of a json.RawMessage, nests nothing.
 var trusted = map[string]bool{"encoding/json": true, "math/big": true, "net": true, "net/netip": true, "time": true}
 
-func plainKey(t reflect.Type) bool {
-	k := t.Kind()
-	return k == reflect.String || k >= reflect.Int && k <= reflect.Uintptr
+// keyProblem is why the keys of a map do not come back; empty if they do. encoding/json writes keys of kind string as they
+// are, whatever methods they have, and any other key with its MarshalText, if it has one. It reads every key with its
+// UnmarshalText, if it has one.
+func keyProblem(k reflect.Type) string {
+	kind := k.Kind()
+	writes, reads := k.Implements(textMarshaler), reflect.PointerTo(k).Implements(textUnmarshaler)
+	switch {
+	case kind == reflect.String && reads:
+		return "which encoding/json writes as the strings that they are and reads with UnmarshalText: use keys without it"
+	case kind == reflect.String || writes && reads:
+		return ""
+	case kind < reflect.Int || kind > reflect.Uintptr:
+		return "which JSON does not have"
+	case writes:
+		return "which encoding/json writes with MarshalText and reads as numbers: give the type UnmarshalText"
+	case reads:
+		return "which encoding/json writes as numbers and reads with UnmarshalText: give the type MarshalText, with a value receiver"
+	}
+	return ""
 }
 
 // fields looks at the fields of a struct. names are the JSON names that are taken, embedded structs included.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"net"
 	"net/netip"
@@ -69,6 +70,51 @@ func (s ownStamp) MarshalJSON() ([]byte, error) { return json.Marshal([]any{s.Ti
 func (s *ownStamp) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &[]any{&s.Time, &s.Name})
 }
+
+// Keys and values whose text methods JSON does not use in both directions.
+type (
+	color    int    // writes itself as text
+	serial   int    // reads itself from text
+	level    int    // both
+	word     string // both, but a key of kind string is written as it is
+	trimmed  string // reads itself from text
+	readOnly struct{ ReadText }
+	// ReadText and ReadJSON read themselves and do not write themselves.
+	ReadText struct{ N int }
+	ReadJSON struct{ N int }
+	loses    struct {
+		ReadJSON
+		More int
+	}
+)
+
+func (c color) MarshalText() ([]byte, error) { return []byte([]string{"red", "green"}[c]), nil }
+func (s *serial) UnmarshalText(t []byte) error {
+	_, err := fmt.Sscanf(string(t), "no-%d", (*int)(s))
+	return err
+}
+func (l level) MarshalText() ([]byte, error) { return fmt.Append(nil, "level-", int(l)), nil }
+func (l *level) UnmarshalText(t []byte) error {
+	_, err := fmt.Sscanf(string(t), "level-%d", (*int)(l))
+	return err
+}
+func (w word) MarshalText() ([]byte, error) { return []byte("word:" + string(w)), nil }
+func (w *word) UnmarshalText(t []byte) error {
+	*w = word(strings.TrimPrefix(string(t), "word:"))
+	return nil
+}
+func (s *trimmed) UnmarshalText(t []byte) error {
+	*s = trimmed(strings.TrimSpace(string(t)))
+	return nil
+}
+func (r *ReadText) UnmarshalText([]byte) error { return nil }
+func (r *ReadJSON) UnmarshalJSON(data []byte) error {
+	var all map[string]int
+	err := json.Unmarshal(data, &all)
+	r.N = all["N"]
+	return err
+}
+
 func (h halfWay) MarshalText() ([]byte, error)    { return fmt.Append(nil, h.n), nil }
 func (b *byPointer) MarshalText() ([]byte, error) { return fmt.Append(nil, b.n), nil }
 func (b *byPointer) UnmarshalText(t []byte) error { _, err := fmt.Sscan(string(t), &b.n); return err }
@@ -139,6 +185,40 @@ func TestF29_a_type_that_cannot_make_the_round_trip_is_refused_when_it_is_regist
 	}
 }
 
+func TestF29_types_whose_text_methods_JSON_uses_in_one_direction_only_are_refused(t *testing.T) {
+	for want, err := range map[string]error{
+		"keys of type turnstone_test.color, which encoding/json writes with MarshalText and reads as numbers":    refusal[map[color]int](),
+		"keys of type turnstone_test.serial, which encoding/json writes as numbers and reads with UnmarshalText": refusal[struct{ M map[serial]int }](),
+		"keys of type turnstone_test.word, which encoding/json writes as the strings that they are":              refusal[map[word]int](),
+		"keys of type turnstone_test.trimmed, which encoding/json writes as the strings that they are":           refusal[[]map[trimmed]int](),
+		"it is a turnstone_test.serial, which has UnmarshalText and no MarshalText":                              refusal[serial](),
+		"it is a turnstone_test.readOnly, which has UnmarshalText and no MarshalText":                            refusal[readOnly](),
+		"it is a turnstone_test.loses, which is decoded by the method of ReadJSON":                               refusal[loses](),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+	type both struct {
+		Words  []word
+		Levels map[level]level
+		Names  map[string]trimmed
+		N      ReadJSON
+	}
+	if err := refusal[both](); err != nil {
+		t.Fatal(err)
+	}
+	in := both{[]word{"a"}, map[level]level{3: 4}, map[string]trimmed{"x": "y"}, ReadJSON{7}}
+	data, err := turnstone.JSON.Encode(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out both
+	if err := turnstone.JSON.Decode(data, &out); err != nil || !reflect.DeepEqual(in, out) {
+		t.Errorf("%s came back as %+v, %v", data, out, err)
+	}
+}
+
 // A value for which no handle was made, such as an event's, is refused when it is encoded.
 func TestF29_a_type_is_refused_when_a_value_is_encoded(t *testing.T) {
 	if data, err := turnstone.JSON.Encode(leftOut{Kept: 1, lost: 2}); err != nil || string(data) != `{"Kept":1}` {
@@ -178,7 +258,11 @@ func TestF29_numbers_in_interfaces_stay_exact_or_are_refused(t *testing.T) {
 		{0.1, 0.1}, {123456789.123456789, 123456789.123456789}, {json.Number("1.50"), 1.5}, {json.Number("0.000"), 0.0},
 		{json.Number("1000000000000000000000"), 1e21}, {json.Number("9007199254740993"), json.Number("9007199254740993")},
 		{json.Number("-0.12345678901234567891"), json.Number("-0.12345678901234567891")},
-		{json.Number("1e99999999999"), nil}, {new(big.Int).Lsh(big.NewInt(1), 100), json.Number("1267650600228229401496703205376")},
+		{json.Number("1e99999999999"), json.Number("1e99999999999")}, {json.Number("1e400"), json.Number("1e400")},
+		{json.Number("-1e-400"), json.Number("-1e-400")}, {json.Number("1.23456e-320"), json.Number("1.23456e-320")},
+		{json.Number("5e-325"), json.Number("5e-325")}, {json.Number("0e-400"), 0.0}, {5e-324, 5e-324}, {1.5e-300, 1.5e-300},
+		{json.Number("1e0000000000000000001"), 10.0}, {math.MaxFloat64, math.MaxFloat64}, {"\\", "\\"}, {"e\"1e400", "e\"1e400"},
+		{new(big.Int).Lsh(big.NewInt(1), 100), json.Number("1267650600228229401496703205376")},
 		{[]any{json.Number("9007199254740993"), 2, "1234567890123456789"}, []any{json.Number("9007199254740993"), 2.0, "1234567890123456789"}},
 		{map[string]any{"a": []any{json.Number("12345678901234567890"), nil, true}}, map[string]any{"a": []any{json.Number("12345678901234567890"), nil, true}}},
 	} {
@@ -196,14 +280,28 @@ func TestF29_numbers_in_interfaces_stay_exact_or_are_refused(t *testing.T) {
 		}
 		var out holder
 		if err := turnstone.JSON.Decode(data, &out); err != nil {
-			if c.want != nil {
-				t.Errorf("%v: %v", c.in, err)
-			}
+			t.Errorf("%v: %v", c.in, err)
 			continue
 		}
-		if want := (holder{c.want, big53 + 1, map[string]any{"k": c.want}, []any{c.want}}); c.want != nil && !reflect.DeepEqual(out, want) {
+		if want := (holder{c.want, big53 + 1, map[string]any{"k": c.want}, []any{c.want}}); !reflect.DeepEqual(out, want) {
 			t.Errorf("%s came back as %#v, want %#v", data, out, want)
 		}
+	}
+	for want, v := range map[string]any{
+		"value is an empty json.Number":       json.Number(""),
+		"value.N is an empty json.Number":     struct{ N json.Number }{},
+		"value[1] is an empty json.Number":    []json.Number{"1", ""},
+		"value[a][0] is an empty json.Number": map[string]any{"a": []any{json.Number("")}},
+	} {
+		if data, err := turnstone.JSON.Encode(v); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%#v is encoded as %s, %v; want an error with %q", v, data, err, want)
+		}
+	}
+	if data, err := turnstone.JSON.Encode(struct {
+		N json.Number `json:",omitempty"`
+		M int64
+	}{M: big53 + 1}); err != nil || string(data) != `{"M":9007199254740993}` {
+		t.Errorf("%s, %v", data, err)
 	}
 	// A handle of an interface is looked at as one, too.
 	loose := turnstone.NewActivity("Loose", func(_ turnstone.ActivityContext, v any) (any, error) { return v, nil })
@@ -236,17 +334,89 @@ func TestF29_methods_with_pointer_receivers_are_used(t *testing.T) {
 	}
 }
 
+// blob writes its bytes as a text; pointerBlob does so behind a pointer.
+type (
+	blob        [2]byte
+	pointerBlob [2]byte
+)
+
+func (b blob) MarshalText() ([]byte, error)         { return b[:], nil }
+func (b *blob) UnmarshalText(t []byte) error        { copy(b[:], t); return nil }
+func (b *pointerBlob) MarshalText() ([]byte, error) { return b[:], nil }
+func (b *pointerBlob) UnmarshalText(t []byte) error { copy(b[:], t); return nil }
+
 func TestF29_what_is_not_valid_UTF_8_is_refused(t *testing.T) {
 	for _, v := range []any{json.RawMessage("\"a\xff\""), struct{ R json.RawMessage }{json.RawMessage("\"\xc3\"")}, "\xff", map[string]string{"\xff": ""}} {
 		if data, err := turnstone.JSON.Encode(v); err == nil {
 			t.Errorf("%#v is encoded as %q", v, data)
 		}
 	}
+	for want, v := range map[string]any{
+		"value is":          blob{0xff, 'a'},
+		"value[0].B is":     []struct{ B *blob }{{&blob{0xff, 'a'}}},
+		"value[0] is":       [1]pointerBlob{{0xff}},
+		"value[x].B is":     map[string]any{"x": struct{ B blob }{blob{0xff}}},
+		"value key is":      map[blob]int{{0xff, 1}: 1, {0xff, 2}: 2},
+		"value[k] key is":   map[string]map[blob]int{"k": {{0xff}: 1}},
+		"value[1].N.Raw is": []any{"\ufffd", struct{ N struct{ Raw string } }{struct{ Raw string }{"\xff"}}},
+	} {
+		if data, err := turnstone.JSON.Encode(v); err == nil || !strings.Contains(err.Error(), want+" not valid UTF-8") {
+			t.Errorf("%#v is encoded as %q, %v; want %q", v, data, err, want)
+		}
+	}
+	// An escape in JSON that a type writes itself is no sign of bad text beside it.
+	if _, err := turnstone.JSON.Encode([]any{json.RawMessage(`"\ufffd"`), blob{'a', 'b'}, map[blob]int{{'a', 'b'}: 1}, time.Time{}}); err != nil {
+		t.Error(err)
+	}
 	var m map[string]string
 	for _, data := range []string{"\"a\xff\"", "{\"a\":\"\xff\"}", "{\"\xff\":1}"} {
 		if err := turnstone.JSON.Decode([]byte(data), &m); err == nil {
 			t.Errorf("%q is decoded as %q", data, m)
 		}
+	}
+}
+
+// TestF29_deep_values_are_looked_at_to_their_end: as deep as encoding/json reads, and no deeper ones are written.
+func TestF29_deep_values_are_looked_at_to_their_end(t *testing.T) {
+	within := func(n int, v any) any {
+		for range n {
+			v = []any{v}
+		}
+		return v
+	}
+	type list struct {
+		Next *list
+		Text string
+	}
+	l := &list{Text: "\xff"}
+	for range 2_000 {
+		l = &list{Next: l}
+	}
+	for want, v := range map[string]any{
+		"is not valid UTF-8":               within(9_000, "\xff"),
+		"Text is not valid UTF-8":          l,
+		"is 0.10000000149011612":           within(9_000, float32(0.1)),
+		"is 9007199254740993":              within(9_000, 1<<53+1),
+		"nested more than 10000 levels":    within(10_001, 1),
+		"more than 10000 levels deep":      map[string]any{"]]]": within(5_000, struct{ V any }{within(5_000, "[")})},
+		"more than 10000 levels deep, whi": json.RawMessage(`{"a":` + strings.Repeat("[", 9_999) + strings.Repeat("]", 9_999) + `}`),
+	} {
+		if raw, ok := v.(json.RawMessage); ok {
+			v = []any{raw}
+		}
+		_, err := turnstone.JSON.Encode(v)
+		if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 500 {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+	in := within(9_998, map[string]any{`"[[[`: "[{\\"})
+	data, err := turnstone.JSON.Encode(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out any
+	if err := turnstone.JSON.Decode(data, &out); err != nil || !reflect.DeepEqual(in, out) {
+		t.Errorf("came back otherwise, %v", err)
 	}
 }
 

@@ -1,10 +1,12 @@
 package turnstone
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -16,7 +18,6 @@ const exactInt = 1 << 53
 type valueWalk struct {
 	// loose: below an interface, where JSON's own types come back.
 	loose bool
-	depth int
 }
 
 // valueProblem is why a value is refused: the way to a part of it, made from its end, and what is wrong there.
@@ -31,20 +32,33 @@ func (p *valueProblem) Error() string { return "value" + p.path + p.text }
 // Unwrap is the refusal of a type that an interface holds, if that is the problem.
 func (p *valueProblem) Unwrap() error { return p.cause }
 
-// textDepthMax bounds the search; a deeper value is cyclic and json.Marshal has refused it.
-const textDepthMax = 1000
+// at puts a step in front of the way, of which a very long one keeps the end.
+func (p *valueProblem) at(step string) *valueProblem {
+	const pathMax, cut = 200, "..."
+	switch {
+	case strings.HasPrefix(p.path, cut):
+	case len(p.path)+len(step) > pathMax:
+		p.path = cut + p.path
+	default:
+		p.path = step + p.path
+	}
+	return p
+}
 
-// check finds a number in an interface that would come back as another one, or a type there that cannot be encoded as
-// it is.
+// check finds a number in an interface that would come back as another one, a number without a digit, or a type in an
+// interface that cannot be encoded as it is. encoding/json has encoded the value before, so there is no cycle in it.
 func (w valueWalk) check(v reflect.Value) *valueProblem {
-	if w.depth++; w.depth > textDepthMax || !v.IsValid() {
+	if !v.IsValid() {
 		return nil
 	}
 	if v.Kind() == reflect.Interface {
 		return w.inside(v.Elem())
 	}
 	t := v.Type()
-	if !w.loose && !shapeOf(t).open || encodesItself(t) || t == reflect.TypeFor[json.Number]() {
+	if t == jsonNumber {
+		return checkNumber(v.String())
+	}
+	if s := shapeOf(t); !w.loose && !s.open && !s.numbers || encodesItself(t) {
 		return nil
 	}
 	switch v.Kind() {
@@ -53,19 +67,29 @@ func (w valueWalk) check(v reflect.Value) *valueProblem {
 			return w.check(v.Elem())
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		if n := v.Int(); n > exactInt || n < -exactInt {
+		if n := v.Int(); w.loose && (n > exactInt || n < -exactInt) {
 			return inexact(n)
 		}
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		if n := v.Uint(); n > exactInt {
+		if n := v.Uint(); w.loose && n > exactInt {
 			return inexact(n)
 		}
 	case reflect.Float32:
-		if back, _ := strconv.ParseFloat(strconv.FormatFloat(v.Float(), 'g', -1, 32), 64); back != v.Float() {
+		if back, _ := strconv.ParseFloat(strconv.FormatFloat(v.Float(), 'g', -1, 32), 64); w.loose && back != v.Float() {
 			return inexact(v.Float())
 		}
 	default:
 		return eachPart(v, w.check)
+	}
+	return nil
+}
+
+var jsonNumber = reflect.TypeFor[json.Number]()
+
+// checkNumber refuses what encoding/json would write as 0.
+func checkNumber(n string) *valueProblem {
+	if n == "" {
+		return &valueProblem{text: " is an empty json.Number, which would come back as 0: use the number 0, or omitempty"}
 	}
 	return nil
 }
@@ -102,156 +126,106 @@ func eachPart(v reflect.Value, check func(reflect.Value) *valueProblem) *valuePr
 	case reflect.Struct:
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if (!f.IsExported() && !f.Anonymous) || f.Tag.Get("json") == "-" {
+			tag := f.Tag.Get("json")
+			if (!f.IsExported() && !f.Anonymous) || tag == "-" {
+				continue
+			}
+			if tag != "" && leftOutIfZero(tag) && v.Field(i).IsZero() {
 				continue
 			}
 			if p := check(v.Field(i)); p != nil {
-				p.path = "." + f.Name + p.path
-				return p
+				return p.at("." + f.Name)
 			}
 		}
 	case reflect.Map:
 		for all := v.MapRange(); all.Next(); {
 			if p := check(all.Value()); p != nil {
-				p.path = fmt.Sprintf("[%v]", all.Key()) + p.path
-				return p
+				return p.at(fmt.Sprintf("[%v]", all.Key()))
 			}
 		}
 	case reflect.Slice, reflect.Array:
-		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+		if e := v.Type().Elem(); v.Kind() == reflect.Slice && e.Kind() == reflect.Uint8 && !encodesItself(reflect.PointerTo(e)) {
 			return nil // base64
 		}
 		for i := range v.Len() {
 			if p := check(v.Index(i)); p != nil {
-				p.path = "[" + strconv.Itoa(i) + "]" + p.path
-				return p
+				return p.at("[" + strconv.Itoa(i) + "]")
 			}
 		}
 	}
 	return nil
 }
 
-// checkText finds a string that is not valid UTF-8.
-func (w valueWalk) checkText(v reflect.Value) *valueProblem {
-	if w.depth++; w.depth > textDepthMax {
-		return nil
-	}
-	switch v.Kind() {
-	case reflect.String:
-		if !utf8.ValidString(v.String()) {
-			return &valueProblem{text: " is not valid UTF-8, which JSON cannot carry; use []byte for it"}
-		}
-		return nil
-	case reflect.Interface, reflect.Pointer:
-		if v.IsNil() {
-			return nil
-		}
-		return w.checkText(v.Elem())
-	case reflect.Map:
-		for all := v.MapRange(); all.Next(); {
-			if p := w.checkText(all.Key()); p != nil {
-				p.path = " key" + p.path
-				return p
-			}
-		}
-	}
-	return eachPart(v, w.checkText)
-}
-
-// longNumber reports whether data has so many digits in a row that a float64 may not have them all.
-func longNumber(data []byte) bool {
-	const digitsExact = 15
-	n := 0
-	for _, c := range data {
-		switch {
-		case c >= '0' && c <= '9':
-			if n++; n > digitsExact {
-				return true
-			}
-		case c != '.':
-			n = 0
+// leftOutIfZero reports whether a json tag leaves a zero value out, which then comes back as one.
+func leftOutIfZero(tag string) bool {
+	_, options, _ := strings.Cut(tag, ",")
+	for option := range strings.SplitSeq(options, ",") {
+		if option == "omitempty" || option == "omitzero" {
+			return true
 		}
 	}
 	return false
 }
 
-// settle turns the json.Numbers in interfaces into float64s where that is the same number.
-func settle(v reflect.Value) {
-	if v.Kind() != reflect.Interface && !shapeOf(v.Type()).open {
-		return
+// checkText finds a text that is not valid UTF-8: a string, or what a MarshalText gives.
+func checkText(v reflect.Value) *valueProblem {
+	if k := v.Kind(); k == reflect.Interface || k == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		if k == reflect.Interface {
+			return checkText(v.Elem())
+		}
+	}
+	if text, own := ownText(v); own {
+		return notUTF8(text)
 	}
 	switch v.Kind() {
-	case reflect.Interface:
-		if v.IsNil() {
-			return
-		}
-		if n, ok := v.Elem().Interface().(json.Number); ok {
-			if f, err := n.Float64(); err == nil && sameNumber(string(n), strconv.FormatFloat(f, 'e', -1, 64)) {
-				v.Set(reflect.ValueOf(f))
-			}
-			return
-		}
-		settle(v.Elem())
+	case reflect.String:
+		return notUTF8(v.String())
 	case reflect.Pointer:
-		if !v.IsNil() {
-			settle(v.Elem())
-		}
+		return checkText(v.Elem())
 	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			value := reflect.New(v.Type().Elem()).Elem() // the value of a map cannot be changed in its place
-			value.Set(v.MapIndex(key))
-			settle(value)
-			v.SetMapIndex(key, value)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() || f.Anonymous && f.Type.Kind() == reflect.Struct {
-				settle(v.Field(i))
+		for all := v.MapRange(); all.Next(); {
+			key := all.Key()
+			text, own := ownText(key)
+			if key.Kind() == reflect.String { // which encoding/json takes as it is
+				text, own = key.String(), true
+			}
+			if p := notUTF8(text); own && p != nil {
+				return p.at(" key")
 			}
 		}
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			settle(v.Index(i))
-		}
 	}
+	return eachPart(v, checkText)
 }
 
-// sameNumber reports whether two JSON numbers are the same, digit by digit.
-func sameNumber(a, b string) bool {
-	da, ea := decimal(a)
-	db, eb := decimal(b)
-	return da == db && (ea == eb || da == "" || da == "-")
+func notUTF8(text string) *valueProblem {
+	if utf8.ValidString(text) {
+		return nil
+	}
+	return &valueProblem{text: " is not valid UTF-8, which JSON cannot carry; use []byte for it"}
 }
 
-// decimal takes a JSON number apart: its sign and digits without zeros around them, and the power of ten of the last.
-func decimal(s string) (digits string, exponent int) {
-	mantissa := s
-	for i := range len(s) {
-		if s[i] == 'e' || s[i] == 'E' {
-			exponent, _ = strconv.Atoi(s[i+1:])
-			mantissa = s[:i]
-			break
+// ownText is what the MarshalText of a value gives, if encoding/json calls one; own is set, too, if it calls a MarshalJSON,
+// whose text is looked at as a part of the whole.
+func ownText(v reflect.Value) (text string, own bool) {
+	if !v.CanInterface() {
+		return "", false
+	}
+	it := v.Interface()
+	if v.Kind() != reflect.Pointer && v.CanAddr() {
+		it = v.Addr().Interface()
+	}
+	switch it := it.(type) {
+	case json.Marshaler:
+		return "", true
+	case encoding.TextMarshaler:
+		data, err := it.MarshalText()
+		if err != nil {
+			return "", false // encoding/json has called it without an error
 		}
+		return string(data), true
 	}
-	out := make([]byte, 0, len(mantissa))
-	sign, point := "", false
-	for i := range len(mantissa) {
-		switch c := mantissa[i]; {
-		case c == '-':
-			sign = "-"
-		case c == '.':
-			point = true
-		default:
-			if point {
-				exponent--
-			}
-			if c != '0' || len(out) > 0 {
-				out = append(out, c)
-			}
-		}
-	}
-	for len(out) > 0 && out[len(out)-1] == '0' {
-		out, exponent = out[:len(out)-1], exponent+1
-	}
-	return sign + string(out), exponent
+	return "", false
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/turnstone-dev/turnstone"
 )
@@ -181,4 +183,72 @@ func TestF28_decoded_values_cost_no_copy(t *testing.T) {
 	if n := once(func() { _, _ = turnstone.DecodeValue[turnstone.Raw](turnstone.JSON, data) }); n != 1 && n != 2 {
 		t.Errorf("raw bytes are handed over with %v allocations", n)
 	}
+}
+
+// reuser is a codec that encodes into one buffer again and again.
+type reuser struct{ buffer *[]byte }
+
+func (r reuser) Encode(v any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	*r.buffer = append((*r.buffer)[:0], data...)
+	return *r.buffer, err
+}
+
+func (r reuser) Decode(data []byte, v any) error { return json.Unmarshal(data, v) }
+
+// TestF28_inputs_of_calls_with_a_retry_policy_are_copied_at_the_call: the attempts are scheduled later, when the caller
+// has used its bytes for something else.
+func TestF28_inputs_of_calls_with_a_retry_policy_are_copied_at_the_call(t *testing.T) {
+	runs := 0
+	act := turnstone.NewActivity("Act", func(_ turnstone.ActivityContext, in turnstone.Raw) (turnstone.Raw, error) {
+		if runs++; runs <= 2 {
+			return nil, errors.New("not yet")
+		}
+		return in, nil
+	})
+	child := turnstone.NewOrchestration("Child", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) {
+		return in, nil
+	})
+	number := turnstone.NewActivity("Number", func(_ turnstone.ActivityContext, n int) (turnstone.Raw, error) {
+		return turnstone.Raw(strconv.Itoa(n)), nil
+	})
+	policy := turnstone.WithRetry(turnstone.NewRetryPolicy(2).WithBackoff(turnstone.FixedBackoff(time.Millisecond)))
+	o := turnstone.NewOrchestration("O", func(ctx *turnstone.Context, _ turnstone.Raw) (turnstone.Raw, error) {
+		input := []byte("first")
+		futures := []interface{ Await() ([]byte, error) }{ctx.StartActivity("Act", input, policy), ctx.StartChild("Child", input, policy)}
+		typed := []*turnstone.Future[turnstone.Raw]{
+			act.Start(ctx, input, policy), child.Start(ctx, input, policy),
+			number.Start(ctx, 1, policy), number.Start(ctx, 2, policy),
+		}
+		spoil(input)
+		var all [][]byte
+		for _, f := range futures {
+			data, err := f.Await()
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, data)
+		}
+		for _, f := range typed {
+			data, err := f.Await()
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, data)
+		}
+		return bytes.Join(all, []byte("|")), nil
+	})
+	r := turnstone.NewRegistry(turnstone.WithCodec(reuser{new([]byte)}))
+	if err := r.Register(act, child, number, o); err != nil {
+		t.Fatal(err)
+	}
+	both(t, func(t *testing.T, cold bool) {
+		runs = 0
+		d := newDriver(t)
+		d.registry, d.cold = r, cold
+		out := d.run("O", "i", turnstone.Raw(""))
+		if want := "first|first|first|first|1|2"; string(out.output) != want {
+			t.Errorf("output %q, want %q; failure %v", out.output, want, out.failure)
+		}
+	})
 }

@@ -121,7 +121,9 @@ func (p ChildPolicy) recorded() turnpb.ChildPolicy {
 type WaitOption uint8
 
 // Positional makes a wait take only an event that arrives while it waits. An event that arrives when nobody waits is
-// recorded and lost. Without it an early event is kept for the next wait of its name.
+// recorded and lost. An event arrives when the instance takes it from its inbox: one that stays there because the instance
+// holds as many events as it may has not arrived yet. Without Positional an early event is kept for the next wait of its
+// name.
 const Positional WaitOption = 1
 
 func waitMode(options []WaitOption) (turnpb.WaitMode, error) {

@@ -1,6 +1,7 @@
 package turnstone
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -100,14 +101,15 @@ func (c *Context) startChild(name string, version versionChoice, input []byte, o
 	if err := call.check(); err != nil {
 		return c.refused(fmt.Errorf("start of orchestration %s: %w", name, err))
 	}
-	schedule := func(rc *replay.Context, a attempt) *replay.Future {
-		return rc.Child(name, input, replay.ChildOptions{
-			ID: call.id, Attempt: a.number, Version: call.version.text, Policy: call.policy.recorded()})
-	}
+	o := replay.ChildOptions{ID: call.id, Version: call.version.text, Policy: call.policy.recorded()}
 	if call.retry == nil {
-		return schedule(c.rc, attempt{})
+		return c.rc.Child(name, input, o)
 	}
-	return c.retried("orchestration "+name, *call.retry, schedule)
+	kept := bytes.Clone(input) // the attempts come later, and the caller may change its bytes by then
+	return c.retried("orchestration "+name, *call.retry, func(rc *replay.Context, a attempt) *replay.Future {
+		o.Attempt = a.number
+		return rc.Child(name, kept, o)
+	})
 }
 
 // ErrContinued is what [ContinueAsNew] returns, to be returned by the handler.

@@ -1,11 +1,17 @@
 package turnstone_test
 
 import (
+	"context"
+	"errors"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/turnstone-dev/turnstone"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // TestF33_call_sites_are_the_authors_lines: for everything that leaves a schedule event, whatever the library puts
@@ -67,6 +73,59 @@ func TestF33_call_sites_are_the_authors_lines(t *testing.T) {
 				if !strings.HasPrefix(s.GetText(), "turnstone_test.TestF33") || !strings.Contains(s.GetText(), "(site_test.go:") {
 					t.Errorf("event %d was asked for at %q", s.GetEvent(), s.GetText())
 				}
+			}
+		})
+	}
+}
+
+// TestF30_a_misuse_without_code_of_the_authors_on_the_stack_has_a_line: of the go statement that calls the library itself,
+// or of the future, if the standard library started the goroutine.
+func TestF30_a_misuse_without_code_of_the_authors_on_the_stack_has_a_line(t *testing.T) {
+	for name, wrong := range map[string]func(ctx *turnstone.Context, f *turnstone.Future[string]){
+		"go Call":      func(ctx *turnstone.Context, _ *turnstone.Future[string]) { go upper.Call(ctx, "x") },
+		"go Sleep":     func(ctx *turnstone.Context, _ *turnstone.Future[string]) { go ctx.Sleep(time.Second) },
+		"go Await":     func(_ *turnstone.Context, f *turnstone.Future[string]) { go f.Await() },
+		"go Err":       func(_ *turnstone.Context, f *turnstone.Future[string]) { go f.Err() },
+		"go Cancel":    func(_ *turnstone.Context, f *turnstone.Future[string]) { go f.Cancel() },
+		"go All":       func(ctx *turnstone.Context, f *turnstone.Future[string]) { go turnstone.All(ctx, f) },
+		"go WaitEvent": func(ctx *turnstone.Context, _ *turnstone.Future[string]) { go ctx.WaitEvent("e") },
+		"AfterFunc":    func(_ *turnstone.Context, f *turnstone.Future[string]) { time.AfterFunc(0, f.Cancel) },
+		"a wait group": func(_ *turnstone.Context, f *turnstone.Future[string]) {
+			var all sync.WaitGroup
+			all.Go(f.Cancel)
+		},
+		"the end of a context": func(_ *turnstone.Context, f *turnstone.Future[string]) {
+			outside, end := context.WithCancel(context.Background())
+			context.AfterFunc(outside, f.Cancel)
+			end()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := turnstone.NewRegistry()
+			if err := r.Register(upper, orchestration(func(ctx *turnstone.Context) (string, error) {
+				f := upper.Start(ctx, "x")
+				wrong(ctx, f)
+				return f.Await()
+			})); err != nil {
+				t.Fatal(err)
+			}
+			_, run, _ := r.Orchestration("O", "")
+			m := replay.New(replay.Config{Instance: "i", Execution: 1, Name: "O", Version: "1.0.0", Func: run})
+			defer m.Close()
+			m.Advance(replay.Input{Messages: []*turnpb.Message{{Kind: &turnpb.Message_Start{
+				Start: &turnpb.StartOrchestration{Name: "O", Version: "1.0.0", Input: []byte("{}")}}}}})
+			for m.Spoiled() == nil { // the goroutine comes whenever it comes
+				runtime.Gosched()
+			}
+			var misuse *replay.MisuseError
+			if !errors.As(m.Spoiled(), &misuse) {
+				t.Fatal(m.Spoiled())
+			}
+			if !strings.Contains(misuse.Site, "turnstone_test.TestF30_") || !strings.Contains(misuse.Site, "(site_test.go:") {
+				t.Errorf("site %q", misuse.Site)
+			}
+			if !strings.Contains(misuse.Stack, "created by ") {
+				t.Errorf("stack %q", misuse.Stack)
 			}
 		})
 	}

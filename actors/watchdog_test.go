@@ -3,6 +3,7 @@ package actors
 import (
 	"bytes"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -227,6 +228,31 @@ func TestF30_a_turn_whose_context_is_misused_after_it_is_not_committed(t *testin
 		if n := w.e.Counters().SpoiledTurns; n != 1 {
 			t.Errorf("%d spoiled turns, want 1", n)
 		}
+	})
+}
+
+// TestF30_an_engine_outlives_code_that_locks_its_thread: where the code waits, where it is evicted and where it returns.
+// The runtime would end the whole process.
+func TestF30_an_engine_outlives_code_that_locks_its_thread(t *testing.T) {
+	inWorld(t, func(w *world) {
+		lock := func() {
+			for range 20 {
+				runtime.LockOSThread()
+			}
+		}
+		w.attach(basics().orchestration("locks", func(c *replay.Context, _ []byte) ([]byte, error) {
+			defer lock()
+			lock()
+			out, err := waiter(c, nil)
+			lock()
+			return out, err
+		}))
+		w.start("a", "locks", "")
+		pass(2 * time.Minute) // evicted at the latest after one
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		w.completed("a", "x")
 	})
 }
 

@@ -92,12 +92,20 @@ func (c *Context) Activity(name string, input []byte, o ActivityOptions) *Future
 		m.checkLimit("tag", len(*o.Tag), m.cfg.Limits.TagBytes)
 		m.checkShape("tag", *o.Tag)
 	}
-	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: o.Session, tag: o.Tag}
+	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: copied(o.Session), tag: copied(o.Tag)}
 	if o.Attempt > 1 {
 		f.attempt, f.first = o.Attempt, o.First
 	}
 	f.inline = isInline(name)
 	return m.emit(c.co, f)
+}
+
+// copied is a text that its caller cannot change any more; nil stays nil.
+func copied(text *string) *string {
+	if text == nil {
+		return nil
+	}
+	return new(*text)
 }
 
 // Timer makes a durable timer that fires at Now plus d, or at once in a later turn if d is not positive. Its future

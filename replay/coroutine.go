@@ -92,20 +92,6 @@ func (co *coroutine) block() {
 	}
 }
 
-// threadLocksMax is how many locks of its thread a coroutine may hold where it gives control back.
-const threadLocksMax = 8
-
-// unlock undoes what code has done with runtime.LockOSThread. The runtime would end the process at a hand-over of a
-// coroutine that is locked to its thread. Nothing says whether one is, and to undo what was not done costs nothing.
-func (co *coroutine) unlock() {
-	if !co.m.cfg.Unlocked {
-		return
-	}
-	for range threadLocksMax {
-		runtime.UnlockOSThread()
-	}
-}
-
 // exit ends the running coroutine: deferred functions run, and calls of the context in them end here again.
 func (co *coroutine) exit() {
 	co.exiting = true

@@ -100,6 +100,18 @@ func TestActionToEvent(t *testing.T) {
 			t.Errorf("event: %v", a)
 		}
 	})
+	t.Run("F_28: what a tag or a session points to is copied", func(t *testing.T) {
+		_, d := fresh(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			tag, session := "gpu", "s"
+			f := c.Activity("A", nil, replay.ActivityOptions{Tag: &tag, Session: &session})
+			tag, session = "changed", "changed"
+			_, err := f.Await()
+			return nil, err
+		})
+		if a := d.Activities[0]; *a.Tag != "gpu" || *a.Session != "s" {
+			t.Errorf("tag %q, session %q", *a.Tag, *a.Session)
+		}
+	})
 	t.Run("RE_138", func(t *testing.T) {
 		if a := scheduled(t, replay.ActivityOptions{}); a.Tag != nil || a.Session != nil {
 			t.Errorf("event: %v", a)

@@ -96,13 +96,13 @@ func (f *Future) schedules() bool { return f.kind <= opChild || f.kind == opDeta
 
 // Event is the id of the event that records what was asked for; 0 until it is recorded, and for a coroutine.
 func (f *Future) Event() uint64 {
-	f.m.enterAny()
+	f.enter()
 	return f.event
 }
 
 // Ready says whether Await would return at once. A cancelled future is ready.
 func (f *Future) Ready() bool {
-	f.m.enterAny()
+	f.enter()
 	return f.state != pending
 }
 
@@ -110,7 +110,7 @@ func (f *Future) Ready() bool {
 // the function returned for a coroutine. A failure is a *failure.Error; a cancelled future gives one whose Cancelled
 // is true. Await may be called again and by several coroutines.
 func (f *Future) Await() (any, error) {
-	co := f.m.enterAny()
+	co := f.enter()
 	for f.state == pending {
 		f.wait(co)
 		co.waitsFor = f
@@ -137,7 +137,7 @@ func (f *Future) outcome() (any, error) {
 // unresolved futures are cancelled first, in creation order, then it is unwound: its deferred functions run, calls of
 // the context in them do not return. Cancelling a resolved future, or continue-as-new, does nothing.
 func (f *Future) Cancel() {
-	co := f.m.enterAny()
+	co := f.enter()
 	f.m.cancel(f, false)
 	f.m.exitIfOver(co)
 }

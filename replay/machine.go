@@ -99,6 +99,9 @@ func New(cfg Config) *Machine {
 		cfg.Unwind = defaultUnwind
 	}
 	cfg.Limits = cfg.Limits.resolved()
+	if cfg.Unlocked {
+		findLock() // here, where the goroutine is not locked
+	}
 	return &Machine{cfg: cfg, nextID: 1}
 }
 

@@ -13,16 +13,17 @@ var ErrMisuse = errors.New("the orchestration's context was used outside the cor
 // action is emitted there, and no coroutine is parked from there.
 func (m *Machine) enter(co *coroutine) {
 	if m.holder.Load() != goroutine() || m.current != co {
-		m.misused()
+		m.misused(co.site)
 	}
 	m.passed(co)
 }
 
-// enterAny is enter for futures, which any coroutine of the machine may use.
-func (m *Machine) enterAny() *coroutine {
+// enter is the same for futures, which any coroutine of the machine may use.
+func (f *Future) enter() *coroutine {
+	m := f.m
 	// What else the machine has may be read only by the goroutine that has control.
 	if m.holder.Load() != goroutine() {
-		m.misused()
+		m.misused(f.site)
 	}
 	co := m.current
 	m.passed(co)
@@ -40,13 +41,37 @@ func (m *Machine) passed(co *coroutine) {
 	}
 }
 
-// misused marks the machine as spoiled and ends the calling goroutine: nothing that it could be told is true.
-func (m *Machine) misused() {
-	err := &MisuseError{Instance: m.cfg.Instance, Execution: m.cfg.Execution, Site: outerSite(), Stack: stackText()}
+// misused marks the machine as spoiled and ends the calling goroutine: nothing that it could be told is true. made is where
+// the context's coroutine or the future was made, and may be nil.
+func (m *Machine) misused(made *site) {
+	err := &MisuseError{Instance: m.cfg.Instance, Execution: m.cfg.Execution}
+	err.Site, err.Stack = whereMisused(made)
 	if m.spoiled.CompareAndSwap(nil, err) && m.closed.Load() && m.cfg.Stray != nil {
 		m.cfg.Stray(err)
 	}
 	runtime.Goexit()
+}
+
+// whereMisused is the site and the stack of a misuse. A goroutine whose go statement calls the engine itself has no frame
+// of the author's, but the statement is known. One that the standard library started, such as that of time.AfterFunc, has
+// not even that; then what was misused is named.
+func whereMisused(made *site) (where, stack string) {
+	at, stack := outerSite(), stackText()
+	started := creator()
+	told := started != nil && !(started.engine && at != nil) // what a coroutine was created by is the engine
+	if told && len(stack)+len(createdBy)+len(started.text)+1 <= StackBytesMax {
+		stack += createdBy + started.text + "\n"
+	}
+	switch {
+	case at != nil:
+		return at.text, stack
+	case started != nil && !started.engine:
+		return started.text, stack
+	case made != nil && !made.engine:
+		return siteNobody.text + ", with what was started at " + made.text, stack
+	default:
+		return siteNobody.text, stack
+	}
 }
 
 // Spoiled gives the misuse of the context that makes the machine worthless, as a *MisuseError; nil if there was none. It
@@ -64,9 +89,11 @@ func (m *Machine) Spoiled() error {
 type MisuseError struct {
 	Instance  string
 	Execution uint64
-	// Site is the line of the author's code that did it, as in CallSite.
+	// Site is the line of the author's code that did it, as in CallSite: that of the go statement if the statement calls
+	// the engine itself. If no code of the author's did, it says where the future was made.
 	Site string
-	// Stack is the stack of the goroutine that did it, innermost call first, a line each; its size is bounded.
+	// Stack is the stack of the goroutine that did it, innermost call first, a line each, and then what created
+	// the goroutine; its size is bounded.
 	Stack string
 }
 

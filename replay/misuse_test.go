@@ -125,13 +125,20 @@ func TestF30_a_goroutine_that_calls_an_activity_is_found_100_times_of_100(t *tes
 // TestF30_code_that_locks_its_thread_does_not_end_the_process: where it waits, where it returns, where it panics, where it
 // leaves its goroutine and where it is unwound.
 func TestF30_code_that_locks_its_thread_does_not_end_the_process(t *testing.T) {
-	lock := func() { runtime.LockOSThread(); runtime.LockOSThread() }
+	many := func(n int) {
+		for range n {
+			runtime.LockOSThread()
+		}
+	}
+	lock := func() { many(2) }
 	waits := func(c *replay.Context) { _, _ = activity(c, "A", "").Await() }
 	for name, code := range map[string]func(c *replay.Context){
-		"waits":   func(c *replay.Context) { lock(); waits(c); lock() },
-		"panics":  func(c *replay.Context) { waits(c); lock(); panic("oops") },
-		"exits":   func(c *replay.Context) { waits(c); lock(); runtime.Goexit() },
-		"unwound": func(c *replay.Context) { defer lock(); waits(c); lock(); c.WaitEvent("never", buffered).Await() },
+		"waits":                         func(c *replay.Context) { lock(); waits(c); lock() },
+		"waits, locked nine times":      func(c *replay.Context) { many(9); waits(c); many(9) },
+		"waits, locked a million times": func(c *replay.Context) { many(1 << 20); waits(c); waits(c) },
+		"panics":                        func(c *replay.Context) { waits(c); lock(); panic("oops") },
+		"exits":                         func(c *replay.Context) { waits(c); lock(); runtime.Goexit() },
+		"unwound":                       func(c *replay.Context) { defer lock(); waits(c); lock(); c.WaitEvent("never", buffered).Await() },
 		"child": func(c *replay.Context) {
 			c.Go(func(c *replay.Context) (any, error) { lock(); return 1, nil }).Await()
 			waits(c)

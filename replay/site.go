@@ -18,11 +18,21 @@ type site struct {
 	engine bool // a frame of the engine itself; the author's is further out
 }
 
-// enginePrefixes are the functions that stand between an author's code and the machine.
-var enginePrefixes = []string{
-	"github.com/turnstone-dev/turnstone.",
-	"github.com/turnstone-dev/turnstone/replay.",
-	"iter.", "runtime.",
+// enginePackages are those whose functions stand between an author's code and the machine: the engine's own, and those of
+// the standard library that call a function which they are given.
+var enginePackages = map[string]bool{
+	"github.com/turnstone-dev/turnstone":        true,
+	"github.com/turnstone-dev/turnstone/replay": true,
+	"iter": true, "runtime": true, "time": true, "sync": true, "context": true,
+}
+
+// packageOf is the import path of a function's package, as the runtime writes it.
+func packageOf(function string) string {
+	dir := strings.LastIndexByte(function, '/') + 1
+	if dot := strings.IndexByte(function[dir:], '.'); dot >= 0 {
+		return function[:dir+dot]
+	}
+	return function
 }
 
 // sites caches program counters: a place is worked out once in the life of the process. It is a pure function of
@@ -64,15 +74,15 @@ func callSite(co *coroutine, skip int) *site {
 	return first
 }
 
-// outerSite is the text of the innermost frame of the author's on the calling goroutine's stack.
-func outerSite() string {
+// outerSite is the innermost frame of the author's on the calling goroutine's stack; nil if there is none.
+func outerSite() *site {
 	var pcs [stackFramesMax]uintptr
 	for _, pc := range pcs[:runtime.Callers(2, pcs[:])] {
 		if s := describeSite(pc); !s.engine {
-			return s.text
+			return s
 		}
 	}
-	return siteNobody.text
+	return nil
 }
 
 func resolveSite(pc uintptr) *site {
@@ -98,11 +108,13 @@ func describeSite(pc uintptr) *site {
 	if frame.Function == "" {
 		return siteNobody
 	}
-	s := &site{text: path.Base(frame.Function) + " (" + path.Base(frame.File) + ":" + strconv.Itoa(frame.Line) + ")"}
-	for _, p := range enginePrefixes {
-		if strings.HasPrefix(frame.Function, p) {
-			s.engine = true
-		}
+	return newSite(frame.Function, frame.File, frame.Line)
+}
+
+func newSite(function, file string, line int) *site {
+	s := &site{
+		text:   path.Base(function) + " (" + path.Base(file) + ":" + strconv.Itoa(line) + ")",
+		engine: enginePackages[packageOf(function)],
 	}
 	h := fnv.New32a()
 	h.Write([]byte(s.text))

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"runtime"
+	"strconv"
 	"strings"
 )
 
@@ -42,4 +43,28 @@ func stackText() string {
 		b.WriteString(rest)
 	}
 	return b.String()
+}
+
+// createdBy stands before the call that started a goroutine.
+const createdBy = "created by "
+
+// creator is the go statement that started the calling goroutine; nil if the runtime does not say.
+func creator() *site {
+	buf := make([]byte, 64<<10)
+	text := string(buf[:runtime.Stack(buf, false)])
+	// created by example.com/orders.Run.func1 in goroutine 7
+	//	orders/run.go:12 +0x1d
+	_, last, found := strings.Cut(text, "\n"+createdBy)
+	if !found {
+		return nil
+	}
+	function, place, _ := strings.Cut(last, "\n")
+	function, _, _ = strings.Cut(function, " in goroutine ")
+	place, _, _ = strings.Cut(strings.TrimSpace(place), " +0x")
+	colon := strings.LastIndexByte(place, ':')
+	if colon < 0 {
+		return nil
+	}
+	line, _ := strconv.Atoi(place[colon+1:])
+	return newSite(function, place[:colon], line)
 }
