@@ -56,6 +56,9 @@ func TestF28_raw_bytes_that_code_changes_change_nothing_else(t *testing.T) {
 			spoil(data)
 		}
 		_, failed := act.Call(ctx, turnstone.Raw("bad"))
+		for _, data := range kept { // the details, too: before they are read, and before they are in a history
+			spoil(data)
+		}
 		for range 2 { // what was read and changed is read again as it was
 			details, _, err := turnstone.Details[turnstone.Raw](failed)
 			if err != nil {
@@ -85,6 +88,11 @@ func TestF28_raw_bytes_that_code_changes_change_nothing_else(t *testing.T) {
 		if in := out.history[0].GetStarted().GetInput(); string(in) != "input" {
 			t.Errorf("the started event has %q", in)
 		}
+		for _, e := range out.history {
+			if f := e.GetActivityFailed().GetFailure().GetApplication(); f != nil && string(f.GetDetails()) != "details" {
+				t.Errorf("the failed activity has the details %q", f.GetDetails())
+			}
+		}
 		last := out.history[len(out.history)-1].GetCompleted().GetOutput()
 		if string(last) != want {
 			t.Errorf("the last event has %q", last)
@@ -93,6 +101,40 @@ func TestF28_raw_bytes_that_code_changes_change_nothing_else(t *testing.T) {
 			t.Errorf("the detached input is %q", d.detached[0].Input)
 		}
 	})
+}
+
+func TestF28_an_input_of_the_next_execution_that_code_changes_is_carried_as_it_was(t *testing.T) {
+	for name, next := range map[string]func(ctx *turnstone.Context, in []byte) error{
+		"typed":   func(ctx *turnstone.Context, in []byte) error { return turnstone.ContinueAsNew(ctx, turnstone.Raw(in)) },
+		"untyped": func(ctx *turnstone.Context, in []byte) error { return ctx.ContinueAsNew(in) },
+	} {
+		o := turnstone.NewOrchestration("O", func(ctx *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) {
+			if ctx.Execution() == 2 {
+				return in, nil
+			}
+			given := []byte("next")
+			err := next(ctx, given)
+			spoil(given)
+			return nil, err
+		})
+		d := newDriver(t, o)
+		if out := d.run("O", "i", turnstone.Raw("first")); string(out.output) != "next" || out.executions != 2 {
+			t.Errorf("%s: output %q in execution %d, want that of the second: next", name, out.output, out.executions)
+		}
+	}
+}
+
+func TestF28_details_that_code_changes_fail_an_instance_as_they_were(t *testing.T) {
+	details := []byte("details")
+	o := turnstone.NewOrchestration("O", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) {
+		return nil, &turnstone.Error{Message: "no", Details: turnstone.Raw(details)}
+	})
+	out := newDriver(t, o).run("O", "i", turnstone.Raw("in"))
+	spoil(details)
+	last := out.history[len(out.history)-1].GetFailed().GetFailure().GetApplication()
+	if string(last.GetDetails()) != "details" {
+		t.Errorf("the last event has the details %q", last.GetDetails())
+	}
 }
 
 // hoarder is a codec that keeps every byte that it sees, and changes it later.
@@ -128,6 +170,9 @@ func TestF28_a_codec_that_keeps_and_changes_its_bytes_changes_nothing_else(t *te
 			return nil, err
 		}
 		_, failed := reverse.Call(ctx, []byte("bad"))
+		if _, err := reverse.Call(ctx, []byte("more")); err != nil { // it changes what was seen until now
+			return nil, err
+		}
 		first, _, err1 := turnstone.Details[string](failed)
 		second, _, err2 := turnstone.Details[string](failed)
 		return []string{string(out), first, second}, errors.Join(err1, err2)

@@ -230,5 +230,8 @@ func (p *inboxPage) takeByAge(nowMs int64, most, others int, room func(int) bool
 	if before > 0 && len(taken) > before {
 		slices.SortFunc(taken, func(a, b inboxItem) int { return bySeq(a, b.seq) })
 	}
+	if plantedReverse {
+		slices.Reverse(taken)
+	}
 	return taken
 }

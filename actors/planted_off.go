@@ -20,3 +20,6 @@ const plantedBelief = false
 
 // plantedUnserved: what an instance leaves until a consumer is attached counts as dealt with.
 const plantedUnserved = false
+
+// plantedReverse: a turn takes the messages of an inbox in reverse.
+const plantedReverse = false

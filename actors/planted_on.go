@@ -37,3 +37,9 @@ var plantedUnserved bool
 
 // PlantUnserved plants the fault, or takes it away. No engine may run meanwhile.
 func PlantUnserved(on bool) { plantedUnserved = on }
+
+// plantedReverse: a turn takes the messages of an inbox in reverse.
+var plantedReverse bool
+
+// PlantReverse plants the fault, or takes it away. No engine may run meanwhile.
+func PlantReverse(on bool) { plantedReverse = on }

@@ -100,3 +100,30 @@ func TestASweepComesBackToWhatWasRefused(t *testing.T) {
 		t.Errorf("what an earlier time brought is still there: %v", e.refs)
 	}
 }
+
+// TestF12_a_clock_that_is_set_back_has_the_sweep_begin_anew, at once and at the first expiry; a clock that goes on does not.
+func TestF12_a_clock_that_is_set_back_has_the_sweep_begin_anew(t *testing.T) {
+	const hour = 3_600_000
+	s := &sweeper{rows: 10}
+	asked := func(now, wall int64) (scans []Action) {
+		s.step(now, wall, func(a Action) { scans = append(scans, a) })
+		return scans
+	}
+	last := persistence.ExpiryRef{ExpiresAtMs: 9 * hour, RequestRef: persistence.RequestRef{ID: "a", Key: "k"}}
+	if n := len(asked(0, 10*hour)); n != 1 {
+		t.Fatalf("%d scans at first", n)
+	}
+	s.page(0, []persistence.ExpiryRef{last}, func(Action) {})
+	if scans := asked(1, 10*hour+1); len(scans) != 0 {
+		t.Fatalf("scans in the pause: %+v", scans)
+	}
+	scans := asked(sweepPauseMs, 10*hour+sweepPauseMs)
+	if len(scans) != 1 || scans[0].AfterExpiry != last {
+		t.Fatalf("after the pause, behind what was swept: %+v", scans)
+	}
+	s.page(sweepPauseMs, nil, func(Action) {})
+	scans = asked(sweepPauseMs+1, 9*hour)
+	if len(scans) != 1 || scans[0].AfterExpiry != (persistence.ExpiryRef{}) || scans[0].ByMs != 9*hour {
+		t.Errorf("when the clock was set back: %+v", scans)
+	}
+}

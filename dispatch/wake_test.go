@@ -78,3 +78,69 @@ func TestF01_WhatIsLeftTooEarlyIsToldAgain(t *testing.T) {
 		t.Errorf("told %+v", more)
 	}
 }
+
+// What is told again is all of it: the start, the newest row, and that it is a retry after an attach.
+func TestF01_WhatIsLeftTooEarlyIsToldAgainWhole(t *testing.T) {
+	const now = 1_000_000
+	for name, want := range map[string]tell{
+		"a start": {id: "a", iid: 7, start: &persistence.StartEffect{ID: "a", IID: 7}},
+		"a row":   {id: "a", iid: 7, seq: 3},
+		"a retry": {id: "a", iid: 7, retry: true},
+		"a fresh": {id: "a", iid: 7, retry: true, fresh: true},
+	} {
+		tells := newTells(&wallClock{}, 10, 10)
+		tells.soon(want)
+		x := tells.due(now)
+		tells.tell(now, x)
+		number := x.number
+		tells.tooEarly(7, number-1) // an answer to what was told before
+		if tells.told[7] == nil || tells.due(now) != nil {
+			t.Errorf("%s: an older answer counts", name)
+		}
+		tells.tooEarly(7, number)
+		got := tells.due(now)
+		if got == nil || got.id != want.id || got.iid != want.iid || got.seq != want.seq || got.start != want.start ||
+			got.retry != want.retry || got.fresh != want.fresh {
+			t.Errorf("%s: told again as %+v, want %+v", name, got, want)
+		}
+		if tells.told[7] != nil || tells.left {
+			t.Errorf("%s: it still owes an answer, or waits for an attach: %t", name, tells.left)
+		}
+	}
+}
+
+// An instance that is held and leaves what it was told is told again when it may be tried, and not before; an answer to
+// something older leaves all as it is.
+func TestWhatAHeldInstanceLeavesIsToldAtItsTime(t *testing.T) {
+	now := int64(1_000_000)
+	d := New(Config{}, now, false)
+	at := func(ms int64) []Action {
+		now += ms
+		d.SetWall(now, now)
+		return tellsOf(d, now)
+	}
+	d.AttachTurns()
+	for range 5 {
+		at(0)
+	}
+	nudge := func(seq uint64) []Action {
+		d.Effects(now, &persistence.Effects{Inbox: []persistence.InboxEffect{{ID: "a", IID: 7, Seq: seq}}})
+		return at(0)
+	}
+	first, second := nudge(3), nudge(4)
+	if len(first) != 1 || len(second) != 1 {
+		t.Fatalf("told %+v and %+v", first, second)
+	}
+	d.LeftHeld(now, 7, first[0].Number, 0, nil)
+	again := at(tellAgainMs)
+	if len(again) != 1 || !again[0].Again || again[0].Seq != 4 {
+		t.Fatalf("after an answer to something older: told %+v", again)
+	}
+	d.LeftHeld(now, 7, again[0].Number, now+3*tellAgainMs, nil)
+	if early := at(3*tellAgainMs - 1); len(early) != 0 {
+		t.Fatalf("before its time: told %+v", early)
+	}
+	if due := at(1); len(due) != 1 || due[0].Seq != 4 || due[0].Again {
+		t.Errorf("at its time: told %+v", due)
+	}
+}

@@ -195,6 +195,37 @@ func TestKVSnapshot(t *testing.T) {
 	})
 }
 
+func TestF28_values_that_code_changes_stay_as_they_are(t *testing.T) {
+	spoil := func(data []byte) {
+		for i := range data {
+			data[i] = '#'
+		}
+	}
+	cfg := withKV(code(func(c *replay.Context) string {
+		given := []byte("new")
+		c.KVSet("A", given)
+		spoil(given)
+		seen := get(c, "A")
+		for _, key := range []string{"A", "X"} {
+			got, _ := c.KVGet(key)
+			spoil(got)
+			seen += " " + get(c, key)
+		}
+		for _, pair := range c.KVAll() {
+			spoil(pair.Value)
+		}
+		for _, pair := range c.KVAll() {
+			seen += " " + string(pair.Value)
+		}
+		return seen
+	}), "X", "old")
+	d := afterWith(t, cfg, events(evS(1)))
+	wantCompleted(t, d, "new new old new old")
+	if len(d.KV) != 1 || string(d.KV[0].Value) != "new" || string(cfg.KV["X"].Value) != "old" {
+		t.Errorf("changes %+v, snapshot %q", d.KV, cfg.KV["X"].Value)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	busy, idle := "busy", "idle"
 	d := after(t, code(func(c *replay.Context) string {

@@ -57,6 +57,7 @@ func (c *client) compare(dumps []*persistence.Dump) {
 		}
 	}
 	c.compareEvents(dumps)
+	c.compareOrder(dumps)
 }
 
 // compareEvents looks for every event: it is in the history once, or waits in the inbox, or came to an instance that
@@ -256,7 +257,7 @@ func (w *World) oracle(rec *record, e *execution) {
 	if len(started) == 0 || started[0].GetStarted() == nil {
 		return // it was ended before any code ran
 	}
-	program := &interpreter{}
+	program := &interpreter{took: w.took}
 	segments := make([]replay.Segment, len(e.turns))
 	for i, t := range e.turns {
 		segments[i] = replay.Segment{Header: t.header, Events: t.events}

@@ -19,6 +19,7 @@ type client struct {
 	starts []*startRecord
 	byID   map[string]*startRecord
 	events []*eventRecord
+	byData map[string]*eventRecord
 	seen   map[string]observation
 	waits  []*wait
 	number int
@@ -43,6 +44,8 @@ type startRecord struct {
 	uncertain bool // some try had no answer that says what happened
 	late      bool // its handler is registered later
 	contended bool // an orchestration starts it as well
+	firstOK   bool // its first request was acknowledged
+	second    error
 }
 
 // eventRecord is one event that the client raised. Its data is its own.
@@ -55,6 +58,11 @@ type eventRecord struct {
 	uncertain bool
 	refused   bool
 	never     bool // its key was another's: it must not be recorded
+	// sentAt and ackedAt are the steps at which it was sent first, and acknowledged.
+	sentAt, ackedAt uint64
+	firstOK         bool   // its first request was acknowledged
+	second          error  // how a second request at the same time was refused
+	next            func() // what its sender does when it is acknowledged
 }
 
 // observation is the newest state of an instance that the client was shown.
@@ -65,7 +73,8 @@ type observation struct {
 
 func newClient(w *World) *client {
 	return &client{
-		world: w, random: newRandom(w.seed, 4), byID: map[string]*startRecord{}, seen: map[string]observation{},
+		world: w, random: newRandom(w.seed, 4), byID: map[string]*startRecord{},
+		byData: map[string]*eventRecord{}, seen: map[string]observation{},
 	}
 }
 
@@ -86,6 +95,10 @@ func (c *client) plan() {
 		w.agenda.in(c.random.duration(0, w.config.busyFor), 0, "start", func() { c.start(s) })
 		for range c.random.below(6) {
 			c.later(func() { c.raise(s.id) })
+		}
+		if c.random.chance(3) {
+			name, n := eventName(c.random.below(eventNames)), c.random.between(2, 12)
+			c.later(func() { c.sequence(s.id, name, n) })
 		}
 		if c.random.chance(5) {
 			c.later(func() { c.cancel(s.id) })
@@ -128,19 +141,32 @@ func (c *client) later(f func()) {
 // call makes a request to a process that takes them. send gets the request and must report to answered, once; lost is
 // called instead if the process dies first. False: there is no such process now.
 func (c *client) call(lost func()) (*request, *process) {
-	w := c.world
+	p := c.process()
+	if p == nil {
+		return nil, nil
+	}
+	return c.callTo(p, lost), p
+}
+
+// process draws a process that takes requests; nil: there is none now.
+func (c *client) process() *process {
 	var open []*process
-	for _, p := range w.live {
+	for _, p := range c.world.live {
 		if !p.dead {
 			open = append(open, p)
 		}
 	}
 	if len(open) == 0 {
-		return nil, nil
+		return nil
 	}
-	r := &request{process: open[c.random.below(len(open))], lost: lost}
+	return open[c.random.below(len(open))]
+}
+
+// callTo makes a request to a process.
+func (c *client) callTo(p *process, lost func()) *request {
+	r := &request{process: p, lost: lost}
 	c.open = append(c.open, r)
-	return r, r.process
+	return r
 }
 
 // answered closes a request; false if it was closed before, which a process must never do.
@@ -195,11 +221,8 @@ func (c *client) start(s *startRecord) {
 	if s.uncertain && s.key != "" {
 		c.world.reach("uncertain proposal repeated")
 	}
+	first, name := !s.asked, s.handler()
 	s.asked = true
-	name := orchestrationName
-	if s.late {
-		name = lateOrchestration
-	}
 	c.world.trace.add('C', []uint64{text(s.id)}, func() string { return fmt.Sprintf("client starts %s: %s", s.id, s.input) })
 	p.engine.StartInstance(actors.StartRequest{ID: s.id, Name: name, Input: s.input, RequestKey: s.key},
 		func(reply actors.StartReply) {
@@ -209,14 +232,20 @@ func (c *client) start(s *startRecord) {
 			c.world.trace.add('c', []uint64{text(s.id), codeOf(reply.Err)}, func() string {
 				return fmt.Sprintf("start of %s: %v (repeated: %v)", s.id, reply.Err, reply.Repeated)
 			})
+			s.firstOK = first && reply.Err == nil
 			c.started(s, reply, retry)
+			c.agreeOnStart(s)
 		})
+	if first && c.twice(s.key) && !p.dead {
+		c.startTwice(p, s, name)
+	}
 }
 
 func (c *client) started(s *startRecord, reply actors.StartReply, retry func()) {
 	switch {
 	case reply.Err == nil:
 		s.acked = true
+		c.repeatStartLater(s)
 		if !reply.Repeated && !c.world.durable(s.id) {
 			c.world.fail("S6", "the start of %s was acknowledged before it was durable", s.id)
 		}
@@ -243,14 +272,18 @@ func (c *client) started(s *startRecord, reply actors.StartReply, retry func()) 
 // raise raises a new event for an instance.
 func (c *client) raise(id string) { c.raiseNamed(id, eventName(c.random.below(eventNames))) }
 
-func (c *client) raiseNamed(id, name string) {
+func (c *client) raiseNamed(id, name string) { c.deliver(c.event(id, name), 0) }
+
+// event makes a new event.
+func (c *client) event(id, name string) *eventRecord {
 	c.number++
 	e := &eventRecord{id: id, name: name, data: fmt.Sprintf("data-%d", c.number)}
 	if c.random.chance(2) {
 		e.key = fmt.Sprint("event-", c.number)
 	}
 	c.events = append(c.events, e)
-	c.deliver(e, 0)
+	c.byData[e.data] = e
+	return e
 }
 
 // keyLife is how long a request key is remembered.
@@ -259,6 +292,25 @@ const keyLife = 24 * time.Hour
 // deliver brings an event until the answer says what is the case. Without a request key it is never repeated after an
 // uncertain end: it might arrive twice.
 func (c *client) deliver(e *eventRecord, tries int) {
+	if tries == 0 && e.sentAt == 0 && c.twice(e.key) {
+		if p := c.process(); p != nil {
+			c.deliverTo(p, e)
+			return
+		}
+	}
+	c.send(nil, e, tries)
+}
+
+// deliverTo brings a new event to a process twice at once.
+func (c *client) deliverTo(p *process, e *eventRecord) {
+	c.send(p, e, 0)
+	if !p.dead {
+		c.raiseTwice(p, e)
+	}
+}
+
+// send brings an event to a process; nil is any.
+func (c *client) send(to *process, e *eventRecord, tries int) {
 	exists := c.world.durable(e.id)
 	retry := func() { c.deliver(e, tries+1) }
 	uncertain := func() {
@@ -272,14 +324,21 @@ func (c *client) deliver(e *eventRecord, tries int) {
 			})
 		}
 	}
-	r, p := c.call(uncertain)
+	p := to
+	if p == nil {
+		p = c.process()
+	}
 	if p == nil {
 		c.again(retry)
 		return
 	}
+	r, first := c.callTo(p, uncertain), e.sentAt == 0
 	c.world.trace.add('C', []uint64{text(e.id), text(e.data)}, func() string {
 		return fmt.Sprintf("client raises %s %s for %s, key %q", e.name, e.data, e.id, e.key)
 	})
+	if first {
+		e.sentAt = c.world.steps
+	}
 	message := &turnpb.Message{Kind: &turnpb.Message_EventRaised{
 		EventRaised: &turnpb.EventRaised{Name: e.name, Data: []byte(e.data)},
 	}}
@@ -290,7 +349,11 @@ func (c *client) deliver(e *eventRecord, tries int) {
 		c.world.trace.add('c', []uint64{text(e.data), codeOf(err)}, func() string { return fmt.Sprintf("%s for %s: %v", e.data, e.id, err) })
 		switch {
 		case err == nil:
-			e.acked = true
+			e.acked, e.ackedAt, e.firstOK = true, c.world.steps, first
+			c.agree(e)
+			if e.next != nil {
+				e.next()
+			}
 			c.repeatLater(e)
 		case errors.Is(err, persistence.ErrNotFound):
 			e.refused = true

@@ -18,10 +18,11 @@
 // recorded once, and is one that was really given; S3 histories are gapless and only grow; S4 a fresh machine decides
 // the same bytes, and the engine fails no program; S5 one chain of commits under rising epochs; S6 nothing is seen or
 // run before it is durable; S7 parents record what their children ended with; S8 what was shown holds; S9 an end is an
-// end; S10 an id has one incarnation; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
+// end; S10 an id has one incarnation; S11 events of one name that one sender raises one after the other keep
+// their order; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
 // drain and instances leave; attempts: code that kills its process runs a bounded number of times.
 //
-// Faults planted on purpose ([PlantedNames]) prove that these checks find something; nine of them lie inside other
+// Faults planted on purpose ([PlantedNames]) prove that these checks find something; ten of them lie inside other
 // packages and need a build with the tag planted.
 //
 // Reads of the journal take time, in two halves: until the store is asked, and until its answer comes. What happens in

@@ -121,6 +121,9 @@ func (w *World) planFaults() {
 	times(f.twins, 2, "second activation", w.twin)
 	times(f.takeovers, 1, "takeover", w.takeover)
 	times(f.detaches, 3, "detach", w.detach)
+	if f.detaches {
+		w.agenda.in(w.config.busyFor+w.lives.duration(8*time.Second, 11*time.Second), 0, "no runtime", w.detachAll)
+	}
 	times(f.deploys, 2, "deploy", w.restart)
 	times(f.deploys, 3, "other code", w.detach)
 	times(f.clockSteps, 3, "clock step", func() {

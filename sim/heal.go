@@ -60,7 +60,8 @@ func (w *World) noteWaiting() {
 }
 
 // waiting lists the starts and the messages that nothing keeps from being consumed: no lease or backoff of the instance,
-// and they are no events, which may wait for code that asks for them.
+// and they are no events, which may wait for code that asks for them. What a process has left to its double it is not
+// told of again when the double is gone: there is one engine to a journal.
 func (w *World) waiting() map[string]bool {
 	found := map[string]bool{}
 	if w.disk.store == nil {
@@ -70,6 +71,9 @@ func (w *World) waiting() map[string]bool {
 		heldBack := map[persistence.Incarnation]bool{}
 		for _, l := range d.Leases {
 			heldBack[l.IID] = true
+		}
+		for key := range w.leftToDouble {
+			heldBack[key.iid] = heldBack[key.iid] || key.partition == d.Partition
 		}
 		for _, s := range d.Starts {
 			if !heldBack[s.IID] {

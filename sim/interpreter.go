@@ -17,6 +17,9 @@ import (
 // in which it was given it, so that the output shows any difference between two runs.
 type interpreter struct {
 	kill func(instance string) // ends the process; nil when a history is only replayed
+	// took is told of two events that two waits of one name were given, the second of which began when the first was
+	// over; nil unless a history is replayed.
+	took func(instance, first, second string)
 }
 
 // orchestration is the handler.
@@ -25,7 +28,7 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	r := &run{interpreter: i, digest: &strings.Builder{}}
+	r := &run{interpreter: i, digest: &strings.Builder{}, taken: map[string][]string{}}
 	if err := r.do(ctx, p); err != nil {
 		return nil, err
 	}
@@ -38,6 +41,7 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 type run struct {
 	*interpreter
 	digest *strings.Builder
+	taken  map[string][]string // what the waits that are over were given, by name
 }
 
 var (
@@ -127,11 +131,28 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 		}
 		ctx.ContinueAsNew(p.Kids[0].encode(), "")
 		return errStopped
+	case "wait":
+		r.wait(ctx, p)
 	default:
 		value, err := r.begin(ctx, p).Await()
 		r.note(p.Op, value, err)
 	}
 	return nil
+}
+
+// wait waits for an event. A positional wait leaves what has come before it, so it says nothing of the order.
+func (r *run) wait(ctx *replay.Context, p *Program) {
+	before := r.taken[p.Name] // as it is now: code beside this may add to it
+	value, err := r.begin(ctx, p).Await()
+	r.note(p.Op, value, err)
+	data, ok := value.([]byte)
+	if r.took == nil || p.Flag || err != nil || !ok {
+		return
+	}
+	for _, first := range before {
+		r.took(ctx.Instance(), first, string(data))
+	}
+	r.taken[p.Name] = append(r.taken[p.Name], string(data))
 }
 
 func (r *run) each(ctx *replay.Context, kids []*Program) error {

@@ -58,6 +58,9 @@ func (d *disk) observe(n persistence.Partition, p *process, epoch uint64, c pers
 	w, l := d.world, d.ledger
 	if r.Err != nil {
 		d.observeRefusal(c, r)
+		if commit, ok := c.(*persistence.CommitTurn); ok && p.doubled && errors.Is(r.Err, persistence.ErrLeaseLost) {
+			w.leftToDouble[instanceKey{n, commit.IID}] = true
+		}
 		return
 	}
 	switch c := c.(type) {

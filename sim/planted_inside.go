@@ -20,4 +20,5 @@ func init() {
 	plantable["forget what a held instance waits for"] = func() *planted { return &planted{inside: dispatch.PlantParked} }
 	plantable["forget what is unserved"] = func() *planted { return &planted{inside: actors.PlantUnserved} }
 	plantable["leave without counting"] = func() *planted { return &planted{inside: actors.PlantLeave} }
+	plantable["take messages in reverse"] = func() *planted { return &planted{inside: actors.PlantReverse} }
 }

@@ -131,6 +131,24 @@ func (w *World) detach() {
 	}
 }
 
+// detachAll takes both runtimes away shortly before the faults end, and has an instance started meanwhile: it is taken up
+// when they come back, although nothing else happens to it.
+func (w *World) detachAll() {
+	p := w.newest()
+	if w.healing || p == nil || p.stopping || p.detach[0] == nil || p.detach[1] == nil {
+		return
+	}
+	w.reach("no consumer is left")
+	back := w.lives.duration(time.Second, 3*time.Second)
+	p.goes(0, back)
+	p.goes(1, back)
+	s := &startRecord{id: "started-last", program: &Program{Op: "seq", Kids: []*Program{{Op: "activity", Name: activityCommon}}}}
+	s.input = s.program.encode()
+	w.client.starts = append(w.client.starts, s)
+	w.client.byID[s.id] = s
+	w.agenda.in(w.lives.duration(0, back), 0, "start", func() { w.client.start(s) })
+}
+
 // goes takes one runtime away until it comes back.
 func (p *process) goes(n int, back time.Duration) {
 	w := p.world

@@ -45,7 +45,7 @@ var rare = []string{
 	"conflict", "stale accept", "second activation", "second activation's turn", "careful mode", "careful turn", "poisoned killer", "uncertain proposal",
 	"uncertain proposal repeated", "buffer overflow to the inbox", "10 ms accept", "eviction and reload",
 	"eviction during a load", "eviction beside an accept in flight", "exactly full page", "refusal that contradicts a belief",
-	"request repeated", "request key reused", "clock step of an hour back", "clock step of ten years", "full queue of the journal",
+	"request repeated", "request key reused", "request repeated in flight", "start repeated", "start repeated in flight", "key of a start reused", "clock step of an hour back", "clock step of ten years", "full queue of the journal",
 	"deferred message", "re-told nudge", "lost nudge", "read error", "read failure",
 	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
 	"waited for memory", "held and released", "held and terminated", "no consumer is left",
@@ -210,7 +210,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 var inside = []string{
 	"a full page invents a row", "drop the turn's position", "evict what has news", "forget what a held instance waits for",
 	"forget what is unserved", "keep a contradicted belief",
-	"leave without counting", "wait for what is over", "wrong coroutine order",
+	"leave without counting", "take messages in reverse", "wait for what is over", "wrong coroutine order",
 }
 
 // The faults inside are found, too, and a build without the tag has none of them.

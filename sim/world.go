@@ -37,8 +37,9 @@ type World struct {
 	given          map[activityKey][]string
 	kills          map[string]int
 	cleanRestarts  int
-	releases       int  // of instances that were held
-	failsSome      bool // some process failed what its code did not fit
+	releases       int                  // of instances that were held
+	failsSome      bool                 // some process failed what its code did not fit
+	leftToDouble   map[instanceKey]bool // by a process whose lease its double's turn has ended
 	crashes        int
 	lateRegistered bool
 	clockOffset    time.Duration
@@ -69,7 +70,7 @@ func (f Failure) Error() string {
 func newWorld(seed uint64, p *planted, story io.Writer) *World {
 	w := &World{
 		seed: seed, planted: p, schedule: newRandom(seed, 1), lives: newRandom(seed, 2),
-		given: map[activityKey][]string{}, kills: map[string]int{}, reached: map[string]int{},
+		given: map[activityKey][]string{}, kills: map[string]int{}, leftToDouble: map[instanceKey]bool{}, reached: map[string]int{},
 	}
 	w.trace = trace{story: story, world: w}
 	w.config, w.faults = drawConfig(newRandom(seed, 3))

@@ -1,13 +1,17 @@
 package pebble
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -75,6 +79,42 @@ func TestF21_turns_that_are_lost_from_a_former_execution_are_named(t *testing.T)
 			if !named {
 				t.Errorf("%d turns of the last execution; without turns %d of execution %d: %v, want %q",
 					lastTurns, c.turns, c.execution, rep.Damages, c.want)
+			}
+		}
+	}
+}
+
+// TestF21_a_former_execution_that_ends_otherwise_is_named: its turns are whole, one by one and together, and the last one
+// is not that which the next execution follows. Only the chain shows it.
+func TestF21_a_former_execution_that_ends_otherwise_is_named(t *testing.T) {
+	for _, lastTurns := range []int{0, 1} {
+		for _, execution := range []uint64{1, 2} {
+			fs := continued(t, lastTurns)
+			withDB(t, fs, func(db *pdb.DB) {
+				read := func(turn uint64) (key []byte, part persistence.StoredPart) {
+					key = appendSegment(nil, 0, 1, execution, turn, turn)
+					row, closer, err := db.Get(key)
+					must(t, err)
+					part, err = decodePart(execution, turn, turn, bytes.Clone(row))
+					must(t, errors.Join(err, closer.Close()))
+					return key, part
+				}
+				_, before := read(2)
+				key, last := read(3)
+				header := &turnpb.SegmentHeader{}
+				must(t, proto.Unmarshal(last.Header, header))
+				header.TimeMs++
+				var err error
+				last.Header, err = proto.Marshal(header)
+				must(t, err)
+				last.Chain = before.Chain.Next(&last)
+				var e rowcode.Enc
+				encodePart(&e, &last)
+				must(t, db.Set(key, e, pdb.Sync))
+			})
+			rep := verified(t, fs)
+			if len(rep.Damages) != 1 || !strings.Contains(rep.Damages[0].String(), "it follows chain") {
+				t.Errorf("%d turns of the last execution; the end of execution %d is another: %v", lastTurns, execution, rep.Damages)
 			}
 		}
 	}
