@@ -40,6 +40,44 @@ func TestF51_the_reason_names_the_version_that_is_missing(t *testing.T) {
 	})
 }
 
+// TestF51_a_restart_without_the_handler_is_no_attempt: ten restarts within seconds, of one build and of others, clean and
+// unclean, leave the attempts to the clock.
+func TestF51_a_restart_without_the_handler_is_no_attempt(t *testing.T) {
+	inWorldWith(t, Config{MaxAttempts: 4}, func(w *world) {
+		w.attach(basics())
+		w.start("a", "wait", "")
+		missing := func(build string) {
+			w.cfg.Build = build
+			w.open()
+			w.attach(basics().without("wait"))
+			pass(50 * time.Millisecond)
+		}
+		w.close()
+		missing("1")
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			w.t.Fatal(err)
+		}
+		for i := range 10 {
+			if i%3 == 0 {
+				w.crash()
+			} else {
+				w.close()
+			}
+			missing([]string{"1", "2"}[i/5])
+			if lease := w.lease("a"); lease.Attempts != 1 {
+				w.t.Fatalf("after %d restarts the lease row is %+v", i+1, lease)
+			}
+		}
+		pass(2 * time.Second) // its time has come
+		if lease := w.lease("a"); lease.Attempts != 2 {
+			w.t.Errorf("after its backoff the lease row is %+v", lease)
+		}
+		w.attachAs("consumer-2", basics())
+		pass(time.Second)
+		w.completed("a", "x")
+	})
+}
+
 // TestF52_a_cancel_of_what_no_runtime_has ends it at once: before its first turn and after, with its handler unknown and
 // with no runtime attached at all.
 func TestF52_a_cancel_of_what_no_runtime_has(t *testing.T) {

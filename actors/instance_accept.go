@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // acceptMsg brings the result of a message that was proposed on its own.
@@ -28,9 +29,10 @@ func (in *instance) accept(a *arrival) {
 			ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, Request: a.start.request,
 		}
 	case a.deliver != nil:
+		most, bytes := in.inboxMost(a.deliver.message)
 		command = &persistence.Enqueue{
 			ID: in.id, Message: a.deliver.encoded, Topic: a.deliver.topic, Request: a.deliver.request,
-			InboxMax: uint64(in.e.cfg.Limits.Inbox), InboxBytesMax: uint64(in.e.cfg.Limits.InboxBytes),
+			InboxMax: most, InboxBytesMax: bytes,
 		}
 	default:
 		m := a.result
@@ -38,6 +40,23 @@ func (in *instance) accept(a *arrival) {
 		command = &persistence.CompleteWork{Key: m.key, Token: m.token, Attempts: m.attempts, Message: m.encoded}
 	}
 	in.e.proposeAs(in.p, epoch, command, func(r persistence.Result) { in.send(&acceptMsg{a, r}) })
+}
+
+// cancelsOver is how many cancels find room in an inbox that is full: what fills it must not keep the instance from being
+// ended.
+const (
+	cancelsOver = 16
+	cancelBytes = 128 // of one, beside its reason
+)
+
+// inboxMost is how many messages, and how many bytes of them, the inbox may hold for a message to be accepted.
+func (in *instance) inboxMost(m *turnpb.Message) (most, bytes uint64) {
+	l := &in.e.cfg.Limits
+	most, bytes = uint64(l.Inbox), uint64(l.InboxBytes)
+	if m.GetCancel() != nil {
+		most, bytes = most+cancelsOver, bytes+cancelsOver*uint64(l.ReasonBytes+cancelBytes)
+	}
+	return most, bytes
 }
 
 // acceptDone answers the sender, and moves the view on so that the row need not be read back.

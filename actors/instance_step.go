@@ -248,8 +248,12 @@ func (in *instance) unregistered() {
 		in.leaving, in.told.unserved = true, true
 		return
 	}
-	in.e.counts.unregistered.Add(1)
 	in.fresh = false
+	if v.held.Reason != "" && in.token == "" && in.backsOff() {
+		in.holdBack() // a runtime that has not got the handler either is no reason for an attempt before its time
+		return
+	}
+	in.e.counts.unregistered.Add(1)
 	reason := in.missing()
 	if in.e.unknown.isNew(in.e.now().UnixMilli(), reason, in.e.cfg.BackoffMax.Milliseconds()) {
 		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,

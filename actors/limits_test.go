@@ -91,6 +91,23 @@ func TestAFullInboxRefuses(t *testing.T) {
 	})
 }
 
+// TestF52_a_cancel_finds_room_in_a_full_inbox: an instance that cannot run, and whose inbox is full, can be cancelled.
+func TestF52_a_cancel_finds_room_in_a_full_inbox(t *testing.T) {
+	inOneWorld(t, Config{Limits: limits.Limits{Inbox: 3, InboxBytes: 1000}}, func(w *world) {
+		w.attach(basics().without("wait"))
+		for id, size := range map[string]int{"many": 1, "large": 900} {
+			w.ask(StartRequest{ID: id, Name: "wait"})
+			for i := range 4 {
+				err := w.raise(id, "go", strings.Repeat("x", size)).wait()
+				if full := errors.Is(err, persistence.ErrLimit); !full && (err != nil || i == 3) {
+					t.Fatalf("event %d of %s: %v", i+1, id, err)
+				}
+			}
+			w.cancelledNow(id)
+		}
+	})
+}
+
 // TestF59_a_turn_counts_each_byte_once: inputs of children are in the events and in what is sent, an output is in the
 // terminal event and in the answer to the parent, the input of the next execution is in the event and in its start.
 func TestF59_a_turn_counts_each_byte_once(t *testing.T) {

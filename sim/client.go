@@ -60,9 +60,11 @@ type eventRecord struct {
 	never     bool // its key was another's: it must not be recorded
 	// sentAt and ackedAt are the steps at which it was sent first, and acknowledged.
 	sentAt, ackedAt uint64
-	firstOK         bool   // its first request was acknowledged
-	second          error  // how a second request at the same time was refused
-	next            func() // what its sender does when it is acknowledged
+	// sentOffset is by how much the wall clock had been set when it was sent first.
+	sentOffset time.Duration
+	firstOK    bool   // its first request was acknowledged
+	second     error  // how a second request at the same time was refused
+	next       func() // what its sender does when it is acknowledged
 }
 
 // observation is the newest state of an instance that the client was shown.
@@ -316,9 +318,8 @@ func (c *client) send(to *process, e *eventRecord, tries int) {
 	uncertain := func() {
 		e.uncertain = true
 		if e.key != "" {
-			offset := c.world.clockOffset
 			c.again(func() {
-				if c.world.clockOffset-offset < keyLife { // else the key may have been forgotten
+				if c.world.clockOffset-e.sentOffset < keyLife { // else the key may have been forgotten
 					retry()
 				}
 			})
@@ -337,7 +338,7 @@ func (c *client) send(to *process, e *eventRecord, tries int) {
 		return fmt.Sprintf("client raises %s %s for %s, key %q", e.name, e.data, e.id, e.key)
 	})
 	if first {
-		e.sentAt = c.world.steps
+		e.sentAt, e.sentOffset = c.world.steps, c.world.clockOffset
 	}
 	message := &turnpb.Message{Kind: &turnpb.Message_EventRaised{
 		EventRaised: &turnpb.EventRaised{Name: e.name, Data: []byte(e.data)},
