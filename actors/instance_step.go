@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -251,7 +252,7 @@ func (in *instance) unregistered() {
 	in.e.counts.unregistered.Add(1)
 	in.fresh = false
 	reason := in.missing()
-	if in.e.unknown.isNew(in.e.now().UnixMilli(), reason, in.e.cfg.BackoffMax.Milliseconds()) {
+	if in.e.unknown.isNew(clock.ElapsedMs(in.e.cfg.Clock), reason, in.e.cfg.BackoffMax.Milliseconds()) {
 		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
 			"orchestration", v.head.Name, "version", v.head.Version, "attempt", v.attempts+1)
 	}

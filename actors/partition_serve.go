@@ -62,7 +62,7 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 func (s *serving) now() int64 { return clock.ElapsedMs(s.e.cfg.Clock) }
 
 // lookAtClock tells the dispatcher what the wall clock shows, for what rows say.
-func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.Ms(s.e.cfg.Clock)) }
+func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.WallMs(s.e.cfg.Clock)) }
 
 // live reports whether this is still the epoch that is served. An answer that comes later is for nobody.
 func (s *serving) live() bool { return s.p.s == s && !s.ended }
@@ -80,9 +80,9 @@ func (s *serving) post(what string, run func()) {
 // elapsed time.
 func (s *serving) propose(what string, c persistence.Command, done func(r persistence.Result, at int64)) {
 	at := s.now()
-	s.e.journal.Propose(s.p.id, persistence.Proposal{TimeMs: clock.Ms(s.e.cfg.Clock), Epoch: s.epoch, Command: c, Done: func(r persistence.Result) {
+	s.e.proposeAs(s.p.id, s.epoch, c, func(r persistence.Result) {
 		s.post(what, func() { done(r, at) })
-	}})
+	})
 }
 
 // attachAll brings the dispatcher's consumers into line with those that are attached.

@@ -54,6 +54,9 @@ func (w *work) setBack(now int64) {
 		e.home = nil
 		w.place(now, e)
 	}
+	if w.bounds.laterAt != Never {
+		w.bounds.laterAt = min(w.bounds.laterAt, w.wall.at(now)) // so may some of what was left out
+	}
 }
 
 // setBack finds the instances whose backoff the new time has made longer than any is.
@@ -68,6 +71,9 @@ func (t *tells) setBack(now, backoffMaxMs int64) {
 	for _, x := range over {
 		t.forget(laterKey{x.iid, x.seq})
 		t.soon(*x)
+	}
+	if t.rewalkAt != Never {
+		t.rewalkAt = min(t.rewalkAt, t.wall.at(now)) // so may some of what found no room
 	}
 }
 

@@ -142,8 +142,7 @@ func (w *work) dueAt(now int64, item *persistence.WorkItem) int64 {
 	if item.Token != "" && item.ExpiresAtMs > wall && !w.cfg.dead(item.Holder) {
 		return max(item.ExpiresAtMs, item.NotBeforeMs)
 	}
-	suspect := item.Order < w.suspectBelow // is leased first, and no lease is given before the row's time
-	if BacksOff(item.NotBeforeMs, wall, w.cfg.BackoffMaxMs) || suspect && item.NotBeforeMs > wall {
+	if BacksOff(item.NotBeforeMs, wall, w.cfg.BackoffMaxMs) {
 		return item.NotBeforeMs
 	}
 	return 0
