@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -142,4 +143,91 @@ func TestF18_AnUnknownNameIsLoggedOnceInAWhile(t *testing.T) {
 			t.Error("it is not logged again after two minutes")
 		}
 	})
+}
+
+// TestF18_ALostLeaseHoldsUpNothingAfterAStep: the journal takes no renewal until the lease is lost, and the clock is set
+// meanwhile. The lease is given back, so that the code runs again at once.
+func TestF18_ALostLeaseHoldsUpNothingAfterAStep(t *testing.T) {
+	stepped(t, Config{}, func(w *world, step func(), _ time.Duration) {
+		var runs atomic.Int64
+		w.attach(basics().orchestration("call", call).activity("slow", func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+			if runs.Add(1) > 1 {
+				return in, nil
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
+		w.take(busyFor[*persistence.RenewWork](1 << 30))
+		w.start("a", "call", "slow")
+		pass(20 * time.Second)
+		step()
+		pass(15 * time.Second)
+		w.take(nil)
+		pass(5 * time.Second)
+		w.completed("a", "slow")
+		if n := runs.Load(); n != 2 {
+			t.Errorf("it ran %d times, want 2", n)
+		}
+	})
+}
+
+// TestF18_ALeaseOfAFailedEpochLastsItsTime, which elapses: its code was told to stop, and the process knows that nobody has
+// the work any more.
+func TestF18_ALeaseOfAFailedEpochLastsItsTime(t *testing.T) {
+	stepped(t, Config{}, func(w *world, step func(), by time.Duration) {
+		w.panicsExpected = true
+		k := newWorker()
+		w.attach(basics().orchestration("call", call).activity("work", k.run))
+		w.start("a", "call", "work")
+		pass(5 * time.Second) // leased after one
+		w.e.partitionOf("a").post("panic", func() { panic("a bug") })
+		k.wantCalls(t, 1, 0)
+		step()
+		pass(25 * time.Second)
+		if by < 0 {
+			k.wantCalls(t, 1, 0)
+		}
+		pass(10 * time.Second)
+		k.wantCalls(t, 2, 1)
+		close(k.gate)
+		synctest.Wait()
+		w.completed("a", "work")
+	})
+}
+
+// TestF18_ALeaseThatNobodyHasIsGivenBack: an actor that failed has left a turn's lease of this process, and the clock is set.
+// In careful mode it would refuse the next lease, and otherwise the commit.
+func TestF18_ALeaseThatNobodyHasIsGivenBack(t *testing.T) {
+	for _, careful := range []bool{false, true} {
+		stepped(t, Config{}, func(w *world, step func(), _ time.Duration) {
+			if careful {
+				w.start("a", "wait", "")
+				w.reopen(w.crash)
+				synctest.Wait()
+			} else {
+				w.attach(basics())
+				w.start("a", "wait", "")
+				pass(2 * time.Minute) // it has left
+			}
+			h := w.head("a")
+			var leased persistence.Result
+			w.e.propose(w.e.journal.PartitionOf("a"), &persistence.LeaseTurn{
+				IID: h.IID, Execution: h.Execution, Turn: h.Turn, TTLMs: w.e.cfg.TurnLease.Milliseconds(), Nonce: 1,
+				Holder: persistence.Holder{Node: w.e.cfg.Node, Process: w.e.cfg.Process},
+			}, func(r persistence.Result) { leased = r })
+			synctest.Wait()
+			if leased.Token == "" {
+				t.Fatal("no lease: ", leased.Err)
+			}
+			step()
+			if careful {
+				w.attach(basics())
+			}
+			if err := w.raise("a", "go", "x").wait(); err != nil {
+				t.Fatal(err)
+			}
+			pass(30 * time.Second)
+			w.completed("a", "x")
+		})
+	}
 }

@@ -300,7 +300,7 @@ func (in *instance) leave() {
 // tell it again.
 func (in *instance) wakeLater() {
 	d := time.Duration(in.view.notBeforeMs-in.e.now().UnixMilli()) * time.Millisecond
-	if !in.view.known || d <= 0 {
+	if !in.view.known || !in.e.backsOff(in.view.notBeforeMs) {
 		d = in.e.cfg.TurnLease
 	}
 	in.outstanding++

@@ -52,7 +52,7 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 	s.d = dispatch.New(dispatch.Config{
 		Node: cfg.Node, Process: cfg.Process,
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
-		MaxAttempts: cfg.MaxAttempts, CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
+		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
 	}, s.now(), careful)
 	s.lookAtClock()
 	return s
@@ -286,6 +286,9 @@ func (s *serving) do(now int64, a dispatch.Action) {
 		s.tell(now, a, &timerMsg{key: a.Timer, again: a.Again})
 	case dispatch.BackOff:
 		s.backOff(now, a)
+	case dispatch.GiveBack:
+		w := a.Work
+		s.abandonWork(&persistence.AbandonWork{Key: w.Key, Token: w.Token, Attempts: w.Attempts, Counts: true}, 0)
 	case dispatch.Poison:
 		s.poison(*a.Work)
 	case dispatch.DeliverOutbox:

@@ -59,11 +59,12 @@ func (w *work) setBack(now int64) {
 	}
 }
 
-// setBack finds the instances whose backoff the new time has made longer than any is.
+// setBack finds the instances whose backoff or lease the new time has made longer than any is.
 func (t *tells) setBack(now, backoffMaxMs int64) {
 	var over []*tell
 	for _, x := range t.later.items {
-		if x.backoff && !BacksOff(x.dueAt, t.wall.at(now), backoffMaxMs) {
+		leased := x.retry && !x.backoff && x.dueAt > t.wall.at(now)+leaseLongMs
+		if leased || x.backoff && !BacksOff(x.dueAt, t.wall.at(now), backoffMaxMs) {
 			over = append(over, x)
 		}
 	}
