@@ -169,17 +169,18 @@ func (a *activity) answer() {
 	}
 }
 
-// putBack gives the work back without having recorded anything: it is handed out again, not before a time.
+// putBack gives the work back without having recorded anything: it is handed out again, not before a time. So is a lease
+// that is lost, and its attempt counts: by the wall clock, which may have been set, it could last for long yet.
 func (a *activity) putBack(notBefore int64) {
 	s, key := a.s, a.item.Key
 	token, attempts := a.token, a.attempts
 	lost := a.giveUp == errActivityLeaseLost
 	a.close()
-	if token == "" || lost || s.ended {
+	if token == "" || s.ended {
 		s.d.Release(s.now(), key, notBefore)
 		return
 	}
-	s.abandonWork(&persistence.AbandonWork{Key: key, Token: token, Attempts: attempts}, notBefore)
+	s.abandonWork(&persistence.AbandonWork{Key: key, Token: token, Attempts: attempts, Counts: lost}, notBefore)
 }
 
 // close ends what this activity holds. Its entry at the dispatcher is another matter.

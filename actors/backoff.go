@@ -105,6 +105,7 @@ type unknownNames struct {
 
 const unknownNamesMax = 1000
 
+// isNew says whether a name is to be logged now. now is elapsed time.
 func (u *unknownNames) isNew(now int64, name string, everyMs int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

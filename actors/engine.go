@@ -190,9 +190,11 @@ func (e *Engine) propose(p persistence.Partition, c persistence.Command, done fu
 	e.proposeAs(p, e.parts[p].epochNow(), c, done)
 }
 
-// proposeAs is propose under a given epoch: that of a grant which may be older than the partition's present one.
+// proposeAs is propose under a given epoch: that of a grant which may be older than the partition's present one, or 0 for
+// a command that acts under none. It is the only place where a proposal gets its time: what is stored, and what the journal
+// compares with what is stored, is the wall clock.
 func (e *Engine) proposeAs(p persistence.Partition, epoch uint64, c persistence.Command, done func(persistence.Result)) {
-	e.journal.Propose(p, persistence.Proposal{TimeMs: clock.Ms(e.cfg.Clock), Epoch: epoch, Command: c, Done: done})
+	e.journal.Propose(p, persistence.Proposal{TimeMs: clock.WallMs(e.cfg.Clock), Epoch: epoch, Command: c, Done: done})
 }
 
 // Attach adds a consumer. detach takes it away again: nothing new is given to it, its turns end, and its activities are

@@ -135,6 +135,16 @@ func (in *instance) giveUpLease() {
 	in.endCareful()
 }
 
+// giveUpStray gives back a lease that this process has taken and in which nobody has it any more: the actor panicked, or
+// the answer came too late. It counts, as code may have run under it. Until it expires by the wall clock, which may have been
+// set back, it would keep the instance from running.
+func (in *instance) giveUpStray() {
+	if in.view.stray != "" && in.token == "" && in.abandon == nil {
+		in.abandon = &abandonPlan{token: in.view.stray, counts: true, stray: true}
+	}
+	in.view.stray = ""
+}
+
 // abandonPlan is an AbandonTurn that is to be proposed as soon as the state is known.
 type abandonPlan struct {
 	token  persistence.Token
@@ -143,6 +153,8 @@ type abandonPlan struct {
 	delayMs int64
 	// quiet: nothing is left to do, so the dispatcher is not told of it.
 	quiet bool
+	// stray: the lease may have ended since it was read.
+	stray bool
 	// reason says why the instance is held from now on; empty: it is not.
 	reason string
 }
@@ -217,7 +229,8 @@ func (in *instance) abandonDone(m *abandonMsg) {
 	case errors.Is(err, persistence.ErrBusy):
 		in.abandon = m.plan
 		in.pause()
-	case errors.Is(err, persistence.ErrConflict), errors.Is(err, persistence.ErrNotFound):
+	case errors.Is(err, persistence.ErrConflict), errors.Is(err, persistence.ErrNotFound),
+		m.plan.stray && errors.Is(err, persistence.ErrLeaseLost):
 		in.countRefusal(err)
 		in.unpark()
 		in.reload() // another activation has moved it on: nothing is left to give back

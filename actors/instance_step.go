@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -255,7 +256,7 @@ func (in *instance) unregistered() {
 	}
 	in.e.counts.unregistered.Add(1)
 	reason := in.missing()
-	if in.e.unknown.isNew(in.e.now().UnixMilli(), reason, in.e.cfg.BackoffMax.Milliseconds()) {
+	if in.e.unknown.isNew(clock.ElapsedMs(in.e.cfg.Clock), reason, in.e.cfg.BackoffMax.Milliseconds()) {
 		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
 			"orchestration", v.head.Name, "version", v.head.Version, "attempt", v.attempts+1)
 	}
@@ -303,7 +304,7 @@ func (in *instance) leave() {
 // tell it again.
 func (in *instance) wakeLater() {
 	d := time.Duration(in.view.notBeforeMs-in.e.now().UnixMilli()) * time.Millisecond
-	if !in.view.known || d <= 0 {
+	if !in.view.known || !in.e.backsOff(in.view.notBeforeMs) {
 		d = in.e.cfg.TurnLease
 	}
 	in.outstanding++

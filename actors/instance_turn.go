@@ -272,7 +272,7 @@ func (t *turn) execute() {
 		}
 	}()
 	e := t.in.e
-	t.input.TimeMs, t.input.Entropy = t.timeMs(clock.Ms(e.cfg.Clock)), e.cfg.IDs.Entropy()
+	t.input.TimeMs, t.input.Entropy = t.timeMs(clock.WallMs(e.cfg.Clock)), e.cfg.IDs.Entropy()
 	if t.fresh {
 		t.machine = replay.New(replay.Config{
 			Instance: t.head.id, Execution: t.head.execution, Name: t.name, Version: t.version, Func: t.fn,

@@ -29,6 +29,8 @@ type view struct {
 	held persistence.Held
 	// leased: the L row has a lease, of a try that another process has begun.
 	leased bool
+	// stray is the token of that lease if this process has taken it.
+	stray persistence.Token
 	// cancel is one that waits in the inbox, if the instance is held or nobody has its handler.
 	cancel *inboxItem
 	// children is set by a load only: whom a failure without code must cancel.
@@ -102,7 +104,7 @@ func (v *view) committed(c *persistence.CommitTurn, r persistence.Result) {
 		}
 	}
 	v.start, v.attempts, v.notBeforeMs, v.children, v.segments, v.unreadable = nil, 0, 0, nil, nil, nil
-	v.held, v.leased, v.cancel = persistence.Held{}, false, nil
+	v.held, v.leased, v.stray, v.cancel = persistence.Held{}, false, "", nil
 	switch c.Outcome {
 	case persistence.OutcomeRunning:
 		h.Status = persistence.StatusRunning

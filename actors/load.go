@@ -71,6 +71,9 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 		return err
 	} else if ok {
 		v.attempts, v.notBeforeMs, v.held, v.leased = lease.Attempts, lease.NotBeforeMs, lease.Held, lease.Token != ""
+		if h := lease.Holder; h.Process != "" && h.Node == m.e.cfg.Node && h.Process == m.e.cfg.Process {
+			v.stray = lease.Token
+		}
 	}
 	v.inbox = unopened(&v.head)
 	if v.head.Inbox > 0 && m.part != nil && (v.held.Reason != "" || !m.part.serves(&v.head)) {
@@ -213,6 +216,7 @@ func (in *instance) loaded(m *loadMsg) {
 	in.news.seen = m.news
 	in.loadFailures = 0
 	in.e.damaged.forget(in.id)
+	in.giveUpStray()
 }
 
 // The pause before a read that failed is made again, doubled each time up to the most.

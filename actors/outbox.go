@@ -14,20 +14,17 @@ func (s *serving) deliver(a dispatch.Action) {
 	for i := range a.Rows {
 		messages[i] = a.Rows[i].Message
 	}
-	s.e.journal.Propose(a.To, persistence.Proposal{
-		TimeMs:  s.now(),
-		Command: &persistence.Deliver{From: s.p.id, FirstSeq: a.Rows[0].Seq, Messages: messages},
-		Done: func(r persistence.Result) {
-			s.post("delivered", func() {
-				if r.Err == nil {
-					s.d.Delivered(s.now(), a.To, r.Mark)
-					return
-				}
-				s.d.DeliverFailed(s.now(), a.To)
-				s.complain("messages for another partition could not be delivered; they are tried again", r.Err,
-					"to", a.To, "first", a.Rows[0].Seq)
-			})
-		},
+	c := &persistence.Deliver{From: s.p.id, FirstSeq: a.Rows[0].Seq, Messages: messages}
+	s.e.proposeAs(a.To, 0, c, func(r persistence.Result) {
+		s.post("delivered", func() {
+			if r.Err == nil {
+				s.d.Delivered(s.now(), a.To, r.Mark)
+				return
+			}
+			s.d.DeliverFailed(s.now(), a.To)
+			s.complain("messages for another partition could not be delivered; they are tried again", r.Err,
+				"to", a.To, "first", a.Rows[0].Seq)
+		})
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -40,16 +39,13 @@ func (p *partition) open() {
 
 func (p *partition) begin(attempt, epoch uint64) {
 	cfg := &p.e.cfg
-	p.e.journal.Propose(p.id, persistence.Proposal{
-		TimeMs: clock.Ms(cfg.Clock), Epoch: epoch,
-		Command: persistence.BeginEpoch{Epoch: epoch, Node: cfg.Node, Process: cfg.Process},
-		Done: func(r persistence.Result) {
-			p.post("epoch begun", func() {
-				if attempt == p.opening && !p.stopped {
-					p.begun(epoch, r)
-				}
-			})
-		},
+	c := persistence.BeginEpoch{Epoch: epoch, Node: cfg.Node, Process: cfg.Process}
+	p.e.proposeAs(p.id, epoch, c, func(r persistence.Result) {
+		p.post("epoch begun", func() {
+			if attempt == p.opening && !p.stopped {
+				p.begun(epoch, r)
+			}
+		})
 	})
 }
 

@@ -52,7 +52,7 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 	s.d = dispatch.New(dispatch.Config{
 		Node: cfg.Node, Process: cfg.Process,
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
-		MaxAttempts: cfg.MaxAttempts, CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
+		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
 	}, s.now(), careful)
 	s.lookAtClock()
 	return s
@@ -62,7 +62,7 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 func (s *serving) now() int64 { return clock.ElapsedMs(s.e.cfg.Clock) }
 
 // lookAtClock tells the dispatcher what the wall clock shows, for what rows say.
-func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.Ms(s.e.cfg.Clock)) }
+func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.WallMs(s.e.cfg.Clock)) }
 
 // live reports whether this is still the epoch that is served. An answer that comes later is for nobody.
 func (s *serving) live() bool { return s.p.s == s && !s.ended }
@@ -80,9 +80,9 @@ func (s *serving) post(what string, run func()) {
 // elapsed time.
 func (s *serving) propose(what string, c persistence.Command, done func(r persistence.Result, at int64)) {
 	at := s.now()
-	s.e.journal.Propose(s.p.id, persistence.Proposal{TimeMs: clock.Ms(s.e.cfg.Clock), Epoch: s.epoch, Command: c, Done: func(r persistence.Result) {
+	s.e.proposeAs(s.p.id, s.epoch, c, func(r persistence.Result) {
 		s.post(what, func() { done(r, at) })
-	}})
+	})
 }
 
 // attachAll brings the dispatcher's consumers into line with those that are attached.
@@ -286,6 +286,9 @@ func (s *serving) do(now int64, a dispatch.Action) {
 		s.tell(now, a, &timerMsg{key: a.Timer, again: a.Again})
 	case dispatch.BackOff:
 		s.backOff(now, a)
+	case dispatch.GiveBack:
+		w := a.Work
+		s.abandonWork(&persistence.AbandonWork{Key: w.Key, Token: w.Token, Attempts: w.Attempts, Counts: true}, 0)
 	case dispatch.Poison:
 		s.poison(*a.Work)
 	case dispatch.DeliverOutbox:

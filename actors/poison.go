@@ -83,7 +83,7 @@ func (in *instance) failUnreadable() {
 func (t *turn) endUnread(v *view, why string) {
 	d, cfg := t.doom, &t.in.e.cfg
 	next := max(v.head.NextEvent, 1)
-	t.input.TimeMs, t.input.Entropy = clock.Ms(cfg.Clock), cfg.IDs.Entropy()
+	t.input.TimeMs, t.input.Entropy = clock.WallMs(cfg.Clock), cfg.IDs.Entropy()
 	t.decision = newDecision()
 	*t.decision = replay.Decision{
 		Outcome: replay.Failed, Failure: d.why, Origin: d.origin,

@@ -20,6 +20,9 @@ const (
 	// BackOff: no attached consumer has the activity's handler: give Work back with DelayMs, counted.
 	// [Dispatcher.Release] when that is answered.
 	BackOff
+	// GiveBack: Work has a lease of this process, and nobody in it has the work any more: give it back with that token,
+	// counted. [Dispatcher.Release] when that is answered.
+	GiveBack
 	// Poison: Work was attempted too often: record it as poison, do not run it. [Dispatcher.Release] if the recording is
 	// refused for another reason than that the row is gone.
 	Poison
@@ -47,7 +50,7 @@ const (
 
 // String names the kind.
 func (k ActionKind) String() string {
-	names := [...]string{"", "TellStart", "TellNudge", "TellRetry", "TimerDue", "BackOff", "Poison", "ScanStarts",
+	names := [...]string{"", "TellStart", "TellNudge", "TellRetry", "TimerDue", "BackOff", "GiveBack", "Poison", "ScanStarts",
 		"ScanInbox", "ScanLeases", "ScanWork", "ScanTimers", "ScanRequests", "ScanStreams", "ReadOutbox", "DeliverOutbox", "AckOutbox",
 		"SweepRequests"}
 	if int(k) < len(names) {

@@ -17,6 +17,8 @@ type Config struct {
 	BackoffMaxMs  int64
 	// MaxAttempts: work with so many attempts is not attempted again; it is recorded as poison.
 	MaxAttempts uint32
+	// WorkLeaseMs is how long an activity's lease lasts. Default 30 s.
+	WorkLeaseMs int64
 	// CarefulForMs is how long after an open that followed an unclean end everything new is suspect too.
 	CarefulForMs int64
 	// Gate admits suspects; nil admits all at once.
@@ -54,6 +56,7 @@ func (c Config) withDefaults() Config {
 	c.PageRows = cmp.Or(c.PageRows, 1000)
 	c.InputBytesMax = cmp.Or(c.InputBytesMax, 64<<20)
 	c.TimerWindowMs = cmp.Or(c.TimerWindowMs, 10*60*1000)
+	c.WorkLeaseMs = cmp.Or(c.WorkLeaseMs, 30_000)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)
 	c.BackoffBaseMs = cmp.Or(c.BackoffBaseMs, 1000)
 	c.BackoffMaxMs = cmp.Or(c.BackoffMaxMs, 60_000)
@@ -65,6 +68,11 @@ func (c Config) withDefaults() Config {
 
 // dead reports whether a lease's holder cannot be alive: it is a process of this node, and not this one.
 func (c *Config) dead(h persistence.Holder) bool { return h.Node == c.Node && h.Process != c.Process }
+
+// own reports whether a lease's holder is this process.
+func (c *Config) own(h persistence.Holder) bool {
+	return h.Node == c.Node && h.Process == c.Process && h.Process != ""
+}
 
 // Dispatcher decides what happens next in one partition. It is not safe for concurrent use. Every input may make
 // actions; take them with Actions after it. Every now is elapsed time, which never jumps; what rows say is wall clock.
@@ -158,11 +166,15 @@ func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, tok
 	if !BacksOff(due, d.wall.at(now), d.cfg.BackoffMaxMs) {
 		due = 0
 	}
-	if token != "" {
-		due = max(expires, notBefore)
+	if token != "" { // an instance of this process gives back a lease that nobody has: it is told soon enough for that
+		due = min(max(expires, notBefore), d.wall.at(now)+leaseLongMs)
 	}
 	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due, backoff: token == ""})
 }
+
+// leaseLongMs is after how long an instance with a lease is told at most, whatever its row says: the clock may have been
+// set back since the lease was taken.
+const leaseLongMs = 60_000
 
 // GivenBack says that an instance has given its lease back and has nothing to do: it is not tried again for that.
 func (d *Dispatcher) GivenBack(iid persistence.Incarnation) { d.tells.forget(laterKey{iid, 0}) }

@@ -54,13 +54,17 @@ func (w *work) setBack(now int64) {
 		e.home = nil
 		w.place(now, e)
 	}
+	if w.bounds.laterAt != Never {
+		w.bounds.laterAt = min(w.bounds.laterAt, w.wall.at(now)) // so may some of what was left out
+	}
 }
 
-// setBack finds the instances whose backoff the new time has made longer than any is.
+// setBack finds the instances whose backoff or lease the new time has made longer than any is.
 func (t *tells) setBack(now, backoffMaxMs int64) {
 	var over []*tell
 	for _, x := range t.later.items {
-		if x.backoff && !BacksOff(x.dueAt, t.wall.at(now), backoffMaxMs) {
+		leased := x.retry && !x.backoff && x.dueAt > t.wall.at(now)+leaseLongMs
+		if leased || x.backoff && !BacksOff(x.dueAt, t.wall.at(now), backoffMaxMs) {
 			over = append(over, x)
 		}
 	}
@@ -68,6 +72,9 @@ func (t *tells) setBack(now, backoffMaxMs int64) {
 	for _, x := range over {
 		t.forget(laterKey{x.iid, x.seq})
 		t.soon(*x)
+	}
+	if t.rewalkAt != Never {
+		t.rewalkAt = min(t.rewalkAt, t.wall.at(now)) // so may some of what found no room
 	}
 }
 

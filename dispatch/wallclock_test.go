@@ -47,6 +47,41 @@ func TestF18_SettingTheWallClockMovesNoPause(t *testing.T) {
 	}
 }
 
+// TestF18_WhatFoundNoRoomIsLookedAtAfterAStepBack: of the activities and the instances that back off some are not in memory.
+// The dispatcher knows only when the first of them is due.
+func TestF18_WhatFoundNoRoomIsLookedAtAfterAStepBack(t *testing.T) {
+	const hour = 3_600_000
+	w := newWorld(Config{Node: "n", Process: "p", WorkMax: 4, TellsMax: 4, PageRows: 4}, t.Fatalf)
+	w.open(false)
+	w.attach("alpha")
+	w.d.AttachTurns()
+	w.settle()
+	for i := range uint64(8) {
+		w.schedule(i+1, "alpha", w.wall()+1000)
+	}
+	for i := range persistence.Incarnation(8) {
+		w.commit(persistence.Effects{Leases: []persistence.LeaseEffect{{ID: "i", IID: 100 + i, Attempts: 1, NotBeforeMs: w.wall() + 1000}}})
+	}
+	w.settle()
+	if w.d.work.bounds.laterAt == Never || w.d.tells.rewalkAt == Never {
+		t.Fatal("everything found room")
+	}
+	w.set(-hour)
+	w.latest = 1 << 50
+	w.settle()
+	for range 8 {
+		g, ok := w.next(0)
+		if !ok {
+			t.Fatal("an activity waits for an hour: it found no room before the clock was set back")
+		}
+		w.end(g.Item.Key)
+		w.settle()
+	}
+	if w.d.tells.rewalkAt != Never {
+		t.Error("the instances that found no room are not looked for")
+	}
+}
+
 // TestF17_ATimerIsDueByTheWallClock, which may have been set since the timer was known.
 func TestF17_ATimerIsDueByTheWallClock(t *testing.T) {
 	w := newWorld(Config{}, t.Fatalf)

@@ -19,6 +19,7 @@ type work struct {
 	resting heap[*entry] // released, and not to be handed out again before some time has elapsed
 	missing heap[*entry] // no consumer has the handler: to be given back
 	spent   heap[*entry] // attempted too often: to be recorded as poison
+	stray   heap[*entry] // leased by this process, in which nobody has it any more: the lease is to be given back
 	noOne   heap[*entry] // there is no consumer of activities at all
 	busy    int          // in somebody's hands: handed out, being given back, being recorded
 	errands int          // of those, the ones being given back or recorded
@@ -45,6 +46,8 @@ type entry struct {
 	route  *route
 	ticket uint64 // the gate's; 0: none
 	since  int64  // when the gate admitted it; 0: it has not
+	// strayAt is until when it is left to a lease of this process that nobody has any more, in elapsed time; 0: it is not.
+	strayAt int64
 }
 
 type workState uint8
@@ -83,7 +86,7 @@ func newWork(cfg *Config, wall *wallClock) *work {
 	return &work{
 		cfg: cfg, wall: wall, entries: map[persistence.WorkKey]*entry{},
 		later: newHeap(byWake), resting: newHeap(byWake),
-		missing: newHeap(byOrder), spent: newHeap(byOrder), noOne: newHeap(byOrder),
+		missing: newHeap(byOrder), spent: newHeap(byOrder), stray: newHeap(byOrder), noOne: newHeap(byOrder),
 		bounds: newBounds(cfg.WorkMax),
 	}
 }
@@ -109,6 +112,9 @@ func (w *work) changed(now int64, item *persistence.WorkItem) {
 func (w *work) update(e *entry, item *persistence.WorkItem) {
 	old := e.item
 	e.item = *item
+	if old.Token != item.Token {
+		e.strayAt = 0
+	}
 	if item.Orchestration == "" {
 		e.item.Input, e.item.Orchestration, e.item.Version = old.Input, old.Orchestration, old.Version
 	}
@@ -139,11 +145,10 @@ func (w *work) admit(now int64, item *persistence.WorkItem) {
 // dueAt is when, by the wall clock, the row may be handed out: 0 if at once.
 func (w *work) dueAt(now int64, item *persistence.WorkItem) int64 {
 	wall := w.wall.at(now)
-	if item.Token != "" && item.ExpiresAtMs > wall && !w.cfg.dead(item.Holder) {
+	if item.Token != "" && item.ExpiresAtMs > wall && !w.cfg.dead(item.Holder) && !w.cfg.own(item.Holder) {
 		return max(item.ExpiresAtMs, item.NotBeforeMs)
 	}
-	suspect := item.Order < w.suspectBelow // is leased first, and no lease is given before the row's time
-	if BacksOff(item.NotBeforeMs, wall, w.cfg.BackoffMaxMs) || suspect && item.NotBeforeMs > wall {
+	if BacksOff(item.NotBeforeMs, wall, w.cfg.BackoffMaxMs) {
 		return item.NotBeforeMs
 	}
 	return 0
@@ -154,11 +159,31 @@ func (w *work) place(now int64, e *entry) {
 	e.state = waiting
 	home := &w.later
 	e.wake = w.dueAt(now, &e.item)
-	if e.wake == 0 {
+	switch {
+	case w.strays(now, e):
+		home = &w.stray
+		if now < e.strayAt {
+			home, e.wake = &w.resting, e.strayAt
+		}
+	case e.wake == 0:
 		home = w.queueOf(e)
 	}
 	e.home = home
 	home.push(e)
+}
+
+// strays reports whether a waiting row has a lease of this process: nobody in it has the work any more, though code that was
+// told to stop may still run. It is given that lease's time, which elapses whatever the wall clock is set to.
+func (w *work) strays(now int64, e *entry) bool {
+	left := e.item.ExpiresAtMs - w.wall.at(now)
+	if e.item.Token == "" || left <= 0 || !w.cfg.own(e.item.Holder) {
+		e.strayAt = 0
+		return false
+	}
+	if e.strayAt == 0 {
+		e.strayAt = now + min(left, w.cfg.WorkLeaseMs)
+	}
+	return true
 }
 
 func (w *work) queueOf(e *entry) *heap[*entry] {
@@ -308,6 +333,13 @@ func (w *work) careful(now int64, below uint64) {
 
 // errandsDue names what must be given back or recorded as poison.
 func (w *work) errandsDue(emit func(Action)) {
+	for w.errands < errandsMax && w.stray.len() > 0 {
+		e := w.stray.pop()
+		e.home = nil
+		w.hold(e, onErrand)
+		item := e.item
+		emit(Action{Kind: GiveBack, ID: item.ID, IID: item.Key.IID, Work: &item})
+	}
 	for w.errands < errandsMax && w.spent.len() > 0 {
 		e := w.spent.pop()
 		e.home = nil

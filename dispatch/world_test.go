@@ -168,7 +168,7 @@ func (w *world) do(a Action) {
 		}
 		w.d.Told()
 		w.hear(a)
-	case BackOff, Poison:
+	case BackOff, GiveBack, Poison:
 		w.take(*a.Work, a.Kind.String())
 	case DeliverOutbox:
 		w.deliver(a)

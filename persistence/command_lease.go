@@ -47,7 +47,8 @@ type ReleaseTurn struct {
 }
 
 // LeaseWork gives an activity to a holder until TimeMs + TTLMs. Refused, in this order: NotFound, Conflict (attempts
-// differ, or not yet due), LeaseLost (a lease is live). Every lease adds one attempt.
+// differ), LeaseLost (a lease is live). Every lease adds one attempt. The delay of an earlier abandon is the dispatcher's
+// business, as in LeaseTurn: it is not checked, and it ends.
 type LeaseWork struct {
 	Key      WorkKey
 	Attempts uint32

@@ -108,12 +108,13 @@ func copied(text *string) *string {
 	return new(*text)
 }
 
-// Timer makes a durable timer that fires at Now plus d, or at once in a later turn if d is not positive. Its future
-// gives nothing. d is rounded up to a millisecond.
+// Timer makes a durable timer that fires when d has passed since the turn, or at once in a later turn if d is not
+// positive. Its future gives nothing. d is rounded up to a millisecond. It is counted from the turn's own time: Now may be
+// ahead of that if the clock was set back since an earlier turn.
 func (c *Context) Timer(d time.Duration) *Future {
 	m := c.m
 	m.enter(c.co)
-	f := &Future{kind: opTimer, fireAtMs: m.nowMs}
+	f := &Future{kind: opTimer, fireAtMs: m.turnMs}
 	if d > 0 {
 		ms := int64(d / time.Millisecond)
 		if d%time.Millisecond != 0 {

@@ -24,7 +24,8 @@ type Machine struct {
 
 	started *turnpb.OrchestrationStarted
 	nextID  uint64
-	nowMs   int64
+	nowMs   int64 // never goes back
+	turnMs  int64 // the time of the turn, which does if the clock was set back: timers count from it
 	entropy [16]byte
 	random  random
 
@@ -187,7 +188,7 @@ func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb
 
 // startTurn sets the time and the entropy that code sees from here on.
 func (m *Machine) startTurn(timeMs int64, entropy [16]byte) {
-	m.nowMs = max(m.nowMs, timeMs)
+	m.nowMs, m.turnMs = max(m.nowMs, timeMs), timeMs
 	m.entropy = entropy
 	m.random = newRandom(entropy)
 	clear(m.bound)

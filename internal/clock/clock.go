@@ -41,8 +41,8 @@ func (realClock) Elapsed() time.Duration { return time.Since(origin) }
 
 func (realClock) AfterFunc(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
 
-// Ms is the wall clock in milliseconds since the Unix epoch.
-func Ms(c Clock) int64 { return c.Now().UnixMilli() }
+// WallMs is the wall clock in milliseconds since the Unix epoch.
+func WallMs(c Clock) int64 { return c.Now().UnixMilli() }
 
 // ElapsedMs is the elapsed time in milliseconds.
 func ElapsedMs(c Clock) int64 { return c.Elapsed().Milliseconds() }

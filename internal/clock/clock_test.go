@@ -23,7 +23,7 @@ func TestRealCallsBackWhenTheTimeHasPassedUnlessStopped(t *testing.T) {
 
 func TestMsIsUnixMilliseconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if got, want := Ms(Real), time.Now().UnixMilli(); got != want {
+		if got, want := WallMs(Real), time.Now().UnixMilli(); got != want {
 			t.Errorf("%d, want %d", got, want)
 		}
 	})

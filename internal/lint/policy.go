@@ -69,6 +69,14 @@ var bans = []*ban{
 		what: "log", packages: []string{"log/"}, only: []string{"replay", "dispatch", "persistence", "internal/limits"},
 		instead: "the core returns what happened; whoever runs it decides what is logged",
 	},
+	{
+		what: "proposal", packages: []string{"github.com/turnstone-dev/turnstone/persistence"}, names: set("Proposal"),
+		instead: "propose through the engine, which stamps every proposal with the wall clock",
+		only:    []string{"actors"},
+		permits: []*permit{
+			{"actors/engine.go", "it is the place that stamps them"},
+		},
+	},
 }
 
 // goroutinePermits are the owners of goroutines. Each waits for what it starts.

@@ -60,6 +60,9 @@ func TestEveryRuleRejectsItsFixture(t *testing.T) {
 		{"operating system", map[string]string{"persistence/a.go": pkg + "import \"os\"\nvar a = os.Args\n"}, []string{"persistence/a.go:3: seams"}},
 		{"network", map[string]string{"client/a.go": pkg + "import \"net/http\"\nvar a = http.Get\n"}, []string{"client/a.go:3: seams"}},
 		{"log", map[string]string{"replay/a.go": pkg + "import \"log/slog\"\nvar a = slog.Info\n"}, []string{"replay/a.go:3: seams"}},
+		{"proposal with a time of its own", map[string]string{"actors/a.go": pkg + "import \"github.com/turnstone-dev/turnstone/persistence\"\nvar a = persistence.Proposal{}\n"},
+			[]string{"actors/a.go:4: seams"}},
+		{"proposal where they are stamped", map[string]string{"actors/engine.go": pkg + "import \"github.com/turnstone-dev/turnstone/persistence\"\nvar a = persistence.Proposal{}\n"}, nil},
 		{"goroutine", map[string]string{"replay/a.go": pkg + "func f() {\n\tgo f()\n}\n"}, []string{"replay/a.go:4: goroutine"}},
 		{"goroutine in a test", map[string]string{"replay/a.go": pkg, "replay/a_test.go": "package p\nfunc f() {\n\tgo f()\n}\n"}, nil},
 

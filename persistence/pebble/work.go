@@ -112,7 +112,7 @@ func (m *machine) leaseWork(c *persistence.LeaseWork) persistence.Result {
 	if !ok {
 		return refuse(persistence.NotFound)
 	}
-	if w.Attempts != c.Attempts || w.NotBeforeMs > m.now {
+	if w.Attempts != c.Attempts {
 		return refuse(persistence.Conflict)
 	}
 	if m.live(w.Token, &w.Holder, w.ExpiresAtMs) {
@@ -120,7 +120,7 @@ func (m *machine) leaseWork(c *persistence.LeaseWork) persistence.Result {
 	}
 	w.Attempts++
 	w.Token = persistence.NewWorkToken(m.p, c.Key, m.index, c.Nonce)
-	w.Holder, w.ExpiresAtMs = c.Holder, m.now+c.TTLMs
+	w.Holder, w.ExpiresAtMs, w.NotBeforeMs = c.Holder, m.now+c.TTLMs, 0
 	m.changeWork(&w)
 	return persistence.Result{Token: w.Token, Attempts: w.Attempts}
 }

@@ -113,7 +113,7 @@ func (m *Model) leaseWork(c *persistence.LeaseWork) persistence.Result {
 	if !ok {
 		return refuse(persistence.NotFound)
 	}
-	if w.Attempts != c.Attempts || w.NotBeforeMs > m.now {
+	if w.Attempts != c.Attempts {
 		return refuse(persistence.Conflict)
 	}
 	if m.live(w.Token, w.Holder, w.ExpiresAtMs) {
@@ -121,7 +121,7 @@ func (m *Model) leaseWork(c *persistence.LeaseWork) persistence.Result {
 	}
 	w.Attempts++
 	w.Token, w.Holder = persistence.NewWorkToken(m.partition, c.Key, m.index, c.Nonce), c.Holder
-	w.ExpiresAtMs = m.now + c.TTLMs
+	w.ExpiresAtMs, w.NotBeforeMs = m.now+c.TTLMs, 0
 	m.writeWork(w)
 	return persistence.Result{Token: w.Token, Attempts: w.Attempts}
 }

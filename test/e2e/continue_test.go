@@ -23,7 +23,7 @@ func (w *world) inject(id string, m *turnpb.Message) {
 	store := w.node.Store()
 	done := make(chan persistence.Result, 1)
 	store.Propose(store.PartitionOf(id), persistence.Proposal{
-		TimeMs: clock.Ms(clock.Real), Command: &persistence.Enqueue{ID: id, Message: data},
+		TimeMs: clock.WallMs(clock.Real), Command: &persistence.Enqueue{ID: id, Message: data},
 		Done: func(r persistence.Result) { done <- r },
 	})
 	if r := <-done; r.Err != nil || r.Seq == 0 {
