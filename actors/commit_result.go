@@ -136,6 +136,7 @@ func (in *instance) committed(t *turn, r persistence.Result) {
 		a.answer(nil, false)
 	}
 	t.endCareful()
+	in.logHeld(t)
 	in.view.committed(t.commit, r)
 	in.keepLeft(t)
 	t.forget()

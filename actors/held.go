@@ -27,7 +27,7 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 		tries = v.held.Tries + 1
 	}
 	if v.held.Build != in.e.cfg.Build || v.held.Reason != reason {
-		in.e.cfg.Logger.Error("an instance is held: its turn is not recorded, and it is tried again with other code",
+		in.e.cfg.Logger.Error("an instance is held: its turn is not recorded, and it is tried again later and with other code",
 			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", t.head.execution,
 				"reason", reason, "build", in.e.cfg.Build}, attributes...)...)
 	}
@@ -38,6 +38,19 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 	in.strikeWith(t, plan)
 	if t.attaches != in.e.attaches.Load() {
 		in.fresh = true // a runtime was attached meanwhile, which may have other code
+	}
+}
+
+// logHeld says of a turn that is recorded what people want to know: that it failed the instance because its code does not
+// fit, or that the instance is not held any more.
+func (in *instance) logHeld(t *turn) {
+	switch {
+	case t.decision.Divergence != nil:
+		in.e.cfg.Logger.Error("an instance has failed: its code does not fit its history", "instance", in.id, "orchestration", t.name,
+			"version", t.version, "execution", t.head.execution, "failure", failure.Display(t.decision.Divergence))
+	case in.view.held.Reason != "" && t.doom == nil:
+		in.e.cfg.Logger.Info("an instance that was held goes on", "instance", in.id, "orchestration", t.name, "version", t.version,
+			"build", in.e.cfg.Build)
 	}
 }
 

@@ -115,6 +115,9 @@ func TestF50_a_deploy_that_does_not_fit_holds_the_instances(t *testing.T) {
 		if c := w.e.Counters(); c.Held != 0 || c.Retold != 0 {
 			w.t.Errorf("counters %+v", c)
 		}
+		if goOn := strings.Count(log.String(), "an instance that was held goes on"); goOn != n {
+			w.t.Errorf("the log says of %d that they go on", goOn)
+		}
 	})
 }
 
@@ -172,6 +175,7 @@ func TestF50_an_attach_during_a_try_counts(t *testing.T) {
 func TestF50_FailOnNondeterminism_records_the_failure(t *testing.T) {
 	for _, node := range []bool{true, false} {
 		inWorldWith(t, Config{Build: "1", FailOnNondeterminism: node}, func(w *world) {
+			log := w.logged()
 			w.attach(sleepers())
 			w.start("s", "sleep", "")
 			w.close()
@@ -185,6 +189,9 @@ func TestF50_FailOnNondeterminism_records_the_failure(t *testing.T) {
 			pass(2 * time.Hour)
 			if why := w.failed("s"); !failure.IsNondeterminism(why) {
 				w.t.Errorf("failed with %v", why)
+			}
+			if text := log.String(); strings.Count(text, "its code does not fit its history") != 1 || strings.Count(text, "held_test.go:") < 2 {
+				w.t.Errorf("the log:\n%s", text)
 			}
 		})
 	}

@@ -141,6 +141,7 @@ func (x *termination) proposed(r persistence.Result) {
 		return
 	case r.Err == nil && !r.Repeated:
 		x.e.counts.terminated.Add(1)
+		x.e.cfg.Logger.Info("an instance has been terminated", "instance", x.ID, "reason", x.Reason)
 		x.e.act.tellActive(x.ID, &movedMsg{})
 	}
 	x.reply(r.Err)

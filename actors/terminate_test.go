@@ -38,6 +38,7 @@ func (w *world) terminated(id, reason string) {
 // TestTerminate: one that waits, one that is held, one whose handler is unknown and that has not begun. No code runs.
 func TestTerminate(t *testing.T) {
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
+		log := w.logged()
 		w.attach(sleepers())
 		w.start("waits", "wait", "")
 		w.start("held", "sleep", "")
@@ -51,6 +52,9 @@ func TestTerminate(t *testing.T) {
 				w.t.Fatalf("%s: %v", id, err)
 			}
 			w.terminated(id, "enough of "+id)
+			if text := log.String(); strings.Count(text, "instance="+id+" reason=\"enough of "+id) != 1 {
+				w.t.Errorf("the log:\n%s", text)
+			}
 		}
 		pass(time.Hour)
 		if c := w.e.Counters(); c.Held != 0 || c.Active != 0 || c.Terminated != 2 || c.Retold != 0 {
