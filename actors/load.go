@@ -19,6 +19,7 @@ type loadMsg struct {
 	e         *engine
 	part      *partition
 	headOnly  bool   // read no more than the head and the lease
+	whole     bool   // read it all, though no turn may start now
 	fresh     bool   // a runtime was attached since: one that is held is tried
 	granted   int64  // what has been taken of the memory for this read; 0: it takes what it can
 	taken     int64  // what the read took in addition
@@ -182,7 +183,7 @@ func readSegments(
 // loaded takes the answer of a read.
 func (in *instance) loaded(m *loadMsg) {
 	if in.awaiting != m {
-		in.e.memory.add(-m.taken)
+		in.e.memory.back(m.taken)
 		return
 	}
 	in.charge += m.taken
@@ -209,6 +210,9 @@ func (in *instance) loaded(m *loadMsg) {
 	*v = m.view
 	v.inbox.nudged, v.due = max(v.inbox.nudged, nudged), due
 	v.keepOwnTimers()
+	if v.partial {
+		in.uncharge() // what it waited for was too little
+	}
 	in.phase = phaseReady
 	in.news.seen = m.news
 	in.loadFailures = 0
