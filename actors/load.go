@@ -90,7 +90,7 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 	if err := m.openInbox(r, iid); err != nil {
 		return err
 	}
-	if err := m.checkCounts(); err != nil {
+	if err := m.checkChildren(); err != nil {
 		return err
 	}
 	if v.head.Turn == 0 {
@@ -114,6 +114,9 @@ func (m *loadMsg) openInbox(r persistence.Reader, iid persistence.Incarnation) e
 	}
 	m.inbox = *plan
 	if err := m.inbox.read(r, iid); err != nil {
+		return err
+	}
+	if err := m.view.inbox.check(&m.inbox); err != nil {
 		return err
 	}
 	m.view.inbox.take(&m.inbox)
@@ -192,12 +195,15 @@ func (in *instance) loaded(m *loadMsg) {
 	if m.inbox.full {
 		in.e.counts.fullPages.Add(1)
 	}
+	v := &in.view
+	if m.err == nil && m.inboxOnly {
+		m.err = v.inbox.check(&m.inbox)
+	}
 	if m.err != nil {
 		in.uncharge()
 		in.loadFailed(m.err)
 		return
 	}
-	v := &in.view
 	if m.inboxOnly {
 		in.phase = phaseReady
 		v.inbox.take(&m.inbox)
