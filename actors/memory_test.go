@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -216,4 +217,31 @@ func TestF06_AStopLetsGoOfWhatWaitsForMemory(t *testing.T) {
 		synctest.Wait()
 		w.completed("a", "x")
 	})
+}
+
+// What waits for an answer is bounded by the one budget, too: by half of it, or 8 MiB if that is more.
+func TestF06_messages_that_wait_in_instances_are_bounded_by_the_budget(t *testing.T) {
+	for budget, most := range map[int64]int{1 << 20: 8, 32 << 20: 16} {
+		inOneWorld(t, Config{MemoryBytes: budget}, func(w *world) {
+			w.attach(basics())
+			for i := range 30 {
+				w.start(fmt.Sprint("i", i), "wait", "")
+			}
+			w.journal.hold()
+			held := 0
+			for i := range 30 {
+				switch err := w.raise(fmt.Sprint("i", i), "go", strings.Repeat("x", 1<<20)).wait(); {
+				case err == errNoAnswer:
+					held++
+				case !errors.Is(err, persistence.ErrBusy):
+					t.Error(err)
+				}
+			}
+			if held == 0 || held > most {
+				t.Errorf("%d MiB are held with a budget of %d MiB", held, budget>>20)
+			}
+			w.journal.release()
+			pass(time.Second)
+		})
+	}
 }
