@@ -162,22 +162,24 @@ func (in *instance) keepLease(t *turn) {
 }
 
 // stale drops what the turn named and the journal does not have. Senders whose message the journal knows already get
-// the first answer: their message is proposed alone.
+// the first answer: their message is proposed alone. If it is an event or the like, so is all that the turn has taken, in
+// its order: the start of the instance comes before what is for it, and no message overtakes an older one of its name.
 func (in *instance) stale(t *turn, err error) {
 	var refusal *persistence.Refusal
 	if !errors.As(err, &refusal) {
 		panic(fmt.Sprintf("actors: a stale commit without positions: %v", err))
 	}
-	var again []*arrival
+	again := map[*arrival]bool{}
+	events := false
 	gone := map[persistence.TimerKey]bool{}
 	for _, p := range refusal.Stale {
 		switch p.Part {
 		case persistence.PartStart:
-			again = append(again, t.arrivals[0])
+			again[t.arrivals[0]] = true
 		case persistence.PartEvent:
-			again = append(again, t.messages[p.Index])
+			events = true
 		case persistence.PartResult:
-			again = append(again, t.results[p.Index])
+			again[t.results[p.Index]] = true
 		case persistence.PartTimer:
 			gone[t.timers[p.Index]] = true
 		}
@@ -190,8 +192,10 @@ func (in *instance) stale(t *turn, err error) {
 	}
 	t.timers = kept
 	in.rerun(t)
-	for _, a := range again {
-		in.accept(a)
+	for _, a := range t.arrivals {
+		if a.state == arrivalHeld && (events || again[a]) {
+			in.accept(a)
+		}
 	}
 }
 

@@ -2,7 +2,9 @@ package actors
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -177,5 +179,61 @@ func (w *world) enqueue(id string) {
 	})
 	if err := <-done; err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// lostRow is a reader to which a row of each inbox is missing.
+type lostRow struct {
+	persistence.Reader
+	seq uint64
+}
+
+func (r lostRow) Inbox(iid persistence.Incarnation, after uint64, limit, maxBytes int) (persistence.InboxPage, error) {
+	page, err := r.Reader.Inbox(iid, after, limit+1, maxBytes)
+	page.Items = slices.DeleteFunc(page.Items, func(i persistence.InboxItem) bool { return i.Seq == r.seq })
+	if len(page.Items) > limit {
+		page.Items, page.More = page.Items[:limit], true
+		page.Through = page.Items[limit-1].Seq
+	}
+	return page, err
+}
+
+// InboxOf finds a row by what lists it, so it names one that is missing.
+func (r lostRow) InboxOf(iid persistence.Incarnation, topics []persistence.Topic, after uint64, limit, maxBytes int) (persistence.InboxPage, error) {
+	page, err := r.Reader.InboxOf(iid, topics, after, limit, maxBytes)
+	if slices.ContainsFunc(page.Items, func(i persistence.InboxItem) bool { return i.Seq == r.seq }) {
+		return page, persistence.ErrCorrupt
+	}
+	return page, err
+}
+
+// A row is missing in an inbox of a page, of less, or of more: in the first page or in a later one. Nothing is committed on
+// the instance from the page on in which it is.
+func TestF20_a_lost_row_of_an_inbox_is_damage_whatever_its_pages(t *testing.T) {
+	const page = 3
+	for rows := uint64(1); rows <= 10; rows++ {
+		for lost := uint64(1); lost <= rows; lost++ {
+			inOneWorld(t, Config{ResidentBytes: -1, InboxPage: page}, func(w *world) {
+				w.start("a", "collect", fmt.Sprint(rows))
+				for i := range rows {
+					if err := w.raise("a", "go", fmt.Sprint(i)).wait(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				pass(time.Second)
+				w.journal.mu.Lock()
+				w.journal.spoil = func(r persistence.Reader) persistence.Reader { return lostRow{r, lost} }
+				w.journal.mu.Unlock()
+				w.attach(basics().orchestration("collect", collect))
+				pass(time.Minute)
+				h := w.head("a")
+				if taken := rows - h.Inbox; taken >= lost || h.Status.Terminal() {
+					t.Errorf("row %d of %d is lost: %d rows are consumed, and it is %v", lost, rows, taken, h.Status)
+				}
+				w.journal.mu.Lock()
+				w.journal.spoil = nil
+				w.journal.mu.Unlock()
+			})
+		}
 	}
 }

@@ -199,4 +199,7 @@ func (in *instance) idled(t *turn) {
 	in.keepLease(t)
 	in.keepLeft(t)
 	in.ran = in.view.held.Reason != ""
+	if t.passes {
+		in.acceptAll() // the next turn would not take them either
+	}
 }

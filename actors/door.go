@@ -11,10 +11,12 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// What the door lets in at once. A request is inside from the call until its answer.
+// What the door lets in at once. A request is inside from the call until its answer. The bound of the bytes is half of the
+// memory that instances may have beside it, and at least a few large requests.
 const (
 	doorRequestsMax = 100_000
-	doorBytesMax    = 256 << 20
+	doorBytesMost   = 256 << 20 // where memory has no bound
+	doorBytesLeast  = 8 << 20
 )
 
 // door is the admission of requests from outside: bounded in number and in bytes. What is refused here has left no
@@ -23,10 +25,16 @@ type door struct {
 	counts   *counters
 	requests atomic.Int64
 	bytes    atomic.Int64
+	bytesMax int64
 	closed   atomic.Bool
 }
 
-func (d *door) init(counts *counters) { d.counts = counts }
+func (d *door) init(counts *counters, memoryBytes int64) {
+	d.counts, d.bytesMax = counts, doorBytesMost
+	if memoryBytes > 0 {
+		d.bytesMax = max(memoryBytes/2, doorBytesLeast)
+	}
+}
 
 // enter admits a request of so many bytes, or says why not.
 func (d *door) enter(size int) error {
@@ -34,7 +42,7 @@ func (d *door) enter(size int) error {
 		return fmt.Errorf("%w: %w: the node is shutting down", persistence.ErrNotLeader, persistence.ErrStopped)
 	}
 	requests, bytes := d.requests.Add(1), d.bytes.Add(int64(size))
-	if requests > doorRequestsMax || bytes > doorBytesMax {
+	if requests > doorRequestsMax || bytes > d.bytesMax {
 		d.leave(size)
 		d.counts.refused.Add(1)
 		return fmt.Errorf("%w: %d requests with %d bytes wait for an answer on this node; retry in 100 ms",

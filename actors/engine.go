@@ -63,7 +63,7 @@ func Start(cfg Config, ready func(error)) *Engine {
 	e.turnsRun, e.workRun = cfg.Turns, cfg.Activities
 	e.mu.consumers = map[string]*consumer{}
 	e.waiters.init()
-	e.door.init(&e.counts)
+	e.door.init(&e.counts, cfg.MemoryBytes)
 	e.sys = newSystem(cfg)
 	e.memory.max = cfg.MemoryBytes
 	e.residents = newResidency(e, cfg.ResidentBytes)

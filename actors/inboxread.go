@@ -23,7 +23,8 @@ type inboxRead struct {
 	more        bool
 	throughZero uint64
 	moreZero    bool
-	count       int  // rows that were read by age
+	rows        int  // that were read
+	count       int  // of them by age
 	full        bool // a page has as many rows as it may have
 	unreadable  error
 }
@@ -75,7 +76,7 @@ func (m *inboxRead) read(r persistence.Reader, iid persistence.Incarnation) (err
 	switch {
 	case m.byAge:
 		m.through, m.more, err = m.page(r.Inbox(iid, m.after, m.limit, inboxPageBytes))
-		m.count = len(m.items)
+		m.count = m.rows
 		m.throughZero = max(m.throughZero, m.through)
 		m.unnamed = m.more
 	case len(m.topics) > 0:
@@ -97,6 +98,7 @@ func (m *inboxRead) page(page persistence.InboxPage, err error) (through uint64,
 		}
 		m.items = append(m.items, decoded)
 	}
+	m.rows += len(page.Items)
 	m.full = m.full || len(page.Items) == m.limit
 	return page.Through, page.More, err
 }

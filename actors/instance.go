@@ -250,8 +250,14 @@ func (in *instance) overflow() {
 func (in *instance) ticked() {
 	now := in.e.elapsed()
 	old := func(list []*arrival) {
-		for _, a := range list {
+		last := -1
+		for i, a := range list {
 			if a.state == arrivalHeld && now-a.since >= limits.AcceptAfter {
+				last = i
+			}
+		}
+		for _, a := range list[:last+1] { // with what is before it, which the journal may have had no room for
+			if a.state == arrivalHeld {
 				in.e.counts.slowAccepts.Add(1)
 				in.acceptStartFirst()
 				if a.state == arrivalHeld {

@@ -85,10 +85,10 @@ func (in *instance) refuse(msg any) {
 		m.release()
 	case *memoryMsg:
 		in.outstanding--
-		in.e.memory.add(-m.bytes)
+		in.e.memory.back(m.bytes)
 	case *loadMsg:
 		in.outstanding--
-		in.e.memory.add(-m.taken)
+		in.e.memory.back(m.taken)
 	default:
 		in.outstanding--
 	}

@@ -35,6 +35,7 @@ type turn struct {
 	arrivals   []*arrival // a start first
 	takesStart bool       // the S row, or an arrival that is a start
 	asks       bool       // it only asks what is wanted
+	passes     bool       // messages that were buffered when it began are not taken
 	// refused: the journal has answered one of the arrivals, but not as the turn assumed.
 	refused bool
 	fresh   bool // machine is new: it replays segments first
@@ -150,6 +151,7 @@ func (in *instance) newTurn(now time.Time) *turn {
 	if in.token == "" {
 		in.takeArrivals(t, take, most)
 	}
+	t.passes = len(in.buffer.items) > 0
 	t.input.Behind = v.inbox.unread() || len(v.inbox.rows) > 0 || len(in.buffer.items) > 0
 	t.asks = !v.inbox.known && v.inbox.unread()
 	return t

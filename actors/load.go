@@ -19,6 +19,7 @@ type loadMsg struct {
 	e         *engine
 	part      *partition
 	headOnly  bool   // read no more than the head and the lease
+	whole     bool   // read it all, though no turn may start now
 	fresh     bool   // a runtime was attached since: one that is held is tried
 	granted   int64  // what has been taken of the memory for this read; 0: it takes what it can
 	taken     int64  // what the read took in addition
@@ -92,7 +93,7 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 	if err := m.openInbox(r, iid); err != nil {
 		return err
 	}
-	if err := m.checkCounts(); err != nil {
+	if err := m.checkChildren(); err != nil {
 		return err
 	}
 	if v.head.Turn == 0 {
@@ -116,6 +117,9 @@ func (m *loadMsg) openInbox(r persistence.Reader, iid persistence.Incarnation) e
 	}
 	m.inbox = *plan
 	if err := m.inbox.read(r, iid); err != nil {
+		return err
+	}
+	if err := m.view.inbox.check(&m.inbox); err != nil {
 		return err
 	}
 	m.view.inbox.take(&m.inbox)
@@ -185,7 +189,7 @@ func readSegments(
 // loaded takes the answer of a read.
 func (in *instance) loaded(m *loadMsg) {
 	if in.awaiting != m {
-		in.e.memory.add(-m.taken)
+		in.e.memory.back(m.taken)
 		return
 	}
 	in.charge += m.taken
@@ -194,12 +198,15 @@ func (in *instance) loaded(m *loadMsg) {
 	if m.inbox.full {
 		in.e.counts.fullPages.Add(1)
 	}
+	v := &in.view
+	if m.err == nil && m.inboxOnly {
+		m.err = v.inbox.check(&m.inbox)
+	}
 	if m.err != nil {
 		in.uncharge()
 		in.loadFailed(m.err)
 		return
 	}
-	v := &in.view
 	if m.inboxOnly {
 		in.phase = phaseReady
 		v.inbox.take(&m.inbox)
@@ -212,6 +219,9 @@ func (in *instance) loaded(m *loadMsg) {
 	*v = m.view
 	v.inbox.nudged, v.due = max(v.inbox.nudged, nudged), due
 	v.keepOwnTimers()
+	if v.partial {
+		in.uncharge() // what it waited for was too little
+	}
 	in.phase = phaseReady
 	in.news.seen = m.news
 	in.loadFailures = 0

@@ -20,6 +20,7 @@ import (
 type memory struct {
 	max     int64 // negative: none
 	used    atomic.Int64
+	alone   atomic.Int64 // the last that was taken although it is larger than the whole budget
 	waiting atomic.Int64
 	mu      struct {
 		sync.Mutex
@@ -46,10 +47,18 @@ func (b *memory) take(bytes int64) bool {
 			return false
 		}
 		if b.used.CompareAndSwap(used, used+bytes) {
+			b.note(bytes)
 			return true
 		}
 	}
 	return false
+}
+
+// note remembers what has been taken beyond the budget.
+func (b *memory) note(bytes int64) {
+	if bytes > b.max {
+		b.alone.Store(bytes)
+	}
 }
 
 // ask calls granted, once and perhaps at once, when so much has been taken.
@@ -64,13 +73,10 @@ func (b *memory) ask(bytes int64, granted func()) {
 	}
 }
 
-// add changes what is used without asking: what is there already is counted as it is.
-func (b *memory) add(bytes int64) {
-	if bytes == 0 {
-		return
-	}
-	b.used.Add(bytes)
-	if bytes < 0 {
+// back takes back what was taken.
+func (b *memory) back(bytes int64) {
+	if bytes != 0 {
+		b.used.Add(-bytes)
 		b.pass()
 	}
 }
@@ -96,6 +102,7 @@ func (b *memory) advance() (calls []func()) {
 			break
 		}
 		b.used.Add(ask.bytes)
+		b.note(ask.bytes)
 		b.waiting.Add(-1)
 		b.mu.queue[0] = memoryAsk{}
 		b.mu.queue = b.mu.queue[1:]
@@ -126,11 +133,22 @@ func (b *memory) end() {
 	}
 }
 
+// MemoryOver is by how much more than the budget is taken, beside a read that is larger than all of it. It is for
+// simulators: before a stop it is never above 0.
+func (e *Engine) MemoryOver() int64 {
+	b := &e.memory
+	if b.max < 0 {
+		return 0
+	}
+	return b.used.Load() - max(b.max, b.alone.Load())
+}
+
 // readStart reads the start, if the instance has not begun, and takes what the rest of the instance needs. False: that is
-// not free now, or is not wanted, and nothing but the head and the lease is in the view.
+// not free now, or is not wanted, and nothing but the head and the lease is in the view. Then size is what to ask for. It
+// leaves out a start that has not been read: one that ends its process is read under a lease first.
 func (m *loadMsg) readStart(r persistence.Reader, iid persistence.Incarnation) (more bool, err error) {
 	v := &m.view
-	if v.cancel == nil && (m.headOnly || m.granted == 0 && m.waits()) {
+	if v.cancel == nil && (m.headOnly || !m.whole && m.granted == 0 && m.waits()) {
 		v.partial, v.size = true, historyBytes(&v.head, nil)
 		return false, nil
 	}
@@ -146,13 +164,13 @@ func (m *loadMsg) readStart(r persistence.Reader, iid persistence.Incarnation) (
 		v.start = &start
 	}
 	v.size = historyBytes(&v.head, v.start)
-	switch {
-	case m.granted > 0:
-		m.taken = v.size - m.granted
-		m.e.memory.add(m.taken)
-	case m.e.memory.take(v.size):
-		m.taken = v.size
-	default:
+	switch more := v.size - m.granted; {
+	case more <= 0:
+		m.taken = more
+		m.e.memory.back(-more)
+	case m.e.memory.take(more):
+		m.taken = more
+	default: // its head did not tell of the start, or more has come meanwhile: it asks again, for all of it
 		v.partial, v.start = true, nil
 		return false, nil
 	}
@@ -226,7 +244,7 @@ func (in *instance) askMemory() {
 // memoryGranted goes on with the read.
 func (in *instance) memoryGranted(m *memoryMsg) {
 	if in.awaiting != m || in.phase != phaseWaiting {
-		in.e.memory.add(-m.bytes)
+		in.e.memory.back(m.bytes)
 		return
 	}
 	in.awaiting = nil
@@ -238,7 +256,7 @@ func (in *instance) memoryGranted(m *memoryMsg) {
 func (in *instance) uncharge() {
 	charge := in.charge
 	in.charge = 0
-	in.e.memory.add(-charge)
+	in.e.memory.back(charge)
 }
 
 // letGo drops what was read for a turn that does not come now.

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -87,6 +88,81 @@ func TestF06_HistoriesWaitForTheBudget(t *testing.T) {
 	}
 }
 
+// mostOver passes a second and says by how much more than the budget was taken at most.
+func (w *world) mostOver() (most int64) {
+	most = w.e.MemoryOver()
+	for range 10_000 {
+		pass(100 * time.Microsecond)
+		most = max(most, w.e.MemoryOver())
+	}
+	return most
+}
+
+// The head does not tell how large a start is: each asks for the rest when it has been read, after a clean end and in
+// careful mode.
+func TestF06_F08_starts_that_are_pending_after_an_end_wait_for_the_budget(t *testing.T) {
+	const n, size, budget = 60, 64 << 10, 512 << 10
+	for _, unclean := range []bool{false, true} {
+		t.Run(fmt.Sprintf("unclean %v", unclean), func(t *testing.T) {
+			inOneWorld(t, Config{ResidentBytes: -1, MemoryBytes: budget}, func(w *world) {
+				for i := range n {
+					w.start(fmt.Sprint("i", i), "wait", strings.Repeat("x", size))
+				}
+				if unclean {
+					w.crash()
+				} else {
+					w.close()
+				}
+				w.open()
+				w.journal.slowLoads(time.Millisecond)
+				w.attach(basics())
+				if over := w.mostOver(); over > 0 {
+					t.Errorf("%d bytes more than the budget of %d were taken", over, budget)
+				}
+				pass(time.Minute)
+				for i := range n {
+					if s := w.head(fmt.Sprint("i", i)).Status; s != persistence.StatusRunning {
+						t.Fatalf("i%d is %v", i, s)
+					}
+				}
+				if c := w.e.Counters(); c.MemoryWaits == 0 || c.MemoryBytes != 0 || unclean != (c.CarefulTurns > 0) {
+					t.Errorf("%d waited, %d bytes are taken at the end, %d turns were careful", c.MemoryWaits, c.MemoryBytes, c.CarefulTurns)
+				}
+			})
+		})
+	}
+}
+
+// A termination reads all of an instance: it waits for the budget, too.
+func TestF06_terminations_wait_for_the_budget(t *testing.T) {
+	const n, size, budget = 30, 64 << 10, 512 << 10
+	inOneWorld(t, Config{ResidentBytes: -1, MemoryBytes: budget}, func(w *world) {
+		w.attach(basics())
+		for i := range n {
+			w.start(fmt.Sprint("i", i), "wait", strings.Repeat("x", size))
+		}
+		pass(time.Second)
+		w.journal.slowLoads(time.Millisecond)
+		replies := make([]*reply, n)
+		for i := range replies {
+			replies[i] = &reply{}
+			w.e.Terminate(Termination{ID: fmt.Sprint("i", i), Reason: "enough"}, func(err error) { replies[i].set(err, false) })
+		}
+		if over := w.mostOver(); over > 0 {
+			t.Errorf("%d bytes more than the budget of %d were taken", over, budget)
+		}
+		for i, r := range replies {
+			if err := r.wait(); err != nil {
+				t.Fatal(err)
+			}
+			w.terminated(fmt.Sprint("i", i), "enough")
+		}
+		if c := w.e.Counters(); c.MemoryWaits == 0 || c.MemoryBytes != 0 {
+			t.Errorf("%d waited, %d bytes are taken at the end", c.MemoryWaits, c.MemoryBytes)
+		}
+	})
+}
+
 // TestF06_TheLeaseComesBeforeTheHistory in careful mode: whatever reading it does to the process, the attempt is counted.
 func TestF06_TheLeaseComesBeforeTheHistory(t *testing.T) {
 	inOneWorld(t, Config{ResidentBytes: -1}, func(w *world) {
@@ -119,7 +195,7 @@ func TestF06_AStopLetsGoOfWhatWaitsForMemory(t *testing.T) {
 	inOneWorld(t, Config{ResidentBytes: -1, MemoryBytes: 1 << 20}, func(w *world) {
 		w.attach(basics())
 		w.start("a", "wait", "")
-		w.e.memory.add(1 << 30)
+		w.e.memory.used.Add(1 << 30)
 		answer := w.raise("a", "go", "x")
 		if err := answer.wait(); err != errNoAnswer {
 			t.Fatalf("answered although it waits: %v", err)
@@ -141,4 +217,31 @@ func TestF06_AStopLetsGoOfWhatWaitsForMemory(t *testing.T) {
 		synctest.Wait()
 		w.completed("a", "x")
 	})
+}
+
+// What waits for an answer is bounded by the one budget, too: by half of it, or 8 MiB if that is more.
+func TestF06_messages_that_wait_in_instances_are_bounded_by_the_budget(t *testing.T) {
+	for budget, most := range map[int64]int{1 << 20: 8, 32 << 20: 16} {
+		inOneWorld(t, Config{MemoryBytes: budget}, func(w *world) {
+			w.attach(basics())
+			for i := range 30 {
+				w.start(fmt.Sprint("i", i), "wait", "")
+			}
+			w.journal.hold()
+			held := 0
+			for i := range 30 {
+				switch err := w.raise(fmt.Sprint("i", i), "go", strings.Repeat("x", 1<<20)).wait(); {
+				case err == errNoAnswer:
+					held++
+				case !errors.Is(err, persistence.ErrBusy):
+					t.Error(err)
+				}
+			}
+			if held == 0 || held > most {
+				t.Errorf("%d MiB are held with a budget of %d MiB", held, budget>>20)
+			}
+			w.journal.release()
+			pass(time.Second)
+		})
+	}
 }

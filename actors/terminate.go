@@ -42,14 +42,11 @@ func (e *Engine) Terminate(t Termination, reply func(error)) {
 		reply(err)
 		return
 	}
-	x := &termination{e: e, p: e.journal.PartitionOf(t.ID), Termination: t, reply: func(err error) {
+	x := &termination{e: e, p: e.journal.PartitionOf(t.ID), Termination: t}
+	x.reply = func(err error) {
+		e.memory.back(x.taken)
 		e.door.leave(size)
 		reply(notProposed(err))
-	}}
-	answer := x.reply
-	x.reply = func(err error) {
-		e.memory.add(-x.taken)
-		answer(err)
 	}
 	x.load()
 }
@@ -66,10 +63,9 @@ type termination struct {
 
 // load reads what there is to end.
 func (x *termination) load() {
-	m := &loadMsg{inbox: inboxRead{limit: x.e.cfg.InboxPage}, e: x.e, granted: 1}
+	m := &loadMsg{inbox: inboxRead{limit: x.e.cfg.InboxPage}, e: x.e, whole: true, granted: x.taken}
 	x.e.journal.Load(x.p, func(r persistence.Reader) error { return m.read(r, x.ID) }, func(err error) {
-		x.e.memory.add(-x.taken) // of the try before
-		x.taken = m.taken
+		x.taken += m.taken
 		switch {
 		case err != nil:
 			x.reply(fmt.Errorf("terminate %q: %w", x.ID, err))
@@ -77,10 +73,24 @@ func (x *termination) load() {
 			x.reply(persistence.ErrNotFound)
 		case m.view.head.Status.Terminal():
 			x.propose(&persistence.CommitTurn{IID: m.view.head.IID}) // the journal knows whether it repeats a request
+		case m.view.partial:
+			x.waitForMemory(m.view.size)
 		default:
 			x.compute(&m.view)
 		}
 	})
+}
+
+// waitForMemory reads when there is room for what is to be read. It has nothing meanwhile.
+func (x *termination) waitForMemory(bytes int64) {
+	x.e.counts.memoryWaits.Add(1)
+	x.e.memory.back(x.taken)
+	x.taken = 0
+	x.e.memory.ask(bytes, func() {
+		x.taken = bytes
+		x.load()
+	})
+	x.e.residents.relieve()
 }
 
 // compute makes the last turn, where user code runs: a history may be long.

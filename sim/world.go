@@ -124,6 +124,11 @@ func (w *World) step() bool {
 		check()
 	}
 	w.claims = w.claims[:0]
+	for _, p := range w.live {
+		if over := p.engine.MemoryOver(); over > 0 && !p.stopping {
+			w.fail("memory", "process %d has taken %d bytes more than its budget", p.number, over)
+		}
+	}
 	return true
 }
 
