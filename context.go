@@ -53,8 +53,9 @@ func (c *Context) Random() uint64 { return c.rc.Random() }
 // it.
 func (c *Context) Replaying() bool { return c.rc.Replaying() }
 
-// Timer starts a durable timer. Its future resolves when at least d has passed since [Context.Now], also across
-// restarts. 0 and negative durations are due at once. There is no maximum.
+// Timer starts a durable timer. Its future resolves when the wall clock shows at least d more than at the turn, also across
+// restarts. 0 and negative durations are due at once. There is no maximum. A timer that waits when the clock is set moves
+// with it; one that is started afterwards lasts d, though [Context.Now] may be ahead of the clock then.
 func (c *Context) Timer(d time.Duration) *Future[struct{}] {
 	return &Future[struct{}]{
 		rf: c.rc.Timer(d), codec: c.env.codec,
