@@ -78,13 +78,14 @@ type Config struct {
 	MemoryBytes int64
 	// MemTableBytes is how much is written before it goes into a table: so much memory is taken, and so much log is on
 	// disk. A store begins with 256 KiB and doubles that up to this as it is written to; a batch that is being written
-	// out may double both. 0 means 32 MiB; at least 1 MiB, at most 1 GiB. Smaller takes less disk and memory, and more
-	// work.
+	// out may double both. 0 means 32 MiB, or a sixteenth of MemoryBytes if that is less, but not less than 4 MiB. At
+	// least 1 MiB, at most 1 GiB. Smaller takes less disk and memory, and more work.
 	MemTableBytes int64
 	// LogAheadBytes is the most disk that is allocated of a log ahead of what is written. It begins with 256 KiB and
 	// doubles. 0 means 4 MiB; negative means none: less disk, slower commits.
 	LogAheadBytes int64
-	// CacheBytes bounds the cache of what is read from tables; it grows as they are read. 0 means 64 MiB; at least 1 MiB.
+	// CacheBytes bounds the cache of what is read from tables; it grows as they are read. 0 means 64 MiB, or an
+	// eighth of MemoryBytes if that is less, but not less than 4 MiB. At least 1 MiB.
 	CacheBytes int64
 	// InstancesMax bounds how many instances are active at once; beyond it requests are answered with
 	// turnstone.ErrBusy. 0 means 200,000.
@@ -92,9 +93,13 @@ type Config struct {
 }
 
 const (
-	slotsDefault      = 2
-	drainDefault      = time.Second
-	backoffMaxDefault = time.Minute
+	slotsDefault = 2
+	drainDefault = time.Second
+	// What the store takes by default, and the least of it where MemoryBytes is small.
+	cacheBytesDefault    = 64 << 20
+	memTableBytesDefault = 32 << 20
+	shareLeast           = 4 << 20
+	backoffMaxDefault    = time.Minute
 	// watchdogAbandonDefault is what the engine takes for 0.
 	watchdogAbandonDefault = 5 * time.Second
 	leaseMin               = time.Second // no lease is renewed sooner than that
@@ -188,8 +193,23 @@ func (c Config) withDefaults() Config {
 	case c.Drain < 0:
 		c.Drain = 0
 	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = c.shareOfMemory(8, cacheBytesDefault)
+	}
+	if c.MemTableBytes == 0 {
+		c.MemTableBytes = c.shareOfMemory(16, memTableBytesDefault)
+	}
 	c.Limits = c.Limits.WithDefaults()
 	return c
+}
+
+// shareOfMemory is what the store takes beside MemoryBytes unless it is told: a program with little memory wants both
+// small.
+func (c Config) shareOfMemory(part, usual int64) int64 {
+	if c.MemoryBytes <= 0 {
+		return usual
+	}
+	return min(usual, max(c.MemoryBytes/part, shareLeast))
 }
 
 func slots(n int) int {

@@ -51,7 +51,7 @@ func processMemory(t testing.TB, line string) float64 {
 
 func memoryConfig(t *testing.T, dir string, runs bool) node.Config {
 	cfg := node.Config{
-		Dir: dir, TurnSlots: 1, MemoryBytes: 64 << 20, ResidentBytes: 1 << 20, CacheBytes: 8 << 20, MemTableBytes: 4 << 20,
+		Dir: dir, TurnSlots: 1, MemoryBytes: 64 << 20,
 		Logger: slog.New(slog.DiscardHandler),
 	}
 	if runs {
