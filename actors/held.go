@@ -280,9 +280,9 @@ func (in *instance) missing() string {
 	if version != "" {
 		what += " " + version
 	}
-	reason := what + " is not registered"
+	reason := failure.NotRegistered(what)
 	if in.part.pinned(name, version) {
-		reason = fmt.Sprintf("%s was begun by engine version %s, which no attached runtime can replay", what, v.head.Pin)
+		reason = failure.NotReplayable(what, v.head.Pin)
 	}
 	if v.cancelAsked() != nil { // it would have been cancelled already
 		reason = "cancel waits for its handler: " + reason
