@@ -19,8 +19,8 @@ var (
 	ErrRequestKeyReused = errors.New("the request key was used for another request to this instance")
 	// ErrTimeout: the wait ended before the instance did. The instance goes on; wait again.
 	ErrTimeout = errors.New("timed out waiting for the instance")
-	// ErrActivityTimeout: an attempt took longer than its retry policy allows. Over the wire it is an [Error] of the
-	// kind "Timeout".
+	// ErrActivityTimeout: an attempt took longer than its retry policy allows, so the call has failed. It is for
+	// orchestration code. A client or parent of an orchestration that returns it finds an [Error] of the kind "Timeout".
 	ErrActivityTimeout error = &Error{Kind: "Timeout", Message: "timeout: activity timed out"}
 	// ErrBusy: the node is at one of its limits, or the inbox of the instance is full (Limits.Inbox, InboxBytes). Nothing
 	// was written; try again in a moment.
@@ -45,7 +45,8 @@ var (
 	ErrPanicked = errors.New("orchestration panicked")
 	// ErrNondeterminism: the code no longer decides what its history says it decided.
 	ErrNondeterminism = errors.New("nondeterministic")
-	// ErrPoisoned: the code was given up after too many attempts that ended without an answer.
+	// ErrPoisoned: a turn or an activity was given up after too many attempts that ended without an answer: its process
+	// ended each time, or no runtime had its handler.
 	ErrPoisoned = errors.New("poison")
 )
 

@@ -53,7 +53,8 @@ type Failure struct {
 	Reason string
 	// Retryable: trying again may help. An application failure is retryable unless its author said otherwise.
 	Retryable bool
-	// Attempts and AttemptsMax are set for poison.
+	// Attempts and AttemptsMax are set for poison. Attempts is the one that was not made any more, so it is AttemptsMax + 1
+	// as a rule.
 	Attempts, AttemptsMax int
 
 	text string

@@ -65,7 +65,8 @@ type VersionOption struct{ version versionChoice }
 // WithVersion names a semantic version, such as 1.2.0: the version that a handler is registered as, and that its handle
 // starts (without it: registered as 1.0.0, and a start leaves the version to the registry's policy), or the version that
 // one child, detached orchestration or continue-as-new runs. A text that is no semantic version is refused with a
-// [VersionError]. A version that no node has registered is waited for, and given up as poison after the attempts allowed.
+// [VersionError]. An instance of a version that no runtime has is tried Config.MaxAttempts times, for about
+// 5 minutes with the defaults, and then fails for good with [ErrPoisoned].
 func WithVersion(version string) VersionOption { return VersionOption{versionChoice{version, true}} }
 
 func (o VersionOption) orchestration(s *orchestrationSpec) { s.version = o.version }

@@ -112,8 +112,9 @@ func (r *Registry) Codec() Codec { return r.env.codec }
 
 // Register adds handlers. What cannot be added is named in the error, which wraps [ErrInvalidInput], all problems joined
 // with "; "; the rest is added. It refuses a name and version that are taken (the first stays), a version below one of
-// the same name that is registered already, a name that is empty, over-long or reserved, a version that is not a
-// semantic version ([VersionError]), and a type that cannot make the round trip through the codec ([TypeError]).
+// the same name that is registered already (register the lower version first), a name that is empty, over-long or
+// reserved, a version that is not a semantic version ([VersionError]), and a type that cannot make the round trip through
+// the codec ([TypeError]).
 func (r *Registry) Register(handlers ...Handler) error {
 	var problems refusedHandlers
 	for _, h := range handlers {
@@ -208,7 +209,8 @@ func (o *Orchestration[I, O]) register(r *Registry) error {
 			}
 		}
 		if number.LessThan(highest) {
-			return fmt.Errorf("non-monotonic orchestration version: %s@%s after %s", o.name, number, highest)
+			return fmt.Errorf("non-monotonic orchestration version: %s@%s after %s; register the lower version first",
+				o.name, number, highest)
 		}
 	}
 	known.entries = append(known.entries, version{orchestrationHandler: o, number: number, text: number.String()})

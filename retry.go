@@ -39,7 +39,7 @@ func (p RetryPolicy) WithBackoff(b Backoff) RetryPolicy {
 }
 
 // WithTimeout bounds each attempt. When it passes, the attempt is cancelled and the retries end at once with
-// [ErrActivityTimeout]. 0 is a timeout that has passed as soon as the attempt has begun. It panics if perAttempt is
+// [ErrActivityTimeout]: a timeout is not tried again. 0 is a timeout that has passed as soon as the attempt has begun. It panics if perAttempt is
 // negative.
 func (p RetryPolicy) WithTimeout(perAttempt time.Duration) RetryPolicy {
 	notNegative("timeout", perAttempt)

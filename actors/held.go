@@ -49,9 +49,13 @@ func (in *instance) logHeld(t *turn) {
 		in.e.cfg.Logger.Error("an instance has failed: its code does not fit its history", "instance", in.id, "orchestration", t.name,
 			"version", t.version, "execution", t.head.execution, "failure", failure.Display(t.decision.Divergence))
 	case in.view.held.Reason != "" && t.doom == nil:
-		in.e.cfg.Logger.Info("an instance that was held goes on", "instance", in.id, "orchestration", t.name, "version", t.version,
-			"build", in.e.cfg.Build)
+		in.logGoesOn()
 	}
+}
+
+func (in *instance) logGoesOn() {
+	in.e.cfg.Logger.Info("an instance that was held goes on", "instance", in.id, "orchestration", in.view.head.Name,
+		"version", in.view.head.Version, "build", in.e.cfg.Build)
 }
 
 // holdDiverged holds an instance whose history and code differ.
@@ -166,6 +170,9 @@ func (in *instance) released(m *releasedMsg) {
 	switch err := m.result.Err; {
 	case err == nil:
 		v := &in.view
+		if m.result.Released {
+			in.logGoesOn()
+		}
 		v.held = persistence.Held{}
 		if in.token == "" {
 			v.attempts, v.notBeforeMs = 0, 0
@@ -280,9 +287,9 @@ func (in *instance) missing() string {
 	if version != "" {
 		what += " " + version
 	}
-	reason := what + " is not registered"
+	reason := failure.NotRegistered(what)
 	if in.part.pinned(name, version) {
-		reason = fmt.Sprintf("%s was begun by engine version %s, which no attached runtime can replay", what, v.head.Pin)
+		reason = failure.NotReplayable(what, v.head.Pin)
 	}
 	if v.cancelAsked() != nil { // it would have been cancelled already
 		reason = "cancel waits for its handler: " + reason
@@ -325,6 +332,9 @@ func (e *Engine) Release(id string, reply func(error)) {
 	}
 	e.propose(e.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}, func(r persistence.Result) {
 		e.door.leave(size)
+		if r.Err == nil && r.Released {
+			e.cfg.Logger.Info("an instance that was held has been released", "instance", id)
+		}
 		reply(notProposed(r.Err))
 	})
 }

@@ -35,7 +35,7 @@ func (r *Reader) Describe(ctx context.Context, id string) (Description, error) {
 	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Description, error)) { r.reads.Describe(id, done) })
 }
 
-// List gives a page of instances, the most recently updated first; with ListRequest.Held those that are held.
+// List gives a page of instances, first those whose state changed last; with ListRequest.Held those that are held.
 func (r *Reader) List(ctx context.Context, q ListRequest) (Page, error) {
 	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Page, error)) { r.reads.List(q, done) })
 }
@@ -101,7 +101,8 @@ func requestOf(options []RequestOption) (r request, err error) {
 }
 
 // StartByName starts an instance of an orchestration by name, with encoded input. It returns when the start is
-// durable. That no runtime of the node has such an orchestration is no error: the answer says so, and the start is kept.
+// durable. That no runtime of the node has such an orchestration is no error: the answer says so, and the start is kept
+// (see [Started]).
 // When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. An id that is
 // taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
 func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) (Started, error) {

@@ -95,7 +95,7 @@ func TestInvalidIDs(t *testing.T) {
 }
 
 func TestStart(t *testing.T) {
-	w := newWorld(t, 2, client.Options{})
+	w := newWorld(t, 2, client.Options{Limits: limits.Limits{Inbox: inboxMax}})
 	ctx := context.Background()
 	run, err := client.Start(ctx, w.c, echo, "i", 7, client.WithRequestKey("k"))
 	if err != nil || run.ID() != "i" {
@@ -120,7 +120,8 @@ func TestStart(t *testing.T) {
 	if err := run.Cancel(ctx, "why"); err != nil || w.delivers[1].GetCancel().GetReason() != "why" {
 		t.Errorf("cancel: %v, %v", err, w.delivers)
 	}
-	if err := w.c.RaiseEvent(ctx, "i", "e", nil); !errors.Is(err, turnstone.ErrBusy) || !strings.Contains(err.Error(), "limit") {
+	if err := w.c.RaiseEvent(ctx, "i", "e", nil); !errors.Is(err, turnstone.ErrBusy) ||
+		err.Error() != `instance "i": its inbox is full: with this it would hold 3 messages, and Config.Limits.Inbox is 2` {
 		t.Errorf("a full inbox: %v", err)
 	}
 	for _, err := range []error{w.c.RaiseEvent(ctx, "nobody", "e", nil), w.c.Cancel(ctx, "nobody", "")} {

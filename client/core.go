@@ -58,8 +58,9 @@ type Started struct {
 	// Repeated: a request with this id and request key was accepted before. Nothing was written for this one.
 	Repeated bool
 	// NoHandler: no runtime that is attached to the node has this orchestration, or not in this version. The start is
-	// durable, and the instance waits until a runtime that has it is attached. Look for a mistyped name, or for a
-	// registration that is missing.
+	// durable. While runtimes are attached that lack it, the instance is tried with backoff; after Config.MaxAttempts
+	// tries, about 5 minutes with the defaults, it fails for good as turnstone.ErrPoisoned. Look for a mistyped name, or
+	// for a registration that is missing.
 	NoHandler bool
 }
 
@@ -69,6 +70,8 @@ type Options struct {
 	Codec turnstone.Codec
 	// Limits are the limits that requests are checked against; zero fields mean their defaults.
 	Limits limits.Limits
+	// MaxAttempts is that of the node, for what a [Held] and a Why say. 0: it is not known.
+	MaxAttempts uint32
 }
 
 // Core is a client whose answers come by callback: each done is called exactly once, from any goroutine, perhaps
@@ -85,7 +88,7 @@ func NewCore(e Engine, j Journal, o Options) *Core {
 	if o.Codec == nil {
 		o.Codec = turnstone.JSON
 	}
-	return &Core{reads: reads{journal: j, codec: o.Codec, runs: e.Runs}, engine: e, limits: o.Limits.WithDefaults()}
+	return &Core{reads: reads{journal: j, codec: o.Codec, runs: e.Runs, maxAttempts: o.MaxAttempts}, engine: e, limits: o.Limits.WithDefaults()}
 }
 
 // Start asks for a new instance. err wraps turnstone.ErrAlreadyExists, ErrBusy, ErrUncertain or ErrInvalidInput, or is a
@@ -157,7 +160,7 @@ func (c *Core) Cancel(id, reason, requestKey string, done func(error)) {
 }
 
 func (c *Core) deliver(id string, m *turnpb.Message, requestKey string, done func(error)) {
-	c.engine.Deliver(id, m, requestKey, func(err error) { done(about(id, err)) })
+	c.engine.Deliver(id, m, requestKey, func(err error) { done(about(id, c.limitOf(err))) })
 }
 
 // Wait calls done when the instance has ended, with how it ended. err wraps turnstone.ErrInstanceNotFound if there is no

@@ -76,6 +76,34 @@ func clientError(err error) error {
 	return err
 }
 
+// inboxFull is the refusal of an inbox that has no room, with the name of the limit.
+type inboxFull struct {
+	limit, unit string
+	refusal     *persistence.Refusal
+}
+
+func (e *inboxFull) Error() string {
+	return fmt.Sprintf("its inbox is full: with this it would hold %d %s, and Config.Limits.%s is %d",
+		e.refusal.Size, e.unit, e.limit, e.refusal.Max)
+}
+
+func (e *inboxFull) Unwrap() error { return e.refusal }
+
+// limitOf names the limit of an inbox that is full. The journal says which by its value only.
+func (c *Core) limitOf(err error) error {
+	var r *persistence.Refusal
+	if !errors.As(err, &r) || r.Code != persistence.Limit {
+		return err
+	}
+	switch r.Max {
+	case uint64(c.limits.Inbox):
+		return &inboxFull{"Inbox", "messages", r}
+	case uint64(c.limits.InboxBytes):
+		return &inboxFull{"InboxBytes", "bytes", r}
+	}
+	return err
+}
+
 // about adds the instance to an error.
 func about(id string, err error) error {
 	if err == nil {

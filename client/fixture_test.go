@@ -19,6 +19,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// inboxMax is how many messages may wait for an instance of a world.
+const inboxMax = 2
+
 // world is a journal in memory, and an engine that only writes starts and deliveries into it: turns are committed by
 // the test.
 type world struct {
@@ -116,7 +119,7 @@ func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply f
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	reply(w.propose(w.journal.PartitionOf(id), &persistence.Enqueue{ID: id, Message: data, Request: persistence.Request{Key: requestKey}, InboxMax: 2}).Err)
+	reply(w.propose(w.journal.PartitionOf(id), &persistence.Enqueue{ID: id, Message: data, Request: persistence.Request{Key: requestKey}, InboxMax: inboxMax}).Err)
 }
 
 // Terminate implements client.Engine: it commits a last turn, as the engine does.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -13,16 +14,22 @@ import (
 //   - The code does not fit the history ("nondeterministic: ..."): it names the event, what history has, what the code
 //     asked for, and both call sites.
 //   - The code has used its context where it must not, or blocks on something that is not a future.
-//   - No attached runtime has the orchestration, or not in this version. Such an instance fails as poison
-//     (turnstone.ErrPoisoned) after Config.MaxAttempts tries.
-//   - A cancel waits for the handler of an execution that has cleanup to do.
+//   - No attached runtime has the orchestration, or not in this version. Such an instance does not wait for ever: after
+//     Config.MaxAttempts tries, about 5 minutes with the defaults, it fails for good as turnstone.ErrPoisoned.
 //
-// It goes on when code that fits is deployed, and at a [Client.Release]; a [Client.Cancel] or a [Client.Terminate] ends it.
+// It goes on when code that fits is deployed; a [Client.Release] has it tried at once; a [Client.Cancel] or a
+// [Client.Terminate] ends it.
 type Held struct {
 	Reason string
-	// Since is when it was first held.
+	// End says in words how and when the instance ends if its handler stays missing, such as "attempt 3 of 10, after which
+	// it fails for good as poison". Empty if the handler is not missing: then it stays held. The text is for people and may
+	// change.
+	End string
+	// Since is since when it has been held without a break. A release and a recorded turn end that: when it is held after
+	// one, Since begins anew.
 	Since time.Time
-	// Attempts is how often the code of Build has tried it, and Build is the Config.Build of that node.
+	// Attempts is how often the code of Build has tried it, or how often its handler was missing if that is more. Build is
+	// the Config.Build of the node that tried it last.
 	Attempts int
 	Build    string
 	// Next is when it is tried again by itself. Zero: a try is under way, or Build has tried it often enough, and only
@@ -39,25 +46,37 @@ func leaseOf(r persistence.Reader, head *persistence.Head) (persistence.TurnLeas
 	return lease, err
 }
 
-func heldOf(lease *persistence.TurnLease) *Held {
+func (c *reads) heldOf(lease *persistence.TurnLease) *Held {
 	h := &lease.Held
 	if h.Reason == "" {
 		return nil
 	}
-	return &Held{
+	held := &Held{
 		Reason: h.Reason, Since: moment(h.SinceMs), Attempts: int(max(h.Tries, lease.Attempts)), Build: h.Build, Next: moment(lease.NotBeforeMs),
 	}
+	switch {
+	case !failure.IsMissing(h.Reason):
+	case c.maxAttempts == 0:
+		held.End = fmt.Sprintf("attempt %d; after the node's MaxAttempts it fails for good as poison", lease.Attempts)
+	case lease.Attempts >= c.maxAttempts:
+		held.End = fmt.Sprintf("attempt %d of %d: at the next try it fails for good as poison, whatever is registered then; "+
+			"Release it before", lease.Attempts, c.maxAttempts)
+	default:
+		held.End = fmt.Sprintf("attempt %d of %d, after which it fails for good as poison", lease.Attempts, c.maxAttempts)
+	}
+	return held
 }
 
-// why says in words what an instance waits for. runs says whether the node has a handler; nil if there is no node.
-func why(d *Description, lease *persistence.TurnLease, runs func(name, version string) bool) string {
+// why says in words what an instance waits for.
+func (c *reads) why(d *Description, lease *persistence.TurnLease) string {
 	switch {
 	case d.State.Terminal():
 		return ""
 	case d.Held != nil:
 		return d.Held.why(lease.Token != "")
-	case runs != nil && !runs(d.Name, d.Version):
-		return handlerName(d) + " is not registered: attach a runtime that has it, or cancel or terminate the instance"
+	case c.runs != nil && !c.runs(d.Name, d.Version):
+		return failure.NotRegistered(handlerName(d)) + ": attach a runtime that has it, or cancel or terminate the instance; when " +
+			"something waits for it, it is tried " + c.attempts() + ", and then it fails for good as poison"
 	case lease.NotBeforeMs != 0:
 		return fmt.Sprintf("%s; its next one is not before %s", counted(int(lease.Attempts), "attempt", " ended without an answer"),
 			instant(moment(lease.NotBeforeMs)))
@@ -65,6 +84,14 @@ func why(d *Description, lease *persistence.TurnLease, runs func(name, version s
 		return "its first turn has not run yet"
 	}
 	return waits(d)
+}
+
+// attempts says how often an instance is tried whose handler is missing.
+func (c *reads) attempts() string {
+	if c.maxAttempts == 0 {
+		return "as often as the node's MaxAttempts allows"
+	}
+	return counted(int(c.maxAttempts), "time", "")
 }
 
 func handlerName(d *Description) string {
@@ -82,12 +109,17 @@ func (h *Held) why(leased bool) string {
 	case !h.Next.IsZero():
 		again = "; the next try is not before " + instant(h.Next)
 	}
+	if h.End != "" {
+		return fmt.Sprintf("held since %s: %s; %s%s. Attach a runtime that has its handler before the last attempt, and it goes on; "+
+			"Release has it tried at once and counts from 1 again, Cancel or Terminate ends it",
+			instant(h.Since), h.Reason, h.End, again)
+	}
 	return fmt.Sprintf("held since %s: %s. Build %s has tried it %s%s. Deploy code that fits, or roll back, and it goes on; "+
 		"Release has it tried at once, Cancel or Terminate ends it",
 		instant(h.Since), h.Reason, h.Build, counted(h.Attempts, "time", ""), again)
 }
 
-// waits counts what is open.
+// waits counts what is open. How many waits for events are open is not known here.
 func waits(d *Description) string {
 	var open []string
 	for _, c := range []struct {
@@ -102,7 +134,7 @@ func waits(d *Description) string {
 	}
 	text := "waits for an event, or its turn runs now"
 	if len(open) > 0 {
-		text = "waits for " + strings.Join(open, ", ")
+		text = "waits for " + strings.Join(open, ", ") + "; perhaps for events"
 	}
 	if d.Inbox > 0 {
 		text += "; " + counted(d.Inbox, "message", " in its inbox")

@@ -180,6 +180,57 @@ func (w *world) refusesListings() {
 	}
 }
 
+// misses has an instance held, as a try does that finds no handler.
+func (w *world) misses(id string) {
+	w.t.Helper()
+	head, _ := w.head(id)
+	if r := w.propose(w.journal.PartitionOf(id), &persistence.AbandonTurn{
+		IID: head.IID, Execution: head.Execution, Turn: head.Turn, DelayMs: 1000, Counts: true, Build: "b1",
+		Reason: "orchestration O 1.0.0 is not registered",
+	}); r.Err != nil {
+		w.t.Fatal(r.Err)
+	}
+}
+
+func TestF51_an_instance_whose_handler_is_missing_says_when_it_is_given_up(t *testing.T) {
+	w := newWorld(t, 1, client.Options{MaxAttempts: 10})
+	w.start("i")
+	for range 3 {
+		w.misses("i")
+	}
+	d := w.describe("i")
+	if want := "attempt 3 of 10, after which it fails for good as poison"; d.Held.End != want || !strings.Contains(d.Why, want) || d.Held.Attempts != 3 {
+		t.Errorf("held: %+v; %q", d.Held, d.Why)
+	}
+	r, err := client.NewReader(w.journal, nil).Describe(t.Context(), "i")
+	if want := "attempt 3; after the node's MaxAttempts it fails for good as poison"; err != nil || r.Held.End != want || !strings.Contains(r.Why, want) {
+		t.Errorf("without a node: held: %+v; %q, %v", r.Held, r.Why, err)
+	}
+	for range 7 {
+		w.misses("i")
+	}
+	if last := w.describe("i").Held; !strings.HasPrefix(last.End, "attempt 10 of 10: at the next try it fails") {
+		t.Errorf("at the last attempt: %+v", last)
+	}
+	if err := w.c.Release(t.Context(), "i"); err != nil {
+		t.Fatal(err)
+	}
+	w.misses("i")
+	if after := w.describe("i").Held; !strings.HasPrefix(after.End, "attempt 1 of 10") || !after.Since.After(d.Held.Since) {
+		t.Errorf("after a release: %+v", after)
+	}
+	w.holdsIt("i", "nondeterministic: the code asked for B", "b1", time.Second)
+	if other := w.describe("i"); other.Held.End != "" || strings.Contains(other.Why, "poison") {
+		t.Errorf("held for another reason: %+v; %q", other.Held, other.Why)
+	}
+	if _, err := w.c.StartByName(t.Context(), "missing", "Mistyped", nil); err != nil {
+		t.Fatal(err)
+	}
+	if why := w.describe("missing").Why; !strings.Contains(why, "it is tried 10 times, and then it fails for good as poison") {
+		t.Error(why)
+	}
+}
+
 func TestF31_describe_says_in_words_what_an_instance_waits_for(t *testing.T) {
 	w := newWorld(t, 1, client.Options{})
 	for _, id := range []string{"pending", "event", "work", "backoff", "ended"} {
@@ -202,10 +253,11 @@ func TestF31_describe_says_in_words_what_an_instance_waits_for(t *testing.T) {
 	for id, want := range map[string]string{
 		"pending": "its first turn has not run yet",
 		"event":   "waits for an event, or its turn runs now",
-		"work":    "waits for 2 activities, 1 timer, 1 child; 1 message in its inbox",
+		"work":    "waits for 2 activities, 1 timer, 1 child; perhaps for events; 1 message in its inbox",
 		"backoff": "1 attempt ended without an answer; its next one is not before 2023-",
-		"missing": "orchestration Mistyped 1.2.0 is not registered: attach a runtime that has it, or cancel or terminate the instance",
-		"ended":   "",
+		"missing": "orchestration Mistyped 1.2.0 is not registered: attach a runtime that has it, or cancel or terminate the instance; when " +
+			"something waits for it, it is tried as often as the node's MaxAttempts allows, and then it fails for good as poison",
+		"ended": "",
 	} {
 		if got := w.describe(id).Why; got != want && (id != "backoff" || !strings.HasPrefix(got, want)) {
 			t.Errorf("%s: %q, want %q", id, got, want)

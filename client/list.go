@@ -23,8 +23,9 @@ type ListRequest struct {
 	Max int
 }
 
-// Page is a part of a listing: the most recently updated instances first, unless ListRequest.Held says otherwise. It is not one moment's picture: each
-// partition is read on its own, and what changes between two pages may appear twice or be missed.
+// Page is a part of a listing: first the instances whose state changed last ([Description].Updated), unless
+// ListRequest.Held says otherwise. It is not one moment's picture: each partition is read on its own, and what changes
+// between two pages may appear twice or be missed.
 type Page struct {
 	Instances []Description
 	// Next continues the listing; empty at its end.
@@ -93,7 +94,8 @@ func newListing(q ListRequest, partitions int) (*listing, error) {
 	for _, s := range wanted {
 		status, ok := states[s]
 		if !ok {
-			return nil, fmt.Errorf("%w: no instance can be listed in the state %q", turnstone.ErrInvalidInput, s)
+			return nil, fmt.Errorf("%w: no instance can be listed in the state %q; the states are Pending, Running, Completed and Failed",
+				turnstone.ErrInvalidInput, s)
 		}
 		if !slices.Contains(l.statuses, status) {
 			l.statuses = append(l.statuses, status)

@@ -40,9 +40,9 @@ func (c *Core) Release(id string, done func(error)) {
 }
 
 // Terminate ends an instance as Failed, with a failure that matches turnstone.ErrTerminated and has the reason. None of
-// its code runs, so it also ends one that is held, or whose handler is not registered; no cleanup is done: use
-// [Client.Cancel] if there is any. Its children are cancelled as at a cancel, its activities are told to stop, its timers
-// go, a turn that runs is not recorded, and its parent gets the failure. It returns when the end is durable.
+// its code runs, so it also ends one that is held, or whose handler is not registered. Its children are cancelled as at
+// a cancel, its activities are told to stop, its timers go, a turn that runs is not recorded, and its parent gets the
+// failure. It returns when the end is durable.
 //
 // The reason may be empty; it has at most Limits.ReasonBytes bytes (4,096), or the error is a *turnstone.LimitError.
 // An unknown id: turnstone.ErrInstanceNotFound. One that has ended: turnstone.ErrInstanceEnded, unless [WithRequestKey]

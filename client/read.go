@@ -62,6 +62,8 @@ type Description struct {
 	Parent *Parent
 
 	Created time.Time
+	// Updated is when State last changed: by the start, the first turn of each execution, a continue-as-new and the end.
+	// The other turns do not move it.
 	Updated time.Time
 	// Ended is zero while the instance runs.
 	Ended time.Time
@@ -69,11 +71,13 @@ type Description struct {
 	// Held says why the instance is held; nil if it is not.
 	Held *Held
 	// Why says in words what the instance waits for: why it is held and what to do, which handler is missing, until when
-	// it backs off, or how much is open. Empty if it has ended. The text is for people and may change; a store that is
-	// read without a node does not know which handlers there are.
+	// it backs off, or how much is open. Empty if it has ended. The text is for people and may change. It does not know
+	// for which events the instance waits, nor whether the activities that are open run, wait for a slot, or have no
+	// handler (the log says that). A store that is read without a node does not know which handlers there are.
 	Why string
 
-	// OpenActivities, OpenTimers and OpenChildren are what the instance waits for; Inbox is what waits for it.
+	// OpenActivities, OpenTimers and OpenChildren count what is open; an instance may wait for some of it only, and waits
+	// for events are not counted. Inbox is what waits for the instance.
 	OpenActivities, OpenTimers, OpenChildren, Inbox int
 	// Dropped counts messages that came too late.
 	Dropped int
@@ -105,6 +109,8 @@ type reads struct {
 	codec   turnstone.Codec
 	// runs says whether the node has the handler of an orchestration; nil if there is no node.
 	runs func(name, version string) bool
+	// maxAttempts is that of the node; 0 if it is not known.
+	maxAttempts uint32
 }
 
 // view asks about one instance. A journal that stops answers with an error while read may still run, so what read made
@@ -354,8 +360,8 @@ func (c *reads) describe(h *persistence.Head, lease *persistence.TurnLease) Desc
 	if !h.Parent.IsZero() {
 		d.Parent = &Parent{Instance: h.Parent.ID, Execution: h.Parent.Execution, Event: h.Parent.Event}
 	}
-	d.Held = heldOf(lease)
-	d.Why = why(&d, lease, c.runs)
+	d.Held = c.heldOf(lease)
+	d.Why = c.why(&d, lease)
 	return d
 }
 

@@ -37,7 +37,8 @@ type Config struct {
 	// panics. Handlers of a registry that has a logger of its own (turnstone.WithLogger) log there instead. Nil:
 	// slog.Default at the time of Open.
 	Logger *slog.Logger
-	// Limits bound what is accepted and recorded; its fields say what each means. Zero fields mean their defaults.
+	// Limits bound what is accepted and recorded; its fields say what each means, and the guide lists them. Zero fields
+	// mean their defaults. The type has no public name: assign the fields, as in cfg.Limits.Inbox = 3.
 	Limits limits.Limits
 
 	// Build names the code that this process runs. An instance that is held, because this code does not fit its history or
@@ -46,12 +47,13 @@ type Config struct {
 	// FailOnNondeterminism: an instance whose code does not fit its history fails for good. Without it the instance is
 	// held: see "When code and history differ" in the guide. turnstone.FailOnNondeterminism is the same for one registry.
 	FailOnNondeterminism bool
-	// MaxAttempts: a turn or an activity that was begun more often than this without an answer is given up as poison.
-	// 0 means 10. After a crash, what may have ended the process runs alone once three attempts of it are recorded, or
+	// MaxAttempts: a turn or an activity that was begun more often than this without an answer is given up as poison
+	// (turnstone.ErrPoisoned). A try that finds no handler counts as one. 0 means 10: with the default backoff a handler may
+	// be missing for about 5 minutes. After a crash, what may have ended the process runs alone once three attempts of it are recorded, or
 	// all but the last; with 1, everything that was pending then runs one after the other.
 	MaxAttempts uint32
-	// BackoffBase and BackoffMax: how long work whose handler is not registered waits, base x 2^(attempt-1), capped.
-	// 0 means 1 s and 60 s.
+	// BackoffBase and BackoffMax: how long work whose handler is not registered, and an instance that is held, waits before
+	// the next try: base x 2^(attempt-1), capped. 0 means 1 s and 60 s.
 	BackoffBase time.Duration
 	BackoffMax  time.Duration
 	// TurnLease and WorkLease are how long leases of turns and activities last without renewal. 0 means 5 s and 30 s.
@@ -93,13 +95,15 @@ type Config struct {
 }
 
 const (
-	slotsDefault = 2
-	drainDefault = time.Second
+	slotsDefault      = 2
+	drainDefault      = time.Second
+	backoffMaxDefault = time.Minute
+	// maxAttemptsDefault is what the engine takes for 0, too.
+	maxAttemptsDefault = 10
 	// What the store takes by default, and the least of it where MemoryBytes is small.
 	cacheBytesDefault    = 64 << 20
 	memTableBytesDefault = 32 << 20
 	shareLeast           = 4 << 20
-	backoffMaxDefault    = time.Minute
 	// watchdogAbandonDefault is what the engine takes for 0.
 	watchdogAbandonDefault = 5 * time.Second
 	leaseMin               = time.Second // no lease is renewed sooner than that
@@ -187,6 +191,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, maxAttemptsDefault)
 	switch {
 	case c.Drain == 0:
 		c.Drain = drainDefault

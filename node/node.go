@@ -80,7 +80,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 func (n *Node) run(ctx context.Context) error {
 	ready := make(chan error, 1)
 	n.engine = actors.Start(n.engineConfig(), func(err error) { ready <- err })
-	n.client = client.New(port{n.engine}, n.store, client.Options{Codec: n.codec(), Limits: n.cfg.Limits})
+	n.client = client.New(port{n.engine}, n.store, client.Options{
+		Codec: n.codec(), Limits: n.cfg.Limits, MaxAttempts: n.cfg.MaxAttempts,
+	})
 	if n.cfg.Registry != nil {
 		detach, err := n.Attach(Runtime{
 			ID: "main", Registry: n.cfg.Registry, TurnSlots: n.cfg.TurnSlots, ActivitySlots: n.cfg.ActivitySlots,
@@ -195,7 +197,7 @@ func (n *Node) Err() error {
 }
 
 // Backup writes a copy of the store, as it is at one moment, into a directory, while the node runs. The directory must be
-// empty or missing, and not in the store; pebble.ErrNotEmpty otherwise. All that was acknowledged before the call is in
+// empty or missing, and neither in the store's directory nor around it; pebble.ErrNotEmpty otherwise. All that was acknowledged before the call is in
 // the copy. The whole copy is verified before Backup returns nil; that takes as long as [Verify] on it. When it fails or
 // ctx ends, what it made is removed, and the node goes on. After a crash in the middle the directory is refused with
 // pebble.ErrUnfinished.
@@ -219,9 +221,14 @@ func stoppedStore(err error) error {
 	return err
 }
 
-// Shutdown ends the node: nothing new is begun, activities are told to stop, what runs is waited for until the
-// configured drain has passed or ctx ends, and the store is closed so that the next start knows that this one ended
-// cleanly. What was not finished is resumed at the next start. A second call waits for the first and returns the same.
+// Shutdown ends the node: nothing new is begun, activities are told to stop and waited for until Config.Drain has passed,
+// turns that run are waited for, and the store is closed so that the next start knows that this one ended cleanly. What
+// was not finished is resumed at the next start. A second call waits for the first and returns the same.
+//
+// A turn whose code blocks is waited for until it is given up, Config.WatchdogAbandon (5 s) after it began. No wait is
+// longer than Drain and 5 s more, or than ctx: then the store is closed although something runs on, which can record
+// nothing any more. If the engine has not stopped 1 s after that, Shutdown returns an error that says so. With a negative
+// Drain the store is closed at once. Code that was given up or has not come back keeps its goroutine until it returns.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.end.Do(func() { n.err = n.shutdown(ctx) })
 	return n.err

@@ -34,13 +34,21 @@ func TestF50_held_instances_outlive_a_kill_are_shown_and_end_with_code_that_fits
 	}
 	story := mustRun(t, "inspect", store, "order-3")
 	for _, want := range []string{"Running HELD", "why: held since ", `history has ExternalSubscribed "paid"`, `the code asked for activity "Check"`,
-		"Build code-2 has tried it", "roll back", "1 messages wait for it"} {
+		"Build code-2 has tried it", "roll back", "1 message waits for it"} {
 		if !strings.Contains(story, want) {
 			t.Errorf("inspect does not say %q:\n%s", want, story)
 		}
 	}
 	if _, errs, code := runIn(t, t.TempDir(), "list", store, "--held", "--state", "Running"); code != exitFailed || !strings.Contains(errs, "--held and --state") {
 		t.Errorf("--held with --state: exit code %d\n%s", code, errs)
+	}
+	any := mustRun(t, "list", store, "--state", "running", "--limit", "1")
+	if strings.Count(any, "Running HELD") != 1 || !strings.HasSuffix(any, summary) {
+		t.Errorf("list --state running says:\n%s", any)
+	}
+	if _, errs, code := runIn(t, t.TempDir(), "list", store, "--state", "held"); code != exitFailed ||
+		!strings.Contains(errs, `"held"; the states are Pending, Running, Completed and Failed`) {
+		t.Errorf("--state held: exit code %d\n%s", code, errs)
 	}
 	sound(t, store)
 

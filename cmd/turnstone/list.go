@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +18,7 @@ func listCommand() *cobra.Command {
 	var held bool
 	c := &cobra.Command{
 		Use:   "list DIR",
-		Short: "list the instances in a store, the most recently updated first, and count them",
+		Short: "list the instances in a store, first those whose state changed last, and count them",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 0 {
@@ -28,13 +29,13 @@ func listCommand() *cobra.Command {
 			}
 			request := client.ListRequest{Max: 1000, Held: held}
 			for _, s := range states {
-				request.States = append(request.States, client.State(s))
+				request.States = append(request.States, stateOf(s))
 			}
 			return reading(c.Context(), args[0], func(r *client.Reader) error { return list(c, r, request, limit) })
 		},
 	}
-	c.Flags().StringSliceVar(&states, "state", nil, "only these: Pending, Running, Completed, Failed")
-	c.Flags().BoolVar(&held, "held", false, "only those that are held, those first that have been held longest, and why")
+	c.Flags().StringSliceVar(&states, "state", nil, "only these: Pending, Running, Completed, Failed, in any case")
+	c.Flags().BoolVar(&held, "held", false, "only those that are held, those first that have been held longest, and why; an instance whose handler is missing fails after the node's MaxAttempts")
 	c.Flags().IntVar(&limit, "limit", 1000, "how many at most; 0 means all")
 	return c
 }
@@ -62,9 +63,26 @@ var (
 		column{"SINCE", func(d *client.Description) string { return d.Held.Since.UTC().Format(time.RFC3339) }},
 		column{"TRIES", func(d *client.Description) string { return fmt.Sprint(d.Held.Attempts) }},
 		column{"BUILD", func(d *client.Description) string { return terminal.Text(d.Held.Build) }},
-		column{"REASON", func(d *client.Description) string { return terminal.Text(d.Held.Reason) }},
+		column{"REASON", reasonText},
 	)
 )
+
+// stateOf is the state that is meant by a text in any case. One that there is not is refused by the listing.
+func stateOf(text string) client.State {
+	for _, s := range []client.State{client.StatePending, client.StateRunning, client.StateCompleted, client.StateFailed} {
+		if strings.EqualFold(string(s), text) {
+			return s
+		}
+	}
+	return client.State(text)
+}
+
+func reasonText(d *client.Description) string {
+	if d.Held.End == "" {
+		return terminal.Text(d.Held.Reason)
+	}
+	return terminal.Text(d.Held.Reason + "; " + d.Held.End)
+}
 
 func stateText(d *client.Description) string {
 	if d.Held != nil {
@@ -104,9 +122,18 @@ func list(c *cobra.Command, r *client.Reader, request client.ListRequest, limit 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "%d instances in the store: %d Pending, %d Running, %d Completed, %d Failed; %d are held\n",
-		n.Pending+n.Running+n.Completed+n.Failed, n.Pending, n.Running, n.Completed, n.Failed, n.Held)
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s in the store: %d Pending, %d Running, %d Completed, %d Failed; %s held\n",
+		counted(n.Pending+n.Running+n.Completed+n.Failed, "instance", "instances"), n.Pending, n.Running, n.Completed, n.Failed,
+		counted(n.Held, "is", "are"))
 	return err
+}
+
+// counted is a number with the word that goes with it.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func row(w *tabwriter.Writer, columns []column, text func(c *column) string) {

@@ -48,8 +48,9 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 	fmt.Fprintf(out, "instance %s: %s %s, %s, execution %d, turn %d\n", terminal.Text(d.ID), terminal.Text(d.Name),
 		terminal.Text(d.Version), stateText(&d), d.Execution, d.Turn)
 	if open := d.OpenActivities + d.OpenTimers + d.OpenChildren + d.Inbox; open > 0 {
-		fmt.Fprintf(out, "open: %d activities, %d timers, %d children; %d messages wait for it\n",
-			d.OpenActivities, d.OpenTimers, d.OpenChildren, d.Inbox)
+		fmt.Fprintf(out, "open: %s, %s, %s; %s for it\n", counted(d.OpenActivities, "activity", "activities"),
+			counted(d.OpenTimers, "timer", "timers"), counted(d.OpenChildren, "child", "children"),
+			counted(d.Inbox, "message waits", "messages wait"))
 	}
 	if d.Why != "" {
 		fmt.Fprintf(out, "why: %s\n", terminal.Text(d.Why))
@@ -87,7 +88,8 @@ func verifyCommand() *cobra.Command {
 			}
 			fmt.Fprintln(out, terminal.Text(report.Summary))
 			if n := len(report.Damages); n > 0 {
-				return fmt.Errorf("%d places in %s are damaged: restore it from a copy, or ask for help before opening it", n, args[0])
+				return fmt.Errorf("damaged in %s: %s; restore it from a copy, or ask for help before opening it",
+					counted(n, "place", "places"), args[0])
 			}
 			return nil
 		},

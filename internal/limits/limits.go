@@ -45,7 +45,7 @@ type Limits struct {
 	CarriedBytes int
 	// RequestKeyBytes bounds request keys. Default 256.
 	RequestKeyBytes int
-	// ReasonBytes bounds the reason of a cancel. Default 4,096.
+	// ReasonBytes bounds the reason of a cancel or a termination. Default 4,096.
 	ReasonBytes int
 }
 

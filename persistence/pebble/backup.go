@@ -29,8 +29,8 @@ import (
 var (
 	// ErrUnfinished: the directory holds a backup that was not finished.
 	ErrUnfinished = errors.New("a backup that was not finished")
-	// ErrNotEmpty: the directory for a backup holds something.
-	ErrNotEmpty = errors.New("not an empty directory")
+	// ErrNotEmpty: the directory for a backup holds something, or it lies in the store or around it.
+	ErrNotEmpty = errors.New("not an empty directory of its own")
 )
 
 // unfinishedName is the file that says that a backup is not to be used.
