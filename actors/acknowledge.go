@@ -16,7 +16,7 @@ type acknowledgement struct {
 	wait     bool
 	until    int64
 	unserved bool
-	// lost: the instance knows nothing of what it was told under this number.
+	// lost: the instance knows nothing of what it was told under this number, or of this timer.
 	lost bool
 	// held: the instance is held, until then (0: until it is told that it may be tried), and has forgotten these timers.
 	held   bool
@@ -58,6 +58,10 @@ func (s *serving) acknowledged() {
 		switch {
 		case a.wait:
 			s.d.Waits(now, a.iid)
+		case a.lost && len(a.timers) > 0:
+			if id, lost := s.d.LostTimer(a.timers[0]); lost {
+				s.e.countLost(id)
+			}
 		case a.lost:
 			if id, lost := s.d.Lost(a.iid, a.number); lost {
 				s.e.countLost(id)

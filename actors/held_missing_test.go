@@ -167,7 +167,7 @@ func TestF52_a_cancel_of_a_held_instance(t *testing.T) {
 				w.cancelledNow(fmt.Sprint("s", i))
 			}
 		}
-		if c := w.e.Counters(); c.Active != 1 || c.Held != 0 {
+		if c := w.e.Counters(); c.Active != 1 || c.Held != 1 {
 			w.t.Errorf("counters %+v", c)
 		}
 		close(gate)

@@ -92,7 +92,7 @@ func (in *instance) busyNow() bool {
 func (in *instance) hearTimer(m *timerMsg) {
 	v := &in.view
 	if m.again && !in.busyNow() && !v.isDue(m.key) && !in.e.draining.Load() {
-		in.e.countLost(in.id)
+		in.part.acknowledge(acknowledgement{iid: m.key.IID, lost: true, timers: []persistence.TimerKey{m.key}})
 	}
 	if !v.known || !v.exists || v.older(m.key.IID, m.key.Execution) {
 		in.news.add()

@@ -138,6 +138,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	for _, end := range e.Ended {
 		d.tells.ended(end.IID)
 		d.heldBack.free(end.IID)
+		delete(d.heldBack.trying, end.IID)
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
@@ -148,7 +149,11 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	}
 	for _, l := range e.Leases {
 		switch {
-		case l.Held.Reason == "" || l.Token != "":
+		case l.Held.Reason == "":
+			d.free(l.IID)
+			delete(d.heldBack.trying, l.IID)
+		case l.Token != "":
+			d.heldBack.try(l.IID)
 			d.free(l.IID)
 		case d.hold(l.IID, l.NotBeforeMs):
 			continue
@@ -253,6 +258,7 @@ func (d *Dispatcher) tellDue(now int64) {
 		}
 		again := d.tells.tell(now, t)
 		if t.retry {
+			d.heldBack.try(t.iid)
 			d.free(t.iid) // if it is held after that, its row says so again
 		}
 		if t.start != nil {
@@ -301,6 +307,9 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 // not 0, is when it must be told again.
 func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
 	d.tells.acknowledged(now, iid, number, until)
+	if until == 0 && len(d.heldBack.trying) > 0 {
+		delete(d.heldBack.trying, iid) // one that is still held leaves with LeftHeld
+	}
 }
 
 // LeftHeld says that an instance which is held leaves what it was told up to the action with this number (0: nothing but
@@ -330,6 +339,16 @@ func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.tells.wai
 // still owed: a wake-up was lost then. It is the instance's id that it returns.
 func (d *Dispatcher) Lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
 	return d.tells.lost(iid, number)
+}
+
+// LostTimer says that an instance knows nothing of a timer that it was told again. It reports whether it should: it has
+// been told before, and has neither consumed it nor left it. It is the instance's id that it returns.
+func (d *Dispatcher) LostTimer(key persistence.TimerKey) (id string, lost bool) {
+	x := d.timers.table[key]
+	if x == nil || !x.isTold || x.repeats < 2 {
+		return "", false
+	}
+	return x.item.ID, true
 }
 
 // Unserved says that an instance leaves what it was told, up to the action with this number, until a consumer is attached.

@@ -15,6 +15,8 @@ type heldSet struct {
 	marks map[persistence.Incarnation]heldMark
 	// parked: those that have any.
 	parked map[persistence.Incarnation][]persistence.TimerItem
+	// trying: those that were told to try and have not said how that went. Their rows say that they are held.
+	trying map[persistence.Incarnation]struct{}
 	// known: the first walk of the lease rows is over. No timer is told before it.
 	known bool
 	// fresh: a runtime was attached, so the next walk has all that are held tried again. now: the present walk does.
@@ -34,12 +36,23 @@ const (
 func newHeldSet(max int) *heldSet {
 	return &heldSet{
 		max: max, marks: map[persistence.Incarnation]heldMark{}, parked: map[persistence.Incarnation][]persistence.TimerItem{},
-		fresh: true,
+		trying: map[persistence.Incarnation]struct{}{}, fresh: true,
 	}
 }
 
 // hold notes that an instance is held.
-func (h *heldSet) hold(iid persistence.Incarnation) { h.marks[iid] |= 0 }
+func (h *heldSet) hold(iid persistence.Incarnation) {
+	h.marks[iid] |= 0
+	delete(h.trying, iid)
+}
+
+// try notes that an instance that is held is being tried: it counts as held until its row, its end or its acknowledgement
+// says otherwise.
+func (h *heldSet) try(iid persistence.Incarnation) {
+	if _, held := h.marks[iid]; held {
+		h.trying[iid] = struct{}{}
+	}
+}
 
 // park keeps a timer that has come due. False: its instance is not held.
 func (h *heldSet) park(item persistence.TimerItem) bool {
@@ -107,6 +120,7 @@ func (h *heldSet) walkEnds() { h.known, h.now = true, false }
 // hold notes what a lease row says of an instance that is held: its timers wait, and it is told only when it is to be
 // tried again. True: that is never by itself.
 func (d *Dispatcher) hold(iid persistence.Incarnation, notBefore int64) bool {
+	d.heldBack.hold(iid)
 	d.heldBack.marks[iid] |= heldCurrent
 	if notBefore == 0 {
 		d.tells.forget(laterKey{iid, 0})
@@ -148,5 +162,5 @@ func (d *Dispatcher) heldPage(now int64, r *persistence.TurnLease) {
 	}
 }
 
-// Held counts the instances that are known to be held.
-func (d *Dispatcher) Held() int { return len(d.heldBack.marks) }
+// Held counts the instances that are known to be held, those that are being tried among them.
+func (d *Dispatcher) Held() int { return len(d.heldBack.marks) + len(d.heldBack.trying) }
