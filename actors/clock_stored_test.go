@@ -231,3 +231,33 @@ func TestF18_ALeaseThatNobodyHasIsGivenBack(t *testing.T) {
 		})
 	}
 }
+
+// TestF18_APanicInMidTurnHoldsUpNothingAfterAStep: the actor panics with a turn that runs under a lease in careful mode, and
+// the clock is set. The lease is live by the clock, and nobody has it.
+func TestF18_APanicInMidTurnHoldsUpNothingAfterAStep(t *testing.T) {
+	stepped(t, Config{}, func(w *world, step func(), _ time.Duration) {
+		w.panicsExpected = true
+		w.start("a", "wait", "")
+		if err := w.raise("a", "go", "x").wait(); err != nil {
+			t.Fatal(err)
+		}
+		w.reopen(w.crash)
+		leased := false
+		w.take(func(_ persistence.Partition, p persistence.Proposal) bool {
+			c, is := p.Command.(*persistence.CommitTurn)
+			if !is || leased {
+				return false
+			}
+			leased = c.Token != ""
+			step()
+			p.Done(persistence.Result{Err: persistence.ErrStale}) // which positions?
+			return true
+		})
+		w.attach(basics())
+		pass(30 * time.Second)
+		if n := w.e.Counters().Restarts; !leased || n != 1 {
+			t.Errorf("under a lease: %v; %d restarts, want 1", leased, n)
+		}
+		w.completed("a", "x")
+	})
+}

@@ -112,24 +112,6 @@ func TestF11_what_is_left_in_front_holds_up_nothing_behind_it(t *testing.T) {
 	})
 }
 
-// An event that is larger than what an execution holds, sent with the start that it is for.
-func TestF05_a_large_event_beside_a_fused_start(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.attach(basics().orchestration("later", func(c *replay.Context, _ []byte) ([]byte, error) {
-			c.Timer(time.Second).Await()
-			return waiter(c, nil)
-		}))
-		data := strings.Repeat("x", 100<<10)
-		started, raised := w.ask(StartRequest{ID: "a", Name: "later"}), w.raise("a", "go", data)
-		if err := errors.Join(started.wait(), raised.wait()); err != nil {
-			t.Fatal(err)
-		}
-		pass(2 * time.Second)
-		w.completed("a", data)
-		nothingLost(w)
-	})
-}
-
 // slowIDs lets time pass after many turns: an instance that runs without an end stands still in virtual time else.
 type slowIDs struct{ turns atomic.Int64 }
 
@@ -163,45 +145,5 @@ func TestF05_F07_an_idle_turn_is_not_run_again_as_it_was(t *testing.T) {
 		if n, d := ids.turns.Load()-before, time.Since(at); n > 3 || d > 0 {
 			t.Errorf("%d turns were run in %v", n, d)
 		}
-	})
-}
-
-func (w *world) raiseOnce(id, name, data, key string) *reply {
-	return w.deliver(Delivery{ID: id, RequestKey: key, Message: &turnpb.Message{
-		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: name, Data: []byte(data)}}}})
-}
-
-// A turn that takes a start and two equal events with one key is refused, and what it has taken is accepted alone: the start
-// first, and in the order in which it came. The blocker keeps the slot until all have come.
-func TestF04_equal_events_beside_a_fused_start_have_one_answer(t *testing.T) {
-	inOneWorld(t, Config{}, func(w *world) {
-		free := make(chan struct{})
-		block := newRegistry().orchestration("block", func(*replay.Context, []byte) ([]byte, error) { <-free; return nil, nil }).
-			orchestration("collect", collect)
-		detach, err := w.e.Attach(Consumer{ID: "one", Handlers: block, TurnSlots: 1, ActivitySlots: 1, EngineVersion: "0.1.0"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.ask(StartRequest{ID: "blocker", Name: "block"})
-		synctest.Wait()
-		replies := []*reply{w.ask(StartRequest{ID: "a", Name: "collect", Input: []byte("3"), RequestKey: "k"})}
-		synctest.Wait()
-		replies = append(replies, w.raise("a", "go", "0"), w.raiseOnce("a", "go", "1", "m"), w.raise("a", "go", "2"), w.raiseOnce("a", "go", "1", "m"))
-		other := w.raiseOnce("a", "go", "1", "k")
-		synctest.Wait()
-		w.attachAs("two", newRegistry().orchestration("collect", collect))
-		detach()
-		synctest.Wait()
-		close(free)
-		pass(time.Second)
-		for i, r := range replies {
-			if err := r.wait(); err != nil {
-				t.Errorf("request %d: %v", i, err)
-			}
-		}
-		if err := other.wait(); !errors.Is(err, persistence.ErrKeyReused) {
-			t.Errorf("an event with the key of the start: %v", err)
-		}
-		w.completed("a", "0 1 2")
 	})
 }

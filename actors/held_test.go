@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -349,6 +350,30 @@ func TestF_37_an_instance_that_ends_without_its_code_records_its_version(t *test
 		}
 		if v := w.history("a", 1)[0].Events[0].GetStarted().GetVersion(); v != "1.0.0" || w.head("a").Version != v {
 			w.t.Errorf("started as version %q, head %q", v, w.head("a").Version)
+		}
+	})
+}
+
+// An instance whose code fits again and has nothing to record is let go of without a turn: the log says that it goes on.
+func TestF50_an_instance_that_is_let_go_of_without_a_turn_is_logged(t *testing.T) {
+	inOneWorld(t, Config{Build: "1", Limits: limits.Limits{Carried: 1, CarriedBytes: 1}}, func(w *world) {
+		log := w.logged()
+		w.attach(basics())
+		w.start("a", "wait", "")
+		pass(time.Second)
+		w.deploy("2", basics().orchestration("wait", echo))
+		answered(t, w.raise("a", "other", "0123"))
+		pass(time.Second)
+		if w.lease("a").Held.Reason == "" {
+			t.Fatal("it is not held")
+		}
+		w.deploy("1", basics())
+		pass(time.Second)
+		if n := w.journal.count(&persistence.ReleaseTurn{}); n != 1 || w.lease("a").Held.Reason != "" {
+			t.Errorf("it was let go of %d times, and is held: %q", n, w.lease("a").Held.Reason)
+		}
+		if n := strings.Count(log.String(), "an instance that was held goes on"); n != 1 {
+			t.Errorf("the log says %d times that it goes on", n)
 		}
 	})
 }

@@ -246,30 +246,37 @@ func (in *instance) overflow() {
 	}
 }
 
-// ticked accepts what has been held for 10 ms: what a turn that has not been proposed yet has taken, and what waits.
+// ticked accepts what has been held for 10 ms, with what is before it, which the journal may have had no room for: what a
+// turn that has not been proposed yet has taken, then what waits.
 func (in *instance) ticked() {
 	now := in.e.elapsed()
-	old := func(list []*arrival) {
-		last := -1
-		for i, a := range list {
-			if a.state == arrivalHeld && now-a.since >= limits.AcceptAfter {
-				last = i
-			}
-		}
-		for _, a := range list[:last+1] { // with what is before it, which the journal may have had no room for
-			if a.state == arrivalHeld {
-				in.e.counts.slowAccepts.Add(1)
-				in.acceptStartFirst()
-				if a.state == arrivalHeld {
-					in.accept(a)
-				}
-			}
-		}
-	}
+	lists := [2][]*arrival{nil, in.buffer.items}
 	if in.turn != nil && in.phase != phaseCommitting {
-		old(in.turn.arrivals)
+		lists[0] = in.turn.arrivals
 	}
-	old(in.buffer.items)
+	old := 0
+	for _, list := range lists {
+		for _, a := range list {
+			if a.state == arrivalHeld && now-a.since >= limits.AcceptAfter {
+				old++
+			}
+		}
+	}
+	for _, list := range lists {
+		for _, a := range list {
+			if old == 0 {
+				return
+			}
+			if a.state != arrivalHeld {
+				continue
+			}
+			if now-a.since >= limits.AcceptAfter {
+				old--
+			}
+			in.e.counts.slowAccepts.Add(1)
+			in.accept(a)
+		}
+	}
 }
 
 // acceptStartFirst proposes a start that a turn has taken and that is not on its way yet: what waits behind it is for

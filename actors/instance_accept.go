@@ -69,7 +69,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 		in.refuseTaken(taken && !a.deferred)
 	case r.Err == nil:
 		in.acceptedNow(a, r, taken)
-	case errors.Is(r.Err, persistence.ErrBusy):
+	case errors.Is(r.Err, persistence.ErrBusy), errors.Is(r.Err, persistence.ErrNotFound) && in.startsBefore(a):
 		a.state, a.since = arrivalHeld, in.e.elapsed() // the next tick tries again
 		if in.phase == phaseReady || in.phase == phaseUnknown {
 			in.pause() // or the next step would, at once, and again
@@ -90,6 +90,23 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 	if in.phase == phaseSettling {
 		in.settle()
 	}
+}
+
+// startsBefore says that the start of the instance came before a message and is not durable yet: the journal had room for
+// the message and none for the start.
+func (in *instance) startsBefore(a *arrival) bool {
+	if in.turn != nil && in.turn.fusedStart() && in.turn.arrivals[0].state != arrivalAnswered {
+		return true
+	}
+	for _, b := range in.buffer.items {
+		if b == a {
+			break
+		}
+		if b.start != nil && (b.state == arrivalHeld || b.state == arrivalAccepting) {
+			return true
+		}
+	}
+	return false
 }
 
 func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {

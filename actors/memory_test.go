@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // notingReader notes each history that is read.
@@ -244,4 +246,38 @@ func TestF06_messages_that_wait_in_instances_are_bounded_by_the_budget(t *testin
 			pass(time.Second)
 		})
 	}
+}
+
+// A suspect that has run, and waits until it may run again, has given back what it took: the one that runs meanwhile, which
+// may read nothing else, does not wait for it.
+func TestF06_a_suspect_that_waits_for_its_admission_keeps_no_memory(t *testing.T) {
+	inOneWorld(t, Config{ResidentBytes: -1, MemoryBytes: 1, MaxAttempts: 1}, func(w *world) {
+		for _, id := range []string{"a", "b"} {
+			w.start(id, "wait", "")
+		}
+		w.crash()
+		w.open()
+		free := make(chan struct{})
+		var runs atomic.Int64
+		w.attach(newRegistry().orchestration("wait", func(c *replay.Context, _ []byte) ([]byte, error) {
+			runs.Add(1)
+			<-free
+			return waiter(c, nil)
+		}))
+		synctest.Wait()
+		if n := runs.Load(); n != 1 {
+			t.Errorf("%d run, want 1: each is alone", n)
+		}
+		for _, id := range []string{"a", "b"} {
+			w.raise(id, "go", "x")
+		}
+		pass(20 * time.Millisecond) // they are durable
+		close(free)
+		pass(time.Second)
+		if c := w.e.Counters(); c.CarefulTurns < 3 {
+			t.Errorf("%d turns were careful, want 3", c.CarefulTurns)
+		}
+		w.completed("a", "x")
+		w.completed("b", "x")
+	})
 }
