@@ -38,12 +38,13 @@ type Engine struct {
 	workRun   CodeRunner
 	owned     []func() // closes what Start made, in order
 
-	unclean  atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
-	unknown  unknownNames
-	heldGate heldGate
-	attaches atomic.Uint64 // runtimes that have been attached
-	draining atomic.Bool
-	mu       struct {
+	unclean     atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
+	unknown     unknownNames
+	heldGate    heldGate
+	terminating atomic.Int64  // terminations on their way
+	attaches    atomic.Uint64 // runtimes that have been attached, and releases: reasons to try again what is held
+	draining    atomic.Bool
+	mu          struct {
 		sync.Mutex
 		consumers map[string]*consumer
 		drained   func() // called once when no instance is active; only while draining

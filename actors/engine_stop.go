@@ -30,7 +30,7 @@ func (e *Engine) Stop(done func(error)) {
 	stopped.done(nil)
 }
 
-// drain waits until no instance is active.
+// drain waits until no instance is active and no termination is on its way.
 func (e *Engine) drain(done func(error)) {
 	e.mu.Lock()
 	e.mu.drained = sync.OnceFunc(func() { e.endEpochs(done) })
@@ -42,9 +42,9 @@ func (e *Engine) drain(done func(error)) {
 	e.left()
 }
 
-// left is called after an instance has left.
+// left is called after an instance has left, or a termination has ended.
 func (e *Engine) left() {
-	if !e.draining.Load() || e.act.count() > 0 {
+	if !e.draining.Load() || e.act.count() > 0 || e.terminating.Load() > 0 {
 		return
 	}
 	e.mu.Lock()

@@ -31,14 +31,11 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", t.head.execution,
 				"reason", reason, "build", in.e.cfg.Build}, attributes...)...)
 	}
-	plan := &abandonPlan{token: t.token, reason: reason}
+	plan := &abandonPlan{token: t.token, reason: reason, attaches: t.attaches}
 	if tries < triesMax {
 		plan.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), tries)
 	}
 	in.strikeWith(t, plan)
-	if t.attaches != in.e.attaches.Load() {
-		in.fresh = true // a runtime was attached meanwhile, which may have other code
-	}
 }
 
 // logHeld says of a turn that is recorded what people want to know: that it failed the instance because its code does not
@@ -138,11 +135,10 @@ func (in *instance) acknowledgeHeld() {
 	*t, v.due = told{}, nil
 }
 
-// fits says that the row holds the instance for nothing: its code has run, and had nothing to record; or all that it was
-// held for is gone.
+// fits says that the row holds the instance for nothing: its code has run, and had nothing to record.
 func (in *instance) fits() bool {
 	v := &in.view
-	return v.held.Reason != "" && (in.ran || in.fresh && v.notBeforeMs == 0 && !in.pending())
+	return v.held.Reason != "" && in.ran
 }
 
 // release has the row say that the instance is not held.
@@ -334,6 +330,7 @@ func (e *Engine) Release(id string, reply func(error)) {
 		e.door.leave(size)
 		if r.Err == nil && r.Released {
 			e.cfg.Logger.Info("an instance that was held has been released", "instance", id)
+			e.attaches.Add(1) // a try that goes on now began before it
 		}
 		reply(notProposed(r.Err))
 	})

@@ -220,6 +220,7 @@ func (in *instance) arrived(msg any) {
 		in.leaveGate()
 		in.hear(m.iid, 0, m.tellMark)
 	case *timerMsg:
+		in.fresh = in.fresh || m.fresh
 		in.hearTimer(m)
 	case *wakeMsg:
 		in.endPause()

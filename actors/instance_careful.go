@@ -157,6 +157,8 @@ type abandonPlan struct {
 	stray bool
 	// reason says why the instance is held from now on; empty: it is not.
 	reason string
+	// attaches: with a reason, the engine's when it was found.
+	attaches uint64
 }
 
 // abandonMsg brings the answer to AbandonTurn.
@@ -216,6 +218,7 @@ func (in *instance) abandonDone(m *abandonMsg) {
 	}
 	switch err := m.result.Err; {
 	case err == nil && m.plan.reason != "":
+		in.fresh = in.fresh || m.plan.attaches != in.e.attaches.Load()
 		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
 		in.reload()
 	case err == nil:

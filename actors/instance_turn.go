@@ -328,6 +328,7 @@ func (in *instance) turnDone(m *turnMsg) {
 			"orchestration", t.name, "version", t.version)
 		in.holdBlocked(t)
 	case t.end == turnUnrun:
+		in.fresh = in.fresh || in.view.held.Reason != "" // this was no try
 		in.machine = t.machine
 		in.giveBack(t)
 		in.keepLease(t)

@@ -72,6 +72,7 @@ type pendingMsg struct {
 type timerMsg struct {
 	key   persistence.TimerKey
 	again bool
+	fresh bool // as in retryMsg
 }
 
 // retryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now. fresh: a

@@ -93,8 +93,9 @@ func (p *partition) epochNow() uint64 { return p.epoch.Load() }
 func (p *partition) carefulNow() bool { return p.careful.Load() }
 
 // findConsumer finds a consumer that can run an orchestration: it has the handler, may replay executions with this pin,
-// and has slots for turns. Those that are alike take turns.
-func (p *partition) findConsumer(name, version, pin string) (*consumer, string, replay.Func, bool) {
+// and has slots for turns. Those that are alike take turns; newest: the one that was attached last comes first, since code
+// that was attached before has been tried.
+func (p *partition) findConsumer(name, version, pin string, newest bool) (*consumer, string, replay.Func, bool) {
 	list := *p.list.consumers.Load()
 	if len(list) == 0 {
 		return nil, "", nil, false
@@ -102,6 +103,9 @@ func (p *partition) findConsumer(name, version, pin string) (*consumer, string, 
 	first := p.turn.Add(1)
 	for i := range list {
 		c := list[(first+uint64(i))%uint64(len(list))]
+		if newest {
+			c = list[len(list)-1-i]
+		}
 		if c.TurnSlots <= 0 || c.closed.Load() || !c.Handlers.Replays(pin) {
 			continue
 		}

@@ -283,7 +283,7 @@ func (s *serving) do(now int64, a dispatch.Action) {
 	case dispatch.TellRetry:
 		s.tell(now, a, &retryMsg{iid: a.IID, fresh: a.Fresh, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TimerDue:
-		s.tell(now, a, &timerMsg{key: a.Timer, again: a.Again})
+		s.tell(now, a, &timerMsg{key: a.Timer, again: a.Again, fresh: a.Fresh})
 	case dispatch.BackOff:
 		s.backOff(now, a)
 	case dispatch.GiveBack:

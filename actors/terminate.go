@@ -37,9 +37,11 @@ func (e *Engine) Terminate(t Termination, reply func(error)) {
 		reply(err)
 		return
 	}
+	e.terminating.Add(1) // before the door: a stop waits for those that it has let in
 	size, err := e.enter(t.ID, len(t.Reason))
 	if err != nil {
 		reply(err)
+		e.terminated()
 		return
 	}
 	x := &termination{e: e, p: e.journal.PartitionOf(t.ID), Termination: t}
@@ -47,8 +49,15 @@ func (e *Engine) Terminate(t Termination, reply func(error)) {
 		e.memory.back(x.taken)
 		e.door.leave(size)
 		reply(notProposed(err))
+		e.terminated()
 	}
 	x.load()
+}
+
+// terminated is called after a termination has been answered.
+func (e *Engine) terminated() {
+	e.terminating.Add(-1)
+	e.left()
 }
 
 // termination is one on its way.

@@ -15,7 +15,7 @@ const (
 	// TellRetry: turns of an instance that were held back may be tried again. ID, IID, Number, Again,
 	// Fresh. Answers as for TellStart.
 	TellRetry
-	// TimerDue: tell the instance. ID, IID, Timer. [Dispatcher.Busy].
+	// TimerDue: tell the instance. ID, IID, Timer, Again, Fresh. [Dispatcher.Busy].
 	TimerDue
 	// BackOff: no attached consumer has the activity's handler: give Work back with DelayMs, counted.
 	// [Dispatcher.Release] when that is answered.

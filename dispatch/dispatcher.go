@@ -138,7 +138,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	for _, end := range e.Ended {
 		d.tells.ended(end.IID)
 		d.heldBack.free(end.IID)
-		delete(d.heldBack.trying, end.IID)
+		d.heldBack.over(end.IID)
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
@@ -151,9 +151,10 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 		switch {
 		case l.Held.Reason == "":
 			d.free(l.IID)
-			delete(d.heldBack.trying, l.IID)
+			d.heldBack.over(l.IID)
 		case l.Token != "":
-			d.heldBack.try(l.IID)
+			d.heldBack.try(l.IID, false)
+			delete(d.heldBack.owed, l.IID)
 			d.free(l.IID)
 		case d.hold(l.IID, l.NotBeforeMs):
 			continue
@@ -258,7 +259,7 @@ func (d *Dispatcher) tellDue(now int64) {
 		}
 		again := d.tells.tell(now, t)
 		if t.retry {
-			d.heldBack.try(t.iid)
+			d.heldBack.try(t.iid, t.fresh)
 			d.free(t.iid) // if it is held after that, its row says so again
 		}
 		if t.start != nil {
@@ -280,7 +281,9 @@ func (d *Dispatcher) tellDue(now int64) {
 			d.timers.forget(item.Key)
 			continue
 		}
-		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again})
+		d.emit(Action{
+			Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again, Fresh: d.heldBack.timer(item.Key.IID),
+		})
 	}
 }
 
@@ -325,6 +328,9 @@ func (d *Dispatcher) LeftHeld(now int64, iid persistence.Incarnation, number uin
 			d.heldBack.hold(iid)
 			d.timers.forget(key)
 			d.heldBack.park(x.item)
+			if until > 0 && d.tells.inLtr[laterKey{iid, 0}] == nil {
+				d.tells.put(now, tell{id: x.item.ID, iid: iid, retry: true, dueAt: until}) // it was told of its timers only
+			}
 		}
 	}
 }

@@ -17,6 +17,9 @@ type heldSet struct {
 	parked map[persistence.Incarnation][]persistence.TimerItem
 	// trying: those that were told to try and have not said how that went. Their rows say that they are held.
 	trying map[persistence.Incarnation]struct{}
+	// owed: those that were told to try because a runtime was attached, and whose timers have not been told since. The first
+	// of these says so too: without it the instance may have found nothing to try for.
+	owed map[persistence.Incarnation]struct{}
 	// known: the first walk of the lease rows is over. No timer is told before it.
 	known bool
 	// fresh: a runtime was attached, so the next walk has all that are held tried again. now: the present walk does.
@@ -36,7 +39,7 @@ const (
 func newHeldSet(max int) *heldSet {
 	return &heldSet{
 		max: max, marks: map[persistence.Incarnation]heldMark{}, parked: map[persistence.Incarnation][]persistence.TimerItem{},
-		trying: map[persistence.Incarnation]struct{}{}, fresh: true,
+		trying: map[persistence.Incarnation]struct{}{}, owed: map[persistence.Incarnation]struct{}{}, fresh: true,
 	}
 }
 
@@ -44,13 +47,31 @@ func newHeldSet(max int) *heldSet {
 func (h *heldSet) hold(iid persistence.Incarnation) {
 	h.marks[iid] |= 0
 	delete(h.trying, iid)
+	delete(h.owed, iid)
+}
+
+// over notes that an instance is not held any more.
+func (h *heldSet) over(iid persistence.Incarnation) {
+	delete(h.trying, iid)
+	delete(h.owed, iid)
+}
+
+// timer says whether a timer that is told is the first since its instance was to be tried for a new runtime.
+func (h *heldSet) timer(iid persistence.Incarnation) bool {
+	_, owed := h.owed[iid]
+	delete(h.owed, iid)
+	return owed
 }
 
 // try notes that an instance that is held is being tried: it counts as held until its row, its end or its acknowledgement
 // says otherwise.
-func (h *heldSet) try(iid persistence.Incarnation) {
-	if _, held := h.marks[iid]; held {
-		h.trying[iid] = struct{}{}
+func (h *heldSet) try(iid persistence.Incarnation, fresh bool) {
+	if _, held := h.marks[iid]; !held {
+		return
+	}
+	h.trying[iid] = struct{}{}
+	if fresh {
+		h.owed[iid] = struct{}{}
 	}
 }
 

@@ -260,3 +260,21 @@ func TestAMillionHeldInstancesAreSmall(t *testing.T) {
 	}
 	runtime.KeepAlive(h)
 }
+
+// A runtime is attached before the time of an instance that is held. It is told, and, before its timers come to it, finds
+// nothing to do and acknowledges. The timers come; the row still holds it back. At its time it must be tried.
+func TestWhatAHeldInstanceLeavesBeforeItsTimeIsTriedThen(t *testing.T) {
+	h := newHolding(t, Config{})
+	h.d.AttachTurns()
+	h.tells(0)
+	item := h.timer(1, h.now)
+	h.want("before it is held", h.tells(0), "timer 1")
+	until := h.now + 60_000
+	h.heldNow(1, until)
+	h.d.LeftHeld(h.now, 1, 0, until, []persistence.TimerKey{item.Key})
+	h.rows = []persistence.TurnLease{heldRow(1, until)}
+	h.d.AttachTurns()
+	h.want("at the attach", h.tells(0), "fresh 1", "fresh 1") // the retry, then the timer; the helper acknowledges the retry
+	h.d.LeftHeld(h.now, 1, 0, until, []persistence.TimerKey{item.Key})
+	h.want("at its time", h.tells(60_000), "retry 1", "timer 1")
+}
