@@ -44,14 +44,14 @@ func TestF50_an_attach_while_the_last_try_is_given_back(t *testing.T) {
 		w.close()
 		w.open()
 		detach := w.attach(sleepers("added"))
-		did := false
+		var did atomic.Bool
 		w.delayAbandon(heldTriesMax, time.Second, func() {
-			did = true
+			did.Store(true)
 			detach()
 			w.attachAs("consumer-2", sleepers())
 		})
 		pass(3 * time.Hour)
-		if !did {
+		if !did.Load() {
 			w.t.Fatal("not reached")
 		}
 		if lease := w.lease("s"); lease.Held.Reason != "" {
@@ -68,19 +68,19 @@ func TestF51_an_attach_while_a_missing_handler_is_given_back(t *testing.T) {
 		w.close()
 		w.open()
 		w.attach(basics().without("wait"))
-		var at time.Time
+		var came atomic.Bool
 		w.delayAbandon(8, time.Second, func() {
 			w.attachAs("consumer-2", basics())
-			at = time.Now()
+			came.Store(true)
 		})
 		w.raise("a", "go", "x")
-		for at.IsZero() {
+		for !came.Load() {
 			pass(time.Second)
 		}
 		pass(5 * time.Second)
 		if got := w.head("a").Status; got != persistence.StatusCompleted {
 			lease := w.lease("a")
-			w.t.Errorf("5 s after its handler came it is %v, held for %q, not before %v from now", got, lease.Held.Reason, time.UnixMilli(lease.NotBeforeMs).Sub(time.Now()))
+			w.t.Errorf("5 s after its handler came it is %v, held for %q, not before %v from now", got, lease.Held.Reason, time.Until(time.UnixMilli(lease.NotBeforeMs)))
 		}
 	})
 }
