@@ -171,7 +171,7 @@ func TestF18_ALostLeaseHoldsUpNothingAfterAStep(t *testing.T) {
 	})
 }
 
-// TestF18_ALeaseOfAFailedEpochLastsItsTime, which elapses: its code was told to stop, and the process knows that nobody has
+// TestF18_ALeaseOfAFailedEpochLastsItsTime, which elapses: its code was told to stop, and the process knows that no activity has
 // the work any more.
 func TestF18_ALeaseOfAFailedEpochLastsItsTime(t *testing.T) {
 	stepped(t, Config{}, func(w *world, step func(), by time.Duration) {
@@ -233,7 +233,7 @@ func TestF18_ALeaseThatNobodyHasIsGivenBack(t *testing.T) {
 }
 
 // TestF18_APanicInMidTurnHoldsUpNothingAfterAStep: the actor panics with a turn that runs under a lease in careful mode, and
-// the clock is set. The lease is live by the clock, and nobody has it.
+// the clock is set. The lease is live by the clock, and no turn has it.
 func TestF18_APanicInMidTurnHoldsUpNothingAfterAStep(t *testing.T) {
 	stepped(t, Config{}, func(w *world, step func(), _ time.Duration) {
 		w.panicsExpected = true

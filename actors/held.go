@@ -17,7 +17,7 @@ const (
 	blockedTriesMax = 3  // its code blocks: each try leaks a goroutine
 )
 
-// hold gives back a turn whose code cannot be used, and has the lease row say why: nothing is recorded in the history.
+// holdTurn gives back a turn whose code cannot be used, and has the lease row say why: nothing is recorded in the history.
 // The first time for a reason and a build it is logged.
 func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes ...any) {
 	v := &in.view

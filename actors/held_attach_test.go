@@ -12,10 +12,28 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-func (w *world) releaseNow(id string) error {
+// release asks for a release and waits for the answer.
+func (w *world) release(id string) error {
 	r := &reply{}
 	w.e.Release(id, func(err error) { r.set(err, false) })
 	return r.wait()
+}
+
+// restart ends the process and starts one with this code.
+func (w *world) restart(r *registry) (detach func()) {
+	w.close()
+	w.open()
+	return w.attach(r)
+}
+
+// notCompleted counts the first n sleepers that have not completed.
+func (w *world) notCompleted(n int) (count int) {
+	for i := range n {
+		if w.head(fmt.Sprint("s", i)).Status != persistence.StatusCompleted {
+			count++
+		}
+	}
+	return count
 }
 
 // delayAbandon holds the n-th abandon with a reason back for a while and calls f meanwhile.
@@ -41,9 +59,7 @@ func TestF50_an_attach_while_the_last_try_is_given_back(t *testing.T) {
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
 		w.start("s", "sleep", "")
-		w.close()
-		w.open()
-		detach := w.attach(sleepers("added"))
+		detach := w.restart(sleepers("added"))
 		var did atomic.Bool
 		w.delayAbandon(heldTriesMax, time.Second, func() {
 			did.Store(true)
@@ -102,7 +118,7 @@ func TestF50_a_release_while_the_last_try_runs(t *testing.T) {
 			pass(time.Second)
 		}
 		mended.Store(1)
-		if err := w.releaseNow("b"); err != nil {
+		if err := w.release("b"); err != nil {
 			w.t.Fatal(err)
 		}
 		pass(time.Hour)
@@ -122,18 +138,11 @@ func TestF50_code_that_fits_beside_code_that_does_not(t *testing.T) {
 		for i := range n {
 			w.start(fmt.Sprint("s", i), "sleep", "")
 		}
-		w.close()
-		w.open()
-		w.attach(sleepers("added"))
+		w.restart(sleepers("added"))
 		pass(2 * time.Hour)
 		w.attachAs("consumer-2", sleepers())
 		pass(2 * time.Hour)
-		held := 0
-		for i := range n {
-			if w.head(fmt.Sprint("s", i)).Status != persistence.StatusCompleted {
-				held++
-			}
-		}
+		held := w.notCompleted(n)
 		if held > 0 {
 			w.t.Errorf("%d of %d are still held 2 hours after a runtime was attached whose code fits", held, n)
 		}
@@ -147,9 +156,7 @@ func TestF50_a_try_that_waited_in_a_slot_that_went(t *testing.T) {
 		for i := range 6 {
 			w.start(fmt.Sprint("s", i), "sleep", "")
 		}
-		w.close()
-		w.open()
-		detach := w.attach(sleepers("added"))
+		detach := w.restart(sleepers("added"))
 		pass(2 * time.Hour)
 		detach()
 		gate := make(chan struct{})
@@ -171,12 +178,7 @@ func TestF50_a_try_that_waited_in_a_slot_that_went(t *testing.T) {
 		detachB()
 		close(gate)
 		pass(2 * time.Hour)
-		held := 0
-		for i := range 6 {
-			if w.head(fmt.Sprint("s", i)).Status != persistence.StatusCompleted {
-				held++
-			}
-		}
+		held := w.notCompleted(6)
 		if held > 0 {
 			w.t.Errorf("%d of 6 are still held 2 hours after a runtime was attached whose code fits", held)
 		}
@@ -278,19 +280,12 @@ func TestF50_all_that_are_held_run_when_code_that_fits_is_attached(t *testing.T)
 			w.ask(StartRequest{ID: fmt.Sprint("s", i), Name: "sleep"})
 		}
 		synctest.Wait()
-		w.close()
-		w.open()
-		detach := w.attach(sleepers("added"))
+		detach := w.restart(sleepers("added"))
 		pass(time.Hour + 200*time.Millisecond)
 		detach()
 		w.attachAs("consumer-2", sleepers())
 		pass(24 * time.Hour)
-		lost := 0
-		for i := range n {
-			if w.head(fmt.Sprint("s", i)).Status != persistence.StatusCompleted {
-				lost++
-			}
-		}
+		lost := w.notCompleted(n)
 		if lost > 0 {
 			w.t.Errorf("%d of %d have not run a day after code that fits was attached; retold %d, active %d", lost, n, w.e.Counters().Retold, w.e.Counters().Active)
 		}
@@ -306,20 +301,11 @@ func TestF50_all_that_are_held_run_after_a_restart_with_code_that_fits(t *testin
 				w.ask(StartRequest{ID: fmt.Sprint("s", i), Name: "sleep"})
 			}
 			synctest.Wait()
-			w.close()
-			w.open()
-			w.attach(sleepers("added"))
+			w.restart(sleepers("added"))
 			pass(time.Hour + 200*time.Millisecond)
-			w.close()
-			w.open()
-			w.attach(sleepers())
+			w.restart(sleepers())
 			pass(24 * time.Hour)
-			lost := 0
-			for i := range n {
-				if w.head(fmt.Sprint("s", i)).Status != persistence.StatusCompleted {
-					lost++
-				}
-			}
+			lost := w.notCompleted(n)
 			if lost > 0 {
 				w.t.Errorf("%d of %d have not run a day after a restart with code that fits", lost, n)
 			}

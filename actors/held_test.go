@@ -201,25 +201,20 @@ func TestF50_FailOnNondeterminism_records_the_failure(t *testing.T) {
 // TestF50_release lets a held instance be tried at once: when it is not the time for it, after the last try, after a
 // restart; and does nothing to one that is not held.
 func TestF50_release(t *testing.T) {
-	release := func(w *world, id string) error {
-		r := &reply{}
-		w.e.Release(id, func(err error) { r.set(err, false) })
-		return r.wait()
-	}
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
 		w.start("s", "sleep", "")
 		w.start("a", "wait", "")
 		w.deploy("2", sleepers("added"))
-		if err := release(w, "a"); err != nil {
+		if err := w.release("a"); err != nil {
 			w.t.Errorf("one that is not held: %v", err)
 		}
-		if err := release(w, "nobody"); !errors.Is(err, persistence.ErrNotFound) {
+		if err := w.release("nobody"); !errors.Is(err, persistence.ErrNotFound) {
 			w.t.Errorf("an unknown one: %v", err)
 		}
 		pass(time.Hour + 10*time.Second)
 		before := w.e.Counters().HeldTurns
-		if err := release(w, "s"); err != nil {
+		if err := w.release("s"); err != nil {
 			w.t.Fatal(err)
 		}
 		pass(time.Millisecond)
@@ -235,7 +230,7 @@ func TestF50_release(t *testing.T) {
 			if lease := w.lease("s"); lease.NotBeforeMs != 0 {
 				w.t.Fatalf("the lease row is %+v", lease)
 			}
-			if err := release(w, "s"); err != nil {
+			if err := w.release("s"); err != nil {
 				w.t.Fatal(err)
 			}
 			pass(time.Hour)
@@ -248,7 +243,7 @@ func TestF50_release(t *testing.T) {
 		w.deploy("3", sleepers())
 		pass(time.Second)
 		w.completed("s", "rested")
-		if err := release(w, "s"); !errors.Is(err, persistence.ErrEnded) {
+		if err := w.release("s"); !errors.Is(err, persistence.ErrEnded) {
 			w.t.Errorf("one that has ended: %v", err)
 		}
 	})

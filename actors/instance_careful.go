@@ -135,7 +135,7 @@ func (in *instance) giveUpLease() {
 	in.endCareful()
 }
 
-// giveUpStray gives back a lease that this process has taken and in which nobody has it any more: the actor panicked, or
+// giveUpStray gives back a lease that this process has taken and in which no turn has it any more: the actor panicked, or
 // the answer came too late. It counts, as code may have run under it. Until it expires by the wall clock, which may have been
 // set back, it would keep the instance from running.
 func (in *instance) giveUpStray() {

@@ -31,7 +31,7 @@ type view struct {
 	leased bool
 	// stray is the token of that lease if this process has taken it.
 	stray persistence.Token
-	// cancel is one that waits in the inbox, if the instance is held or nobody has its handler.
+	// cancel is one that waits in the inbox, if the instance is held or no consumer has its handler.
 	cancel *inboxItem
 	// children is set by a load only: whom a failure without code must cancel.
 	children []persistence.ChildItem

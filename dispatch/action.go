@@ -20,7 +20,7 @@ const (
 	// BackOff: no attached consumer has the activity's handler: give Work back with DelayMs, counted.
 	// [Dispatcher.Release] when that is answered.
 	BackOff
-	// GiveBack: Work has a lease of this process, and nobody in it has the work any more: give it back with that token,
+	// GiveBack: Work has a lease of this process, and no activity in it has the work any more: give it back with that token,
 	// counted. [Dispatcher.Release] when that is answered.
 	GiveBack
 	// Poison: Work was attempted too often: record it as poison, do not run it. [Dispatcher.Release] if the recording is

@@ -172,7 +172,7 @@ func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, tok
 	if !BacksOff(due, d.wall.at(now), d.cfg.BackoffMaxMs) {
 		due = 0
 	}
-	if token != "" { // an instance of this process gives back a lease that nobody has: it is told soon enough for that
+	if token != "" { // an instance of this process gives back a lease that no turn has: it is told soon enough for that
 		due = min(max(expires, notBefore), d.wall.at(now)+leaseLongMs)
 	}
 	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due, backoff: token == ""})

@@ -19,7 +19,7 @@ type work struct {
 	resting heap[*entry] // released, and not to be handed out again before some time has elapsed
 	missing heap[*entry] // no consumer has the handler: to be given back
 	spent   heap[*entry] // attempted too often: to be recorded as poison
-	stray   heap[*entry] // leased by this process, in which nobody has it any more: the lease is to be given back
+	stray   heap[*entry] // leased by this process, in which no activity has it any more: the lease is to be given back
 	noOne   heap[*entry] // there is no consumer of activities at all
 	busy    int          // in somebody's hands: handed out, being given back, being recorded
 	errands int          // of those, the ones being given back or recorded
@@ -46,7 +46,7 @@ type entry struct {
 	route  *route
 	ticket uint64 // the gate's; 0: none
 	since  int64  // when the gate admitted it; 0: it has not
-	// strayAt is until when it is left to a lease of this process that nobody has any more, in elapsed time; 0: it is not.
+	// strayAt is until when it is left to a lease of this process that no activity has any more, in elapsed time; 0: it is not.
 	strayAt int64
 }
 
@@ -172,7 +172,7 @@ func (w *work) place(now int64, e *entry) {
 	home.push(e)
 }
 
-// strays reports whether a waiting row has a lease of this process: nobody in it has the work any more, though code that was
+// strays reports whether a waiting row has a lease of this process: no activity in it has the work any more, though code that was
 // told to stop may still run. It is given that lease's time, which elapses whatever the wall clock is set to.
 func (w *work) strays(now int64, e *entry) bool {
 	left := e.item.ExpiresAtMs - w.wall.at(now)

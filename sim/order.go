@@ -66,7 +66,7 @@ func (c *client) compareOrder(dumps []*persistence.Dump) {
 func (l *events) add(id, data, how string) {
 	e := l.client.byData[data]
 	if e == nil {
-		return // raised by nobody that is known: compareEvents does not know it either
+		return // raised by no client that is known: compareEvents does not know it either
 	}
 	key := orderKey{id, e.name}
 	for _, before := range l.order[key] {
