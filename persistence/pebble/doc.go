@@ -16,6 +16,7 @@
 //   - Before its witness is there, nothing of a store was acknowledged; a database that has one is never removed.
 //   - A backup has a mark, which every open refuses, until all of it is durable and verified.
 //   - A read-write open of a store is preceded by a read-only one that is compared with the witness.
+//   - Nothing but its trailer follows what Pebble takes for the end of a log that was closed.
 //   - The witness never says more than is durable, and a file leaves it before the file goes.
 //   - What is kept in memory (heads, work rows, filters of ids and request keys) only Apply changes, and a row that it
 //     does not hold is looked for in Pebble.

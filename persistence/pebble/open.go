@@ -167,6 +167,9 @@ func look(o *Options, l *latch, lock *pdb.Lock, dbDir string, w *witness) (_ *fo
 	if err := w.checkLogs(o.FS, dbDir); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w; restore the store from a copy", ErrBelowWitness, err)
 	}
+	if err := checkLogEnds(o.FS, dbDir); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w; restore the store from a copy", persistence.ErrCorrupt, err)
+	}
 	p := pebbleOptions(o, o.FS, l)
 	// Nothing is acknowledged while a store is only read: the caller is told what cannot be read.
 	p.EventListener.DataCorruption = func(i pdb.DataCorruptionInfo) { o.Log("pebble: damage: %v", i) }
