@@ -33,11 +33,12 @@ func (q *quietGivebacks) drop(iid persistence.Incarnation) (was bool) {
 	return was
 }
 
-// withoutQuiet takes the leases out of effects of which no dispatcher is to be told. The effects are others' too, so they are copied.
+// withoutQuiet takes the leases out of effects of which no dispatcher is to be told: nothing else that was written of the
+// instance meanwhile, as by an operator who released it. The effects are others' too, so they are copied.
 func (s *serving) withoutQuiet(e *persistence.Effects) *persistence.Effects {
 	for i := range e.Leases {
 		l := &e.Leases[i]
-		if l.Token != "" || l.NotBeforeMs > 0 || !s.p.givebacks.drop(l.IID) {
+		if !l.GivenBack || l.NotBeforeMs > 0 || !s.p.givebacks.drop(l.IID) {
 			continue
 		}
 		s.d.GivenBack(l.IID)

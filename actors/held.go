@@ -116,11 +116,18 @@ func (in *instance) outOfDate() bool {
 	return in.view.held.Reason != "" && in.news.unread() && in.outstanding == 0
 }
 
-// noteLeft says why what is pending is left.
+// noteLeft says why what is pending is left: what was decided when the instance began to leave.
 func (in *instance) noteLeft() {
-	if !in.heldNow() && in.backsOff() {
+	in.told.held = in.heldNow() || in.leaving && in.told.held
+	if !in.told.held && in.backsOff() {
 		in.told.until = in.view.notBeforeMs
 	}
+}
+
+// leftHeld says that the instance leaves what it was told because it is held. Its time may have come since that was
+// decided: then the dispatcher tells it again at once.
+func (in *instance) leftHeld() bool {
+	return in.heldNow() || in.leaving && in.told.held && in.view.held.Reason != ""
 }
 
 // acknowledgeHeld says that the instance is held and leaves what it was told. The dispatcher keeps the timers that have

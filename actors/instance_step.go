@@ -93,8 +93,8 @@ func (in *instance) stepReady() {
 
 // holdBack leaves what waits for a later time.
 func (in *instance) holdBack() {
-	in.leaving = true
 	in.noteLeft()
+	in.leaving = true
 	in.acceptAll()
 	in.giveUpLease()
 }
@@ -286,7 +286,7 @@ func (in *instance) rest() {
 	}
 	in.endCareful()
 	in.letGo()
-	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() && !in.heldNow() {
+	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() && !in.leftHeld() {
 		in.wakeLater()
 		return
 	}
@@ -322,7 +322,7 @@ func (in *instance) wakeNoMore() {
 
 // retreat forgets everything and leaves: someone else has the instance, or nothing can be done for it here.
 func (in *instance) retreat() {
-	in.leaving, in.told.lost = true, true
+	in.leaving, in.told.lost, in.told.held = true, true, false
 	in.discard(false)
 }
 

@@ -199,6 +199,10 @@ func (in *instance) loaded(m *loadMsg) {
 		in.e.counts.fullPages.Add(1)
 	}
 	v := &in.view
+	if h := &m.inbox.head; m.err == nil && m.inboxOnly && (h.Turn != v.head.Turn || h.Execution != v.head.Execution) {
+		in.reload() // another activation has consumed of it
+		return
+	}
 	if m.err == nil && m.inboxOnly {
 		m.err = v.inbox.check(&m.inbox)
 	}

@@ -26,8 +26,9 @@ type told struct {
 	first, number uint64
 	any           bool
 	// Why it is left although something is pending: unserved, until a consumer is attached; until, a time before which no
-	// turn may start; lost, the instance is another's now or cannot be read.
-	unserved, lost bool
+	// turn may start; held, its row held it back when it was looked at, perhaps until a time that has come since; lost, the
+	// instance is another's now or cannot be read.
+	unserved, held, lost bool
 	until          int64
 }
 
@@ -157,7 +158,7 @@ func (in *instance) acknowledge() {
 // attached.
 func (in *instance) acknowledgeLeft() {
 	t := &in.told
-	if in.heldNow() {
+	if in.leftHeld() {
 		in.acknowledgeHeld()
 		return
 	}

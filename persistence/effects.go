@@ -59,6 +59,8 @@ type LeaseEffect struct {
 	NotBeforeMs int64
 	Through     uint64
 	Held        Held
+	// GivenBack: AbandonTurn did it.
+	GivenBack bool
 }
 
 // OutboxEffect is one new outbox row.

@@ -163,6 +163,7 @@ func (m *machine) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
 		m.hold(h, &l, heldAgain(l.Held, c, m.now))
 	}
 	m.putLease(h, &l)
+	m.effects.Leases[len(m.effects.Leases)-1].GivenBack = true
 	return persistence.Result{}
 }
 

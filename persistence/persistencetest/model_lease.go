@@ -94,6 +94,7 @@ func (m *Model) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
 		}
 	}
 	m.writeLease(l)
+	m.effects.Leases[len(m.effects.Leases)-1].GivenBack = true
 	return persistence.Result{}
 }
 

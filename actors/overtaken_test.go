@@ -1,0 +1,108 @@
+package actors
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// overtaken is a reader to which another activation has just consumed the first message of an inbox: the head counts one
+// less, in a later turn. It says so to reads of an inbox only, which do not resolve the id.
+type overtaken struct {
+	persistence.Reader
+	resolved bool
+	reads    *atomic.Int64
+}
+
+func (r *overtaken) Resolve(id string) (persistence.Incarnation, bool, error) {
+	r.resolved = true
+	return r.Reader.Resolve(id)
+}
+
+func (r *overtaken) Head(iid persistence.Incarnation) (persistence.Head, bool, error) {
+	h, ok, err := r.Reader.Head(iid)
+	if !r.resolved && r.reads.Add(1) == 1 {
+		h.Turn++
+		h.Inbox--
+	}
+	return h, ok, err
+}
+
+// While a page of an inbox is read, another activation has consumed a message that is in memory here. That is no damage:
+// the instance is loaded anew.
+func TestF20_what_another_activation_has_consumed_is_no_damage(t *testing.T) {
+	inOneWorld(t, Config{}, func(w *world) {
+		log := w.logged()
+		w.attach(basics().orchestration("collect", collect))
+		w.start("a", "collect", "2")
+		for i := range 2 {
+			w.raise("a", fmt.Sprint("other", i), "x")
+		}
+		pass(time.Minute)
+		if err := w.raise("a", "go", "1").wait(); err != nil {
+			t.Fatal(err)
+		}
+		var reads atomic.Int64
+		w.journal.mu.Lock()
+		w.journal.spoil = func(r persistence.Reader) persistence.Reader { return &overtaken{Reader: r, reads: &reads} }
+		w.journal.mu.Unlock()
+		w.enqueue("a")
+		pass(time.Minute)
+		if reads.Load() == 0 {
+			t.Fatal("no inbox was read by itself")
+		}
+		if text := log.String(); strings.Contains(text, "damaged") {
+			t.Errorf("it is said to be damaged:\n%s", text)
+		}
+		if err := w.raise("a", "go", "2").wait(); err != nil {
+			t.Fatal(err)
+		}
+		w.completed("a", "1 2")
+	})
+}
+
+// An instance that is held begins to leave what it was told, and waits for a message that is being accepted. Its time comes
+// meanwhile. It must say that it leaves: nothing else would have it told of this again but the dispatcher's patience.
+func TestF50_the_time_of_a_held_instance_comes_while_it_leaves(t *testing.T) {
+	inOneWorld(t, Config{Build: "1"}, func(w *world) {
+		in := &instance{e: w.e, id: "a", view: view{
+			known: true, exists: true, held: persistence.Held{Reason: "no", Build: "1"}, notBeforeMs: time.Now().UnixMilli() + 10,
+		}}
+		in.told = told{any: true, first: 1, number: 1}
+		in.holdBack()
+		if !in.leftHeld() {
+			t.Fatal("it is not held back")
+		}
+		pass(20 * time.Millisecond)
+		in.holdBack()
+		if !in.leftHeld() {
+			t.Error("it leaves what it was told, and says no reason")
+		}
+		in.leaving = false // it was told something new, and decides anew
+		in.noteLeft()
+		in.leaving = true
+		if in.leftHeld() {
+			t.Error("it is held back when its time has come")
+		}
+	})
+}
+
+// The dispatcher is told of a release while the instance gives its lease back in quiet. The journal may refuse that: then
+// nothing else would tell the dispatcher that the instance is not held, and its timers would wait for ever.
+func TestF50_a_release_beside_a_quiet_give_back_is_told(t *testing.T) {
+	s := &serving{p: &partition{}, d: dispatch.New(dispatch.Config{}, 0, false)}
+	s.p.givebacks.add(7)
+	released := &persistence.Effects{Leases: []persistence.LeaseEffect{{ID: "a", IID: 7}}}
+	if rest := s.withoutQuiet(released); len(rest.Leases) != 1 {
+		t.Error("the release is taken for the give-back")
+	}
+	givenBack := &persistence.Effects{Leases: []persistence.LeaseEffect{{ID: "a", IID: 7, GivenBack: true}, {ID: "b", IID: 8}}}
+	if rest := s.withoutQuiet(givenBack); len(rest.Leases) != 1 || rest.Leases[0].IID != 8 {
+		t.Errorf("the dispatcher is told of %+v", rest.Leases)
+	}
+}
