@@ -29,7 +29,7 @@ type told struct {
 	// turn may start; held, its row held it back when it was looked at, perhaps until a time that has come since; lost, the
 	// instance is another's now or cannot be read.
 	unserved, held, lost bool
-	until          int64
+	until                int64
 }
 
 // hint is the newest execution that the dispatcher has named, and the news by which it did.
