@@ -294,6 +294,9 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 	switch a.Kind {
 	case TimerDue:
 		d.timers.busy(a.Timer, until)
+		if a.Fresh {
+			d.heldBack.owed[a.IID] = struct{}{} // it has not been said yet
+		}
 	case TellStart:
 		d.tells.untold(a.IID)
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start})

@@ -278,3 +278,20 @@ func TestWhatAHeldInstanceLeavesBeforeItsTimeIsTriedThen(t *testing.T) {
 	h.d.LeftHeld(h.now, 1, 0, until, []persistence.TimerKey{item.Key})
 	h.want("at its time", h.tells(60_000), "retry 1", "timer 1")
 }
+
+// The node has no room for the timer that says that a runtime was attached: it says so when it is told again.
+func TestATimerThatFindsANodeFullIsStillFresh(t *testing.T) {
+	h := newHolding(t, Config{})
+	h.d.AttachTurns()
+	h.tells(0)
+	item := h.timer(1, h.now)
+	h.want("before it is held", h.tells(0), "timer 1")
+	h.heldNow(1, 0)
+	h.d.LeftHeld(h.now, 1, 0, 0, []persistence.TimerKey{item.Key})
+	h.rows = []persistence.TurnLease{heldRow(1, 0)}
+	h.d.AttachTurns()
+	told := h.tells(0)
+	h.want("at the attach", told, "fresh 1", "fresh 1") // the retry, which is acknowledged: its instance has found nothing; then the timer
+	h.d.Busy(h.now, told[1])
+	h.want("when the node has room", h.tells(busyPauseMs), "fresh 1")
+}
