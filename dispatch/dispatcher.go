@@ -322,6 +322,9 @@ func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number
 // timers), and has forgotten these timers. until, if it is not 0, is when it may be tried again.
 func (d *Dispatcher) LeftHeld(now int64, iid persistence.Incarnation, number uint64, until int64, timers []persistence.TimerKey) {
 	d.tells.acknowledged(now, iid, number, until)
+	if d.heldBack.tries(iid) && d.tells.told[iid] == nil {
+		d.heldBack.hold(iid) // it was not tried, so its row does not say so again
+	}
 	for _, key := range timers {
 		switch x := d.timers.table[key]; {
 		case x == nil:

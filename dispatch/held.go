@@ -75,6 +75,12 @@ func (h *heldSet) try(iid persistence.Incarnation, fresh bool) {
 	}
 }
 
+// tries says that an instance was told to try, and has not said how that went.
+func (h *heldSet) tries(iid persistence.Incarnation) bool {
+	_, trying := h.trying[iid]
+	return trying
+}
+
 // park keeps a timer that has come due. False: its instance is not held.
 func (h *heldSet) park(item persistence.TimerItem) bool {
 	iid := item.Key.IID
