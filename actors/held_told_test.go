@@ -2,10 +2,12 @@ package actors
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // A runtime without the handler is attached before the time of the next try, and then one that has it.
@@ -49,4 +51,43 @@ func TestF50_all_that_are_held_run_on_a_node_that_takes_few(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A runtime with fitting code is attached during the last try: the instance goes on at once, and so do its later timers.
+func TestF50_timers_of_an_instance_that_goes_on_after_its_last_try(t *testing.T) {
+	twice := func(before ...string) replay.Func {
+		return func(c *replay.Context, in []byte) ([]byte, error) {
+			if _, err := resting(before...)(c, in); err != nil {
+				return nil, err
+			}
+			return resting()(c, in)
+		}
+	}
+	inWorldWith(t, Config{Build: "1"}, func(w *world) {
+		w.attach(basics().orchestration("sleep", twice()))
+		w.start("s", "sleep", "")
+		w.close()
+		w.open()
+		gate := make(chan struct{})
+		var tries atomic.Int64
+		bad := twice("added")
+		w.attach(basics().orchestration("sleep", func(c *replay.Context, in []byte) ([]byte, error) {
+			if tries.Add(1) == heldTriesMax {
+				<-gate
+			}
+			return bad(c, in)
+		}))
+		for tries.Load() < heldTriesMax {
+			pass(time.Second)
+		}
+		w.attachAs("consumer-2", basics().orchestration("sleep", twice()))
+		pass(100 * time.Millisecond)
+		close(gate)
+		pass(time.Second)
+		if n := w.e.Counters().Held; n != 0 || w.lease("s").Held.Reason != "" {
+			w.t.Errorf("%d are held, the lease row is %+v", n, w.lease("s"))
+		}
+		pass(3 * time.Hour)
+		w.completed("s", "rested")
+	})
 }

@@ -140,6 +140,10 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 		d.heldBack.free(end.IID)
 		d.heldBack.over(end.IID)
 	}
+	for _, iid := range e.Unheld {
+		d.free(iid)
+		d.heldBack.over(iid)
+	}
 	for i := range e.Starts {
 		s := e.Starts[i]
 		d.tells.put(now, tell{id: s.ID, iid: s.IID, start: &s})

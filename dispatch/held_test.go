@@ -295,3 +295,26 @@ func TestATimerThatFindsANodeFullIsStillFresh(t *testing.T) {
 	h.d.Busy(h.now, told[1])
 	h.want("when the node has room", h.tells(busyPauseMs), "fresh 1")
 }
+
+// A held instance goes on although it was not told to try: a turn of it is committed, and its timers are told.
+func TestACommitEndsAHold(t *testing.T) {
+	h := newHolding(t, Config{})
+	h.d.AttachTurns()
+	h.tells(0)
+	h.heldNow(1, 0)
+	h.timer(1, h.now)
+	h.want("while it is held", h.tells(0))
+	h.d.Effects(h.now, &persistence.Effects{Unheld: []persistence.Incarnation{1}})
+	h.want("after the commit", h.tells(0), "timer 1")
+	if s := h.d.Sizes(); s.Held != 0 || s.Parked != 0 || len(h.d.heldBack.owed) != 0 {
+		t.Errorf("sizes %+v, %d owed", s, len(h.d.heldBack.owed))
+	}
+	h.heldNow(2, 0)
+	h.rows = []persistence.TurnLease{heldRow(2, 0)}
+	h.d.AttachTurns()
+	h.want("at the attach", h.tells(0), "fresh 2")
+	h.d.Effects(h.now, &persistence.Effects{Unheld: []persistence.Incarnation{2}})
+	if n := len(h.d.heldBack.owed); n != 0 {
+		t.Errorf("%d are owed a timer", n)
+	}
+}
