@@ -138,11 +138,11 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	for _, end := range e.Ended {
 		d.tells.ended(end.IID)
 		d.heldBack.free(end.IID)
-		d.heldBack.over(end.IID)
+		d.over(end.IID)
 	}
 	for _, iid := range e.Unheld {
 		d.free(iid)
-		d.heldBack.over(iid)
+		d.over(iid)
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
@@ -155,7 +155,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 		switch {
 		case l.Held.Reason == "":
 			d.free(l.IID)
-			d.heldBack.over(l.IID)
+			d.over(l.IID)
 		case l.Token != "":
 			d.heldBack.try(l.IID, false)
 			delete(d.heldBack.owed, l.IID)
@@ -465,13 +465,16 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 			token = ""
 		}
 		if token == "" && r.Held.Reason != "" {
-			d.heldPage(now, r)
+			if _, gone := d.heldBack.gone[r.IID]; !gone {
+				d.heldPage(now, r)
+			}
 			continue
 		}
 		if token != "" || r.NotBeforeMs > d.wall.at(now) {
 			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)
 		}
 	}
+	clear(d.heldBack.gone)
 	if d.tells.leases.done {
 		d.heldBack.walkEnds()
 	}

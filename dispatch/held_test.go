@@ -318,3 +318,26 @@ func TestACommitEndsAHold(t *testing.T) {
 		t.Errorf("%d are owed a timer", n)
 	}
 }
+
+// A held instance is released while the page that has its row is on its way, and finds no room.
+func TestAPageMarksNothingThatFindsNoRoom(t *testing.T) {
+	h := newHolding(t, Config{TellsMax: 1, PageRows: 1})
+	h.d.AttachTurns()
+	h.tells(0)
+	h.heldNow(1, 0)
+	h.heldNow(2, 0)
+	h.d.AttachTurns()
+	h.d.Tick(h.now) // the walk begins
+	h.d.Actions()
+	h.effect(persistence.LeaseEffect{ID: "i2", IID: 2}) // is told soon: the queue is full
+	h.effect(persistence.LeaseEffect{ID: "i1", IID: 1})
+	h.d.LeasesPage(h.now, []persistence.TurnLease{heldRow(1, 0)})
+	for range 10 {
+		h.tells(1000)
+	}
+	if n := h.d.Held(); n != 0 {
+		t.Errorf("%d held, and both are released", n)
+	}
+	h.timer(1, h.now)
+	h.want("of one that is released", h.tells(0), "timer 1")
+}
