@@ -330,11 +330,14 @@ func (e *Engine) Release(id string, reply func(error)) {
 		e.door.leave(size)
 		if r.Err == nil && r.Released {
 			e.cfg.Logger.Info("an instance that was held has been released", "instance", id)
-			e.attaches.Add(1) // a try that goes on now began before it
+			e.act.tellActive(id, &freedMsg{}) // a try that goes on now began before it
 		}
 		reply(notProposed(r.Err))
 	})
 }
+
+// freedMsg says that an instance was held, and that an operator has released it.
+type freedMsg struct{}
 
 // notProposed says of a journal that has stopped before a proposal that nothing was written.
 func notProposed(err error) error {

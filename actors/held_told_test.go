@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -51,6 +52,34 @@ func TestF50_all_that_are_held_run_on_a_node_that_takes_few(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Others are released while the code of an instance blocks: that is no reason to try it once more.
+func TestF50_releases_of_others_are_no_tries(t *testing.T) {
+	inWorldWith(t, Config{Build: "1"}, func(w *world) {
+		w.attach(sleepers())
+		w.start("s", "sleep", "")
+		gate := make(chan struct{})
+		var tries atomic.Int64
+		w.restart(sleepers("added").orchestration("block", func(*replay.Context, []byte) ([]byte, error) {
+			tries.Add(1)
+			blockHere(gate)
+			return nil, nil
+		}))
+		pass(2 * time.Hour)
+		w.ask(StartRequest{ID: "b", Name: "block"})
+		for range 200 {
+			if err := w.release("s"); err != nil {
+				w.t.Fatal(err)
+			}
+			pass(2 * time.Second)
+		}
+		if n := tries.Load(); n != blockedTriesMax {
+			w.t.Errorf("it was tried %d times, want %d: the lease row is %+v", n, blockedTriesMax, w.lease("b"))
+		}
+		close(gate)
+		synctest.Wait()
+	})
 }
 
 // A runtime with fitting code is attached during the last try: the instance goes on at once, and so do its later timers.
