@@ -31,7 +31,7 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", t.head.execution,
 				"reason", reason, "build", in.e.cfg.Build}, attributes...)...)
 	}
-	plan := &abandonPlan{token: t.token, reason: reason, attaches: t.attaches}
+	plan := &abandonPlan{token: t.token, reason: reason, attaches: in.attaches}
 	if tries < triesMax {
 		plan.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), tries)
 	}

@@ -11,6 +11,48 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
+// asked is a registry that says that it was asked for the code of an orchestration.
+type asked struct {
+	*registry
+	then func()
+}
+
+func (a asked) Orchestration(name, version string) (string, replay.Func, bool) {
+	a.then()
+	return a.registry.Orchestration(name, version)
+}
+
+// A runtime with fitting code is attached while the last try chooses its code.
+func TestF50_an_attach_while_the_last_try_chooses_its_code(t *testing.T) {
+	inWorldWith(t, Config{Build: "1"}, func(w *world) {
+		w.attach(sleepers())
+		w.start("s", "sleep", "")
+		w.close()
+		w.open()
+		var leases atomic.Int64
+		w.journal.on(func(_ persistence.Partition, proposal persistence.Proposal) bool {
+			if _, ok := proposal.Command.(*persistence.LeaseTurn); ok {
+				leases.Add(1)
+			}
+			return false
+		})
+		came := false
+		_, err := w.e.Attach(Consumer{ID: "consumer-1", TurnSlots: 1, EngineVersion: "0.1.0", Handlers: asked{sleepers("added"), func() {
+			if leases.Load() == heldTriesMax-1 && !came { // the first try takes none
+				came = true
+				w.attachAs("consumer-2", sleepers())
+			}
+		}}})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		pass(3 * time.Hour)
+		if lease := w.lease("s"); !came || lease.Held.Reason != "" {
+			w.t.Errorf("hours after code that fits was attached (%v) the lease row is %+v", came, lease)
+		}
+	})
+}
+
 // A runtime without the handler is attached before the time of the next try, and then one that has it.
 func TestF51_an_attach_after_one_that_was_no_reason_for_a_try(t *testing.T) {
 	inWorldWith(t, Config{Build: "1", MaxAttempts: 100}, func(w *world) {

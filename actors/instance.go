@@ -55,6 +55,7 @@ type instance struct {
 	consumer *consumer
 	version  string // of the machine's handler, resolved
 	fn       replay.Func
+	attaches uint64 // the engine's, before consumer was looked for
 
 	buffer buffer
 	// turn is in flight in the phases from leasing to committing.
