@@ -92,6 +92,19 @@ func (e *engine) holdsBack(v *view) bool {
 	return v.notBeforeMs == 0 || e.backsOff(v.notBeforeMs)
 }
 
+// heldTries is how often this build has tried an instance that is held, and 0 if a runtime was attached since: then it is
+// the newest that has not tried it. Negative: it is not held.
+func (in *instance) heldTries() int {
+	held := &in.view.held
+	switch {
+	case held.Reason == "":
+		return -1
+	case in.fresh || held.Build != in.e.cfg.Build:
+		return 0
+	}
+	return int(held.Tries)
+}
+
 // notYet says that the lease row holds the instance back now.
 func (in *instance) notYet() bool {
 	if in.view.held.Reason != "" {

@@ -124,6 +124,23 @@ func TestF50_releases_of_others_are_no_tries(t *testing.T) {
 	})
 }
 
+// A runtime whose code does not fit is attached beside one whose code does, which stays.
+func TestF50_code_that_does_not_fit_beside_code_that_does(t *testing.T) {
+	const n = 20
+	inWorldWith(t, Config{Build: "1"}, func(w *world) {
+		w.attach(sleepers())
+		for i := range n {
+			w.start(fmt.Sprint("s", i), "sleep", "")
+		}
+		w.restart(sleepers())
+		w.attachAs("consumer-2", sleepers("added"))
+		pass(24 * time.Hour)
+		if held := w.notCompleted(n); held > 0 {
+			w.t.Errorf("%d of %d are held, though code that fits is attached; %+v", held, n, w.lease("s0"))
+		}
+	})
+}
+
 // A runtime with fitting code is attached during the last try: the instance goes on at once, and so do its later timers.
 func TestF50_timers_of_an_instance_that_goes_on_after_its_last_try(t *testing.T) {
 	twice := func(before ...string) replay.Func {

@@ -163,7 +163,7 @@ func (in *instance) stepAbsent() {
 // find looks for a consumer that has the handler, and keeps it.
 func (in *instance) find(name, version, pin string) bool {
 	in.attaches = in.e.attaches.Load()
-	c, resolved, fn, ok := in.part.findConsumer(name, version, pin, in.view.held.Reason != "")
+	c, resolved, fn, ok := in.part.findConsumer(name, version, pin, in.heldTries())
 	if !ok {
 		return false
 	}
