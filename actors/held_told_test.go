@@ -179,3 +179,23 @@ func TestF50_timers_of_an_instance_that_goes_on_after_its_last_try(t *testing.T)
 		w.completed("s", "rested")
 	})
 }
+
+// Some of what instances are told is lost when the node is opened with code that fits: they are told again, and tried.
+func TestF50_what_is_lost_at_the_open_is_tried_when_it_is_told_again(t *testing.T) {
+	const n = 20
+	inWorldWith(t, Config{Build: "1"}, func(w *world) {
+		w.attach(sleepers())
+		for i := range n {
+			w.start(fmt.Sprint("s", i), "sleep", "")
+		}
+		w.restart(sleepers("added"))
+		pass(4 * time.Hour)
+		var told atomic.Int64
+		w.cfg.LoseTell = func() bool { return told.Add(1)%3 == 0 }
+		w.restart(sleepers())
+		pass(time.Hour)
+		if held := w.notCompleted(n); held > 0 {
+			w.t.Errorf("%d of %d have not run an hour after a restart with code that fits", held, n)
+		}
+	})
+}

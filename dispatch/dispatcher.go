@@ -285,9 +285,9 @@ func (d *Dispatcher) tellDue(now int64) {
 			d.timers.forget(item.Key)
 			continue
 		}
-		d.emit(Action{
-			Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again, Fresh: d.heldBack.timer(item.Key.IID),
-		})
+		x := d.timers.table[item.Key]
+		x.fresh = d.heldBack.timer(item.Key.IID) || x.fresh
+		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again, Fresh: x.fresh})
 	}
 }
 
@@ -298,9 +298,6 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 	switch a.Kind {
 	case TimerDue:
 		d.timers.busy(a.Timer, until)
-		if a.Fresh {
-			d.heldBack.owed[a.IID] = struct{}{} // it has not been said yet
-		}
 	case TellStart:
 		d.tells.untold(a.IID)
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start})
