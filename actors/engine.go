@@ -42,7 +42,7 @@ type Engine struct {
 	unknown     unknownNames
 	heldGate    heldGate
 	terminating atomic.Int64  // terminations on their way
-	attaches    atomic.Uint64 // runtimes that have been attached, and releases: reasons to try again what is held
+	attaches    atomic.Uint64 // runtimes that have been attached: each is a reason to try again what is held
 	draining    atomic.Bool
 	mu          struct {
 		sync.Mutex

@@ -31,7 +31,7 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", t.head.execution,
 				"reason", reason, "build", in.e.cfg.Build}, attributes...)...)
 	}
-	plan := &abandonPlan{token: t.token, reason: reason, attaches: t.attaches}
+	plan := &abandonPlan{token: t.token, reason: reason, attaches: in.attaches}
 	if tries < triesMax {
 		plan.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), tries)
 	}
@@ -90,6 +90,19 @@ func (e *engine) holdsBack(v *view) bool {
 		return false
 	}
 	return v.notBeforeMs == 0 || e.backsOff(v.notBeforeMs)
+}
+
+// heldTries is how often this build has tried an instance that is held, and 0 if a runtime was attached since: then it is
+// the newest that has not tried it. Negative: it is not held.
+func (in *instance) heldTries() int {
+	held := &in.view.held
+	switch {
+	case held.Reason == "":
+		return -1
+	case in.fresh || held.Build != in.e.cfg.Build:
+		return 0
+	}
+	return int(held.Tries)
 }
 
 // notYet says that the lease row holds the instance back now.
@@ -337,11 +350,14 @@ func (e *Engine) Release(id string, reply func(error)) {
 		e.door.leave(size)
 		if r.Err == nil && r.Released {
 			e.cfg.Logger.Info("an instance that was held has been released", "instance", id)
-			e.attaches.Add(1) // a try that goes on now began before it
+			e.act.tellActive(id, &freedMsg{}) // a try that goes on now began before it
 		}
 		reply(notProposed(r.Err))
 	})
 }
+
+// freedMsg says that an instance was held, and that an operator has released it.
+type freedMsg struct{}
 
 // notProposed says of a journal that has stopped before a proposal that nothing was written.
 func notProposed(err error) error {

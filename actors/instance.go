@@ -55,6 +55,7 @@ type instance struct {
 	consumer *consumer
 	version  string // of the machine's handler, resolved
 	fn       replay.Func
+	attaches uint64 // the engine's, before consumer was looked for
 
 	buffer buffer
 	// turn is in flight in the phases from leasing to committing.
@@ -94,7 +95,7 @@ type instance struct {
 	// unwanted: the residency wants the machine's memory back, so the instance does not park when it comes to rest.
 	unwanted bool
 	woken    bool // a counted message has come since leaving was last decided
-	fresh    bool // a runtime was attached since the instance was held
+	fresh    bool // a runtime was attached, or it was released, since the instance was held
 	ran      bool // the code of an instance that is held has run, and had nothing to record
 	moved    bool // it was terminated: what is known of it is out of date
 	broken   bool // it has failed too often, its recovery too: see breakDown
@@ -141,7 +142,7 @@ func (in *instance) Receive(c actor.Context) {
 // handle takes one message, then does what there is to do.
 func (in *instance) handle(msg any) {
 	switch m := msg.(type) {
-	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *movedMsg:
+	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *movedMsg, *freedMsg:
 		in.cell.received++
 		in.arrived(m)
 	case *loadMsg:
@@ -224,6 +225,8 @@ func (in *instance) arrived(msg any) {
 		in.hearTimer(m)
 	case *wakeMsg:
 		in.endPause()
+	case *freedMsg:
+		in.fresh = true
 	case *movedMsg:
 		in.moved = true
 		in.leaveGate()

@@ -65,7 +65,7 @@ func (in *instance) breakDown(failed any) {
 // refuse takes a message of a broken instance: it only keeps the counts right that let it leave.
 func (in *instance) refuse(msg any) {
 	switch m := msg.(type) {
-	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *movedMsg:
+	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *movedMsg, *freedMsg:
 		in.cell.received++
 		if a := newArrival(m, in.e.elapsed()); a != nil {
 			a.answer(errBroken(), false)

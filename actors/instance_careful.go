@@ -157,7 +157,7 @@ type abandonPlan struct {
 	stray bool
 	// reason says why the instance is held from now on; empty: it is not.
 	reason string
-	// attaches: with a reason, the engine's when it was found.
+	// attaches: with a reason, the instance's when it was found.
 	attaches uint64
 }
 

@@ -162,7 +162,8 @@ func (in *instance) stepAbsent() {
 
 // find looks for a consumer that has the handler, and keeps it.
 func (in *instance) find(name, version, pin string) bool {
-	c, resolved, fn, ok := in.part.findConsumer(name, version, pin, in.view.held.Reason != "")
+	in.attaches = in.e.attaches.Load()
+	c, resolved, fn, ok := in.part.findConsumer(name, version, pin, in.heldTries())
 	if !ok {
 		return false
 	}
@@ -255,13 +256,12 @@ func (in *instance) unregistered() {
 		return
 	}
 	in.e.counts.unregistered.Add(1)
-	attaches := in.e.attaches.Load()
 	reason := in.missing()
 	if in.e.unknown.isNew(clock.ElapsedMs(in.e.cfg.Clock), reason, in.e.cfg.BackoffMax.Milliseconds()) {
 		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
 			"orchestration", v.head.Name, "version", v.head.Version, "attempt", v.attempts+1)
 	}
-	in.abandon = &abandonPlan{token: in.token, counts: true, reason: reason, attaches: attaches}
+	in.abandon = &abandonPlan{token: in.token, counts: true, reason: reason, attaches: in.attaches}
 	in.endCareful()
 	in.proposeAbandon()
 }

@@ -30,7 +30,6 @@ type turn struct {
 	inbox      []inboxItem
 	opening    *turnpb.Message // of the S row
 	unopened   error           // why there is none
-	attaches   uint64          // the engine's, when it began
 	timers     []persistence.TimerKey
 	arrivals   []*arrival // a start first
 	takesStart bool       // the S row, or an arrival that is a start
@@ -245,7 +244,6 @@ func (in *instance) startTurn(d *doom) {
 	}
 	v.segments = nil
 	in.unwanted, in.fresh, in.ran = false, false, false
-	t.attaches = in.e.attaches.Load()
 	in.machine, in.turn, in.phase = nil, t, phaseRunning
 	in.outstanding++
 	if d != nil {

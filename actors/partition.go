@@ -93,9 +93,9 @@ func (p *partition) epochNow() uint64 { return p.epoch.Load() }
 func (p *partition) carefulNow() bool { return p.careful.Load() }
 
 // findConsumer finds a consumer that can run an orchestration: it has the handler, may replay executions with this pin,
-// and has slots for turns. Those that are alike take turns; newest: the one that was attached last comes first, since code
-// that was attached before has been tried.
-func (p *partition) findConsumer(name, version, pin string, newest bool) (*consumer, string, replay.Func, bool) {
+// and has slots for turns. Those that are alike take turns. With tries, of an instance that is held, the one that was
+// attached last has the first try, and each further try goes to the one before it; negative: it is not held.
+func (p *partition) findConsumer(name, version, pin string, tries int) (*consumer, string, replay.Func, bool) {
 	list := *p.list.consumers.Load()
 	if len(list) == 0 {
 		return nil, "", nil, false
@@ -103,8 +103,8 @@ func (p *partition) findConsumer(name, version, pin string, newest bool) (*consu
 	first := p.turn.Add(1)
 	for i := range list {
 		c := list[(first+uint64(i))%uint64(len(list))]
-		if newest {
-			c = list[len(list)-1-i]
+		if tries >= 0 {
+			c = list[len(list)-1-(tries+i)%len(list)]
 		}
 		if c.TurnSlots <= 0 || c.closed.Load() || !c.Handlers.Replays(pin) {
 			continue

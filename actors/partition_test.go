@@ -352,7 +352,7 @@ func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 		}
 		var got []string
 		for range 6 {
-			c, version, fn, ok := w.e.parts[1].findConsumer("echo", "", "", false)
+			c, version, fn, ok := w.e.parts[1].findConsumer("echo", "", "", -1)
 			if !ok || version != "1.0.0" || fn == nil {
 				t.Fatal("nobody was found")
 			}
@@ -362,7 +362,7 @@ func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 		if counts := slices.Compact(slices.Clone(got)); len(counts) != 2 || slices.Contains(got, "three") {
 			t.Errorf("turns went to %v", got)
 		}
-		if _, _, _, ok := w.e.parts[1].findConsumer("nothing", "", "", false); ok {
+		if _, _, _, ok := w.e.parts[1].findConsumer("nothing", "", "", -1); ok {
 			t.Error("a consumer was found for a name that nobody has")
 		}
 	})
@@ -380,7 +380,7 @@ func TestAConsumerThatMayNotReplayAPinIsPassedOver(t *testing.T) {
 		find := func(pin string) string {
 			ids := map[string]bool{}
 			for range 4 {
-				c, _, _, ok := w.e.parts[0].findConsumer("wait", "", pin, false)
+				c, _, _, ok := w.e.parts[0].findConsumer("wait", "", pin, -1)
 				if !ok {
 					return ""
 				}

@@ -138,7 +138,11 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	for _, end := range e.Ended {
 		d.tells.ended(end.IID)
 		d.heldBack.free(end.IID)
-		d.heldBack.over(end.IID)
+		d.over(end.IID)
+	}
+	for _, iid := range e.Unheld {
+		d.free(iid)
+		d.over(iid)
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
@@ -151,7 +155,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 		switch {
 		case l.Held.Reason == "":
 			d.free(l.IID)
-			d.heldBack.over(l.IID)
+			d.over(l.IID)
 		case l.Token != "":
 			d.heldBack.try(l.IID, false)
 			delete(d.heldBack.owed, l.IID)
@@ -281,9 +285,9 @@ func (d *Dispatcher) tellDue(now int64) {
 			d.timers.forget(item.Key)
 			continue
 		}
-		d.emit(Action{
-			Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again, Fresh: d.heldBack.timer(item.Key.IID),
-		})
+		x := d.timers.table[item.Key]
+		x.fresh = d.heldBack.timer(item.Key.IID) || x.fresh
+		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again, Fresh: x.fresh})
 	}
 }
 
@@ -319,6 +323,9 @@ func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number
 // timers), and has forgotten these timers. until, if it is not 0, is when it may be tried again.
 func (d *Dispatcher) LeftHeld(now int64, iid persistence.Incarnation, number uint64, until int64, timers []persistence.TimerKey) {
 	d.tells.acknowledged(now, iid, number, until)
+	if d.heldBack.tries(iid) && d.tells.told[iid] == nil {
+		d.heldBack.hold(iid) // it was not tried, so its row does not say so again
+	}
 	for _, key := range timers {
 		switch x := d.timers.table[key]; {
 		case x == nil:
@@ -455,13 +462,16 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 			token = ""
 		}
 		if token == "" && r.Held.Reason != "" {
-			d.heldPage(now, r)
+			if _, gone := d.heldBack.gone[r.IID]; !gone {
+				d.heldPage(now, r)
+			}
 			continue
 		}
 		if token != "" || r.NotBeforeMs > d.wall.at(now) {
 			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)
 		}
 	}
+	clear(d.heldBack.gone)
 	if d.tells.leases.done {
 		d.heldBack.walkEnds()
 	}

@@ -20,6 +20,8 @@ type heldSet struct {
 	// owed: those that were told to try because a runtime was attached, and whose timers have not been told since. The first
 	// of these says so too: without it the instance may have found nothing to try for.
 	owed map[persistence.Incarnation]struct{}
+	// gone: those that are not held any more, though a page that is being read may say so.
+	gone map[persistence.Incarnation]struct{}
 	// known: the first walk of the lease rows is over. No timer is told before it.
 	known bool
 	// fresh: a runtime was attached, so the next walk has all that are held tried again. now: the present walk does.
@@ -39,7 +41,8 @@ const (
 func newHeldSet(max int) *heldSet {
 	return &heldSet{
 		max: max, marks: map[persistence.Incarnation]heldMark{}, parked: map[persistence.Incarnation][]persistence.TimerItem{},
-		trying: map[persistence.Incarnation]struct{}{}, owed: map[persistence.Incarnation]struct{}{}, fresh: true,
+		trying: map[persistence.Incarnation]struct{}{}, owed: map[persistence.Incarnation]struct{}{},
+		gone: map[persistence.Incarnation]struct{}{}, fresh: true,
 	}
 }
 
@@ -48,6 +51,7 @@ func (h *heldSet) hold(iid persistence.Incarnation) {
 	h.marks[iid] |= 0
 	delete(h.trying, iid)
 	delete(h.owed, iid)
+	delete(h.gone, iid)
 }
 
 // over notes that an instance is not held any more.
@@ -63,6 +67,14 @@ func (h *heldSet) timer(iid persistence.Incarnation) bool {
 	return owed
 }
 
+// over notes that an instance is not held any more.
+func (d *Dispatcher) over(iid persistence.Incarnation) {
+	d.heldBack.over(iid)
+	if d.tells.leases.running {
+		d.heldBack.gone[iid] = struct{}{}
+	}
+}
+
 // try notes that an instance that is held is being tried: it counts as held until its row, its end or its acknowledgement
 // says otherwise.
 func (h *heldSet) try(iid persistence.Incarnation, fresh bool) {
@@ -73,6 +85,12 @@ func (h *heldSet) try(iid persistence.Incarnation, fresh bool) {
 	if fresh {
 		h.owed[iid] = struct{}{}
 	}
+}
+
+// tries says that an instance was told to try, and has not said how that went.
+func (h *heldSet) tries(iid persistence.Incarnation) bool {
+	_, trying := h.trying[iid]
+	return trying
 }
 
 // park keeps a timer that has come due. False: its instance is not held.

@@ -278,3 +278,66 @@ func TestWhatAHeldInstanceLeavesBeforeItsTimeIsTriedThen(t *testing.T) {
 	h.d.LeftHeld(h.now, 1, 0, until, []persistence.TimerKey{item.Key})
 	h.want("at its time", h.tells(60_000), "retry 1", "timer 1")
 }
+
+// The node has no room for the timer that says that a runtime was attached: it says so when it is told again.
+func TestATimerThatFindsANodeFullIsStillFresh(t *testing.T) {
+	h := newHolding(t, Config{})
+	h.d.AttachTurns()
+	h.tells(0)
+	item := h.timer(1, h.now)
+	h.want("before it is held", h.tells(0), "timer 1")
+	h.heldNow(1, 0)
+	h.d.LeftHeld(h.now, 1, 0, 0, []persistence.TimerKey{item.Key})
+	h.rows = []persistence.TurnLease{heldRow(1, 0)}
+	h.d.AttachTurns()
+	told := h.tells(0)
+	h.want("at the attach", told, "fresh 1", "fresh 1") // the retry, which is acknowledged: its instance has found nothing; then the timer
+	h.d.Busy(h.now, told[1])
+	h.want("when the node has room", h.tells(busyPauseMs), "fresh 1")
+}
+
+// A held instance goes on although it was not told to try: a turn of it is committed, and its timers are told.
+func TestACommitEndsAHold(t *testing.T) {
+	h := newHolding(t, Config{})
+	h.d.AttachTurns()
+	h.tells(0)
+	h.heldNow(1, 0)
+	h.timer(1, h.now)
+	h.want("while it is held", h.tells(0))
+	h.d.Effects(h.now, &persistence.Effects{Unheld: []persistence.Incarnation{1}})
+	h.want("after the commit", h.tells(0), "timer 1")
+	if s := h.d.Sizes(); s.Held != 0 || s.Parked != 0 || len(h.d.heldBack.owed) != 0 {
+		t.Errorf("sizes %+v, %d owed", s, len(h.d.heldBack.owed))
+	}
+	h.heldNow(2, 0)
+	h.rows = []persistence.TurnLease{heldRow(2, 0)}
+	h.d.AttachTurns()
+	h.want("at the attach", h.tells(0), "fresh 2")
+	h.d.Effects(h.now, &persistence.Effects{Unheld: []persistence.Incarnation{2}})
+	if n := len(h.d.heldBack.owed); n != 0 {
+		t.Errorf("%d are owed a timer", n)
+	}
+}
+
+// A held instance is released while the page that has its row is on its way, and finds no room.
+func TestAPageMarksNothingThatFindsNoRoom(t *testing.T) {
+	h := newHolding(t, Config{TellsMax: 1, PageRows: 1})
+	h.d.AttachTurns()
+	h.tells(0)
+	h.heldNow(1, 0)
+	h.heldNow(2, 0)
+	h.d.AttachTurns()
+	h.d.Tick(h.now) // the walk begins
+	h.d.Actions()
+	h.effect(persistence.LeaseEffect{ID: "i2", IID: 2}) // is told soon: the queue is full
+	h.effect(persistence.LeaseEffect{ID: "i1", IID: 1})
+	h.d.LeasesPage(h.now, []persistence.TurnLease{heldRow(1, 0)})
+	for range 10 {
+		h.tells(1000)
+	}
+	if n := h.d.Held(); n != 0 {
+		t.Errorf("%d held, and both are released", n)
+	}
+	h.timer(1, h.now)
+	h.want("of one that is released", h.tells(0), "timer 1")
+}

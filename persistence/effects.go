@@ -17,6 +17,8 @@ type Effects struct {
 	TimersDeleted []TimerKey
 	// Leases are turn leases that were taken, renewed or given back without a commit.
 	Leases []LeaseEffect
+	// Unheld are instances that were held until the commit of a turn.
+	Unheld []Incarnation
 	// Outbox are new outbox rows.
 	Outbox []OutboxEffect
 	// Ended are instances that reached a terminal status.
@@ -26,7 +28,7 @@ type Effects struct {
 // Empty reports whether there is nothing for a dispatcher to do.
 func (e *Effects) Empty() bool {
 	return len(e.Inbox) == 0 && len(e.Starts) == 0 && len(e.Work) == 0 && len(e.WorkDeleted) == 0 && len(e.Timers) == 0 &&
-		len(e.TimersDeleted) == 0 && len(e.Leases) == 0 && len(e.Outbox) == 0 && len(e.Ended) == 0
+		len(e.TimersDeleted) == 0 && len(e.Leases) == 0 && len(e.Unheld) == 0 && len(e.Outbox) == 0 && len(e.Ended) == 0
 }
 
 // InboxEffect is one new inbox row.

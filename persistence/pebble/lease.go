@@ -82,6 +82,7 @@ func (m *machine) dropLease(h *headRow) {
 	if h.held {
 		l := m.lease(h)
 		m.hold(h, &l, persistence.Held{})
+		m.fx().Unheld = append(m.fx().Unheld, h.IID)
 	}
 	m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
 	m.t.del(m.t.key)

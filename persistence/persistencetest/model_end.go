@@ -88,6 +88,9 @@ func (m *Model) releaseTurn(c *persistence.ReleaseTurn) persistence.Result {
 
 // forgetLease removes the L row of an instance whose turn is committed.
 func (m *Model) forgetLease(head *persistence.Head) {
+	if m.leases[head.IID].Held.Reason != "" {
+		m.effects.Unheld = append(m.effects.Unheld, head.IID)
+	}
 	delete(m.leases, head.IID)
 	head.Leased = false
 	m.countHeld()

@@ -269,9 +269,9 @@ func EffectsText(e *persistence.Effects) string {
 		work = append(work, workText(w))
 	}
 	slices.Sort(work)
-	return fmt.Sprintf("%d inbox%v starts%v work%v gone%v timers%v gone%v leases%v outbox%v ended%v", e.Index,
+	return fmt.Sprintf("%d inbox%v starts%v work%v gone%v timers%v gone%v leases%v unheld%v outbox%v ended%v", e.Index,
 		texts(e.Inbox), texts(e.Starts), work, texts(e.WorkDeleted), texts(e.Timers), texts(e.TimersDeleted),
-		texts(e.Leases), texts(e.Outbox), texts(e.Ended))
+		texts(e.Leases), texts(e.Unheld), texts(e.Outbox), texts(e.Ended))
 }
 
 func texts[V any](values []V) (out []string) {
