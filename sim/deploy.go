@@ -79,10 +79,32 @@ func (p *process) misfits() bool {
 }
 
 // heldTurn notes a turn that was given back because its code does not fit.
-func (l *ledger) heldTurn(key instanceKey, reason string) {
+func (l *ledger) heldTurn(key instanceKey, c *persistence.AbandonTurn) {
+	reason := c.Reason
 	if rec := l.known[key]; rec != nil && reason != "" && !strings.Contains(reason, "registered") && !strings.Contains(reason, "no attached runtime") {
 		rec.held = true
+		if c.DelayMs == 0 {
+			l.world.reach("held until other code comes")
+		}
 	}
+}
+
+// leased notes a turn that has its lease. While an instance that is held is tried, other code may come.
+func (l *ledger) leased(key instanceKey) {
+	w := l.world
+	if rec := l.known[key]; rec != nil && rec.held && w.faults.deploys && !w.healing && w.lives.chance(4) {
+		w.agenda.in(w.lives.duration(0, 2*w.config.slowestSync+2*time.Millisecond), 0, "other code", w.replace)
+	}
+}
+
+// replace has one runtime make room for another one at once.
+func (w *World) replace() {
+	p, n := w.newest(), w.lives.below(2)
+	if w.healing || p == nil || p.stopping || p.detach[n] == nil {
+		return
+	}
+	w.reach("other code during a try")
+	p.goes(n, w.lives.duration(0, time.Millisecond))
 }
 
 // ranOn notes the next turn of an instance.

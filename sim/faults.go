@@ -21,6 +21,8 @@ type config struct {
 	activitySlots int
 	queueMax      int // of the journal
 	flood         bool
+	// backoffBase and backoffMax of what is tried again. With short ones an instance that is held uses up its tries.
+	backoffBase, backoffMax time.Duration
 }
 
 // faults says what may go wrong. Each kind is off in half of the seeds, so that none hides another for ever.
@@ -77,6 +79,10 @@ func drawConfig(r *random) (config, faults) {
 	}
 	f.deploys = half()
 	c.memoryBytes = pick[int64](r, 1, 16<<10, -1, -1)
+	c.backoffBase, c.backoffMax = time.Second, 10*time.Second
+	if r.chance(3) {
+		c.backoffBase, c.backoffMax = 10*time.Millisecond, 200*time.Millisecond
+	}
 	// A flood needs messages that come faster than the 10 ms rule.
 	if c.flood = r.chance(12); c.flood {
 		c.pace, c.slowestSync, c.instancesMax, c.queueMax = 2_000, 25*time.Millisecond, 200_000, 1<<20

@@ -82,8 +82,10 @@ func (d *disk) observe(n persistence.Partition, p *process, epoch uint64, c pers
 			w.fail("S5", "turn %d of %s was committed under a grant of epoch %d, the current one is %d", r.Turn, c.ID, epoch, l.epoch[n])
 		}
 		l.committed(n, c, r)
+	case *persistence.LeaseTurn:
+		l.leased(instanceKey{n, c.IID})
 	case *persistence.AbandonTurn:
-		l.heldTurn(instanceKey{n, c.IID}, c.Reason)
+		l.heldTurn(instanceKey{n, c.IID}, c)
 	case *persistence.ReleaseTurn:
 		if r.Released {
 			w.releases++

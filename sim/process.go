@@ -49,7 +49,7 @@ func (w *World) launch(twinOf *process) *process {
 		Logger:     w.logger(),
 		Limits:     limits.Limits{Carried: c.carried, CarriedBytes: c.carriedBytes},
 		Build:      p.build, FailOnNondeterminism: p.fails,
-		MaxAttempts: c.maxAttempts, BackoffBase: time.Second, BackoffMax: 10 * time.Second,
+		MaxAttempts: c.maxAttempts, BackoffBase: c.backoffBase, BackoffMax: c.backoffMax,
 		ResidentBytes: c.residentBytes, MemoryBytes: c.memoryBytes, InstancesMax: c.instancesMax, InboxPage: c.inboxPage, LoseTell: w.loseTell,
 	}, func(err error) {
 		if p.dead {
