@@ -210,7 +210,10 @@ func (in *instance) uncertain(t *turn, err error) {
 	}
 }
 
-// expel leaves the instance to whoever has it now, or to the next process. What is held was never proposed.
+// expelledPauseMs is when an instance that was left to another activation is told again: that one may be gone as well.
+const expelledPauseMs = 1000
+
+// expel leaves the instance to the activation that has it now, or to the next process. What is held was never proposed.
 func (in *instance) expel(err error) {
 	if !errors.Is(err, persistence.ErrUncertain) {
 		in.countRefusal(err)
@@ -225,6 +228,7 @@ func (in *instance) expel(err error) {
 	in.endCareful()
 	in.abandon, in.doomed = nil, nil
 	in.answerHeld(answer)
+	in.told.until = in.e.now().UnixMilli() + expelledPauseMs
 	in.retreat()
 }
 

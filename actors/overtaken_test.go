@@ -66,6 +66,35 @@ func TestF20_what_another_activation_has_consumed_is_no_damage(t *testing.T) {
 	})
 }
 
+// A turn's commit is refused, because another activation has the lease. That one ends without doing what waits: the
+// instance is told of it again, and is not forgotten.
+func TestF01_what_is_left_to_another_activation_is_told_again(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.start("a", "collect", "1")
+		if err := w.raise("a", "go", "1").wait(); err != nil {
+			t.Fatal(err)
+		}
+		refused := false
+		w.take(func(_ persistence.Partition, proposal persistence.Proposal) bool {
+			if _, is := proposal.Command.(*persistence.CommitTurn); !is || refused {
+				return false
+			}
+			refused = true
+			proposal.Done(persistence.Result{Index: 1, Err: &persistence.Refusal{Code: persistence.LeaseLost}})
+			return true
+		})
+		w.attach(basics().orchestration("collect", collect))
+		pass(5 * time.Second)
+		if !refused {
+			t.Fatal("no commit was refused")
+		}
+		w.completed("a", "1")
+		if c := w.e.Counters(); c.Retold != 0 {
+			t.Errorf("%d wake-ups were lost", c.Retold)
+		}
+	})
+}
+
 // An instance that is held begins to leave what it was told, and waits for a message that is being accepted. Its time comes
 // meanwhile. It must say that it leaves: nothing else would have it told of this again but the dispatcher's patience.
 func TestF50_the_time_of_a_held_instance_comes_while_it_leaves(t *testing.T) {
