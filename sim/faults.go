@@ -80,8 +80,8 @@ func drawConfig(r *random) (config, faults) {
 	f.deploys = half()
 	c.memoryBytes = pick[int64](r, 1, 16<<10, -1, -1)
 	c.backoffBase, c.backoffMax = time.Second, 10*time.Second
-	if r.chance(3) {
-		c.backoffBase, c.backoffMax = 10*time.Millisecond, 200*time.Millisecond
+	if r.chance(3) { // a missing handler would use up its attempts before its runtime comes
+		c.backoffBase, c.backoffMax, c.maxAttempts, f.killers = 10*time.Millisecond, 200*time.Millisecond, 10_000, false
 	}
 	// A flood needs messages that come faster than the 10 ms rule.
 	if c.flood = r.chance(12); c.flood {
