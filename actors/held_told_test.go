@@ -199,3 +199,25 @@ func TestF50_what_is_lost_at_the_open_is_tried_when_it_is_told_again(t *testing.
 		}
 	})
 }
+
+// The tries of held instances take long, one after the other: those that wait are told again, and have lost nothing.
+func TestF50_an_instance_that_waits_for_its_try_has_lost_nothing(t *testing.T) {
+	const n = 6
+	inWorldWith(t, Config{Build: "1"}, func(w *world) {
+		w.attach(sleepers())
+		for i := range n {
+			w.start(fmt.Sprint("s", i), "sleep", "")
+		}
+		gate := make(chan struct{})
+		w.restart(basics().orchestration("sleep", func(*replay.Context, []byte) ([]byte, error) {
+			blockHere(gate)
+			return nil, nil
+		}))
+		pass(2 * time.Hour)
+		if c := w.e.Counters(); c.HeldTurns != n*blockedTriesMax || c.Retold != 0 {
+			w.t.Errorf("%d tries, want %d; %d had to be told again", c.HeldTurns, n*blockedTriesMax, c.Retold)
+		}
+		close(gate)
+		synctest.Wait()
+	})
+}
