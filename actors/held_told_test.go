@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -198,4 +199,57 @@ func TestF50_what_is_lost_at_the_open_is_tried_when_it_is_told_again(t *testing.
 			w.t.Errorf("%d of %d have not run an hour after a restart with code that fits", held, n)
 		}
 	})
+}
+
+// The tries of held instances take long, one after the other: those that wait are told again, and have lost nothing.
+func TestF50_an_instance_that_waits_for_its_try_has_lost_nothing(t *testing.T) {
+	const n = 6
+	inWorldWith(t, Config{Build: "1"}, func(w *world) {
+		w.attach(sleepers())
+		for i := range n {
+			w.start(fmt.Sprint("s", i), "sleep", "")
+		}
+		gate := make(chan struct{})
+		w.restart(basics().orchestration("sleep", func(*replay.Context, []byte) ([]byte, error) {
+			blockHere(gate)
+			return nil, nil
+		}))
+		pass(2 * time.Hour)
+		if c := w.e.Counters(); c.HeldTurns != n*blockedTriesMax || c.Retold != 0 {
+			w.t.Errorf("%d tries, want %d; %d had to be told again", c.HeldTurns, n*blockedTriesMax, c.Retold)
+		}
+		close(gate)
+		synctest.Wait()
+	})
+}
+
+// What has an instance tried for a new runtime is lost, and what tells it of an event is not: that says it too.
+func TestF50_a_try_that_is_lost_beside_an_event(t *testing.T) {
+	for _, loses := range [][]int64{{1, 3}, {2}, {1, 2}} {
+		inWorldWith(t, Config{Build: "1"}, func(w *world) {
+			w.attach(basics())
+			w.start("a", "wait", "")
+			var told atomic.Int64
+			told.Store(-1000)
+			w.cfg.LoseTell = func() bool { return slices.Contains(loses, told.Add(1)) }
+			gate := make(chan struct{})
+			w.restart(basics().orchestration("wait", func(*replay.Context, []byte) ([]byte, error) {
+				blockHere(gate)
+				return nil, nil
+			}))
+			w.raise("a", "go", "x")
+			pass(time.Hour)
+			if lease := w.lease("a"); lease.Held.Tries != blockedTriesMax || lease.NotBeforeMs != 0 {
+				w.t.Errorf("the lease row is %+v", lease)
+			}
+			told.Store(0)
+			w.attachAs("consumer-2", basics())
+			pass(time.Hour)
+			if got := w.head("a").Status; got != persistence.StatusCompleted {
+				w.t.Errorf("an hour after code that fits was attached it is %v; lost were %v of %d", got, loses, told.Load())
+			}
+			close(gate)
+			synctest.Wait()
+		})
+	}
 }

@@ -209,17 +209,20 @@ func (in *instance) arrived(msg any) {
 	in.woken = true
 	switch m := msg.(type) {
 	case *nudgeMsg:
+		in.fresh = in.fresh || m.fresh
+		in.hear(m.iid, 0, m.tellMark) // first: one that waits for its try is at work
 		in.leaveGate()
-		in.hear(m.iid, 0, m.tellMark)
 		if !in.view.known || in.view.head.IID == m.iid {
 			in.view.inbox.nudged = max(in.view.inbox.nudged, m.seq)
 		}
 	case *pendingMsg:
+		in.fresh = in.fresh || m.fresh
 		in.hear(m.start.IID, m.start.Execution, m.tellMark)
+		in.leaveGate()
 	case *retryMsg:
 		in.fresh = in.fresh || m.fresh
-		in.leaveGate()
 		in.hear(m.iid, 0, m.tellMark)
+		in.leaveGate()
 	case *timerMsg:
 		in.fresh = in.fresh || m.fresh
 		in.hearTimer(m)

@@ -57,14 +57,16 @@ type tellMark struct {
 
 // nudgeMsg says that the inbox of an incarnation has a row. An instance that holds it ignores the nudge.
 type nudgeMsg struct {
-	iid persistence.Incarnation
-	seq uint64
+	iid   persistence.Incarnation
+	seq   uint64
+	fresh bool // as in retryMsg
 	tellMark
 }
 
 // pendingMsg says that an execution waits for its first turn (an S row exists).
 type pendingMsg struct {
 	start persistence.StartEffect
+	fresh bool // as in retryMsg
 	tellMark
 }
 

@@ -277,9 +277,9 @@ func (s *serving) offer(c *consumer) func() {
 func (s *serving) do(now int64, a dispatch.Action) {
 	switch a.Kind {
 	case dispatch.TellStart:
-		s.tell(now, a, &pendingMsg{start: *a.Start, tellMark: tellMark{a.Number, a.Owed, a.Again}})
+		s.tell(now, a, &pendingMsg{start: *a.Start, fresh: a.Fresh, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TellNudge:
-		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq, tellMark: tellMark{a.Number, a.Owed, a.Again}})
+		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq, fresh: a.Fresh, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TellRetry:
 		s.tell(now, a, &retryMsg{iid: a.IID, fresh: a.Fresh, tellMark: tellMark{a.Number, a.Owed, a.Again}})
 	case dispatch.TimerDue:

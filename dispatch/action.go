@@ -7,13 +7,13 @@ type ActionKind uint8
 
 // The kinds of actions. Behind each: which fields are set, and how the answer comes back.
 const (
-	// TellStart: an execution waits for its first turn. ID, IID, Start, Number, Again. [Dispatcher.Busy] if it could not be
-	// told; [Dispatcher.Acknowledged], [Dispatcher.Waits] or [Dispatcher.Unserved] when the instance answers.
+	// TellStart: an execution waits for its first turn. ID, IID, Start, Number, Again, Fresh. [Dispatcher.Busy] if it could not
+	// be told; [Dispatcher.Acknowledged], [Dispatcher.Waits] or [Dispatcher.Unserved] when the instance answers.
 	TellStart ActionKind = iota + 1
-	// TellNudge: the inbox of an incarnation has rows up to Seq. ID, IID, Seq, Number, Again. Answers as for TellStart.
+	// TellNudge: the inbox of an incarnation has rows up to Seq. ID, IID, Seq, Number, Again, Fresh. Answers as for TellStart.
 	TellNudge
-	// TellRetry: turns of an instance that were held back may be tried again. ID, IID, Number, Again,
-	// Fresh. Answers as for TellStart.
+	// TellRetry: turns of an instance that were held back may be tried again, and it is told nothing else. ID, IID, Number,
+	// Again, Fresh. Answers as for TellStart.
 	TellRetry
 	// TimerDue: tell the instance. ID, IID, Timer, Again, Fresh. [Dispatcher.Busy].
 	TimerDue

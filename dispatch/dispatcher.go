@@ -267,12 +267,12 @@ func (d *Dispatcher) tellDue(now int64) {
 			d.free(t.iid) // if it is held after that, its row says so again
 		}
 		if t.start != nil {
-			d.emit(Action{Kind: TellStart, ID: t.id, IID: t.iid, Start: t.start, Number: t.number, Owed: t.owed, Again: again})
+			d.emit(Action{Kind: TellStart, ID: t.id, IID: t.iid, Start: t.start, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh})
 		}
 		if t.seq != 0 {
-			d.emit(Action{Kind: TellNudge, ID: t.id, IID: t.iid, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again})
+			d.emit(Action{Kind: TellNudge, ID: t.id, IID: t.iid, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh})
 		}
-		if t.retry {
+		if t.retry && t.start == nil && t.seq == 0 { // the others say it too: an answer to one is an answer to all of its number
 			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh})
 		}
 	}
@@ -300,10 +300,10 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 		d.timers.busy(a.Timer, until)
 	case TellStart:
 		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start})
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start, retry: a.Fresh, fresh: a.Fresh})
 	case TellNudge:
 		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq})
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq, retry: a.Fresh, fresh: a.Fresh})
 	case TellRetry:
 		d.tells.untold(a.IID)
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true, fresh: a.Fresh})
