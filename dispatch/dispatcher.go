@@ -295,6 +295,9 @@ func (d *Dispatcher) tellDue(now int64) {
 func (d *Dispatcher) Busy(now int64, a Action) {
 	d.tells.busy(now)
 	until := d.tells.pausedUntil
+	if x := d.tells.told[a.IID]; a.Kind != TimerDue && x != nil && x.said {
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true, fresh: true})
+	}
 	switch a.Kind {
 	case TimerDue:
 		d.timers.busy(a.Timer, until)

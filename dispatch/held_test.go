@@ -16,7 +16,8 @@ type holding struct {
 	rows []persistence.TurnLease
 	// timers are the rows that a scan finds.
 	timers []persistence.TimerItem
-	fail   int // so many scans of leases fail
+	fail   int  // so many scans of leases fail
+	silent bool // no instance acknowledges what it is told
 }
 
 func newHolding(t *testing.T, cfg Config, rows ...persistence.TurnLease) *holding {
@@ -69,7 +70,7 @@ func (h *holding) tells(ms int64) (told []Action) {
 				h.d.StreamsPage(nil)
 			case TellRetry, TimerDue, TellNudge, TellStart:
 				told = append(told, a)
-				if a.Kind != TimerDue {
+				if a.Kind != TimerDue && !h.silent {
 					h.d.Acknowledged(h.now, a.IID, a.Number, 0)
 				}
 			default:
@@ -340,4 +341,46 @@ func TestAPageMarksNothingThatFindsNoRoom(t *testing.T) {
 	}
 	h.timer(1, h.now)
 	h.want("of one that is released", h.tells(0), "timer 1")
+}
+
+// A runtime was attached, and something else comes for an instance that has been told so: it is told so once. If that was
+// lost it is told again, and if the node has no room for what comes, it is told with that.
+func TestThatARuntimeWasAttachedIsToldOnce(t *testing.T) {
+	tell := func(h *holding) Action {
+		h.d.AttachTurns()
+		h.tells(0)
+		h.heldNow(1, 0)
+		h.rows, h.silent = []persistence.TurnLease{heldRow(1, 0)}, true
+		h.d.AttachTurns()
+		h.want("at the attach", h.tells(0), "fresh 1")
+		h.d.Effects(h.now, &persistence.Effects{Inbox: []persistence.InboxEffect{{ID: "i1", IID: 1, Seq: 1}}})
+		told := h.tells(0)
+		for _, a := range told {
+			if a.Fresh {
+				t.Errorf("with a nudge it is told %+v", a)
+			}
+		}
+		return told[0]
+	}
+	fresh := func(when string, actions []Action) {
+		for _, a := range actions {
+			if a.Fresh {
+				return
+			}
+		}
+		t.Errorf("%s it is told %+v", when, actions)
+	}
+	h := newHolding(t, Config{})
+	tell(h)
+	fresh("without an answer", h.tells(tellAgainMs))
+	h = newHolding(t, Config{})
+	if a := tell(h); a.Owed == 0 {
+		t.Errorf("nothing is owed with %+v", a)
+	} else if _, lost := h.d.Lost(1, a.Owed); !lost {
+		t.Error("it is not lost")
+	}
+	fresh("when it was lost", h.tells(0))
+	h = newHolding(t, Config{})
+	h.d.Busy(h.now, tell(h))
+	fresh("when the node has room", h.tells(busyPauseMs))
 }

@@ -43,6 +43,7 @@ type tell struct {
 	start *persistence.StartEffect
 	retry bool
 	fresh bool // with retry: a runtime was attached since
+	said  bool // a tell before this one has said so, and is not acknowledged: it is said once more only if that was lost
 
 	dueAt   int64
 	backoff bool // dueAt is the end of a backoff
@@ -202,7 +203,10 @@ func (t *tells) tell(now int64, x *tell) (again bool) {
 	again, x.again = x.again, false
 	if old := t.told[x.iid]; old != nil { // perhaps x itself
 		x.seq, x.retry, x.waited = max(x.seq, old.seq), x.retry || old.retry, old.waited
-		x.fresh = x.fresh || old.fresh
+		x.said = old.fresh || old.said
+		if again {
+			x.fresh, x.said = x.said, false
+		}
 		if x.start == nil {
 			x.start = old.start
 		}
@@ -264,7 +268,7 @@ func (t *tells) unserved(iid persistence.Incarnation, number uint64) {
 func (t *tells) tooEarly(iid persistence.Incarnation, number uint64) {
 	if x := t.told[iid]; x != nil && x.paid(number) {
 		t.untold(iid)
-		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry, fresh: x.fresh})
+		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry, fresh: x.fresh || x.said})
 	}
 }
 
@@ -283,6 +287,10 @@ func (t *tells) lost(iid persistence.Incarnation, number uint64) (id string, los
 		return "", false
 	}
 	x.owed = 0
+	if x.said {
+		x.said = false
+		t.soon(tell{id: x.id, iid: iid, retry: true, fresh: true})
+	}
 	return x.id, true
 }
 
