@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -413,7 +414,9 @@ func (in *instance) giveBack(t *turn) {
 	in.turn = nil
 	in.buffer.putBack(t.arrivals)
 	if len(t.timers) > 0 {
-		in.view.due = append(t.timers, in.view.due...)
+		in.view.due = append(t.timers, slices.DeleteFunc(in.view.due, func(key persistence.TimerKey) bool {
+			return slices.Contains(t.timers, key) // it was told again while the turn ran
+		})...)
 	}
 }
 

@@ -121,6 +121,18 @@ func TestF50_the_time_of_a_held_instance_comes_while_it_leaves(t *testing.T) {
 	})
 }
 
+// A timer is told again while a turn that takes it runs, and the turn is given back. It is due once: taken twice, the
+// journal would refuse the next turn, and the timer would be dropped as one that is gone.
+func TestF50_a_timer_that_is_told_again_during_a_turn_is_due_once(t *testing.T) {
+	key, other := persistence.TimerKey{IID: 1, Execution: 1, Event: 2}, persistence.TimerKey{IID: 1, Execution: 1, Event: 3}
+	in := &instance{id: "a"}
+	in.view.due = []persistence.TimerKey{key, other}
+	in.giveBack(&turn{in: in, timers: []persistence.TimerKey{key}})
+	if due := in.view.due; len(due) != 2 || due[0] != key || due[1] != other {
+		t.Errorf("due are %v", due)
+	}
+}
+
 // The dispatcher is told of a release while the instance gives its lease back in quiet. The journal may refuse that: then
 // nothing else would tell the dispatcher that the instance is not held, and its timers would wait for ever.
 func TestF50_a_release_beside_a_quiet_give_back_is_told(t *testing.T) {
