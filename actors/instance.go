@@ -94,11 +94,12 @@ type instance struct {
 	leaving bool
 	// unwanted: the residency wants the machine's memory back, so the instance does not park when it comes to rest.
 	unwanted bool
-	woken    bool // a counted message has come since leaving was last decided
-	fresh    bool // a runtime was attached, or it was released, since the instance was held
-	ran      bool // the code of an instance that is held has run, and had nothing to record
-	moved    bool // it was terminated: what is known of it is out of date
-	broken   bool // it has failed too often, its recovery too: see breakDown
+	woken    bool   // a counted message has come since leaving was last decided
+	fresh    bool   // a runtime was attached, or it was released, since the instance was held
+	freshest uint64 // the newest runtime that the dispatcher has named for that
+	ran      bool   // the code of an instance that is held has run, and had nothing to record
+	moved    bool   // it was terminated: what is known of it is out of date
+	broken   bool   // it has failed too often, its recovery too: see breakDown
 }
 
 // newInstanceActor builds the actor of an identity, now or after a restart.
@@ -209,22 +210,18 @@ func (in *instance) arrived(msg any) {
 	in.woken = true
 	switch m := msg.(type) {
 	case *nudgeMsg:
-		in.fresh = in.fresh || m.fresh
 		in.hear(m.iid, 0, m.tellMark) // first: one that waits for its try is at work
 		in.leaveGate()
 		if !in.view.known || in.view.head.IID == m.iid {
 			in.view.inbox.nudged = max(in.view.inbox.nudged, m.seq)
 		}
 	case *pendingMsg:
-		in.fresh = in.fresh || m.fresh
 		in.hear(m.start.IID, m.start.Execution, m.tellMark)
 		in.leaveGate()
 	case *retryMsg:
-		in.fresh = in.fresh || m.fresh
 		in.hear(m.iid, 0, m.tellMark)
 		in.leaveGate()
 	case *timerMsg:
-		in.fresh = in.fresh || m.fresh
 		in.hearTimer(m)
 	case *wakeMsg:
 		in.endPause()

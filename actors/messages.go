@@ -49,24 +49,24 @@ type resultMsg struct {
 // Messages of a partition's dispatcher.
 
 // tellMark numbers what the dispatcher tells, for the acknowledgement. owed is the first number that the dispatcher has
-// no acknowledgement for; 0: none. again: there is nothing new but that.
+// no acknowledgement for; 0: none. again: there is nothing new but that. fresh is the number of a runtime that was attached
+// since the instance was held: it is tried for it, once, whatever its row says; 0: none.
 type tellMark struct {
 	number, owed uint64
 	again        bool
+	fresh        uint64
 }
 
 // nudgeMsg says that the inbox of an incarnation has a row. An instance that holds it ignores the nudge.
 type nudgeMsg struct {
-	iid   persistence.Incarnation
-	seq   uint64
-	fresh bool // as in retryMsg
+	iid persistence.Incarnation
+	seq uint64
 	tellMark
 }
 
 // pendingMsg says that an execution waits for its first turn (an S row exists).
 type pendingMsg struct {
 	start persistence.StartEffect
-	fresh bool // as in retryMsg
 	tellMark
 }
 
@@ -74,13 +74,11 @@ type pendingMsg struct {
 type timerMsg struct {
 	key   persistence.TimerKey
 	again bool
-	fresh bool // as in retryMsg
+	fresh uint64 // as in tellMark
 }
 
-// retryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now. fresh: a
-// runtime was attached since, so one that is held is tried whatever its row says.
+// retryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now.
 type retryMsg struct {
-	iid   persistence.Incarnation
-	fresh bool
+	iid persistence.Incarnation
 	tellMark
 }

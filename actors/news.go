@@ -42,6 +42,7 @@ type hint struct {
 // hear takes note of something that the dispatcher tells, before anything is done about it.
 func (in *instance) hear(iid persistence.Incarnation, execution uint64, m tellMark) {
 	in.checkOwed(iid, m)
+	in.hearFresh(m.fresh)
 	in.news.add()
 	in.name(iid, execution)
 	t := &in.told
@@ -52,6 +53,13 @@ func (in *instance) hear(iid persistence.Incarnation, execution uint64, m tellMa
 		*t = told{any: true, iid: iid, first: t.first, number: max(t.number, m.number)}
 	default: // of an incarnation that is gone
 		in.part.acknowledge(acknowledgement{iid: iid, number: m.number})
+	}
+}
+
+// hearFresh takes note of a runtime that was attached. The dispatcher names it until it is answered.
+func (in *instance) hearFresh(attach uint64) {
+	if attach > in.freshest {
+		in.freshest, in.fresh = attach, true
 	}
 }
 
@@ -92,6 +100,7 @@ func (in *instance) busyNow() bool {
 // hearTimer takes note of a due timer. Timers are acknowledged by the end of their rows.
 func (in *instance) hearTimer(m *timerMsg) {
 	v := &in.view
+	in.hearFresh(m.fresh)
 	if m.again && !in.busyNow() && !v.isDue(m.key) && !in.e.draining.Load() {
 		in.part.acknowledge(acknowledgement{iid: m.key.IID, lost: true, timers: []persistence.TimerKey{m.key}})
 	}

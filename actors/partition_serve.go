@@ -277,11 +277,11 @@ func (s *serving) offer(c *consumer) func() {
 func (s *serving) do(now int64, a dispatch.Action) {
 	switch a.Kind {
 	case dispatch.TellStart:
-		s.tell(now, a, &pendingMsg{start: *a.Start, fresh: a.Fresh, tellMark: tellMark{a.Number, a.Owed, a.Again}})
+		s.tell(now, a, &pendingMsg{start: *a.Start, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
 	case dispatch.TellNudge:
-		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq, fresh: a.Fresh, tellMark: tellMark{a.Number, a.Owed, a.Again}})
+		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
 	case dispatch.TellRetry:
-		s.tell(now, a, &retryMsg{iid: a.IID, fresh: a.Fresh, tellMark: tellMark{a.Number, a.Owed, a.Again}})
+		s.tell(now, a, &retryMsg{iid: a.IID, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
 	case dispatch.TimerDue:
 		s.tell(now, a, &timerMsg{key: a.Timer, again: a.Again, fresh: a.Fresh})
 	case dispatch.BackOff:

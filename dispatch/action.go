@@ -70,8 +70,9 @@ type Action struct {
 	Number uint64
 	Owed   uint64
 	Again  bool
-	// Fresh: a runtime was attached since, so an instance that is held is tried again whatever its row says.
-	Fresh bool
+	// Fresh is the number of a runtime that was attached since: an instance that is held is tried again for it, once, whatever
+	// its row says. It is said until the instance answers. 0: none was.
+	Fresh uint64
 	Start *persistence.StartEffect
 	Timer persistence.TimerKey
 

@@ -109,7 +109,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 	d.work = newWork(&d.cfg, d.wall)
 	d.timers = newTimers(d.wall, &d.cfg)
 	d.streams = streams{rows: cfg.PageRows}
-	d.heldBack = newHeldSet(cfg.TimersMax)
+	d.heldBack = newHeldSet(cfg.TimersMax, cfg.FirstTell)
 	d.sweeper = sweeper{rows: cfg.PageRows, nextAt: now + sweepPauseMs}
 	if careful {
 		d.carefulUntil = now + cfg.CarefulForMs
@@ -157,7 +157,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 			d.free(l.IID)
 			d.over(l.IID)
 		case l.Token != "":
-			d.heldBack.try(l.IID, false)
+			d.heldBack.try(l.IID, 0)
 			delete(d.heldBack.owed, l.IID)
 			d.free(l.IID)
 		case d.hold(l.IID, l.NotBeforeMs):
@@ -286,7 +286,7 @@ func (d *Dispatcher) tellDue(now int64) {
 			continue
 		}
 		x := d.timers.table[item.Key]
-		x.fresh = d.heldBack.timer(item.Key.IID) || x.fresh
+		x.fresh = max(x.fresh, d.heldBack.timer(item.Key.IID))
 		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again, Fresh: x.fresh})
 	}
 }
@@ -295,18 +295,15 @@ func (d *Dispatcher) tellDue(now int64) {
 func (d *Dispatcher) Busy(now int64, a Action) {
 	d.tells.busy(now)
 	until := d.tells.pausedUntil
-	if x := d.tells.told[a.IID]; a.Kind != TimerDue && x != nil && x.said {
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true, fresh: true})
-	}
 	switch a.Kind {
 	case TimerDue:
 		d.timers.busy(a.Timer, until)
 	case TellStart:
 		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start, retry: a.Fresh, fresh: a.Fresh})
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start, retry: a.Fresh != 0, fresh: a.Fresh})
 	case TellNudge:
 		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq, retry: a.Fresh, fresh: a.Fresh})
+		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq, retry: a.Fresh != 0, fresh: a.Fresh})
 	case TellRetry:
 		d.tells.untold(a.IID)
 		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true, fresh: a.Fresh})

@@ -18,14 +18,16 @@ type heldSet struct {
 	// trying: those that were told to try and have not said how that went. Their rows say that they are held.
 	trying map[persistence.Incarnation]struct{}
 	// owed: those that were told to try because a runtime was attached, and whose timers have not been told since. The first
-	// of these says so too: without it the instance may have found nothing to try for.
-	owed map[persistence.Incarnation]struct{}
+	// of these says so too: without it the instance may have found nothing to try for. By the runtime's number.
+	owed map[persistence.Incarnation]uint64
 	// gone: those that are not held any more, though a page that is being read may say so.
 	gone map[persistence.Incarnation]struct{}
 	// known: the first walk of the lease rows is over. No timer is told before it.
 	known bool
 	// fresh: a runtime was attached, so the next walk has all that are held tried again. now: the present walk does.
 	fresh, now bool
+	// attach is the number of the runtime that was attached last. Numbers rise from one dispatcher to the next.
+	attach uint64
 }
 
 // heldMark is what is known of an instance that is held.
@@ -38,11 +40,11 @@ const (
 	heldCurrent
 )
 
-func newHeldSet(max int) *heldSet {
+func newHeldSet(max int, first uint64) *heldSet {
 	return &heldSet{
 		max: max, marks: map[persistence.Incarnation]heldMark{}, parked: map[persistence.Incarnation][]persistence.TimerItem{},
-		trying: map[persistence.Incarnation]struct{}{}, owed: map[persistence.Incarnation]struct{}{},
-		gone: map[persistence.Incarnation]struct{}{}, fresh: true,
+		trying: map[persistence.Incarnation]struct{}{}, owed: map[persistence.Incarnation]uint64{},
+		gone: map[persistence.Incarnation]struct{}{}, fresh: true, attach: first + 1,
 	}
 }
 
@@ -60,9 +62,10 @@ func (h *heldSet) over(iid persistence.Incarnation) {
 	delete(h.owed, iid)
 }
 
-// timer says whether a timer that is told is the first since its instance was to be tried for a new runtime.
-func (h *heldSet) timer(iid persistence.Incarnation) bool {
-	_, owed := h.owed[iid]
+// timer says for which new runtime the instance of a timer is to be tried, if the timer is the first that is told since;
+// else 0.
+func (h *heldSet) timer(iid persistence.Incarnation) uint64 {
+	owed := h.owed[iid]
 	delete(h.owed, iid)
 	return owed
 }
@@ -77,13 +80,13 @@ func (d *Dispatcher) over(iid persistence.Incarnation) {
 
 // try notes that an instance that is held is being tried: it counts as held until its row, its end or its acknowledgement
 // says otherwise.
-func (h *heldSet) try(iid persistence.Incarnation, fresh bool) {
+func (h *heldSet) try(iid persistence.Incarnation, fresh uint64) {
 	if _, held := h.marks[iid]; !held {
 		return
 	}
 	h.trying[iid] = struct{}{}
-	if fresh {
-		h.owed[iid] = struct{}{}
+	if fresh != 0 {
+		h.owed[iid] = fresh
 	}
 }
 
@@ -144,6 +147,7 @@ func (h *heldSet) current(iid persistence.Incarnation) bool { return h.marks[iid
 // attached has what is held now tried again, and says whether there is anything.
 func (h *heldSet) attached() bool {
 	h.fresh = true
+	h.attach++
 	for iid, mark := range h.marks {
 		h.marks[iid] = mark &^ heldCurrent
 	}
@@ -192,7 +196,7 @@ func (d *Dispatcher) heldPage(now int64, r *persistence.TurnLease) {
 	switch {
 	case d.heldBack.now && !d.heldBack.current(r.IID):
 		d.heldBack.hold(r.IID)
-		d.tells.put(now, tell{id: r.ID, iid: r.IID, retry: true, fresh: true})
+		d.tells.put(now, tell{id: r.ID, iid: r.IID, retry: true, fresh: d.heldBack.attach})
 		if d.tells.inRdy[r.IID] == nil {
 			d.heldBack.fresh = true // it found no room: the next walk finds it
 		}

@@ -87,7 +87,7 @@ func (h *holding) want(what string, told []Action, want ...string) {
 	var got []string
 	for _, a := range told {
 		kind := map[ActionKind]string{TellRetry: "retry", TimerDue: "timer", TellNudge: "nudge"}[a.Kind]
-		if a.Fresh {
+		if a.Fresh != 0 {
 			kind = "fresh"
 		}
 		got = append(got, fmt.Sprint(kind, " ", a.IID))
@@ -248,7 +248,7 @@ func TestAMillionHeldInstancesAreSmall(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	h := newHeldSet(1000)
+	h := newHeldSet(1000, 0)
 	for iid := range persistence.Incarnation(n) {
 		h.hold(iid)
 	}
@@ -343,44 +343,47 @@ func TestAPageMarksNothingThatFindsNoRoom(t *testing.T) {
 	h.want("of one that is released", h.tells(0), "timer 1")
 }
 
-// A runtime was attached, and something else comes for an instance that has been told so: it is told so once. If that was
-// lost it is told again, and if the node has no room for what comes, it is told with that.
-func TestThatARuntimeWasAttachedIsToldOnce(t *testing.T) {
-	tell := func(h *holding) Action {
-		h.d.AttachTurns()
-		h.tells(0)
-		h.heldNow(1, 0)
-		h.rows, h.silent = []persistence.TurnLease{heldRow(1, 0)}, true
-		h.d.AttachTurns()
-		h.want("at the attach", h.tells(0), "fresh 1")
-		h.d.Effects(h.now, &persistence.Effects{Inbox: []persistence.InboxEffect{{ID: "i1", IID: 1, Seq: 1}}})
-		told := h.tells(0)
-		for _, a := range told {
-			if a.Fresh {
-				t.Errorf("with a nudge it is told %+v", a)
-			}
+// A runtime that was attached has a number. An instance that is held hears it with all that it is told until it answers, so
+// none that is lost matters, and it is tried for it once.
+func TestARuntimeThatWasAttachedIsNamedUntilItIsAnswered(t *testing.T) {
+	h := newHolding(t, Config{})
+	h.d.AttachTurns()
+	h.tells(0)
+	h.heldNow(1, 0)
+	h.rows, h.silent = []persistence.TurnLease{heldRow(1, 0)}, true
+	last := func(what string, told []Action) Action {
+		t.Helper()
+		if len(told) != 1 {
+			t.Fatalf("%s it is told %+v", what, told)
 		}
 		return told[0]
 	}
-	fresh := func(when string, actions []Action) {
-		for _, a := range actions {
-			if a.Fresh {
-				return
-			}
-		}
-		t.Errorf("%s it is told %+v", when, actions)
+	nudge := func() {
+		h.d.Effects(h.now, &persistence.Effects{Inbox: []persistence.InboxEffect{{ID: "i1", IID: 1, Seq: 1}}})
 	}
-	h := newHolding(t, Config{})
-	tell(h)
-	fresh("without an answer", h.tells(tellAgainMs))
-	h = newHolding(t, Config{})
-	if a := tell(h); a.Owed == 0 {
-		t.Errorf("nothing is owed with %+v", a)
-	} else if _, lost := h.d.Lost(1, a.Owed); !lost {
-		t.Error("it is not lost")
+	h.d.AttachTurns()
+	first := last("at the attach", h.tells(0)).Fresh
+	if first == 0 {
+		t.Fatal("no runtime is named")
 	}
-	fresh("when it was lost", h.tells(0))
-	h = newHolding(t, Config{})
-	h.d.Busy(h.now, tell(h))
-	fresh("when the node has room", h.tells(busyPauseMs))
+	nudge()
+	a := last("with a nudge", h.tells(0))
+	again := last("without an answer", h.tells(tellAgainMs))
+	h.d.Busy(h.now, again)
+	busy := last("when the node has room", h.tells(busyPauseMs))
+	if a.Fresh != first || again.Fresh != first || busy.Fresh != first {
+		t.Errorf("runtime %d is named as %d with a nudge, %d when it is told again, %d when the node has room", first, a.Fresh, again.Fresh, busy.Fresh)
+	}
+	h.d.LeftHeld(h.now, 1, busy.Number, 0, nil)
+	h.heldNow(1, 0)
+	nudge()
+	if a := last("after the answer", h.tells(0)); a.Fresh != 0 {
+		t.Errorf("after the answer runtime %d is named", a.Fresh)
+	} else {
+		h.d.LeftHeld(h.now, 1, a.Number, 0, nil)
+	}
+	h.d.AttachTurns()
+	if a := last("at the next attach", h.tells(0)); a.Fresh <= first {
+		t.Errorf("the next runtime is named %d, the first was %d", a.Fresh, first)
+	}
 }

@@ -42,8 +42,7 @@ type tell struct {
 	seq   uint64 // nudge; 0: none
 	start *persistence.StartEffect
 	retry bool
-	fresh bool // with retry: a runtime was attached since
-	said  bool // a tell before this one has said so, and is not acknowledged: it is said once more only if that was lost
+	fresh uint64 // with retry: the runtime that was attached since; 0: none
 
 	dueAt   int64
 	backoff bool // dueAt is the end of a backoff
@@ -141,7 +140,7 @@ func (t *tells) soon(news tell) {
 		t.ready.push(x)
 	}
 	x.seq = max(x.seq, news.seq)
-	x.retry, x.fresh = x.retry || news.retry, x.fresh || news.fresh
+	x.retry, x.fresh = x.retry || news.retry, max(x.fresh, news.fresh)
 	if news.start != nil {
 		x.start = news.start
 	}
@@ -203,10 +202,7 @@ func (t *tells) tell(now int64, x *tell) (again bool) {
 	again, x.again = x.again, false
 	if old := t.told[x.iid]; old != nil { // perhaps x itself
 		x.seq, x.retry, x.waited = max(x.seq, old.seq), x.retry || old.retry, old.waited
-		x.said = old.fresh || old.said
-		if again {
-			x.fresh, x.said = x.said, false
-		}
+		x.fresh = max(x.fresh, old.fresh)
 		if x.start == nil {
 			x.start = old.start
 		}
@@ -268,7 +264,7 @@ func (t *tells) unserved(iid persistence.Incarnation, number uint64) {
 func (t *tells) tooEarly(iid persistence.Incarnation, number uint64) {
 	if x := t.told[iid]; x != nil && x.paid(number) {
 		t.untold(iid)
-		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry, fresh: x.fresh || x.said})
+		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry, fresh: x.fresh})
 	}
 }
 
@@ -287,10 +283,6 @@ func (t *tells) lost(iid persistence.Incarnation, number uint64) (id string, los
 		return "", false
 	}
 	x.owed = 0
-	if x.said {
-		x.said = false
-		t.soon(tell{id: x.id, iid: iid, retry: true, fresh: true})
-	}
 	return x.id, true
 }
 

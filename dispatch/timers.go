@@ -34,7 +34,7 @@ type timer struct {
 	repeats int64
 	at      int
 	isTold  bool
-	fresh   bool // it has said that a runtime was attached, and says so until it is left or consumed
+	fresh   uint64 // the runtime that it has said was attached; it says so until it is left or consumed
 }
 
 // A timer that was told and whose row is still there is told again after this time, doubled each time up to the most:

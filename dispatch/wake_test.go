@@ -86,7 +86,7 @@ func TestF01_WhatIsLeftTooEarlyIsToldAgainWhole(t *testing.T) {
 		"a start": {id: "a", iid: 7, start: &persistence.StartEffect{ID: "a", IID: 7}},
 		"a row":   {id: "a", iid: 7, seq: 3},
 		"a retry": {id: "a", iid: 7, retry: true},
-		"a fresh": {id: "a", iid: 7, retry: true, fresh: true},
+		"a fresh": {id: "a", iid: 7, retry: true, fresh: 1},
 	} {
 		tells := newTells(&wallClock{}, 10, 10)
 		tells.soon(want)
