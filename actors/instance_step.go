@@ -67,6 +67,8 @@ func (in *instance) stepReady() {
 	case in.abandon != nil:
 		in.acceptAll()
 		in.proposeAbandon()
+	case in.fits(): // before anything is read again: what is held back now is read in part
+		in.release()
 	case in.outOfDate():
 		in.leaving = false // whether it may be tried is known after the read
 		in.reload()
@@ -74,8 +76,6 @@ func (in *instance) stepReady() {
 	case v.partial:
 		in.stepPartial()
 	case in.acceptUnwanted():
-	case in.fits():
-		in.release()
 	case !in.pending():
 		in.giveUpLease()
 		if in.abandon != nil {
