@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -252,4 +253,35 @@ func TestF50_a_try_that_is_lost_beside_an_event(t *testing.T) {
 			synctest.Wait()
 		})
 	}
+}
+
+// Code that fits has run and has nothing to record, and the instance is told something while it runs. It is let go of all the
+// same: after another read it would be held back, since its tries are used up.
+func TestF50_an_instance_that_is_told_something_while_fitting_code_runs_is_let_go_of(t *testing.T) {
+	inOneWorld(t, Config{Build: "1", Limits: limits.Limits{Carried: 1, CarriedBytes: 1}}, func(w *world) {
+		w.attach(basics())
+		w.start("a", "wait", "")
+		pass(time.Second)
+		w.deploy("1", basics().orchestration("wait", echo))
+		answered(t, w.raise("a", "other", "0123"))
+		pass(time.Hour)
+		if lease := w.lease("a"); lease.Held.Tries != heldTriesMax {
+			t.Fatalf("its tries are not used up: %+v", lease)
+		}
+		told := false
+		w.deploy("1", basics().orchestration("wait", func(c *replay.Context, input []byte) ([]byte, error) {
+			if !told {
+				told = true
+				w.e.act.tellActive("a", &retryMsg{iid: w.head("a").IID})
+			}
+			return waiter(c, input)
+		}))
+		pass(time.Minute)
+		if !told {
+			t.Fatal("the code did not run")
+		}
+		if lease := w.lease("a"); lease.Held.Reason != "" {
+			t.Errorf("it is held: %+v", lease)
+		}
+	})
 }
