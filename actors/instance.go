@@ -212,12 +212,11 @@ func (in *instance) arrived(msg any) {
 	case *nudgeMsg:
 		in.hear(m.iid, 0, m.tellMark) // first: one that waits for its try is at work
 		in.leaveGate()
-		if !in.view.known || in.view.head.IID == m.iid {
-			in.view.inbox.nudged = max(in.view.inbox.nudged, m.seq)
-		}
+		in.nudge(m.iid, m.seq)
 	case *pendingMsg:
 		in.hear(m.start.IID, m.start.Execution, m.tellMark)
 		in.leaveGate()
+		in.nudge(m.start.IID, m.seq)
 	case *retryMsg:
 		in.hear(m.iid, 0, m.tellMark)
 		in.leaveGate()

@@ -67,6 +67,7 @@ type nudgeMsg struct {
 // pendingMsg says that an execution waits for its first turn (an S row exists).
 type pendingMsg struct {
 	start persistence.StartEffect
+	seq   uint64 // as in nudgeMsg; 0: the inbox has no row
 	tellMark
 }
 

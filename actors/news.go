@@ -97,6 +97,13 @@ func (in *instance) busyNow() bool {
 	return in.phase != phaseReady && in.phase != phaseUnknown || in.outstanding > 0
 }
 
+// nudge takes note of a row of the inbox.
+func (in *instance) nudge(iid persistence.Incarnation, seq uint64) {
+	if !in.view.known || in.view.head.IID == iid {
+		in.view.inbox.nudged = max(in.view.inbox.nudged, seq)
+	}
+}
+
 // hearTimer takes note of a due timer. Timers are acknowledged by the end of their rows.
 func (in *instance) hearTimer(m *timerMsg) {
 	v := &in.view

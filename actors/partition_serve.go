@@ -277,7 +277,7 @@ func (s *serving) offer(c *consumer) func() {
 func (s *serving) do(now int64, a dispatch.Action) {
 	switch a.Kind {
 	case dispatch.TellStart:
-		s.tell(now, a, &pendingMsg{start: *a.Start, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
+		s.tell(now, a, &pendingMsg{start: *a.Start, seq: a.Seq, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
 	case dispatch.TellNudge:
 		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
 	case dispatch.TellRetry:

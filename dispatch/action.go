@@ -7,8 +7,8 @@ type ActionKind uint8
 
 // The kinds of actions. Behind each: which fields are set, and how the answer comes back.
 const (
-	// TellStart: an execution waits for its first turn. ID, IID, Start, Number, Again, Fresh. [Dispatcher.Busy] if it could not
-	// be told; [Dispatcher.Acknowledged], [Dispatcher.Waits] or [Dispatcher.Unserved] when the instance answers.
+	// TellStart: an execution waits for its first turn. ID, IID, Start, Number, Again, Fresh; Seq as in TellNudge if the inbox
+	// has rows, too. [Dispatcher.Busy] if it could not be told; [Dispatcher.Acknowledged], [Dispatcher.Waits] or [Dispatcher.Unserved] when the instance answers.
 	TellStart ActionKind = iota + 1
 	// TellNudge: the inbox of an incarnation has rows up to Seq. ID, IID, Seq, Number, Again, Fresh. Answers as for TellStart.
 	TellNudge

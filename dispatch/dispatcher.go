@@ -266,15 +266,17 @@ func (d *Dispatcher) tellDue(now int64) {
 			d.heldBack.try(t.iid, t.fresh)
 			d.free(t.iid) // if it is held after that, its row says so again
 		}
-		if t.start != nil {
-			d.emit(Action{Kind: TellStart, ID: t.id, IID: t.iid, Start: t.start, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh})
+		// One action says all: an answer to a number is an answer to everything that was told under it.
+		kind := TellRetry
+		switch {
+		case t.start != nil:
+			kind = TellStart
+		case t.seq != 0:
+			kind = TellNudge
 		}
-		if t.seq != 0 {
-			d.emit(Action{Kind: TellNudge, ID: t.id, IID: t.iid, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh})
-		}
-		if t.retry && t.start == nil && t.seq == 0 { // the others say it too: an answer to one is an answer to all of its number
-			d.emit(Action{Kind: TellRetry, ID: t.id, IID: t.iid, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh})
-		}
+		d.emit(Action{
+			Kind: kind, ID: t.id, IID: t.iid, Start: t.start, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh,
+		})
 	}
 	for now >= d.tells.pausedUntil && d.heldBack.known {
 		item, again, ok := d.timers.due(now)
@@ -298,15 +300,11 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 	switch a.Kind {
 	case TimerDue:
 		d.timers.busy(a.Timer, until)
-	case TellStart:
+	default:
 		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, start: a.Start, retry: a.Fresh != 0, fresh: a.Fresh})
-	case TellNudge:
-		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, seq: a.Seq, retry: a.Fresh != 0, fresh: a.Fresh})
-	case TellRetry:
-		d.tells.untold(a.IID)
-		d.tells.put(now, tell{id: a.ID, iid: a.IID, retry: true, fresh: a.Fresh})
+		d.tells.put(now, tell{
+			id: a.ID, iid: a.IID, start: a.Start, seq: a.Seq, retry: a.Kind == TellRetry || a.Fresh != 0, fresh: a.Fresh,
+		})
 	}
 }
 

@@ -144,3 +144,25 @@ func TestWhatAHeldInstanceLeavesIsToldAtItsTime(t *testing.T) {
 		t.Errorf("at its time: told %+v", due)
 	}
 }
+
+// What an instance is told under one number is one action: if two were, the answer to the one would pay for the other, and a
+// message would be forgotten when that is lost on its way.
+func TestF01_WhatHasOneNumberIsOneAction(t *testing.T) {
+	now := int64(1_000_000)
+	d := New(Config{}, now, false)
+	d.AttachTurns()
+	for range 5 {
+		tellsOf(d, now)
+	}
+	d.Effects(now, &persistence.Effects{
+		Starts: []persistence.StartEffect{{ID: "a", IID: 7, Execution: 1}}, Inbox: []persistence.InboxEffect{{ID: "a", IID: 7, Seq: 3}},
+	})
+	told := tellsOf(d, now)
+	if len(told) != 1 || told[0].Start == nil || told[0].Seq != 3 {
+		t.Fatalf("told %+v", told)
+	}
+	d.Busy(now, told[0])
+	if told = tellsOf(d, now+busyPauseMs); len(told) != 1 || told[0].Start == nil || told[0].Seq != 3 {
+		t.Errorf("when the node has room, told %+v", told)
+	}
+}

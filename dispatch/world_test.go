@@ -184,6 +184,7 @@ func (w *world) hear(a Action) {
 	switch a.Kind {
 	case TellStart:
 		w.begun[a.IID] = true
+		w.nudged[a.IID] = max(w.nudged[a.IID], a.Seq)
 	case TellNudge:
 		w.nudged[a.IID] = max(w.nudged[a.IID], a.Seq)
 	case TimerDue:

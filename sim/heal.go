@@ -35,7 +35,8 @@ func (w *World) heal() {
 	if len(w.live) == 1 && (w.live[0].twinOf != nil || w.disk.failed) {
 		w.crash("a twin is left alone")
 	}
-	if len(w.live) == 1 && w.live[0].misfits() {
+	// A second activation whose code did not fit may have used up the tries of the build, which has nothing new attached since.
+	if len(w.live) == 1 && (w.live[0].misfits() || w.live[0].doubled && w.faults.deploys) {
 		w.crash("the build that fits is deployed")
 	}
 	w.agenda.in(forgottenAfter, 0, "healing", w.noteWaiting)
