@@ -109,7 +109,7 @@ stage-failpoint:
 LONGEST := ./persistence/pebble ./test/e2e ./actors ./cmd/turnstone
 
 stage-short:
-	$(SOON) TURNSTONE_SWEEP_POINTS=200 $(GO) test $(RACE) -short -timeout 170s $(LONGEST) \
+	$(SOON) TURNSTONE_SWEEP_POINTS=60 $(GO) test $(RACE) -short -timeout 170s $(LONGEST) \
 		$$($(GO) list ./... | grep -vE '/sim$$|/internal/lint$$')
 	TURNSTONE_SIM_SEEDS=20 $(GO) test -short -timeout 170s -skip '^TestPlanted' ./sim/...
 

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	heldSeeds = flag.Int("held", 0, "random walks with held instances; 0 means 100, or 25 with -short")
+	heldSeeds = flag.Int("held", 0, "random walks with held instances; 0 means 100, or 10 with -short")
 	heldFirst = flag.Uint64("heldfirst", 0, "the seed of the first of them")
 )
 
@@ -36,7 +36,7 @@ func TestF50_F51_F52_random_deploys_releases_and_terminations_forget_nothing(t *
 	switch {
 	case n > 0:
 	case testing.Short():
-		n = 25
+		n = 10
 	default:
 		n = 100
 	}
