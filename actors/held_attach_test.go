@@ -26,6 +26,13 @@ func (w *world) restart(r *registry) (detach func()) {
 	return w.attach(r)
 }
 
+// startSleepers starts n instances that sleep, one after the other.
+func (w *world) startSleepers(n int) {
+	for i := range n {
+		w.start(fmt.Sprint("s", i), "sleep", "")
+	}
+}
+
 // notCompleted counts the first n sleepers that have not completed.
 func (w *world) notCompleted(n int) (count int) {
 	for i := range n {
@@ -135,9 +142,7 @@ func TestF50_code_that_fits_beside_code_that_does_not(t *testing.T) {
 	const n = 20
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
-		for i := range n {
-			w.start(fmt.Sprint("s", i), "sleep", "")
-		}
+		w.startSleepers(n)
 		w.restart(sleepers("added"))
 		pass(2 * time.Hour)
 		w.attachAs("consumer-2", sleepers())

@@ -68,9 +68,7 @@ func TestF50_a_deploy_that_does_not_fit_holds_the_instances(t *testing.T) {
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		log := w.logged()
 		w.attach(sleepers())
-		for i := range n {
-			w.start(fmt.Sprint("s", i), "sleep", "")
-		}
+		w.startSleepers(n)
 		var running, most, tries atomic.Int64
 		bad := resting("added")
 		w.deploy("2", basics().orchestration("sleep", func(c *replay.Context, input []byte) ([]byte, error) {

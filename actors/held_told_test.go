@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -83,9 +82,7 @@ func TestF50_all_that_are_held_run_on_a_node_that_takes_few(t *testing.T) {
 	for _, n := range []int{10, 300} {
 		inWorldWith(t, Config{Build: "1"}, func(w *world) {
 			w.attach(sleepers())
-			for i := range n {
-				w.start(fmt.Sprint("s", i), "sleep", "")
-			}
+			w.startSleepers(n)
 			w.restart(sleepers("added"))
 			pass(3 * time.Hour)
 			w.cfg.InstancesMax = 2
@@ -131,9 +128,7 @@ func TestF50_code_that_does_not_fit_beside_code_that_does(t *testing.T) {
 	const n = 20
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
-		for i := range n {
-			w.start(fmt.Sprint("s", i), "sleep", "")
-		}
+		w.startSleepers(n)
 		w.restart(sleepers())
 		w.attachAs("consumer-2", sleepers("added"))
 		pass(24 * time.Hour)
@@ -187,9 +182,7 @@ func TestF50_what_is_lost_at_the_open_is_tried_when_it_is_told_again(t *testing.
 	const n = 20
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
-		for i := range n {
-			w.start(fmt.Sprint("s", i), "sleep", "")
-		}
+		w.startSleepers(n)
 		w.restart(sleepers("added"))
 		pass(4 * time.Hour)
 		var told atomic.Int64
@@ -207,9 +200,7 @@ func TestF50_an_instance_that_waits_for_its_try_has_lost_nothing(t *testing.T) {
 	const n = 6
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
-		for i := range n {
-			w.start(fmt.Sprint("s", i), "sleep", "")
-		}
+		w.startSleepers(n)
 		gate := make(chan struct{})
 		w.restart(basics().orchestration("sleep", func(*replay.Context, []byte) ([]byte, error) {
 			blockHere(gate)
