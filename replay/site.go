@@ -44,20 +44,21 @@ var (
 )
 
 // siteDepth is how many frames are looked at: the wrappers of the public API are at most this deep.
-const siteDepth = 8
+const siteDepth = 12
 
 // callSite finds the author's code that called a method of Context; skip is how many frames of the engine are between
-// that code and runtime.Callers. A coroutine that runs a function of the engine, such as the attempts of a retry policy, has no frame of the
-// author's: what it asks for was asked for where the coroutine was started.
+// that code and runtime.Callers. A coroutine that runs a function of the engine, such as the attempts of a retry policy,
+// has no frame of the author's: what it asks for was asked for where the coroutine was started.
 func callSite(co *coroutine, skip int) *site {
-	var pcs [siteDepth]uintptr
+	var pcs [4]uintptr
 	first := siteNobody
 	if co.site != nil {
 		first = co.site
 	}
-	// Most callers are found in the first frames, and unwinding is what costs: so few frames first.
-	for n, end := 2, skip+siteDepth; skip < end; skip, n = skip+n, 4 {
-		got := runtime.Callers(skip, pcs[:n])
+	// Unwinding is what costs, and each call begins at the top again: as many frames first as a typed handle's Call needs.
+	const step = len(pcs)
+	for end := skip + siteDepth; skip < end; skip += step {
+		got := runtime.Callers(skip, pcs[:step])
 		for _, pc := range pcs[:got] {
 			s := resolveSite(pc)
 			if !s.engine {
@@ -67,7 +68,7 @@ func callSite(co *coroutine, skip int) *site {
 				first = s
 			}
 		}
-		if got < n {
+		if got < step {
 			break
 		}
 	}
