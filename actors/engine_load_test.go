@@ -79,7 +79,11 @@ func (w *world) runOne(t *testing.T, id, name string) {
 // TestPassivationUnderLoad drives many instances from many senders while everything leaves memory as soon as it may:
 // every message arrives once, in its sender's order, and nobody is activated twice at a time.
 func TestPassivationUnderLoad(t *testing.T) {
-	const senders, instances, each = 8, 20, 15
+	const senders, instances = 8, 20
+	each := 15
+	if testing.Short() {
+		each = 5
+	}
 	for _, resident := range []int64{-1, 1, 64 << 10} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, Config{ResidentBytes: resident})

@@ -26,6 +26,14 @@ func (w *world) restart(r *registry) (detach func()) {
 	return w.attach(r)
 }
 
+// manySleepers is n, or a fifth of it in a short run.
+func manySleepers(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 // startSleepers starts n instances that sleep, one after the other.
 func (w *world) startSleepers(n int) {
 	for i := range n {
@@ -192,7 +200,7 @@ func TestF50_a_try_that_waited_in_a_slot_that_went(t *testing.T) {
 
 // Many are held by due timers, tried out. Another runtime with the same code: they are tried once, and stay as they were.
 func TestF50_an_attach_keeps_since_and_tries(t *testing.T) {
-	const n = 300
+	n := manySleepers(300)
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
 		for i := range n {
@@ -278,7 +286,7 @@ func TestAStopWaitsForTerminations(t *testing.T) {
 
 // 2,000 are held by due timers and are tried again in a second. Code that fits is attached: all run.
 func TestF50_all_that_are_held_run_when_code_that_fits_is_attached(t *testing.T) {
-	const n = 2000
+	n := manySleepers(2000)
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
 		for i := range n {
@@ -299,7 +307,7 @@ func TestF50_all_that_are_held_run_when_code_that_fits_is_attached(t *testing.T)
 
 // The same over a restart: code that fits is there from the start.
 func TestF50_all_that_are_held_run_after_a_restart_with_code_that_fits(t *testing.T) {
-	for _, n := range []int{50, 3000} {
+	for _, n := range []int{50, manySleepers(3000)} {
 		inWorldWith(t, Config{Build: "1"}, func(w *world) {
 			w.attach(sleepers())
 			for i := range n {

@@ -79,7 +79,7 @@ func TestF51_an_attach_after_one_that_was_no_reason_for_a_try(t *testing.T) {
 
 // The node takes few at once when it is opened with code that fits: some of the timers find it full.
 func TestF50_all_that_are_held_run_on_a_node_that_takes_few(t *testing.T) {
-	for _, n := range []int{10, 300} {
+	for _, n := range []int{10, manySleepers(300)} {
 		inWorldWith(t, Config{Build: "1"}, func(w *world) {
 			w.attach(sleepers())
 			w.startSleepers(n)

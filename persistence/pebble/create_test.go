@@ -328,7 +328,7 @@ func creationEnd(t *testing.T) (end int) {
 // failed where, and the next attempt, by the same process, makes the store.
 func TestFailedCreationIsGivenBack(t *testing.T) {
 	end := creationEnd(t)
-	for at := 1; at <= end; at++ {
+	for at := 1; at <= end; at += stride() {
 		for _, cause := range []error{syscall.EIO, syscall.ENOSPC, syscall.EBUSY} {
 			mem := vfs.NewMem()
 			var broken operation
@@ -359,7 +359,7 @@ func TestUnfinishedCreation(t *testing.T) {
 	must(t, creationRun(t, mem, func(o operation) error {
 		percents := []int{0, 30, 50, 70, 100}
 		if o.op == "sync directory" { // the names that are there so far may be kept in any combination
-			percents = append(percents, slices.Repeat([]int{50}, 60)...)
+			percents = append(percents, slices.Repeat([]int{50}, 60/stride())...)
 		}
 		for i, percent := range percents {
 			if o.n <= end {

@@ -108,6 +108,15 @@ func kitKinds() map[string]Options {
 	}
 }
 
+// stride is of tests that break an operation at each of its steps. Under the race detector they take every fifth: what
+// becomes of the store is the other run's business.
+func stride() int {
+	if underRace {
+		return 5
+	}
+	return 1
+}
+
 // TestKit runs every case of the kit.
 func TestKit(t *testing.T) {
 	for name, o := range kitKinds() {

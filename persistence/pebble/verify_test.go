@@ -367,7 +367,7 @@ func (c *askedAt) Err() error {
 func TestF24_a_verification_ends_with_its_context(t *testing.T) {
 	mem := closedStore(t)
 	questions := 0
-	for ; ; questions++ {
+	for ; ; questions += stride() {
 		rep, err := VerifyContext(&askedAt{context.Background(), questions}, Options{Dir: "store", FS: mem, Manual: true})
 		if err == nil {
 			if len(rep.Damages) > 0 {

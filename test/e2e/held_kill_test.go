@@ -15,7 +15,7 @@ func TestF50_a_kill_while_an_instance_is_held(t *testing.T) {
 		hold := newGate()
 		held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return s, hold.wait(ctx) })
 		body := func(ctx octx, in string) (string, error) {
-			result, timer := held.Start(ctx, in), ctx.Timer(10*time.Millisecond)
+			result, timer := held.Start(ctx, in), ctx.Timer(200*time.Millisecond)
 			if _, err := timer.Await(); err != nil {
 				return "", err
 			}
@@ -48,6 +48,7 @@ func TestF50_a_kill_while_an_instance_is_held(t *testing.T) {
 		w.untilHistory("i", 1, "TimerCreated")
 		for _, build := range []string{"2", "2", "3"} { // builds that do not fit, the same one again too
 			deploy(build, after)
+			w.raise("i", "other", "") // the timer may have fired before the kill
 			w.until("it is held", func() bool { return w.node.Engine().Counters().Held == 1 })
 		}
 		hold.open()
