@@ -3,6 +3,7 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ var (
 	seedFlag    = flag.Int64("seed", -1, "run only this seed, and tell its story with -v")
 	firstFlag   = flag.Uint64("first", 0, "the first seed that a test of many runs")
 	plantedFlag = flag.String("planted", "", "plant this fault into the run of -seed")
+	tracesFlag  = flag.String("traces", "", "write each seed and the hash of its trace to this file, to compare two versions of the code")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -71,8 +73,10 @@ func TestSim(t *testing.T) {
 	reached := map[string]int{}
 	var steps uint64
 	var crashes, failed, done int
+	traces := tracesFile(t)
 	for r := range runs(n) {
 		done++
+		fmt.Fprintf(traces, "%d %016x\n", r.Seed, r.Trace)
 		for state, times := range r.Reached {
 			reached[state] += times
 		}
@@ -91,6 +95,23 @@ func TestSim(t *testing.T) {
 	}
 	t.Logf("%d seeds, %d steps, %d crashes", done, steps, crashes)
 	report(t, reached, n)
+}
+
+// tracesFile is the file that -traces names, or nothing.
+func tracesFile(t *testing.T) io.Writer {
+	if *tracesFlag == "" {
+		return io.Discard
+	}
+	f, err := os.Create(*tracesFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
 }
 
 // runs gives the results of n seeds in order. Several worlds run at once: they share nothing.
