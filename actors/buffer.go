@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -66,6 +65,15 @@ func newArrival(msg any, now time.Duration) *arrival {
 	return nil
 }
 
+// What an instance holds in memory.
+const (
+	// bufferMessages and bufferBytes bound what waits while a turn commits.
+	bufferMessages = 1000
+	bufferBytes    = 4 << 20
+	// acceptAfter is how long a message may be held before it is accepted on its own.
+	acceptAfter = 10 * time.Millisecond
+)
+
 // buffer is what an instance holds and no turn has taken yet, in arrival order.
 type buffer struct {
 	items []*arrival
@@ -79,7 +87,7 @@ func (b *buffer) add(a *arrival) {
 
 // full says that the next message must go to the inbox.
 func (b *buffer) full() bool {
-	return len(b.items) >= limits.BufferMessages || b.bytes >= limits.BufferBytes
+	return len(b.items) >= bufferMessages || b.bytes >= bufferBytes
 }
 
 // putBack returns what a turn had taken to the front, without what has been answered meanwhile.
@@ -145,7 +153,7 @@ func newHoldQueue(e *engine) *holdQueue { return &holdQueue{e: e} }
 
 // add makes a place for an instance whose oldest message came at since. The tick that serves it counts as outstanding.
 func (q *holdQueue) add(in *instance, since time.Duration) *hold {
-	h := &hold{in: in, deadline: since + limits.AcceptAfter}
+	h := &hold{in: in, deadline: since + acceptAfter}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.mu.queue = append(q.mu.queue, h)

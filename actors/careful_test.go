@@ -12,7 +12,6 @@ import (
 
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/clock"
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -227,13 +226,13 @@ func TestNoTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 		w.attachAs("worker", register())
 		k.wantCalls(t, before+1, 1)
 		raised, started := w.raise("there", "go", "on"), w.ask(StartRequest{ID: "new", Name: "quick"})
-		pass(limits.AcceptAfter)
+		pass(acceptAfter)
 		for _, r := range []*reply{raised, started} {
 			if err := r.wait(); err != nil {
 				t.Errorf("not accepted within 10 ms: %v", err)
 			}
 		}
-		pass(999*time.Millisecond - limits.AcceptAfter)
+		pass(999*time.Millisecond - acceptAfter)
 		if turn := w.head("there").Turn; turn != 1 || runs.Load() != 0 {
 			t.Errorf("within the second: turn %d of the one, %d runs of the other", turn, runs.Load())
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -260,7 +259,7 @@ func (in *instance) ticked() {
 	old := 0
 	for _, list := range lists {
 		for _, a := range list {
-			if a.state == arrivalHeld && now-a.since >= limits.AcceptAfter {
+			if a.state == arrivalHeld && now-a.since >= acceptAfter {
 				old++
 			}
 		}
@@ -273,7 +272,7 @@ func (in *instance) ticked() {
 			if a.state != arrivalHeld {
 				continue
 			}
-			if now-a.since >= limits.AcceptAfter {
+			if now-a.since >= acceptAfter {
 				old--
 			}
 			in.e.counts.slowAccepts.Add(1)

@@ -5,7 +5,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -19,7 +18,7 @@ func TestAMessageThatTheJournalHadNoRoomForIsNotProposedWithoutAPause(t *testing
 		accepted time.Duration // how long it takes
 		start    func(w *world) (end func())
 	}{
-		{"code runs", (1 + refusals) * limits.AcceptAfter, func(w *world) func() {
+		{"code runs", (1 + refusals) * acceptAfter, func(w *world) func() {
 			gate := make(chan struct{})
 			w.attach(basics().orchestration("block", func(c *replay.Context, _ []byte) ([]byte, error) {
 				<-gate
@@ -28,7 +27,7 @@ func TestAMessageThatTheJournalHadNoRoomForIsNotProposedWithoutAPause(t *testing
 			if err := w.ask(StartRequest{ID: "a", Name: "block"}).wait(); err != errNoAnswer {
 				w.t.Fatalf("start: %v", err)
 			}
-			pass(limits.AcceptAfter)
+			pass(acceptAfter)
 			return func() { close(gate) }
 		}},
 		{"nobody has the handler", refusals * busyPause, func(w *world) func() {

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -312,7 +311,7 @@ func (c *panicCase) acceptInTurn() {
 	c.journal.release()
 	synctest.Wait() // the turn that has both runs
 	c.journal.hold()
-	pass(limits.AcceptAfter)
+	pass(acceptAfter)
 	close(c.d.hold)
 	synctest.Wait() // it has ended
 	c.d.armed.Store(true)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -90,7 +89,7 @@ func TestHeldForTenMilliseconds(t *testing.T) {
 		w.raise("a", "go", "1")
 		synctest.Wait()
 		w.raise("a", "go", "2")
-		pass(limits.AcceptAfter - time.Millisecond)
+		pass(acceptAfter - time.Millisecond)
 		if n := w.journal.count(&persistence.Enqueue{}); n != 0 {
 			t.Fatalf("%d accepted before 10 ms", n)
 		}
@@ -122,7 +121,7 @@ func TestNoSenderIsHostageToCode(t *testing.T) {
 		if err := start.wait(); err != errNoAnswer {
 			t.Fatalf("start: %v", err)
 		}
-		pass(limits.AcceptAfter)
+		pass(acceptAfter)
 		if err := start.wait(); err != nil {
 			t.Fatalf("start after 10 ms: %v", err)
 		}
@@ -144,7 +143,7 @@ func TestNoSenderIsHostageToCode(t *testing.T) {
 
 // TestTheBufferOverflowsToTheInbox, and order is kept.
 func TestTheBufferOverflowsToTheInbox(t *testing.T) {
-	const n = limits.BufferMessages + 50
+	const n = bufferMessages + 50
 	inWorld(t, func(w *world) {
 		w.attach(basics().orchestration("collect", collect))
 		w.start("a", "collect", strconv.Itoa(n))

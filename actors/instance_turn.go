@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -121,7 +120,7 @@ func (in *instance) newTurn(now time.Time) *turn {
 	v := &in.view
 	t := &turn{in: in, consumer: in.consumer, head: headOf(in.id, &v.head), name: v.head.Name, version: in.version}
 	t.back.turn, t.committed.turn = t, t
-	room, bytes := in.e.cfg.InboxPage, limits.BufferBytes
+	room, bytes := in.e.cfg.InboxPage, bufferBytes
 	take := func(size int) bool {
 		if room == 0 || bytes <= 0 {
 			return false

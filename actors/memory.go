@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
-	"github.com/turnstone-dev/turnstone/internal/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -192,7 +191,7 @@ type memoryMsg struct{ bytes int64 }
 // historyBytes is what an instance takes that is read: twice what lives, since the collector lets the heap grow so far,
 // and once what is garbage as soon as it is decoded.
 func historyBytes(h *persistence.Head, start *persistence.PendingStart) int64 {
-	bytes := int64(h.HistoryBytes + min(h.InboxBytes, limits.BufferBytes))
+	bytes := int64(h.HistoryBytes + min(h.InboxBytes, bufferBytes))
 	if start != nil {
 		bytes += int64(len(start.Input) + len(start.Start))
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
-	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )

@@ -13,7 +13,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/node"
 )
 

@@ -3,7 +3,7 @@ package client
 import (
 	"context"
 
-	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/limits"
 )
 
 // TerminateRequest ends an instance without its code.

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/turnstone-dev/turnstone/internal/ids"
-	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/limits"
 )
 
 // identityFile keeps the node's id in the store's directory.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors"
-	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 

@@ -66,7 +66,7 @@ var bans = []*ban{
 		},
 	},
 	{
-		what: "log", packages: []string{"log/"}, only: []string{"replay", "dispatch", "persistence", "internal/limits"},
+		what: "log", packages: []string{"log/"}, only: []string{"replay", "dispatch", "persistence", "limits"},
 		instead: "the core returns what happened; whoever runs it decides what is logged",
 	},
 	{
@@ -90,8 +90,8 @@ var goroutinePermits = []*permit{
 
 // rooms are the directories of the top level.
 var rooms = []string{
-	".ci", "actors", "bench", "client", "cmd", "dispatch", "docs", "examples", "internal", "node", "persistence", "proto",
-	"replay", "sim", "test",
+	".ci", "actors", "bench", "client", "cmd", "dispatch", "docs", "examples", "internal", "limits", "node", "persistence",
+	"proto", "replay", "sim", "test",
 }
 
 // rootDocuments are the documents of the top level.
@@ -104,46 +104,46 @@ var directions = map[string][]string{
 	"proto":              {},
 	"internal/clock":     {},
 	"internal/ids":       {},
-	"internal/limits":    {},
+	"limits":             {},
 	"internal/failpoint": {},
 	"internal/terminal":  {},
 	"internal/failure":   {"proto"},
 	"replay":             {"proto", "internal/failure"},
-	".":                  {"proto", "replay", "internal/failure", "internal/limits"},
+	".":                  {"proto", "replay", "internal/failure", "limits"},
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
 	"internal/story":     {"proto", "persistence", "internal/failure", "internal/terminal"},
 
-	"persistence":                 {"persistence/rowcode", "proto", "internal/limits"},
+	"persistence":                 {"persistence/rowcode", "proto", "limits"},
 	"persistence/rowcode":         {},
-	"persistence/persistencetest": {"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "internal/limits"},
+	"persistence/persistencetest": {"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits"},
 	"persistence/pebble": {
-		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "internal/limits",
+		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits",
 		"internal/failpoint",
 	},
 
-	"dispatch": {"persistence", "internal/limits"},
+	"dispatch": {"persistence", "limits"},
 	"actors": {
 		"proto", "replay", "persistence", "dispatch", "internal/failure", "internal/clock", "internal/ids",
-		"internal/limits", "internal/failpoint",
+		"limits", "internal/failpoint",
 	},
 
 	"client": {
-		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "internal/limits",
+		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "limits",
 	},
 	"node": {
 		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "client", "internal/failure",
-		"internal/clock", "internal/ids", "internal/limits", "internal/failpoint",
+		"internal/clock", "internal/ids", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
 
 	"cmd/turnstone": {
 		".", "proto", "persistence", "persistence/pebble", "node", "client", "internal/catalogue", "internal/story",
-		"internal/failure", "internal/limits", "internal/clock", "internal/ids", "internal/terminal",
+		"internal/failure", "limits", "internal/clock", "internal/ids", "internal/terminal",
 	},
 	"examples":    {".", "node", "client"},
-	"bench":       {".", "node", "client", "bench/limit", "internal/limits", "internal/terminal"},
+	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
 	"test/e2e":    {".", "node", "client", "actors", "proto", "replay", "persistence", "persistence/pebble"},
 
@@ -153,7 +153,7 @@ var directions = map[string][]string{
 
 // forTests may be imported by the tests of every package.
 var forTests = []string{
-	"persistence/persistencetest", "internal/clock", "internal/ids", "internal/limits", "internal/failure", "proto",
+	"persistence/persistencetest", "internal/clock", "internal/ids", "limits", "internal/failure", "proto",
 }
 
 // testDirections is what the tests of a row may import beside that.

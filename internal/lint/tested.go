@@ -67,10 +67,10 @@ func eachValue(f *ast.File, do func(*ast.Ident)) {
 	}
 }
 
-// checkLimitsTested wants every limit in code that enforces it, and in a test of that code: internal/limits itself does
+// checkLimitsTested wants every limit in code that enforces it, and in a test of that code: limits itself does
 // not count.
 func checkLimitsTested(t *tree) []Finding {
-	const home = "internal/limits"
+	const home = "limits"
 	tested := t.mentions(func(s *source) bool { return isTestCode(s) && s.dir() != home })
 	enforced := t.mentions(func(s *source) bool { return s.production() && s.dir() != home })
 	var found []Finding

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/turnstone-dev/turnstone"
-	"github.com/turnstone-dev/turnstone/internal/limits"
+	"github.com/turnstone-dev/turnstone/limits"
 )
 
 // Attempts of a call on a real node.

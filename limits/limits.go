@@ -1,5 +1,5 @@
 // Package limits holds every limit of Turnstone, in one place, and the checks that enforce them before anything is
-// written.
+// written. A node is given its [Limits] in its Config; what is over one is refused with an [Error] or an [IDError].
 //
 // It must not know who asks. A limit's own value is allowed; one more is refused with an [Error] that names the limit
 // and the size.
@@ -7,7 +7,6 @@ package limits
 
 import (
 	"fmt"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -48,15 +47,6 @@ type Limits struct {
 	// ReasonBytes bounds the reason of a cancel or a termination. Default 4,096.
 	ReasonBytes int
 }
-
-// Fixed bounds that are no options.
-const (
-	// BufferMessages and BufferBytes bound what waits in memory while an instance's turn commits.
-	BufferMessages = 1000
-	BufferBytes    = 4 << 20
-	// AcceptAfter is how long an instance may hold a message before it is accepted on its own.
-	AcceptAfter = 10 * time.Millisecond
-)
 
 // Default has every default.
 func Default() Limits { return Limits{}.WithDefaults() }
