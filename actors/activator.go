@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -23,8 +24,8 @@ import (
 //
 // The table is outside any actor, so a restart cannot lose it.
 type activator struct {
-	system *system
-	make   func(id string, c *cell) actor.Actor
+	system *mailbox.System
+	make   func(id string, c *mailbox.Carryover) actor.Actor
 	max    int64
 	active atomic.Int64
 	seed   maphash.Seed
@@ -40,7 +41,7 @@ type activatorShard struct {
 
 type activation struct {
 	pid  *actor.PID
-	cell *cell
+	cell *mailbox.Carryover
 	sent uint64
 }
 
@@ -52,7 +53,7 @@ var leave = &leaveMsg{}
 // newActivator makes an empty table. make builds the actor of an identity, at its start and after every restart, with
 // the same cell; it runs under a lock and must be quick, send nothing, and not panic. max bounds the identities that
 // are active at once; 0 or less means no bound.
-func newActivator(sys *system, make func(id string, c *cell) actor.Actor, max int) *activator {
+func newActivator(sys *mailbox.System, make func(id string, c *mailbox.Carryover) actor.Actor, max int) *activator {
 	a := &activator{system: sys, make: make, max: int64(max), seed: maphash.MakeSeed()}
 	for i := range a.shards {
 		a.shards[i].entries = map[string]*activation{}
@@ -80,14 +81,14 @@ func (a *activator) tell(id string, msg any) error {
 		s.entries[id] = e
 	}
 	e.sent++
-	a.system.send(e.pid, msg)
+	a.system.Send(e.pid, msg)
 	return nil
 }
 
 // start spawns the actor of an identity.
 func (a *activator) start(id string) *activation {
-	c := new(cell)
-	return &activation{pid: a.system.spawn("instance", func() actor.Actor { return a.make(id, c) }), cell: c}
+	c := new(mailbox.Carryover)
+	return &activation{pid: a.system.Spawn("instance", func() actor.Actor { return a.make(id, c) }), cell: c}
 }
 
 // open says whether the identity has an actor, which knows that its instance exists, and whose end is yet to be told.
@@ -96,7 +97,7 @@ func (a *activator) open(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[id]
-	return e != nil && e.cell.open.Load() && !e.cell.over.Load()
+	return e != nil && e.cell.Open.Load() && !e.cell.Over.Load()
 }
 
 // over notes that the identity's end is about to be told.
@@ -105,7 +106,7 @@ func (a *activator) over(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.entries[id]; e != nil {
-		e.cell.over.Store(true)
+		e.cell.Over.Store(true)
 	}
 }
 
@@ -119,7 +120,7 @@ func (a *activator) tellActive(id string, msg any) bool {
 		return false
 	}
 	e.sent++
-	a.system.send(e.pid, msg)
+	a.system.Send(e.pid, msg)
 	return true
 }
 
@@ -136,7 +137,7 @@ func (a *activator) idle(id string, pid *actor.PID, received uint64) bool {
 	}
 	delete(s.entries, id)
 	a.active.Add(-1)
-	a.system.send(pid, leave)
+	a.system.Send(pid, leave)
 	return true
 }
 

@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/turnstone-dev/turnstone/actors/internal/executortest"
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -40,9 +43,10 @@ const (
 )
 
 // stress has 8 senders send total messages to ids identities and has instances leave after one message in every.
-func stress(t *testing.T, kind passivation, ids, total, every int) (*stressResult, *system) {
+func stress(t *testing.T, kind passivation, ids, total, every int) (*stressResult, *mailbox.System) {
 	t.Helper()
-	s := newTestSystem(t)
+	executor := mailbox.NewElasticExecutor(0)
+	s := mailbox.New(mailbox.Config{Executor: executor, Logger: silent()})
 	var result stressResult
 	known := map[string]*stressed{}
 	names := make([]string, ids)
@@ -51,7 +55,7 @@ func stress(t *testing.T, kind passivation, ids, total, every int) (*stressResul
 		known[names[i]] = &stressed{}
 	}
 	var a *activator
-	a = newActivator(s, func(id string, c *cell) actor.Actor {
+	a = newActivator(s, func(id string, c *mailbox.Carryover) actor.Actor {
 		return &stressInstance{a: a, id: id, cell: c, kind: kind, every: every, shared: known[id], result: &result}
 	}, 0)
 	var sending sync.WaitGroup
@@ -71,14 +75,14 @@ func stress(t *testing.T, kind passivation, ids, total, every int) (*stressResul
 		})
 	}
 	sending.Wait()
-	s.dispatch.executor.(*ElasticExecutor).Close() // waits until the last actor has run
+	executor.Close() // waits until the last actor has run
 	return &result, s
 }
 
 type stressInstance struct {
 	a      *activator
 	id     string
-	cell   *cell
+	cell   *mailbox.Carryover
 	kind   passivation
 	every  int
 	shared *stressed
@@ -89,14 +93,14 @@ type stressInstance struct {
 func (i *stressInstance) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *sequenced:
-		i.cell.receive(m)
+		i.cell.Receive(m)
 		i.own(ctx.Self())
 		i.result.got.Add(1)
 		if next := &i.shared.expected[m.from]; !next.CompareAndSwap(int64(m.n), int64(m.n)+1) {
 			i.result.reordered.Add(1)
 			next.Store(int64(m.n) + 1)
 		}
-		i.cell.handled()
+		i.cell.Handled()
 		if i.seen++; i.seen%i.every == 0 {
 			i.retire(ctx)
 		}
@@ -120,7 +124,7 @@ func (i *stressInstance) retire(ctx actor.Context) {
 	i.shared.owner.CompareAndSwap(ctx.Self(), nil)
 	switch i.kind {
 	case handshake:
-		i.a.idle(i.id, ctx.Self(), i.cell.received)
+		i.a.idle(i.id, ctx.Self(), i.cell.Received)
 	case withoutCount:
 		s := i.a.shard(i.id)
 		s.mu.Lock()
@@ -151,9 +155,9 @@ func TestHandshakeLosesReordersAndOverlapsNothing(t *testing.T) {
 			if lost := int64(total) - r.got.Load(); lost != 0 {
 				t.Errorf("%d lost", lost)
 			}
-			if r.reordered.Load() != 0 || r.overlapped.Load() != 0 || s.deadLetters() != 0 {
+			if r.reordered.Load() != 0 || r.overlapped.Load() != 0 || s.DeadLetters() != 0 {
 				t.Errorf("%d reordered, %d overlapping owners, %d dead letters",
-					r.reordered.Load(), r.overlapped.Load(), s.deadLetters())
+					r.reordered.Load(), r.overlapped.Load(), s.DeadLetters())
 			}
 			if r.left.Load() == 0 {
 				t.Error("nothing was passivated: the test tested nothing")
@@ -165,9 +169,9 @@ func TestHandshakeLosesReordersAndOverlapsNothing(t *testing.T) {
 
 // byHand is the stress on one thread, of instances that leave after every second message: which message is sent and which actor runs next is drawn by a seed, so a fault that
 // needs two things at once does not wait for the machine to do them at once.
-func byHand(kind passivation, ids, total int) (*stressResult, *system) {
-	list := &stepExecutor{}
-	s := newSystem(Config{Executor: list, Logger: silent()})
+func byHand(kind passivation, ids, total int) (*stressResult, *mailbox.System) {
+	list := &executortest.List{PerRun: 1}
+	s := mailbox.New(mailbox.Config{Executor: list, Logger: silent()})
 	var result stressResult
 	known := map[string]*stressed{}
 	names := make([]string, ids)
@@ -176,17 +180,17 @@ func byHand(kind passivation, ids, total int) (*stressResult, *system) {
 		known[names[i]] = &stressed{}
 	}
 	var a *activator
-	a = newActivator(s, func(id string, c *cell) actor.Actor {
+	a = newActivator(s, func(id string, c *mailbox.Carryover) actor.Actor {
 		return &stressInstance{a: a, id: id, cell: c, kind: kind, every: 2, shared: known[id], result: &result}
 	}, 0)
 	draw := rand.New(rand.NewPCG(1, 2)).IntN
 	counts := map[[2]int]int{}
 	for sent := 0; sent < total; {
-		if len(list.waiting) > 0 && draw(2) == 0 {
-			i, last := draw(len(list.waiting)), len(list.waiting)-1
-			f := list.waiting[i]
-			list.waiting[i] = list.waiting[last]
-			list.waiting = list.waiting[:last]
+		if len(list.Waiting) > 0 && draw(2) == 0 {
+			i, last := draw(len(list.Waiting)), len(list.Waiting)-1
+			f := list.Waiting[i]
+			list.Waiting[i] = list.Waiting[last]
+			list.Waiting = list.Waiting[:last]
 			f()
 			continue
 		}
@@ -195,7 +199,7 @@ func byHand(kind passivation, ids, total int) (*stressResult, *system) {
 		counts[key]++
 		sent++
 	}
-	list.drain(draw)
+	list.Drain(draw)
 	return &result, s
 }
 
@@ -211,27 +215,27 @@ func TestStressOfTheHandshakeFindsFaults(t *testing.T) {
 	if lost == 0 {
 		t.Error("an instance that stops itself lost nothing")
 	}
-	if lost != int64(s.deadLetters()) {
-		t.Errorf("%d lost but %d dead letters: some were lost silently", lost, s.deadLetters())
+	if lost != int64(s.DeadLetters()) {
+		t.Errorf("%d lost but %d dead letters: some were lost silently", lost, s.DeadLetters())
 	}
 	r, s = byHand(handshake, 4, total)
-	if r.got.Load() != total || r.reordered.Load() != 0 || r.overlapped.Load() != 0 || s.deadLetters() != 0 {
+	if r.got.Load() != total || r.reordered.Load() != 0 || r.overlapped.Load() != 0 || s.DeadLetters() != 0 {
 		t.Errorf("%d of %d handled, %d reordered, %d overlapping owners, %d dead letters",
-			r.got.Load(), total, r.reordered.Load(), r.overlapped.Load(), s.deadLetters())
+			r.got.Load(), total, r.reordered.Load(), r.overlapped.Load(), s.DeadLetters())
 	}
 }
 
 func TestActivatorBoundsWhatIsActive(t *testing.T) {
-	list := &listExecutor{}
-	s := newSystem(Config{Executor: list, Logger: silent()})
+	list := &executortest.List{}
+	s := mailbox.New(mailbox.Config{Executor: list, Logger: silent()})
 	var a *activator
-	a = newActivator(s, func(id string, c *cell) actor.Actor {
+	a = newActivator(s, func(id string, c *mailbox.Carryover) actor.Actor {
 		return actor.ReceiveFunc(func(ctx actor.Context) {
 			switch m := ctx.Message().(type) {
 			case *numberMsg:
-				c.receive(m)
+				c.Receive(m)
 				if m.n == 0 {
-					a.idle(id, ctx.Self(), c.received)
+					a.idle(id, ctx.Self(), c.Received)
 				}
 			case *leaveMsg:
 				ctx.Stop(ctx.Self())
@@ -253,7 +257,7 @@ func TestActivatorBoundsWhatIsActive(t *testing.T) {
 	if err := a.tell("a", &numberMsg{0}); err != nil {
 		t.Errorf("an identity that is active: %v", err)
 	}
-	list.drain(first)
+	list.Drain(first)
 	if a.count() != 1 || a.tellActive("a", &numberMsg{1}) {
 		t.Errorf("%d active after one left, want 1: %v", a.count(), a.identities())
 	}
@@ -267,9 +271,9 @@ func TestActivatorBoundsWhatIsActive(t *testing.T) {
 
 // An actor that is no longer the identity's cannot take its successor from the table.
 func TestIdleOfAPredecessorIsIgnored(t *testing.T) {
-	list := &listExecutor{}
-	s := newSystem(Config{Executor: list, Logger: silent()})
-	a := newActivator(s, func(string, *cell) actor.Actor { return actor.ReceiveFunc(func(actor.Context) {}) }, 0)
+	list := &executortest.List{}
+	s := mailbox.New(mailbox.Config{Executor: list, Logger: silent()})
+	a := newActivator(s, func(string, *mailbox.Carryover) actor.Actor { return actor.ReceiveFunc(func(actor.Context) {}) }, 0)
 	_ = a.tell("x", &numberMsg{})
 	old := a.shard("x").entries["x"].pid
 	if !a.idle("x", old, 1) || a.idle("x", old, 1) {
@@ -284,10 +288,10 @@ func TestIdleOfAPredecessorIsIgnored(t *testing.T) {
 func BenchmarkTell(b *testing.B) {
 	s := newTestSystem(b)
 	var got atomic.Int64
-	a := newActivator(s, func(_ string, c *cell) actor.Actor {
+	a := newActivator(s, func(_ string, c *mailbox.Carryover) actor.Actor {
 		return actor.ReceiveFunc(func(ctx actor.Context) {
 			if m, ok := ctx.Message().(*numberMsg); ok {
-				c.receive(m)
+				c.Receive(m)
 				got.Add(1)
 			}
 		})
@@ -319,15 +323,15 @@ func BenchmarkHop(b *testing.B) {
 					close(done)
 					return
 				}
-				s.send(to(), m)
+				s.Send(to(), m)
 			}
 		})
 	}
-	first := s.spawn("ping", body(func() *actor.PID { return other }))
-	other = s.spawn("pong", body(func() *actor.PID { return first }))
+	first := s.Spawn("ping", body(func() *actor.PID { return other }))
+	other = s.Spawn("pong", body(func() *actor.PID { return first }))
 	b.ReportAllocs()
 	b.ResetTimer()
-	s.send(first, &numberMsg{b.N})
+	s.Send(first, &numberMsg{b.N})
 	<-done
 }
 
@@ -335,6 +339,60 @@ func BenchmarkSpawn(b *testing.B) {
 	s := newTestSystem(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		s.stop(s.spawn("spawned", receiver(func(actor.Context) {})))
+		s.Stop(s.Spawn("spawned", receiver(func(actor.Context) {})))
 	}
+}
+
+// The same seed draws the same run of messages, spawns, restarts and passivations, whatever GOMAXPROCS is.
+func TestSeededExecutorIsDeterministic(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	distinct := map[uint64]bool{}
+	const seeds = 100
+	for seed := range uint64(seeds) {
+		runtime.GOMAXPROCS(1)
+		first := seededTrace(seed)
+		runtime.GOMAXPROCS(2)
+		if second := seededTrace(seed); first != second {
+			t.Fatalf("seed %d: traces %x and %x", seed, first, second)
+		}
+		distinct[first] = true
+	}
+	if len(distinct) != seeds {
+		t.Errorf("%d distinct traces of %d seeds", len(distinct), seeds)
+	}
+}
+
+func seededTrace(seed uint64) uint64 {
+	random := rand.New(rand.NewPCG(seed, 1))
+	list := &executortest.List{PerRun: 1}
+	s := mailbox.New(mailbox.Config{Executor: list, Logger: silent()})
+	trace := fnv.New64a()
+	var a *activator
+	a = newActivator(s, func(id string, c *mailbox.Carryover) actor.Actor {
+		return actor.ReceiveFunc(func(ctx actor.Context) {
+			switch m := ctx.Message().(type) {
+			case *numberMsg:
+				c.Receive(m)
+				fmt.Fprintf(trace, "%s got %d as %d\n", id, m.n, c.Received)
+				if m.n > 0 && random.IntN(3) > 0 {
+					_ = a.tell(fmt.Sprint("i", random.IntN(20)), &numberMsg{m.n - 1})
+				}
+				if random.IntN(17) == 0 {
+					panic("planted")
+				}
+				if random.IntN(3) == 0 {
+					fmt.Fprintf(trace, "%s idle %v\n", id, a.idle(id, ctx.Self(), c.Received))
+				}
+			case *leaveMsg:
+				fmt.Fprintf(trace, "%s leaves\n", id)
+				ctx.Stop(ctx.Self())
+			}
+		})
+	}, 0)
+	for n := range 100 {
+		_ = a.tell(fmt.Sprint("i", n%20), &numberMsg{n})
+	}
+	list.Drain(random.IntN)
+	fmt.Fprintf(trace, "%v %d", a.identities(), s.Restarts())
+	return trace.Sum64()
 }

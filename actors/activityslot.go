@@ -3,6 +3,8 @@ package actors
 import (
 	"context"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -20,7 +22,7 @@ import (
 // All of it belongs to the partition's actor, except outcome, which the code writes before its end is posted.
 type activity struct {
 	s     *serving
-	c     *consumer // nil for a result that no code made (poison)
+	c     *consumer.Attached // nil for a result that no code made (poison)
 	item  persistence.WorkItem
 	phase activityPhase
 
@@ -54,7 +56,7 @@ const (
 )
 
 // begin takes a grant from the dispatcher; a slot of the consumer is held.
-func (s *serving) begin(c *consumer, g dispatch.Grant) {
+func (s *serving) begin(c *consumer.Attached, g dispatch.Grant) {
 	a := &activity{s: s, c: c, item: g.Item, attempts: g.Item.Attempts, slot: true, ticket: g.Ticket}
 	s.activities[a.item.Key] = a
 	if g.Lease {
@@ -96,7 +98,7 @@ func (a *activity) run() {
 	a.s.e.workRun.Run(call.run, func() { a.s.p.postLast("activity ended", func() { a.ended(call.outcome) }) })
 }
 
-func (a *activity) info() ActivityInfo {
+func (a *activity) info() consumer.ActivityInfo {
 	i := &a.item
 	delivery := a.attempts
 	if a.token == "" {
@@ -109,7 +111,7 @@ func (a *activity) info() ActivityInfo {
 	if first == 0 {
 		first = i.Key.Event
 	}
-	return ActivityInfo{
+	return consumer.ActivityInfo{
 		Instance: i.ID, Incarnation: uint64(i.Key.IID), Execution: i.Key.Execution, Event: i.Key.Event, FirstEvent: first,
 		Orchestration: i.Orchestration, Version: i.Version, Name: i.Name, Attempt: max(i.Attempt, 1), Delivery: delivery,
 		Worker: a.c.ID,
@@ -205,7 +207,7 @@ func (a *activity) close() {
 func (a *activity) freeSlot() {
 	if a.slot {
 		a.slot = false
-		a.c.slots.release()
+		a.c.Activities.Release()
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -40,7 +42,7 @@ func TestF10_APartIsDecodedOnceForAllItsActivities(t *testing.T) {
 	}
 	inOneWorld(t, Config{}, func(w *world) {
 		turns := newRegistry().orchestration("fan", fan)
-		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: turns, TurnSlots: 1}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "turns", Handlers: turns, TurnSlots: 1}); err != nil {
 			t.Fatal(err)
 		}
 		w.start("a", "fan", "")
@@ -117,7 +119,7 @@ func (r partsReader) Head(persistence.Incarnation) (persistence.Head, bool, erro
 }
 
 // activityIndex gives the first word of its input.
-func activityIndex(_ context.Context, _ ActivityInfo, input []byte) ([]byte, error) {
+func activityIndex(_ context.Context, _ consumer.ActivityInfo, input []byte) ([]byte, error) {
 	first, _, _ := bytes.Cut(input, []byte(" "))
 	return first, nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
@@ -15,9 +17,9 @@ import (
 
 // activityCall is one call of user code: what goes in and what came out. The runner's goroutine owns it until the end.
 type activityCall struct {
-	fn      ActivityFunc
+	fn      consumer.ActivityFunc
 	ctx     context.Context
-	info    ActivityInfo
+	info    consumer.ActivityInfo
 	input   []byte
 	limits  *limits.Limits
 	outcome *activityOutcome

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -20,30 +22,35 @@ func TestWhatActivitiesComeTo(t *testing.T) {
 	const most = 2000
 	cases := []struct {
 		name     string
-		activity ActivityFunc
+		activity consumer.ActivityFunc
 		output   string
 		fails    string // the failure's text has this
 	}{
-		{"result", func(_ context.Context, _ ActivityInfo, in []byte) ([]byte, error) { return in, nil }, "a", ""},
-		{"no result", func(context.Context, ActivityInfo, []byte) ([]byte, error) { return nil, nil }, "", ""},
-		{"error", func(context.Context, ActivityInfo, []byte) ([]byte, error) { return nil, errors.New("out of paper") },
+		{"result", func(_ context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) { return in, nil }, "a", ""},
+		{"no result", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { return nil, nil }, "", ""},
+		{"error", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+			return nil, errors.New("out of paper")
+		},
 			"", "out of paper"},
-		{"panic", func(context.Context, ActivityInfo, []byte) ([]byte, error) { panic("boom") }, "", "activity panicked: boom"},
-		{"panic with an error", func(context.Context, ActivityInfo, []byte) ([]byte, error) { panic(errors.New("bang")) },
+		{"panic", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { panic("boom") }, "", "activity panicked: boom"},
+		{"panic with an error", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { panic(errors.New("bang")) },
 			"", "activity panicked: bang"},
-		{"nil panic", func(context.Context, ActivityInfo, []byte) ([]byte, error) { panic(nil) }, "", "activity panicked"},
-		{"Goexit", func(context.Context, ActivityInfo, []byte) ([]byte, error) { runtime.Goexit(); return nil, nil },
+		{"nil panic", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { panic(nil) }, "", "activity panicked"},
+		{"Goexit", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+			runtime.Goexit()
+			return nil, nil
+		},
 			"", "ended its goroutine"},
-		{"result at the limit", func(context.Context, ActivityInfo, []byte) ([]byte, error) {
+		{"result at the limit", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
 			return []byte(strings.Repeat("x", most)), nil
 		}, strings.Repeat("x", most), ""},
-		{"result over the limit", func(context.Context, ActivityInfo, []byte) ([]byte, error) {
+		{"result over the limit", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
 			return make([]byte, most+1), nil
 		}, "", "activity result bytes is 2001, the limit is 2000"},
-		{"error over the limit", func(context.Context, ActivityInfo, []byte) ([]byte, error) {
+		{"error over the limit", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
 			return nil, errors.New(strings.Repeat("x", most))
 		}, "", "activity failure bytes is"},
-		{"error that is not UTF-8", func(context.Context, ActivityInfo, []byte) ([]byte, error) {
+		{"error that is not UTF-8", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
 			return nil, errors.New("\xff!")
 		}, "", "\uFFFD!"},
 	}
@@ -75,7 +82,7 @@ func TestActivityInfo(t *testing.T) {
 		w.attach(register())
 		w.start("a", "call", "work")
 		k.wantCalls(t, 1, 1)
-		want := ActivityInfo{
+		want := consumer.ActivityInfo{
 			Instance: "a", Incarnation: uint64(w.head("a").IID), Execution: 1, Event: 2, FirstEvent: 2,
 			Orchestration: "call", Version: "1.0.0", Name: "work", Attempt: 1, Worker: "consumer-1",
 		}

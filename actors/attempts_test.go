@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -83,7 +85,7 @@ func TestF39_InnocentTurnsCompleteBesideAKiller(t *testing.T) {
 }
 
 // secondLong is an activity that takes a second.
-func secondLong(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+func secondLong(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
 	select {
 	case <-time.After(time.Second):
 		return in, nil

@@ -3,7 +3,6 @@ package actors
 import (
 	"encoding/json"
 	"errors"
-	"sync"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/failure"
@@ -16,7 +15,7 @@ import (
 func (s *serving) backOff(now int64, a dispatch.Action) {
 	w := a.Work
 	s.p.counts.unregisteredActivities.Add(1)
-	if s.e.unknown.isNew(now, "activity "+w.Name, s.e.cfg.BackoffMax.Milliseconds()) {
+	if s.e.unknown.IsNew(now, "activity "+w.Name, s.e.cfg.BackoffMax.Milliseconds()) {
 		s.e.cfg.Logger.Warn("no attached consumer has this activity; it is tried again later", "activity", w.Name,
 			"instance", w.ID, "attempt", w.Attempts+1, "delay_ms", a.DelayMs)
 	}
@@ -94,27 +93,4 @@ func poisonFailure(item *persistence.WorkItem, attemptsMax uint32) *turnpb.Failu
 		text = []byte(item.Name) // texts and numbers always encode
 	}
 	return failure.PoisonActivity(item.ID, item.Key.Execution, item.Name, item.Key.Event, item.Attempts+1, attemptsMax, string(text))
-}
-
-// unknownNames remembers which unregistered names were logged, so that a name is logged once in a while and not for each
-// instance or activity, each time. It is safe for concurrent use.
-type unknownNames struct {
-	mu       sync.Mutex
-	loggedAt map[string]int64
-}
-
-const unknownNamesMax = 1000
-
-// isNew says whether a name is to be logged now. now is elapsed time.
-func (u *unknownNames) isNew(now int64, name string, everyMs int64) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if at, there := u.loggedAt[name]; there && now < at+everyMs {
-		return false
-	}
-	if u.loggedAt == nil || len(u.loggedAt) >= unknownNamesMax {
-		u.loggedAt = map[string]int64{}
-	}
-	u.loggedAt[name] = now
-	return true
 }

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -86,7 +88,7 @@ func TestAnActivityThatIsRegisteredLaterRuns(t *testing.T) {
 func TestWithNoWorkerAttachedNothingIsCounted(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		r := newRegistry().orchestration("call", call).activity("work", echoActivity)
-		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: r, TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "turns", Handlers: r, TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		w.start("a", "call", "work")
@@ -111,20 +113,6 @@ func TestWorkIsGivenBackAgainWhileTheJournalIsBusy(t *testing.T) {
 			t.Errorf("failed with %v", p)
 		}
 	})
-}
-
-// TestUnknownNamesAreLoggedOnceInAWhile.
-func TestUnknownNamesAreLoggedOnceInAWhile(t *testing.T) {
-	var u unknownNames
-	if !u.isNew(0, "a", 100) || u.isNew(99, "a", 100) || !u.isNew(100, "a", 100) || !u.isNew(0, "b", 100) {
-		t.Error("a name is logged too often, or not often enough")
-	}
-	for i := range 10 * unknownNamesMax {
-		u.isNew(0, strings.Repeat("x", i%3000), 100)
-	}
-	if len(u.loggedAt) > unknownNamesMax {
-		t.Errorf("%d names are remembered", len(u.loggedAt))
-	}
 }
 
 // TestAnUncertainResultIsBroughtAgain: its activity has run, and is not run a second time, whether the commit that the

@@ -2,6 +2,8 @@ package actors
 
 import (
 	"errors"
+
+	"github.com/turnstone-dev/turnstone/actors/consumer"
 )
 
 // The cancellation supervisor of one partition: it tells an activity to stop the moment its row is deleted, its lease is
@@ -57,7 +59,7 @@ func (a *activity) abandon() {
 	a.s.p.counts.leakedActivities.Add(1)
 	a.s.p.counts.abandonedActivities.Add(1)
 	if a.giveUp == errActivityShutdown {
-		a.c.givenUp.Add(1) // reported once, when the consumer has stopped
+		a.c.GiveUp() // reported once, when the consumer has stopped
 		a.putBack(0)
 		return
 	}
@@ -72,7 +74,7 @@ func (a *activity) abandon() {
 
 // stopActivities tells the activities of a consumer (nil: of all) to stop, because it leaves. Those that have not begun
 // are given back.
-func (s *serving) stopActivities(c *consumer) {
+func (s *serving) stopActivities(c *consumer.Attached) {
 	for _, a := range s.sortedActivities() {
 		if c != nil && a.c != c {
 			continue

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -65,7 +67,7 @@ func TestAnActivityThatDoesNotStopIsGivenUpAfterTheGracePeriod(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		k := newWorker()
 		k.deaf = true
-		if _, err := w.e.Attach(Consumer{ID: "c", TurnSlots: 2, ActivitySlots: 1, EngineVersion: "0.1.0",
+		if _, err := w.e.Attach(consumer.Consumer{ID: "c", TurnSlots: 2, ActivitySlots: 1, EngineVersion: "0.1.0",
 			Handlers: newRegistry().orchestration("race", race).orchestration("echo", echo).
 				activity("work", k.run).activity("echo", echoActivity)}); err != nil {
 			t.Fatal(err)
@@ -193,7 +195,7 @@ func TestDrainIsHowLongAShutdownWaits(t *testing.T) {
 				var calls atomic.Int64
 				register := func() *registry {
 					return newRegistry().orchestration("call", call).activity("work",
-						func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+						func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
 							if calls.Add(1) == 1 {
 								<-ctx.Done()
 								<-time.After(c.needs)
@@ -228,7 +230,7 @@ func TestDrainIsHowLongAnEpochsEndWaits(t *testing.T) {
 		w := &world{t: t, disk: persistencetest.NewDisk(1), cfg: Config{Drain: 5 * time.Second}}
 		w.open()
 		w.attach(newRegistry().orchestration("call", call).activity("work",
-			func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+			func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
 				<-ctx.Done()
 				<-time.After(3 * time.Second)
 				return in, nil

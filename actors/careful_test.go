@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -25,7 +27,7 @@ func TestPOI_008_AKillerIsCountedAndPoisoned(t *testing.T) {
 		bystanders := 0
 		register := func() *registry {
 			return newRegistry().orchestration("call", call).activity("killer", killer.run).
-				activity("bystander", func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+				activity("bystander", func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
 					mu.Lock()
 					bystanders++
 					mu.Unlock()
@@ -179,7 +181,7 @@ func TestNothingNewStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 		w.start("a", "call", "work")
 		k.wantCalls(t, 1, 1)
 		w.crashUntilHeavy(register)
-		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: register(), TurnSlots: 2, EngineVersion: "0.1.0"}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "turns", Handlers: register(), TurnSlots: 2, EngineVersion: "0.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Minute) // careful mode is over for what is new
@@ -217,7 +219,7 @@ func TestNoTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 		w.start("a", "call", "work")
 		k.wantCalls(t, 1, 1)
 		w.crashUntilHeavy(register)
-		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: register(), TurnSlots: 2, EngineVersion: "0.1.0"}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "turns", Handlers: register(), TurnSlots: 2, EngineVersion: "0.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Minute) // careful mode is over for what is new
@@ -268,7 +270,7 @@ func TestNoQueuedTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 		w.start("a", "call", "work")
 		k.wantCalls(t, 1, 1)
 		w.crashUntilHeavy(register)
-		if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: register(), TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "turns", Handlers: register(), TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Minute) // careful mode is over for what is new
@@ -277,7 +279,7 @@ func TestNoQueuedTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 		quick := w.ask(StartRequest{ID: "waits", Name: "quick"})
 		synctest.Wait()
 		before, _, _ := k.state()
-		if _, err := w.e.Attach(Consumer{ID: "worker", Handlers: register(), ActivitySlots: 4, EngineVersion: "0.1.0"}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "worker", Handlers: register(), ActivitySlots: 4, EngineVersion: "0.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		k.wantCalls(t, before+1, 1)

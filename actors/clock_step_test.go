@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -165,7 +167,7 @@ func TestF18_AStepHoldsUpNoActivity(t *testing.T) {
 // attachTurns attaches a consumer that runs turns only.
 func (w *world) attachTurns(r *registry) {
 	w.t.Helper()
-	if _, err := w.e.Attach(Consumer{ID: "turns", Handlers: r, TurnSlots: 2, EngineVersion: "0.1.0"}); err != nil {
+	if _, err := w.e.Attach(consumer.Consumer{ID: "turns", Handlers: r, TurnSlots: 2, EngineVersion: "0.1.0"}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -76,8 +78,8 @@ func TestF18_AnInstanceOfAnotherPartitionWasCreatedNow(t *testing.T) {
 }
 
 // runsFor is an activity that takes a while, and counts its runs.
-func runsFor(d time.Duration, runs *atomic.Int64) ActivityFunc {
-	return func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+func runsFor(d time.Duration, runs *atomic.Int64) consumer.ActivityFunc {
+	return func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
 		runs.Add(1)
 		select {
 		case <-time.After(d):
@@ -150,7 +152,7 @@ func TestF18_AnUnknownNameIsLoggedOnceInAWhile(t *testing.T) {
 func TestF18_ALostLeaseHoldsUpNothingAfterAStep(t *testing.T) {
 	stepped(t, Config{}, func(w *world, step func(), _ time.Duration) {
 		var runs atomic.Int64
-		w.attach(basics().orchestration("call", call).activity("slow", func(ctx context.Context, _ ActivityInfo, in []byte) ([]byte, error) {
+		w.attach(basics().orchestration("call", call).activity("slow", func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
 			if runs.Add(1) > 1 {
 				return in, nil
 			}

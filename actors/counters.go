@@ -115,6 +115,6 @@ func (e *Engine) Counters() Counters {
 		Deferred: c.deferred.Load(), InboxReads: c.inboxReads.Load(),
 		Terminated: c.terminated.Load(), HeldTurns: c.heldTurns.Load(), Held: e.heldCount(),
 		Unregistered: c.unregistered.Load(), Refused: c.refused.Load(), Passivations: c.passivations.Load(),
-		Restarts: e.sys.restarts(), DeadLetters: e.sys.deadLetters(), Active: uint64(e.act.count()),
+		Restarts: e.sys.Restarts(), DeadLetters: e.sys.DeadLetters(), Active: uint64(e.act.count()),
 	}
 }

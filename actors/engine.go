@@ -10,6 +10,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -21,7 +23,7 @@ import (
 type Engine struct {
 	cfg     Config
 	journal persistence.Journal
-	sys     *system
+	sys     *mailbox.System
 	act     *activator
 	parts   []*partition
 
@@ -34,19 +36,19 @@ type Engine struct {
 	counts    counters
 	machines  machines
 	damaged   damaged
-	turnsRun  CodeRunner
-	workRun   CodeRunner
+	turnsRun  consumer.Runner
+	workRun   consumer.Runner
 	owned     []func() // closes what Start made, in order
 
 	unclean     atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
-	unknown     unknownNames
+	unknown     consumer.UnknownNames
 	heldGate    heldGate
 	terminating atomic.Int64  // terminations on their way
 	attaches    atomic.Uint64 // runtimes that have been attached: each is a reason to try again what is held
 	draining    atomic.Bool
 	mu          struct {
 		sync.Mutex
-		consumers map[string]*consumer
+		consumers map[string]*consumer.Attached
 		drained   func() // called once when no instance is active; only while draining
 	}
 }
@@ -62,15 +64,15 @@ func Start(cfg Config, ready func(error)) *Engine {
 	cfg = e.withDefaults(cfg)
 	e.cfg, e.journal = cfg, cfg.Journal
 	e.turnsRun, e.workRun = cfg.Turns, cfg.Activities
-	e.mu.consumers = map[string]*consumer{}
+	e.mu.consumers = map[string]*consumer.Attached{}
 	e.waiters.init()
 	e.door.init(&e.counts, cfg.MemoryBytes)
-	e.sys = newSystem(cfg)
+	e.sys = mailbox.New(mailbox.Config{Executor: cfg.Executor, Logger: cfg.Logger, Clock: cfg.Clock})
 	e.memory.max = cfg.MemoryBytes
 	e.residents = newResidency(e, cfg.ResidentBytes)
 	e.holds = newHoldQueue(e)
 	e.clock = clock.NewWatch(cfg.Clock, e.clockSet)
-	e.act = newActivator(e.sys, func(id string, c *cell) actor.Actor { return newInstanceActor(e, id, c) }, cfg.InstancesMax)
+	e.act = newActivator(e.sys, func(id string, c *mailbox.Carryover) actor.Actor { return newInstanceActor(e, id, c) }, cfg.InstancesMax)
 	n := cfg.Journal.Info().Partitions
 	e.parts = make([]*partition, n)
 	for i := range e.parts {
@@ -109,17 +111,17 @@ func (e *Engine) withDefaults(cfg Config) Config {
 		cfg.Logger = slog.Default()
 	}
 	if cfg.Executor == nil {
-		executor := NewElasticExecutor(0)
+		executor := mailbox.NewElasticExecutor(0)
 		cfg.Executor = executor
 		e.owned = append(e.owned, executor.Release)
 	}
 	if cfg.Turns == nil {
-		runner := NewGoRunner(0)
+		runner := mailbox.NewGoRunner(0)
 		cfg.Turns = runner
 		e.owned = append(e.owned, runner.Close)
 	}
 	if cfg.Activities == nil {
-		runner := NewGoRunner(0)
+		runner := mailbox.NewGoRunner(0)
 		cfg.Activities = runner
 		e.owned = append(e.owned, runner.Close)
 	}
@@ -200,7 +202,7 @@ func (e *Engine) proposeAs(p persistence.Partition, epoch uint64, c persistence.
 
 // Attach adds a consumer. detach takes it away again: nothing new is given to it, its turns end, and its activities are
 // told to stop. An id that is attached already is refused.
-func (e *Engine) Attach(c Consumer) (detach func(), err error) {
+func (e *Engine) Attach(c consumer.Consumer) (detach func(), err error) {
 	if c.ID == "" || c.Handlers == nil {
 		return nil, errors.New("attach: a consumer needs an ID and Handlers")
 	}
@@ -213,7 +215,7 @@ func (e *Engine) Attach(c Consumer) (detach func(), err error) {
 		e.mu.Unlock()
 		return nil, fmt.Errorf("attach %q: a consumer with this ID is attached; detach it first or choose another", c.ID)
 	}
-	attached := newConsumer(e, c)
+	attached := consumer.Attach(c, e.turnConfig())
 	e.mu.consumers[c.ID] = attached
 	e.mu.Unlock()
 	for _, p := range e.parts {
@@ -223,13 +225,35 @@ func (e *Engine) Attach(c Consumer) (detach func(), err error) {
 	return sync.OnceFunc(func() { e.detach(attached) }), nil
 }
 
-func (e *Engine) detach(c *consumer) {
+func (e *Engine) detach(c *consumer.Attached) {
 	e.mu.Lock()
 	delete(e.mu.consumers, c.ID)
 	e.mu.Unlock()
-	c.stop(func() {})
+	e.stopConsumer(c, func() {})
 	for _, p := range e.parts {
 		p.detach(c)
+	}
+}
+
+// turnConfig is what the slots of a consumer are made with.
+func (e *Engine) turnConfig() consumer.TurnConfig {
+	return consumer.TurnConfig{
+		Clock: e.cfg.Clock, Run: e.turnsRun, Warn: e.cfg.WatchdogWarn, Abandon: e.cfg.WatchdogAbandon,
+	}
+}
+
+// stopConsumer gives the consumer nothing new and tells its activities to stop. done is called when none of them runs any
+// more, or the last has been given up.
+func (e *Engine) stopConsumer(c *consumer.Attached, done func()) {
+	c.Close(func() {
+		if n := c.GivenUp(); n > 0 { // no leak: a process that stops ends their code with it
+			e.cfg.Logger.Warn("activities did not end when they were told to stop; they run again later", "runtime", c.ID,
+				"activities", n, "waited", e.cfg.Drain)
+		}
+		done()
+	})
+	for _, p := range e.parts {
+		p.stopActivities(c)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+
+	"github.com/turnstone-dev/turnstone/actors/consumer"
 )
 
 // Stop drains the engine: no new turn starts, activities are told to stop, what has been proposed is waited for, what
@@ -13,18 +15,18 @@ func (e *Engine) Stop(done func(error)) {
 	e.door.closed.Store(true)
 	e.mu.Lock()
 	e.draining.Store(true)
-	consumers := make([]*consumer, 0, len(e.mu.consumers))
+	consumers := make([]*consumer.Attached, 0, len(e.mu.consumers))
 	for _, c := range e.mu.consumers {
 		consumers = append(consumers, c)
 	}
 	e.mu.Unlock()
-	slices.SortFunc(consumers, func(a, b *consumer) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(consumers, func(a, b *consumer.Attached) int { return cmp.Compare(a.ID, b.ID) })
 	stopped := newGather(len(consumers)+1, func(error) { e.drain(done) })
 	for _, c := range consumers {
-		c.turns.close()
-		c.stop(func() { stopped.done(nil) })
+		c.Turns.Close()
+		e.stopConsumer(c, func() { stopped.done(nil) })
 	}
-	e.sys.strategy.hurry()
+	e.sys.Hurry()
 	e.parts[0].gate.end() // of all of them; nothing that is let in finds a slot
 	e.memory.end()
 	stopped.done(nil)

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -24,7 +26,7 @@ func (w *world) blocked(name string, code replay.Func) (detach, free func()) {
 	gate := make(chan struct{})
 	handlers := newRegistry().orchestration(name, code).
 		orchestration("block", func(*replay.Context, []byte) ([]byte, error) { <-gate; return nil, nil })
-	detach, err := w.e.Attach(Consumer{ID: "blocked", Handlers: handlers, TurnSlots: 1, ActivitySlots: 1, EngineVersion: "0.1.0"})
+	detach, err := w.e.Attach(consumer.Consumer{ID: "blocked", Handlers: handlers, TurnSlots: 1, ActivitySlots: 1, EngineVersion: "0.1.0"})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -304,7 +304,7 @@ func (in *instance) missing() string {
 		what += " " + version
 	}
 	reason := failure.NotRegistered(what)
-	if in.part.pinned(name, version) {
+	if in.part.list.Pinned(name, version) {
 		reason = failure.NotReplayable(what, v.head.Pin)
 	}
 	if v.cancelAsked() != nil { // it would have been cancelled already
@@ -320,22 +320,7 @@ func (in *instance) idleHandler() bool {
 	if v.start != nil {
 		name, version = v.start.Name, v.start.Version
 	}
-	for _, c := range *in.part.list.consumers.Load() {
-		if _, _, ok := c.Handlers.Orchestration(name, version); ok && c.TurnSlots <= 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// pinned says that a consumer has the handler, and only the pin of the execution keeps it from running.
-func (p *partition) pinned(name, version string) bool {
-	for _, c := range *p.list.consumers.Load() {
-		if _, _, ok := c.Handlers.Orchestration(name, version); ok && c.TurnSlots > 0 && !c.closed.Load() {
-			return true
-		}
-	}
-	return false
+	return in.part.list.Idle(name, version)
 }
 
 // Release lets an instance that is held run again at once. reply gets an error that wraps persistence.ErrNotFound,

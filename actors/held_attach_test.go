@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -181,7 +183,7 @@ func TestF50_a_try_that_waited_in_a_slot_that_went(t *testing.T) {
 			}
 			return resting("added")(c, in)
 		})
-		detachB, err := w.e.Attach(Consumer{ID: "b", Handlers: busy, TurnSlots: 1, EngineVersion: "0.1.0"})
+		detachB, err := w.e.Attach(consumer.Consumer{ID: "b", Handlers: busy, TurnSlots: 1, EngineVersion: "0.1.0"})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -179,7 +181,7 @@ func TestF50_FailOnNondeterminism_records_the_failure(t *testing.T) {
 			w.start("s", "sleep", "")
 			w.close()
 			w.open()
-			_, err := w.e.Attach(Consumer{
+			_, err := w.e.Attach(consumer.Consumer{
 				ID: "consumer-1", Handlers: sleepers("added"), TurnSlots: 1, EngineVersion: "0.1.0", FailOnNondeterminism: !node,
 			})
 			if err != nil {

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -38,7 +40,7 @@ func TestF50_an_attach_while_the_last_try_chooses_its_code(t *testing.T) {
 			return false
 		})
 		came := false
-		_, err := w.e.Attach(Consumer{ID: "consumer-1", TurnSlots: 1, EngineVersion: "0.1.0", Handlers: asked{sleepers("added"), func() {
+		_, err := w.e.Attach(consumer.Consumer{ID: "consumer-1", TurnSlots: 1, EngineVersion: "0.1.0", Handlers: asked{sleepers("added"), func() {
 			if leases.Load() == heldTriesMax-1 && !came { // the first try takes none
 				came = true
 				w.attachAs("consumer-2", sleepers())

@@ -7,6 +7,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -44,14 +46,14 @@ type instance struct {
 	id   string
 	p    persistence.Partition
 	part *partition
-	cell *cell
+	cell *mailbox.Carryover
 	pid  *actor.PID // set once, before anything is asked for; answers read it from other goroutines
 
 	view view
 	// machine is the resident coroutine, or nil; consumer runs it. Invariant: it has seen exactly the turns up to
 	// view.head.Turn.
 	machine  *replay.Machine
-	consumer *consumer
+	consumer *consumer.Attached
 	version  string // of the machine's handler, resolved
 	fn       replay.Func
 	attaches uint64 // the engine's, before consumer was looked for
@@ -102,12 +104,12 @@ type instance struct {
 }
 
 // newInstanceActor builds the actor of an identity, now or after a restart.
-func newInstanceActor(e *engine, id string, c *cell) actor.Actor {
-	in, ok := c.held.(*instance)
+func newInstanceActor(e *engine, id string, c *mailbox.Carryover) actor.Actor {
+	in, ok := c.State.(*instance)
 	if !ok {
 		in = &instance{e: e, id: id, p: e.journal.PartitionOf(id), cell: c}
 		in.part = e.parts[in.p]
-		c.held = in
+		c.State = in
 	}
 	return in
 }
@@ -119,9 +121,9 @@ func (in *instance) Receive(c actor.Context) {
 		if in.pid == nil { // it stays the same over a restart, and answers on their way read it
 			in.pid = c.Self()
 		}
-		if failed := in.cell.handling; failed != nil {
+		if failed := in.cell.Handling; failed != nil {
 			in.recover(failed)
-			in.cell.handled()
+			in.cell.Handled()
 		}
 	case *leaveMsg:
 		in.e.counts.passivations.Add(1)
@@ -129,13 +131,13 @@ func (in *instance) Receive(c actor.Context) {
 		in.e.left()
 	case actor.AutoReceiveMessage, actor.SystemMessage:
 	default:
-		in.cell.handling = m
+		in.cell.Handling = m
 		if in.broken {
 			in.refuse(m)
 		} else {
 			in.handle(m)
 		}
-		in.cell.handled()
+		in.cell.Handled()
 	}
 }
 
@@ -143,7 +145,7 @@ func (in *instance) Receive(c actor.Context) {
 func (in *instance) handle(msg any) {
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *movedMsg, *freedMsg:
-		in.cell.received++
+		in.cell.Received++
 		in.arrived(m)
 	case *loadMsg:
 		in.outstanding--
@@ -188,7 +190,7 @@ func (in *instance) handle(msg any) {
 		in.e.cfg.Logger.Error("an instance got a message that it does not know; it is ignored", "type", fmt.Sprintf("%T", m))
 	}
 	in.step()
-	in.cell.open.Store(in.open())
+	in.cell.Open.Store(in.open())
 }
 
 // open says that the instance is known to exist and not known to have ended.
@@ -202,7 +204,7 @@ type wakeMsg struct{}
 var wake = &wakeMsg{}
 
 // send puts an answer into the instance's queue. It may be called from any goroutine.
-func (in *instance) send(msg any) { in.e.sys.send(in.pid, msg) }
+func (in *instance) send(msg any) { in.e.sys.Send(in.pid, msg) }
 
 // arrived takes a counted message.
 func (in *instance) arrived(msg any) {

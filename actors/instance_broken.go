@@ -66,7 +66,7 @@ func (in *instance) breakDown(failed any) {
 func (in *instance) refuse(msg any) {
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *movedMsg, *freedMsg:
-		in.cell.received++
+		in.cell.Received++
 		if a := newArrival(m, in.e.elapsed()); a != nil {
 			a.answer(errBroken(), false)
 		}
@@ -99,6 +99,6 @@ func (in *instance) refuse(msg any) {
 // failure may have left wrong.
 func (in *instance) leaveBroken() {
 	if in.outstanding <= 0 || in.e.draining.Load() {
-		in.e.act.idle(in.id, in.pid, in.cell.received)
+		in.e.act.idle(in.id, in.pid, in.cell.Received)
 	}
 }

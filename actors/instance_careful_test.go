@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -215,7 +216,7 @@ func TestAResidentInstanceMovesToAnotherConsumer(t *testing.T) {
 	})
 }
 
-var errKilled = &crash{value: "killed"}
+var errKilled = errors.New("killed")
 
 // TestASuspectThatWaitsIntoTheTimeAfterCarefulModeIsLeased: it was found after a crash, and is no less suspect because it
 // had to wait for others.

@@ -11,7 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -65,7 +68,7 @@ func inWorldForPanics(t *testing.T, f func(w *world, f *flaky)) {
 		inOneWorld(t, Config{ResidentBytes: resident}, func(w *world) {
 			w.panicsExpected = true
 			registry := &flaky{registry: basics()}
-			if _, err := w.e.Attach(Consumer{ID: "c", Handlers: registry, TurnSlots: 2, ActivitySlots: 2}); err != nil {
+			if _, err := w.e.Attach(consumer.Consumer{ID: "c", Handlers: registry, TurnSlots: 2, ActivitySlots: 2}); err != nil {
 				t.Fatal(err)
 			}
 			f(w, registry)
@@ -93,12 +96,12 @@ func collectAll(interrupt func(c *replay.Context)) replay.Func {
 
 // defect is a panic that happens once, at a place where the instance's actor calls something that a test gave it.
 type defect struct {
-	slog.Handler        // as a logger: at a message that begins with at
-	CodeRunner          // as a runner: after the code has been handed over
-	at           string // logger
-	where        string // which of these: log, run or reply
-	armed        atomic.Bool
-	hold         chan struct{} // runner: the code that was handed over when it panicked waits for this
+	slog.Handler           // as a logger: at a message that begins with at
+	consumer.Runner        // as a runner: after the code has been handed over
+	at              string // logger
+	where           string // which of these: log, run or reply
+	armed           atomic.Bool
+	hold            chan struct{} // runner: the code that was handed over when it panicked waits for this
 }
 
 func (d *defect) strike(where string) {
@@ -119,7 +122,7 @@ func (d *defect) Run(code, done func()) {
 		inner := code
 		code = func() { <-d.hold; inner() }
 	}
-	d.CodeRunner.Run(code, done)
+	d.Runner.Run(code, done)
 	d.strike("run")
 }
 
@@ -273,8 +276,8 @@ func TestAnActorThatPanicsWithAResultLosesNothing(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for _, resident := range []int64{0, -1} {
 				synctest.Test(t, func(t *testing.T) {
-					runner := NewGoRunner(0)
-					d := &defect{Handler: silent().Handler(), CodeRunner: runner, at: test.log, where: test.where, hold: make(chan struct{})}
+					runner := mailbox.NewGoRunner(0)
+					d := &defect{Handler: silent().Handler(), Runner: runner, at: test.log, where: test.where, hold: make(chan struct{})}
 					w := newWorld(t, Config{ResidentBytes: resident, Turns: d})
 					w.panicsExpected = true
 					w.open()

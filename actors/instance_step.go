@@ -163,7 +163,7 @@ func (in *instance) stepAbsent() {
 // find looks for a consumer that has the handler, and keeps it.
 func (in *instance) find(name, version, pin string) bool {
 	in.attaches = in.e.attaches.Load()
-	c, resolved, fn, ok := in.part.findConsumer(name, version, pin, in.heldTries())
+	c, resolved, fn, ok := in.part.list.Find(name, version, pin, in.heldTries())
 	if !ok {
 		return false
 	}
@@ -174,7 +174,7 @@ func (in *instance) find(name, version, pin string) bool {
 // stepTurn starts a turn of an instance that exists and has something to do.
 func (in *instance) stepTurn() {
 	v := &in.view
-	if in.machine != nil && in.consumer.turns.closed() {
+	if in.machine != nil && in.consumer.Turns.Closed() {
 		in.unpark()
 		in.reload()
 		return
@@ -257,7 +257,7 @@ func (in *instance) unregistered() {
 	}
 	in.e.counts.unregistered.Add(1)
 	reason := in.missing()
-	if in.e.unknown.isNew(clock.ElapsedMs(in.e.cfg.Clock), reason, in.e.cfg.BackoffMax.Milliseconds()) {
+	if in.e.unknown.IsNew(clock.ElapsedMs(in.e.cfg.Clock), reason, in.e.cfg.BackoffMax.Milliseconds()) {
 		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
 			"orchestration", v.head.Name, "version", v.head.Version, "attempt", v.attempts+1)
 	}
@@ -298,7 +298,7 @@ func (in *instance) rest() {
 func (in *instance) leave() {
 	in.acknowledgeLeft()
 	in.leaving = true
-	in.e.act.idle(in.id, in.pid, in.cell.received)
+	in.e.act.idle(in.id, in.pid, in.cell.Received)
 }
 
 // wakeLater keeps an instance that has been told of due timers, and may not run them yet, until it may: nobody would

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
@@ -22,7 +24,7 @@ import (
 // is the instance's again. A turn that was given up stays the slot's for ever, except for what it has consumed.
 type turn struct {
 	in       *instance
-	consumer *consumer // nil for a turn that runs no code
+	consumer *consumer.Attached // nil for a turn that runs no code
 	name     string
 	version  string
 
@@ -39,10 +41,7 @@ type turn struct {
 	refused bool
 	fresh   bool // machine is new: it replays segments first
 
-	// Written by the slots, under their lock.
-	reported bool
-	end      turnEnd
-	began    time.Duration // elapsed time
+	unrun bool // no code ran
 
 	// Careful mode.
 	token          persistence.Token
@@ -248,10 +247,10 @@ func (in *instance) startTurn(d *doom) {
 	in.outstanding++
 	if d != nil {
 		t.consumer = nil
-		in.e.turnsRun.Run(t.execute, t.giveBack)
+		in.e.turnsRun.Run(t.Execute, t.giveBack)
 		return
 	}
-	t.consumer.turns.run(t)
+	t.consumer.Turns.Run(t)
 }
 
 // replayLimits are the limits that the core checks itself.
@@ -265,7 +264,7 @@ func (e *Engine) replayLimits() replay.Limits {
 
 // execute runs the turn in its slot: replay of what was loaded, the messages, user code, and the building of the commit,
 // so that the encoding is done in parallel with other instances.
-func (t *turn) execute() {
+func (t *turn) Execute() {
 	defer func() {
 		if r := recover(); r != nil {
 			t.spoiled = fmt.Errorf("the turn panicked outside the author's code: %v\n%s", r, debug.Stack())
@@ -325,7 +324,7 @@ func (in *instance) turnDone(m *turnMsg) {
 		in.e.cfg.Logger.Error("a turn is given up: its code has not come back", "instance", in.id,
 			"orchestration", t.name, "version", t.version)
 		in.holdBlocked(t)
-	case t.end == turnUnrun:
+	case t.unrun:
 		in.fresh = in.fresh || in.view.held.Reason != "" // this was no try
 		in.machine = t.machine
 		in.giveBack(t)

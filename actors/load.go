@@ -77,7 +77,7 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 		}
 	}
 	v.inbox = unopened(&v.head)
-	if v.head.Inbox > 0 && m.part != nil && (v.held.Reason != "" || !m.part.serves(&v.head)) {
+	if v.head.Inbox > 0 && m.part != nil && (v.held.Reason != "" || !m.part.list.Serves(v.head.Name, v.head.Version, v.head.Pin)) {
 		if v.cancel, err = findCancel(r, iid, m.inbox.limit); err != nil {
 			return err
 		}

@@ -9,9 +9,10 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
-	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // partition opens a partition's epochs and serves it: it owns the dispatcher, the activities that run, and the parts
@@ -26,15 +27,11 @@ type partition struct {
 	gate *carefulGate // one for all partitions of the engine
 	pid  *actor.PID   // set before anything is posted
 
-	epoch   atomic.Uint64
-	careful atomic.Bool
-	held    atomic.Int64  // instances that are held, as the dispatcher knows them
-	left    atomic.Bool   // the actor has been told to stop itself
-	turn    atomic.Uint64 // so that consumers with the same handlers take turns
-	list    struct {
-		sync.Mutex // of writers
-		consumers  atomic.Pointer[[]*consumer]
-	}
+	epoch     atomic.Uint64
+	careful   atomic.Bool
+	held      atomic.Int64 // instances that are held, as the dispatcher knows them
+	left      atomic.Bool  // the actor has been told to stop itself
+	list      consumer.List
 	effects   effectsBox
 	acks      acknowledgements
 	givebacks quietGivebacks
@@ -62,14 +59,13 @@ func newPartition(e *engine, id persistence.Partition) *partition {
 	} else {
 		p.gate = e.parts[0].gate
 	}
-	p.list.consumers.Store(&[]*consumer{})
 	return p
 }
 
 // listen spawns the actor and takes the partition's effects. Every partition listens before any is started: one that
 // has been started sends to the others.
 func (p *partition) listen() {
-	p.pid = p.e.sys.spawn("partition", func() actor.Actor { return &partitionActor{p: p} })
+	p.pid = p.e.sys.Spawn("partition", func() actor.Actor { return &partitionActor{p: p} })
 	p.e.journal.Attach(p.id, func(e *persistence.Effects) {
 		if p.effects.put(e) {
 			p.post("effects", func() {})
@@ -92,65 +88,25 @@ func (p *partition) epochNow() uint64 { return p.epoch.Load() }
 // carefulNow reports whether every message must be accepted first and every turn leased.
 func (p *partition) carefulNow() bool { return p.careful.Load() }
 
-// findConsumer finds a consumer that can run an orchestration: it has the handler, may replay executions with this pin,
-// and has slots for turns. Those that are alike take turns. With tries, of an instance that is held, the one that was
-// attached last has the first try, and each further try goes to the one before it; negative: it is not held.
-func (p *partition) findConsumer(name, version, pin string, tries int) (*consumer, string, replay.Func, bool) {
-	list := *p.list.consumers.Load()
-	if len(list) == 0 {
-		return nil, "", nil, false
-	}
-	first := p.turn.Add(1)
-	for i := range list {
-		c := list[(first+uint64(i))%uint64(len(list))]
-		if tries >= 0 {
-			c = list[len(list)-1-(tries+i)%len(list)]
-		}
-		if c.TurnSlots <= 0 || c.closed.Load() || !c.Handlers.Replays(pin) {
-			continue
-		}
-		if resolved, fn, ok := c.Handlers.Orchestration(name, version); ok {
-			return c, resolved, fn, true
-		}
-	}
-	return nil, "", nil, false
-}
-
-// serves says that a consumer can run an instance.
-func (p *partition) serves(h *persistence.Head) bool {
-	for _, c := range *p.list.consumers.Load() {
-		if c.TurnSlots <= 0 || c.closed.Load() || !c.Handlers.Replays(h.Pin) {
-			continue
-		}
-		if _, _, ok := c.Handlers.Orchestration(h.Name, h.Version); ok {
-			return true
-		}
-	}
-	return false
-}
-
 // attach makes a consumer known to the partition: whatever comes to the actor afterwards sees it.
-func (p *partition) attach(c *consumer) {
-	p.list.Lock()
-	list := append([]*consumer{}, *p.list.consumers.Load()...)
-	list = append(list, c)
-	p.list.consumers.Store(&list)
-	p.list.Unlock()
+func (p *partition) attach(c *consumer.Attached) {
+	p.list.Add(c)
 	p.post("attach", func() {})
 }
 
 // detach makes a consumer unknown again, after it was stopped.
-func (p *partition) detach(c *consumer) {
-	p.list.Lock()
-	var list []*consumer
-	for _, other := range *p.list.consumers.Load() {
-		if other != c {
-			list = append(list, other)
-		}
-	}
-	p.list.consumers.Store(&list)
-	p.list.Unlock()
+func (p *partition) detach(c *consumer.Attached) {
+	p.list.Remove(c)
 	p.post("detach", func() {})
+}
+
+// stopActivities tells the activities of a consumer to stop, because it leaves.
+func (p *partition) stopActivities(c *consumer.Attached) {
+	p.post("consumer stops", func() {
+		if p.s != nil {
+			p.s.stopActivities(c)
+		}
+	})
 }
 
 // stop ends the epoch cleanly, once what runs has ended or been given up, and then the actor.
@@ -174,7 +130,7 @@ func (p *partition) stop(done func(error)) {
 func (p *partition) end(err error) {
 	p.drop()
 	if !p.left.Swap(true) {
-		p.e.sys.send(p.pid, &partitionLeave{})
+		p.e.sys.Send(p.pid, &partitionLeave{})
 	}
 	if answer := p.answer; answer != nil {
 		p.answer = nil
@@ -198,7 +154,7 @@ func (p *partition) post(what string, run func()) {
 	if p.left.Load() {
 		return
 	}
-	p.e.sys.send(p.pid, &partitionStep{what: what, run: run})
+	p.e.sys.Send(p.pid, &partitionStep{what: what, run: run})
 }
 
 // postLast is post for a goroutine that has nothing else to do; see sendLast.
@@ -206,7 +162,7 @@ func (p *partition) postLast(what string, run func()) {
 	if p.left.Load() {
 		return
 	}
-	p.e.sys.sendLast(p.pid, &partitionStep{what: what, run: run})
+	p.e.sys.SendLast(p.pid, &partitionStep{what: what, run: run})
 }
 
 // after posts a step when d has passed.
@@ -287,7 +243,7 @@ func (p *partition) restart() {
 		p.restarts = 0
 	}
 	p.restarts, p.restarted = p.restarts+1, now
-	pause := restartPause(p.restarts)
+	pause := mailbox.RestartPause(p.restarts)
 	p.e.cfg.Logger.Error("the partition's actor failed and starts a new epoch", "partition", p.id,
 		"failures", p.restarts, "after", pause)
 	if pause > 0 {

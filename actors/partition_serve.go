@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -19,9 +21,9 @@ type serving struct {
 	d     *dispatch.Dispatcher
 	gate  *admission
 
-	numbers    map[*consumer]int // of the consumers of activities, as the dispatcher knows them
-	consumers  []*consumer       // in the order in which they were attached
-	seen       *[]*consumer      // the partition's list that consumers reflects
+	numbers    map[*consumer.Attached]int // of the consumers of activities, as the dispatcher knows them
+	consumers  []*consumer.Attached       // in the order in which they were attached
+	seen       *[]*consumer.Attached      // the partition's list that consumers reflects
 	activities map[persistence.WorkKey]*activity
 	answering  answering
 	inputs     inputs
@@ -44,7 +46,7 @@ var errServingEnded = errors.New("the partition's epoch has ended")
 func newServing(p *partition, epoch uint64, careful bool) *serving {
 	cfg := &p.e.cfg
 	s := &serving{
-		p: p, e: p.e, epoch: epoch, numbers: map[*consumer]int{}, activities: map[persistence.WorkKey]*activity{},
+		p: p, e: p.e, epoch: epoch, numbers: map[*consumer.Attached]int{}, activities: map[persistence.WorkKey]*activity{},
 	}
 	s.gate = &admission{s: s, open: map[uint64]bool{}}
 	s.leases.init(s)
@@ -87,7 +89,7 @@ func (s *serving) propose(what string, c persistence.Command, done func(r persis
 
 // attachAll brings the dispatcher's consumers into line with those that are attached.
 func (s *serving) attachAll() {
-	list := s.p.list.consumers.Load()
+	list := s.p.list.All()
 	if list == s.seen {
 		return
 	}
@@ -104,7 +106,7 @@ func (s *serving) attachAll() {
 	}
 }
 
-func (s *serving) attach(c *consumer) {
+func (s *serving) attach(c *consumer.Attached) {
 	s.consumers = append(s.consumers, c)
 	if c.TurnSlots > 0 {
 		s.d.AttachTurns()
@@ -112,7 +114,7 @@ func (s *serving) attach(c *consumer) {
 	if c.ActivitySlots <= 0 {
 		return
 	}
-	n, ok := s.d.AttachActivities(s.now(), c.handles)
+	n, ok := s.d.AttachActivities(s.now(), c.Handles)
 	if !ok {
 		s.e.cfg.Logger.Error("too many consumers of activities are attached; this one gets none", "partition", s.p.id,
 			"consumer", c.ID, "max", dispatch.ConsumersMax)
@@ -121,8 +123,8 @@ func (s *serving) attach(c *consumer) {
 	s.numbers[c] = n
 }
 
-func (s *serving) detach(c *consumer) {
-	s.consumers = slices.DeleteFunc(s.consumers, func(other *consumer) bool { return other == c })
+func (s *serving) detach(c *consumer.Attached) {
+	s.consumers = slices.DeleteFunc(s.consumers, func(other *consumer.Attached) bool { return other == c })
 	if c.TurnSlots > 0 {
 		s.d.DetachTurns()
 	}
@@ -245,21 +247,21 @@ func (s *serving) grant(now int64) {
 		granted = false
 		for _, c := range s.consumers {
 			n, ok := s.numbers[c]
-			if !ok || c.closed.Load() || !s.d.Wants(now, n) || !c.slots.acquire(s.p, s.offer(c)) {
+			if !ok || c.Closed() || !s.d.Wants(now, n) || !c.Activities.Acquire(s.p, s.offer(c)) {
 				continue
 			}
 			if g, ok := s.d.Next(now, n); ok {
 				s.begin(c, g)
 				granted = true
 			} else {
-				c.slots.release()
+				c.Activities.Release()
 			}
 		}
 	}
 }
 
 // offer is called when a slot of the consumer has become free for this partition.
-func (s *serving) offer(c *consumer) func() {
+func (s *serving) offer(c *consumer.Attached) func() {
 	return func() {
 		s.p.post("slot free", func() {
 			if n, ok := s.numbers[c]; ok && s.live() && !s.quiet() {
@@ -268,7 +270,7 @@ func (s *serving) offer(c *consumer) func() {
 					return
 				}
 			}
-			c.slots.release()
+			c.Activities.Release()
 		})
 	}
 }

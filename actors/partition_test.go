@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -68,7 +70,7 @@ func call(c *replay.Context, input []byte) ([]byte, error) {
 type worker struct {
 	mu       sync.Mutex
 	starts   []time.Time
-	infos    []ActivityInfo
+	infos    []consumer.ActivityInfo
 	running  int
 	most     int
 	gate     chan struct{} // closed or sent to: one call may end
@@ -79,7 +81,7 @@ type worker struct {
 
 func newWorker() *worker { return &worker{gate: make(chan struct{})} }
 
-func (k *worker) run(ctx context.Context, info ActivityInfo, input []byte) ([]byte, error) {
+func (k *worker) run(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
 	k.mu.Lock()
 	k.starts, k.infos = append(k.starts, time.Now()), append(k.infos, info)
 	k.running++
@@ -215,7 +217,7 @@ func TestREL_003_WhatWaitsIsFoundAtTheOpen(t *testing.T) {
 				w.attach(basics().orchestration("sleep", func(c *replay.Context, _ []byte) ([]byte, error) {
 					_, err := c.Timer(time.Hour).Await()
 					return []byte("slept"), err
-				}).orchestration("call", call).activity("held", func(ctx context.Context, _ ActivityInfo, _ []byte) ([]byte, error) {
+				}).orchestration("call", call).activity("held", func(ctx context.Context, _ consumer.ActivityInfo, _ []byte) ([]byte, error) {
 					<-ctx.Done()
 					return nil, ctx.Err()
 				}))
@@ -347,12 +349,12 @@ func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		w.attachAs("one", basics())
 		w.attachAs("two", basics())
-		if _, err := w.e.Attach(Consumer{ID: "three", Handlers: basics(), ActivitySlots: 1}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "three", Handlers: basics(), ActivitySlots: 1}); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
 		for range 6 {
-			c, version, fn, ok := w.e.parts[1].findConsumer("echo", "", "", -1)
+			c, version, fn, ok := w.e.parts[1].list.Find("echo", "", "", -1)
 			if !ok || version != "1.0.0" || fn == nil {
 				t.Fatal("nobody was found")
 			}
@@ -362,7 +364,7 @@ func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 		if counts := slices.Compact(slices.Clone(got)); len(counts) != 2 || slices.Contains(got, "three") {
 			t.Errorf("turns went to %v", got)
 		}
-		if _, _, _, ok := w.e.parts[1].findConsumer("nothing", "", "", -1); ok {
+		if _, _, _, ok := w.e.parts[1].list.Find("nothing", "", "", -1); ok {
 			t.Error("a consumer was found for a name that nobody has")
 		}
 	})
@@ -371,8 +373,8 @@ func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 // TestAConsumerThatMayNotReplayAPinIsPassedOver: what its engine version cannot replay stays for one that can.
 func TestAConsumerThatMayNotReplayAPinIsPassedOver(t *testing.T) {
 	once(t, Config{}, func(w *world) {
-		attach := func(id string, h Handlers) {
-			if _, err := w.e.Attach(Consumer{ID: id, Handlers: h, TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
+		attach := func(id string, h consumer.Handlers) {
+			if _, err := w.e.Attach(consumer.Consumer{ID: id, Handlers: h, TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -380,7 +382,7 @@ func TestAConsumerThatMayNotReplayAPinIsPassedOver(t *testing.T) {
 		find := func(pin string) string {
 			ids := map[string]bool{}
 			for range 4 {
-				c, _, _, ok := w.e.parts[0].findConsumer("wait", "", pin, -1)
+				c, _, _, ok := w.e.parts[0].list.Find("wait", "", pin, -1)
 				if !ok {
 					return ""
 				}
@@ -461,7 +463,7 @@ type panicsOnce struct {
 	armed atomic.Bool
 }
 
-func (p *panicsOnce) Activity(name string) (ActivityFunc, bool) {
+func (p *panicsOnce) Activity(name string) (consumer.ActivityFunc, bool) {
 	if p.armed.Swap(false) {
 		panic("a defect")
 	}
@@ -475,7 +477,7 @@ func TestAnEndIsToldAlthoughTheDispatcherFails(t *testing.T) {
 		w := &world{t: t, disk: persistencetest.NewDisk(1), panicsExpected: true}
 		w.open()
 		handlers := &panicsOnce{registry: basics()}
-		if _, err := w.e.Attach(Consumer{ID: "c", Handlers: handlers, TurnSlots: 2, ActivitySlots: 2}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "c", Handlers: handlers, TurnSlots: 2, ActivitySlots: 2}); err != nil {
 			t.Fatal(err)
 		}
 		w.start("ends", "wait", "")

@@ -5,6 +5,22 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
+// StartRequest starts an instance.
+type StartRequest struct {
+	ID         string
+	Name       string
+	Version    string
+	Input      []byte
+	RequestKey string
+}
+
+// Delivery is a message from outside for one instance: a raised event, a queue message or a cancel.
+type Delivery struct {
+	ID         string
+	Message    *turnpb.Message
+	RequestKey string
+}
+
 // startIdentity is what makes a start with a request key the same as another one.
 func startIdentity(r *StartRequest) persistence.Request {
 	if r.RequestKey == "" {

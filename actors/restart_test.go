@@ -8,28 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 )
-
-func TestF54_PausesBetweenRestartsDoubleUpToTheMost(t *testing.T) {
-	last := time.Duration(0)
-	for row := 1; row < 100; row++ {
-		got := restartPause(row)
-		switch {
-		case row <= restartsAtOnce && got != 0:
-			t.Errorf("failure %d waits %v", row, got)
-		case row == restartsAtOnce+1 && got != restartPauseMin:
-			t.Errorf("the first pause is %v", got)
-		case row > restartsAtOnce+1 && got != min(2*last, restartPauseMax):
-			t.Errorf("failure %d waits %v after %v", row, got, last)
-		}
-		last = got
-	}
-	if restartPause(1<<62) != restartPauseMax {
-		t.Error("the pause overflows")
-	}
-}
 
 // TestF54_AStopIsAnsweredAlthoughThePartitionFails: in the step that stops it, while it ends its epoch, and when that end
 // comes back.
@@ -104,7 +87,7 @@ type alwaysPanics struct {
 	armed atomic.Bool
 }
 
-func (p *alwaysPanics) Activity(name string) (ActivityFunc, bool) {
+func (p *alwaysPanics) Activity(name string) (consumer.ActivityFunc, bool) {
 	if p.armed.Load() {
 		panic("a defect")
 	}
@@ -117,7 +100,7 @@ func TestF54_APartitionThatFailsAgainAndAgainBacksOff(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		w.panicsExpected = true
 		handlers := &alwaysPanics{registry: basics()}
-		if _, err := w.e.Attach(Consumer{ID: "c", Handlers: handlers, TurnSlots: 2, ActivitySlots: 2}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "c", Handlers: handlers, TurnSlots: 2, ActivitySlots: 2}); err != nil {
 			t.Fatal(err)
 		}
 		epochs := func() int { return w.journal.count(persistence.BeginEpoch{}) }
@@ -125,11 +108,11 @@ func TestF54_APartitionThatFailsAgainAndAgainBacksOff(t *testing.T) {
 		handlers.armed.Store(true)
 		w.start("a", "echo", "x")
 		pass(time.Minute)
-		if n := epochs() - before; n < restartsAtOnce || n > restartsAtOnce+10+6 {
+		if n := epochs() - before; n < mailbox.RestartsAtOnce || n > mailbox.RestartsAtOnce+10+6 {
 			t.Errorf("%d epochs in a minute of failures", n)
 		}
 		handlers.armed.Store(false)
-		pass(restartPauseMax)
+		pass(mailbox.RestartPauseMax)
 		w.completed("a", "x")
 		pass(restartCalm + time.Second)
 		before = epochs()
@@ -151,7 +134,7 @@ func (w *world) instanceOf(id string) *instance {
 	if e == nil {
 		w.t.Fatalf("%s is not active", id)
 	}
-	return e.cell.held.(*instance)
+	return e.cell.State.(*instance)
 }
 
 // TestF54_AnInstanceThatCannotRecoverIsGivenUp: every step of it panics, those after a restart too. Whoever waits is
@@ -163,10 +146,10 @@ func TestF54_AnInstanceThatCannotRecoverIsGivenUp(t *testing.T) {
 			w.attach(basics())
 			w.start("a", "wait", "")
 			w.instanceOf("a").buffer.items = []*arrival{nil}
-			began := w.e.sys.restarts()
+			began := w.e.sys.Restarts()
 			first, second := w.raise("a", "go", "x"), w.raise("a", "go", "y")
 			synctest.Wait()
-			if n := w.e.sys.restarts() - began; n > restartsAtOnce+1 {
+			if n := w.e.sys.Restarts() - began; n > mailbox.RestartsAtOnce+1 {
 				t.Errorf("%d restarts at once", n)
 			}
 			if stop {
@@ -177,7 +160,7 @@ func TestF54_AnInstanceThatCannotRecoverIsGivenUp(t *testing.T) {
 				}
 			} else {
 				pass(time.Second)
-				if n := w.e.sys.restarts() - began; n > breaksAfter+3 {
+				if n := w.e.sys.Restarts() - began; n > breaksAfter+3 {
 					t.Errorf("%d restarts", n)
 				}
 			}

@@ -4,25 +4,13 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
-
-// Executor runs functions later, on a goroutine that is not the caller's. The real one is elastic: parked goroutines
-// with warm stacks, a new one when none is parked. The simulator's appends to a list that a seed draws from.
-type Executor interface {
-	// Go runs f once. It never blocks and never runs f before it returns.
-	Go(f func())
-}
-
-// CodeRunner runs user code that may block. The real one has a goroutine per call; the simulator runs the code on a
-// goroutine that it waits for and delivers done as a later step.
-type CodeRunner interface {
-	// Run runs code and then calls done, once. It never blocks.
-	Run(code func(), done func())
-}
 
 // Config is everything an engine is built from. The journal is required; every other zero value means its default.
 type Config struct {
@@ -33,10 +21,10 @@ type Config struct {
 
 	Clock    clock.Clock
 	IDs      ids.Source
-	Executor Executor
+	Executor mailbox.Executor
 	// Turns and Activities run user code. Nil: goroutines.
-	Turns      CodeRunner
-	Activities CodeRunner
+	Turns      consumer.Runner
+	Activities consumer.Runner
 	Logger     *slog.Logger
 	Limits     limits.Limits
 

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -36,7 +38,7 @@ func stopAt(t *testing.T, cfg Config, after time.Duration, killed bool) (took ti
 			w.start(fmt.Sprint("p", i), "call", "work")
 		}
 		w.reopen(w.crash)
-		if _, err := w.e.Attach(Consumer{ID: "c", Handlers: register(), TurnSlots: 2, ActivitySlots: 2, EngineVersion: "0.1.0"}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "c", Handlers: register(), TurnSlots: 2, ActivitySlots: 2, EngineVersion: "0.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		pass(after)
@@ -87,7 +89,7 @@ func TestF53_AStopGoesThroughNoBacklog(t *testing.T) {
 			w.start(fmt.Sprint("i", i), "wait", "")
 		}
 		w.reopen(w.close)
-		if _, err := w.e.Attach(Consumer{ID: "c", Handlers: register(), TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
+		if _, err := w.e.Attach(consumer.Consumer{ID: "c", Handlers: register(), TurnSlots: 1, EngineVersion: "0.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		<-running

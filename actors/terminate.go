@@ -121,7 +121,7 @@ func (x *termination) compute(v *view) {
 			t.endUnread(v, "parent canceled")
 			return
 		}
-		t.execute()
+		t.Execute()
 	}, func() {
 		if t.spoiled != nil {
 			x.reply(fmt.Errorf("terminate %q: %w", x.ID, t.spoiled))

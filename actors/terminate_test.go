@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
@@ -78,7 +80,7 @@ func TestTerminateDuringATurn(t *testing.T) {
 	inWorld(t, func(w *world) {
 		gate, ran := make(chan struct{}), false
 		w.attach(basics().
-			activity("late", func(context.Context, ActivityInfo, []byte) ([]byte, error) { ran = true; return nil, nil }).
+			activity("late", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { ran = true; return nil, nil }).
 			orchestration("slow", func(c *replay.Context, _ []byte) ([]byte, error) {
 				if _, err := waiter(c, nil); err != nil {
 					return nil, err

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -125,7 +127,7 @@ func TestABlockedTurnDoesNotHoldUpOthers(t *testing.T) {
 			<-gate
 			return nil, nil
 		})
-		detach, err := w.e.Attach(Consumer{ID: "one", Handlers: registry, TurnSlots: 1, ActivitySlots: 1})
+		detach, err := w.e.Attach(consumer.Consumer{ID: "one", Handlers: registry, TurnSlots: 1, ActivitySlots: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -21,12 +23,12 @@ import (
 type registry struct {
 	mu             sync.RWMutex
 	orchestrations map[string]replay.Func
-	activities     map[string]ActivityFunc
+	activities     map[string]consumer.ActivityFunc
 	version        string
 }
 
 func newRegistry() *registry {
-	return &registry{orchestrations: map[string]replay.Func{}, activities: map[string]ActivityFunc{}, version: "1.0.0"}
+	return &registry{orchestrations: map[string]replay.Func{}, activities: map[string]consumer.ActivityFunc{}, version: "1.0.0"}
 }
 
 func (r *registry) Orchestration(name, version string) (string, replay.Func, bool) {
@@ -36,7 +38,7 @@ func (r *registry) Orchestration(name, version string) (string, replay.Func, boo
 	return r.version, fn, ok && (version == "" || version == r.version)
 }
 
-func (r *registry) Activity(name string) (ActivityFunc, bool) {
+func (r *registry) Activity(name string) (consumer.ActivityFunc, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	fn, ok := r.activities[name]
@@ -58,7 +60,7 @@ func (r *registry) without(name string) *registry {
 	return r
 }
 
-func (r *registry) activity(name string, fn ActivityFunc) *registry {
+func (r *registry) activity(name string, fn consumer.ActivityFunc) *registry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.activities[name] = fn
@@ -317,7 +319,7 @@ func (w *world) attach(r *registry) (detach func()) {
 
 func (w *world) attachAs(id string, r *registry) (detach func()) {
 	w.t.Helper()
-	detach, err := w.e.Attach(Consumer{ID: id, Handlers: r, TurnSlots: 4, ActivitySlots: 4, EngineVersion: "0.1.0"})
+	detach, err := w.e.Attach(consumer.Consumer{ID: id, Handlers: r, TurnSlots: 4, ActivitySlots: 4, EngineVersion: "0.1.0"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -487,7 +489,9 @@ func waiter(c *replay.Context, _ []byte) ([]byte, error) {
 	return v.([]byte), nil
 }
 
-func echoActivity(_ context.Context, _ ActivityInfo, input []byte) ([]byte, error) { return input, nil }
+func echoActivity(_ context.Context, _ consumer.ActivityInfo, input []byte) ([]byte, error) {
+	return input, nil
+}
 
 func basics() *registry {
 	return newRegistry().orchestration("echo", echo).orchestration("wait", waiter).activity("echo", echoActivity)

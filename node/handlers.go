@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/turnstone-dev/turnstone"
@@ -22,18 +24,18 @@ var engineVersion = semver.MustParse(EngineVersion)
 // handlers shows a registry to the engine.
 type handlers struct{ registry *turnstone.Registry }
 
-var _ actors.Handlers = handlers{}
+var _ consumer.Handlers = handlers{}
 
 func (h handlers) Orchestration(name, version string) (resolved string, fn replay.Func, ok bool) {
 	return h.registry.Orchestration(name, version)
 }
 
-func (h handlers) Activity(name string) (actors.ActivityFunc, bool) {
+func (h handlers) Activity(name string) (consumer.ActivityFunc, bool) {
 	run, ok := h.registry.Activity(name)
 	if !ok {
 		return nil, false
 	}
-	return func(ctx context.Context, info actors.ActivityInfo, input []byte) ([]byte, error) {
+	return func(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
 		return run(ctx, turnstone.ActivityInfo(info), input)
 	}, true
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/client"
@@ -153,7 +155,7 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	if r.Registry == nil {
 		return nil, invalid("runtime %q has no Registry", r.ID)
 	}
-	detach, err = n.engine.Attach(actors.Consumer{
+	detach, err = n.engine.Attach(consumer.Consumer{
 		ID: r.ID, Handlers: handlers{r.Registry.LoggingTo(n.cfg.Logger)}, EngineVersion: EngineVersion,
 		TurnSlots: slots(r.TurnSlots), ActivitySlots: slots(r.ActivitySlots), FailOnNondeterminism: r.Registry.FailsOnNondeterminism(),
 	})

@@ -26,7 +26,7 @@ type deployed struct {
 	misfit misfit
 }
 
-// Orchestration implements actors.Handlers.
+// Orchestration implements consumer.Handlers.
 func (d *deployed) Orchestration(name, version string) (string, replay.Func, bool) {
 	resolved, fn, ok := d.handlers.Orchestration(name, version)
 	if !ok || d.misfit == fits {

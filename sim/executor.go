@@ -3,7 +3,7 @@ package sim
 import (
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/actors/consumer"
 )
 
 // executor is a process's Executor: what it is given waits until the schedule draws it.
@@ -12,8 +12,6 @@ type executor struct {
 	waiting []func()
 	dead    bool
 }
-
-var _ actors.Executor = (*executor)(nil)
 
 // Go puts f on the list. A dead process runs nothing more.
 func (e *executor) Go(f func()) {
@@ -35,7 +33,7 @@ func (e *executor) runOne(r *random) {
 	f()
 }
 
-// runner is a process's CodeRunner: user code starts after a while, runs on a goroutine that the driver waits for, and
+// runner is a process's consumer.Runner: user code starts after a while, runs on a goroutine that the driver waits for, and
 // its end is reported after another while. So code is never in the middle of something when the driver acts.
 type runner struct {
 	process *process
@@ -44,7 +42,7 @@ type runner struct {
 	after   func() time.Duration
 }
 
-var _ actors.CodeRunner = (*runner)(nil)
+var _ consumer.Runner = (*runner)(nil)
 
 // Run has code run as a step and done called as a later one.
 func (r *runner) Run(code func(), done func()) {

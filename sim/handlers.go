@@ -8,7 +8,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -21,7 +22,7 @@ type handlers struct {
 	program    *interpreter
 }
 
-var _ actors.Handlers = (*handlers)(nil)
+var _ consumer.Handlers = (*handlers)(nil)
 
 // newHandlers makes the registries of the two consumers.
 func newHandlers(w *World) [2]*handlers {
@@ -45,7 +46,7 @@ func newHandlers(w *World) [2]*handlers {
 	}
 }
 
-// Orchestration implements actors.Handlers.
+// Orchestration implements consumer.Handlers.
 func (h *handlers) Orchestration(name, version string) (string, replay.Func, bool) {
 	if version != "" && version != "1.0.0" {
 		return "", nil, false
@@ -56,15 +57,15 @@ func (h *handlers) Orchestration(name, version string) (string, replay.Func, boo
 	return "", nil, false
 }
 
-// Activity implements actors.Handlers.
-func (h *handlers) Activity(name string) (actors.ActivityFunc, bool) {
+// Activity implements consumer.Handlers.
+func (h *handlers) Activity(name string) (consumer.ActivityFunc, bool) {
 	if h.activities[name] || h.late[name] && h.world.lateRegistered {
 		return h.world.activity, true
 	}
 	return nil, false
 }
 
-// Replays implements actors.Handlers: the first runtime does not know what the second one's engine writes.
+// Replays implements consumer.Handlers: the first runtime does not know what the second one's engine writes.
 func (h *handlers) Replays(pin string) bool {
 	return pin == "" || pin == h.version || h.version == "1.1.0"
 }
@@ -75,7 +76,7 @@ const workLate = 10 * time.Minute
 var errActivity = errors.New("the activity fails here")
 
 // activity is what every activity runs.
-func (w *World) activity(ctx context.Context, info actors.ActivityInfo, input []byte) ([]byte, error) {
+func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
 	var spec activitySpec
 	if err := json.Unmarshal(input, &spec); err != nil {
 		return nil, fmt.Errorf("activity input %q: %w", input, err)

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -103,7 +105,7 @@ func (p *process) attach(n int) {
 		return
 	}
 	p.misfit[n] = w.deploy()
-	detach, err := p.engine.Attach(actors.Consumer{
+	detach, err := p.engine.Attach(consumer.Consumer{
 		ID: fmt.Sprint("consumer-", n+1), Handlers: &deployed{w.handlers[n], p.misfit[n]}, TurnSlots: w.config.turnSlots,
 		ActivitySlots: w.config.activitySlots, EngineVersion: w.handlers[n].version,
 	})

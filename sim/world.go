@@ -25,7 +25,7 @@ type World struct {
 	disk      *disk
 	handlers  [2]*handlers
 	client    *client
-	code      *actors.ElasticExecutor // runs user code
+	code      actors.Goroutines // runs user code
 	live      []*process
 	processes uint64
 
@@ -77,7 +77,7 @@ func newWorld(seed uint64, p *planted, story io.Writer) *World {
 	w.handlers = newHandlers(w)
 	w.disk = newDisk(w)
 	w.client = newClient(w)
-	w.code = actors.NewElasticExecutor(4)
+	w.code = actors.NewGoroutines(4)
 	return w
 }
 

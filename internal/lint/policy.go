@@ -83,7 +83,7 @@ var bans = []*ban{
 var goroutinePermits = []*permit{
 	{"replay/unwind.go", "the default that unwinds a coroutine in tests; it waits for it"},
 	{"persistence/pebble", "its driver and its syncs are goroutines that Close waits for"},
-	{"actors/executor.go", "the executor owns the turn and activity slots' goroutines and waits for them"},
+	{"actors/internal/mailbox/executor.go", "the executor owns the turn and activity slots' goroutines and waits for them"},
 	{"cmd", "a program: signals and progress"},
 	{"bench", "its load generators are goroutines that it waits for"},
 }
@@ -123,8 +123,12 @@ var directions = map[string][]string{
 		"internal/failpoint",
 	},
 
-	"dispatch": {"persistence", "limits"},
+	"dispatch":                     {"persistence", "limits"},
+	"actors/internal/executortest": {},
+	"actors/internal/mailbox":      {"internal/clock"},
+	"actors/consumer":              {"proto", "replay", "persistence", "internal/clock"},
 	"actors": {
+		"actors/consumer", "actors/internal/mailbox",
 		"proto", "replay", "persistence", "dispatch", "internal/failure", "internal/clock", "internal/ids",
 		"limits", "internal/failpoint",
 	},
@@ -133,7 +137,7 @@ var directions = map[string][]string{
 		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "limits",
 	},
 	"node": {
-		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "client", "internal/failure",
+		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "client", "internal/failure",
 		"internal/clock", "internal/ids", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
@@ -145,7 +149,7 @@ var directions = map[string][]string{
 	"examples":    {".", "node", "client"},
 	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
-	"test/e2e":    {".", "node", "client", "actors", "proto", "replay", "persistence", "persistence/pebble"},
+	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "proto", "replay", "persistence", "persistence/pebble"},
 
 	"internal/lint":        {},
 	"internal/conformance": {},
@@ -153,7 +157,8 @@ var directions = map[string][]string{
 
 // forTests may be imported by the tests of every package.
 var forTests = []string{
-	"persistence/persistencetest", "internal/clock", "internal/ids", "limits", "internal/failure", "proto",
+	"persistence/persistencetest", "actors/internal/executortest", "internal/clock", "internal/ids", "limits", "internal/failure",
+	"proto",
 }
 
 // testDirections is what the tests of a row may import beside that.
@@ -189,7 +194,7 @@ var heavyLibraries = []string{"github.com/cockroachdb/pebble", "github.com/asynk
 // The actor library.
 const (
 	actorPackage = "github.com/asynkron/protoactor-go/actor"
-	propsFile    = "actors/props.go"
+	propsFile    = "actors/internal/mailbox/props.go"
 )
 
 var (

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/client"
@@ -41,9 +43,9 @@ func (j *busyOnce) Propose(p persistence.Partition, proposal persistence.Proposa
 // registered shows a registry to an engine, as a node does.
 type registered struct{ *turnstone.Registry }
 
-func (r registered) Activity(name string) (actors.ActivityFunc, bool) {
+func (r registered) Activity(name string) (consumer.ActivityFunc, bool) {
 	run, ok := r.Registry.Activity(name)
-	return func(ctx context.Context, info actors.ActivityInfo, input []byte) ([]byte, error) {
+	return func(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
 		return run(ctx, turnstone.ActivityInfo(info), input)
 	}, ok
 }
@@ -88,7 +90,7 @@ func TestResultRefusedOnce(t *testing.T) {
 		if err := <-ready; err != nil {
 			t.Fatal(err)
 		}
-		consumer := actors.Consumer{ID: "c", Handlers: registered{registry}, TurnSlots: 2, ActivitySlots: 2, EngineVersion: "0.1.0"}
+		consumer := consumer.Consumer{ID: "c", Handlers: registered{registry}, TurnSlots: 2, ActivitySlots: 2, EngineVersion: "0.1.0"}
 		if _, err := e.Attach(consumer); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package actors
+package mailbox
 
 import (
 	"fmt"
@@ -55,17 +55,17 @@ type lateRestart struct {
 
 // The first failures in a row cost no pause: a defect that one message meets is over with it. Then the pause doubles.
 const (
-	restartsAtOnce  = 5
+	RestartsAtOnce  = 5
 	restartPauseMin = 10 * time.Millisecond
-	restartPauseMax = 10 * time.Second
+	RestartPauseMax = 10 * time.Second
 )
 
-// restartPause is how long to wait before an actor that has failed so many times in a row is started again.
-func restartPause(row int) time.Duration {
-	if row <= restartsAtOnce {
+// RestartPause is how long to wait before an actor that has failed so many times in a row is started again.
+func RestartPause(row int) time.Duration {
+	if row <= RestartsAtOnce {
 		return 0
 	}
-	return min(restartPauseMin<<min(row-restartsAtOnce-1, 10), restartPauseMax)
+	return min(restartPauseMin<<min(row-RestartsAtOnce-1, 10), RestartPauseMax)
 }
 
 var _ actor.SupervisorStrategy = (*restarting)(nil)
@@ -80,7 +80,7 @@ func (r *restarting) HandleFailure(_ *actor.ActorSystem, by actor.Supervisor, ch
 	}
 	r.note(child, f)
 	restart := func() { by.RestartChildren(child) }
-	if pause := restartPause(f.row); pause == 0 || !r.later(pause, restart) {
+	if pause := RestartPause(f.row); pause == 0 || !r.later(pause, restart) {
 		restart()
 	}
 }

@@ -1,4 +1,4 @@
-package actors
+package mailbox
 
 import (
 	"runtime/debug"
@@ -13,7 +13,7 @@ import (
 // Invariants: nothing runs before Start; at most one run is scheduled or running at any time; once the actor has left
 // the registry every message, queued or later, goes to the dead letters.
 type mailbox struct {
-	system *system
+	system *System
 
 	mu        sync.Mutex
 	user      ring
@@ -34,7 +34,7 @@ type mailbox struct {
 
 var _ actor.Mailbox = (*mailbox)(nil)
 
-func newMailbox(s *system) *mailbox {
+func newMailbox(s *System) *mailbox {
 	m := &mailbox{system: s}
 	m.runOnce = m.run
 	return m
@@ -43,7 +43,7 @@ func newMailbox(s *system) *mailbox {
 // PostUserMessage queues a message. Nil panics, here at the sender: the library would mistake it for an empty queue.
 func (m *mailbox) PostUserMessage(msg any) {
 	if msg == nil {
-		panic("actors: a nil message was sent; send a pointer to a message of this package")
+		panic("mailbox: a nil message was sent; send a pointer")
 	}
 	last, _ := msg.(*lastMessage)
 	if last != nil {
@@ -69,7 +69,7 @@ func (m *mailbox) PostUserMessage(msg any) {
 // PostSystemMessage queues one of the library's own messages.
 func (m *mailbox) PostSystemMessage(msg any) {
 	if msg == nil {
-		panic("actors: a nil system message was sent")
+		panic("mailbox: a nil system message was sent")
 	}
 	m.mu.Lock()
 	if m.closed {

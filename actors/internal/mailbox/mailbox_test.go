@@ -1,4 +1,4 @@
-package actors
+package mailbox
 
 import (
 	"bytes"
@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/turnstone-dev/turnstone/actors/internal/executortest"
+
 	"github.com/asynkron/protoactor-go/actor"
 )
-
-type numberMsg struct{ n int }
 
 // latch counts down to an open channel.
 type latch struct {
@@ -33,16 +33,12 @@ func (l *latch) down() {
 	}
 }
 
-func receiver(f func(actor.Context)) func() actor.Actor {
-	return func() actor.Actor { return actor.ReceiveFunc(f) }
-}
-
 func TestMailboxKeepsOrderForEachSender(t *testing.T) {
 	s := newTestSystem(t)
 	const senders, each = 8, 5000
 	var last [senders]int
 	done := newLatch(senders * each)
-	pid := s.spawn("order", receiver(func(ctx actor.Context) {
+	pid := s.Spawn("order", receiver(func(ctx actor.Context) {
 		if m, ok := ctx.Message().(*numberMsg); ok {
 			from, n := m.n%senders, m.n/senders
 			if n != last[from]+1 {
@@ -55,9 +51,9 @@ func TestMailboxKeepsOrderForEachSender(t *testing.T) {
 	for from := range senders {
 		go func() {
 			for n := 1; n <= each; n++ {
-				send := s.send
+				send := s.Send
 				if (n+from)%3 == 0 {
-					send = s.sendLast
+					send = s.SendLast
 				}
 				send(pid, &numberMsg{n*senders + from})
 			}
@@ -71,7 +67,7 @@ func TestMailboxPanicsLoseOnlyTheirMessage(t *testing.T) {
 	const total = 12000
 	var handled, panicked, next int
 	done := newLatch(total)
-	pid := s.spawn("panics", receiver(func(ctx actor.Context) {
+	pid := s.Spawn("panics", receiver(func(ctx actor.Context) {
 		m, ok := ctx.Message().(*numberMsg)
 		if !ok {
 			return
@@ -88,9 +84,9 @@ func TestMailboxPanicsLoseOnlyTheirMessage(t *testing.T) {
 		handled++
 	}))
 	for n := range total {
-		send := s.send
+		send := s.Send
 		if n%5 == 0 {
-			send = s.sendLast
+			send = s.SendLast
 		}
 		send(pid, &numberMsg{n})
 	}
@@ -99,14 +95,14 @@ func TestMailboxPanicsLoseOnlyTheirMessage(t *testing.T) {
 		t.Errorf("handled %d and panicked %d, want 8000 and 4000", handled, panicked)
 	}
 	settled := newLatch(1)
-	s.send(s.spawn("after", receiver(func(ctx actor.Context) {
+	s.Send(s.Spawn("after", receiver(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*numberMsg); ok {
 			settled.down()
 		}
 	})), &numberMsg{})
 	<-settled.open
-	if s.deadLetters() != 0 {
-		t.Errorf("%d dead letters", s.deadLetters())
+	if s.DeadLetters() != 0 {
+		t.Errorf("%d dead letters", s.DeadLetters())
 	}
 }
 
@@ -114,7 +110,7 @@ func TestMailboxSurvivesGoexit(t *testing.T) {
 	s := newTestSystem(t)
 	done := newLatch(1)
 	var seen []int
-	pid := s.spawn("goexit", receiver(func(ctx actor.Context) {
+	pid := s.Spawn("goexit", receiver(func(ctx actor.Context) {
 		if m, ok := ctx.Message().(*numberMsg); ok {
 			seen = append(seen, m.n)
 			if m.n%10 == 3 {
@@ -126,7 +122,7 @@ func TestMailboxSurvivesGoexit(t *testing.T) {
 		}
 	}))
 	for n := range 100 {
-		s.send(pid, &numberMsg{n})
+		s.Send(pid, &numberMsg{n})
 	}
 	<-done.open
 	for i, n := range seen {
@@ -134,7 +130,7 @@ func TestMailboxSurvivesGoexit(t *testing.T) {
 			t.Fatalf("message %d at place %d", n, i)
 		}
 	}
-	if got := s.restarts(); got != 10 {
+	if got := s.Restarts(); got != 10 {
 		t.Errorf("%d restarts, want 10", got)
 	}
 }
@@ -143,31 +139,31 @@ func TestMailboxSurvivesGoexit(t *testing.T) {
 func TestRestartFindsItsCell(t *testing.T) {
 	s := newTestSystem(t)
 	done := newLatch(1)
-	c := &cell{held: "kept"}
+	c := &Carryover{State: "kept"}
 	var failed, held any
-	pid := s.spawn("cell", func() actor.Actor {
+	pid := s.Spawn("cell", func() actor.Actor {
 		return actor.ReceiveFunc(func(ctx actor.Context) {
 			switch m := ctx.Message().(type) {
 			case *actor.Started:
 				if msg := c.takeFailed(); msg != nil {
-					failed, held = msg, c.held
+					failed, held = msg, c.State
 				}
 			case *numberMsg:
-				c.receive(m)
+				c.Receive(m)
 				if m.n == 1 {
 					panic("planted")
 				}
-				c.handled()
+				c.Handled()
 				done.down()
 			}
 		})
 	})
 	first := &numberMsg{1}
-	s.send(pid, first)
-	s.send(pid, &numberMsg{2})
+	s.Send(pid, first)
+	s.Send(pid, &numberMsg{2})
 	<-done.open
-	if failed != any(first) || held != "kept" || c.received != 2 {
-		t.Errorf("failed %v, held %v, received %d", failed, held, c.received)
+	if failed != any(first) || held != "kept" || c.Received != 2 {
+		t.Errorf("failed %v, held %v, received %d", failed, held, c.Received)
 	}
 }
 
@@ -185,7 +181,7 @@ func TestSpawnRacesWithSenders(t *testing.T) {
 	for range 2 {
 		senders.Go(func() {
 			for n := 0; !stop.Load(); n++ {
-				s.send(s.library.NewLocalPID(fmt.Sprintf("raced$%d", current.Load())), &numberMsg{n})
+				s.Send(s.library.NewLocalPID(fmt.Sprintf("raced$%d", current.Load())), &numberMsg{n})
 			}
 		})
 	}
@@ -193,7 +189,7 @@ func TestSpawnRacesWithSenders(t *testing.T) {
 	ended := newLatch(spawns)
 	for i := range spawns {
 		current.Store(s.names.Load() + 1)
-		pid := s.spawn("raced", func() actor.Actor {
+		pid := s.Spawn("raced", func() actor.Actor {
 			started := false
 			return actor.ReceiveFunc(func(ctx actor.Context) {
 				switch ctx.Message().(type) {
@@ -204,7 +200,7 @@ func TestSpawnRacesWithSenders(t *testing.T) {
 					if !started {
 						early.Add(1)
 					}
-				case *leaveMsg:
+				case *lastMsg:
 					ctx.Stop(ctx.Self())
 				case *actor.Stopped:
 					ended.down()
@@ -214,13 +210,13 @@ func TestSpawnRacesWithSenders(t *testing.T) {
 		for i == spawns-1 && got.Load() == 0 { // the last one stays until somebody has reached one
 			runtime.Gosched()
 		}
-		s.send(pid, leave)
+		s.Send(pid, &lastMsg{})
 	}
 	<-ended.open
 	stop.Store(true)
 	senders.Wait()
-	if early.Load() != 0 || s.restarts() != 0 {
-		t.Errorf("%d messages before Started, %d failures", early.Load(), s.restarts())
+	if early.Load() != 0 || s.Restarts() != 0 {
+		t.Errorf("%d messages before Started, %d failures", early.Load(), s.Restarts())
 	}
 	if got.Load() == 0 {
 		t.Error("no sender reached an actor: the test raced with nothing")
@@ -238,7 +234,7 @@ func TestSendsThatRaceStopAreCounted(t *testing.T) {
 	var handled atomic.Int64
 	for range rounds {
 		stopped := newLatch(1)
-		pid := s.spawn("stopping", receiver(func(ctx actor.Context) {
+		pid := s.Spawn("stopping", receiver(func(ctx actor.Context) {
 			switch ctx.Message().(type) {
 			case *numberMsg:
 				handled.Add(1)
@@ -250,9 +246,9 @@ func TestSendsThatRaceStopAreCounted(t *testing.T) {
 		for from := range senders {
 			sending.Go(func() {
 				for n := range each {
-					s.send(pid, &numberMsg{n})
+					s.Send(pid, &numberMsg{n})
 					if from == 0 && n == each/2 {
-						s.stop(pid)
+						s.Stop(pid)
 					}
 				}
 			})
@@ -263,10 +259,10 @@ func TestSendsThatRaceStopAreCounted(t *testing.T) {
 	// The mailbox is closed just after Stopped: an empty executor has seen to it.
 	s.dispatch.executor.(*ElasticExecutor).Close()
 	total := int64(rounds * senders * each)
-	if sum := handled.Load() + int64(s.deadLetters()); sum != total {
-		t.Errorf("%d handled and %d dead letters of %d: %d vanished", handled.Load(), s.deadLetters(), total, total-sum)
+	if sum := handled.Load() + int64(s.DeadLetters()); sum != total {
+		t.Errorf("%d handled and %d dead letters of %d: %d vanished", handled.Load(), s.DeadLetters(), total, total-sum)
 	}
-	if s.deadLetters() == 0 {
+	if s.DeadLetters() == 0 {
 		t.Error("no message came late: the test raced with nothing")
 	}
 }
@@ -274,7 +270,7 @@ func TestSendsThatRaceStopAreCounted(t *testing.T) {
 func TestPanicInStoppedEndsTheActor(t *testing.T) {
 	s := newTestSystem(t)
 	began, release := newLatch(1), make(chan struct{})
-	pid := s.spawn("stopped", receiver(func(ctx actor.Context) {
+	pid := s.Spawn("stopped", receiver(func(ctx actor.Context) {
 		switch ctx.Message().(type) {
 		case *numberMsg:
 			began.down()
@@ -284,23 +280,23 @@ func TestPanicInStoppedEndsTheActor(t *testing.T) {
 		}
 	}))
 	for n := range 10 {
-		s.send(pid, &numberMsg{n})
+		s.Send(pid, &numberMsg{n})
 	}
 	<-began.open
-	s.stop(pid)
+	s.Stop(pid)
 	close(release)
 	s.dispatch.executor.(*ElasticExecutor).Close()
-	if s.deadLetters() != 9 || s.restarts() != 1 {
-		t.Errorf("%d dead letters, %d failures; want 9 and 1", s.deadLetters(), s.restarts())
+	if s.DeadLetters() != 9 || s.Restarts() != 1 {
+		t.Errorf("%d dead letters, %d failures; want 9 and 1", s.DeadLetters(), s.Restarts())
 	}
 }
 
 func TestNilPanicsAtTheSender(t *testing.T) {
 	s := newTestSystem(t)
-	pid := s.spawn("nil", receiver(func(actor.Context) {}))
+	pid := s.Spawn("nil", receiver(func(actor.Context) {}))
 	for name, send := range map[string]func(){
-		"message":        func() { s.send(pid, nil) },
-		"address":        func() { s.send(nil, leave) },
+		"message":        func() { s.Send(pid, nil) },
+		"address":        func() { s.Send(nil, &lastMsg{}) },
 		"mailbox":        func() { newMailbox(s).PostUserMessage(nil) },
 		"system message": func() { newMailbox(s).PostSystemMessage(nil) },
 	} {
@@ -317,8 +313,8 @@ func TestNilPanicsAtTheSender(t *testing.T) {
 
 // A flooded actor shares its executor: another gets its turn after at most one run.
 func TestMailboxLetsOthersRun(t *testing.T) {
-	list := &listExecutor{}
-	s := newSystem(Config{Executor: list, Logger: silent()})
+	list := &executortest.List{}
+	s := New(Config{Executor: list, Logger: silent()})
 	var order []string
 	note := func(name string) func() actor.Actor {
 		return receiver(func(ctx actor.Context) {
@@ -327,12 +323,12 @@ func TestMailboxLetsOthersRun(t *testing.T) {
 			}
 		})
 	}
-	flood, other := s.spawn("flood", note("flood")), s.spawn("other", note("other"))
+	flood, other := s.Spawn("flood", note("flood")), s.Spawn("other", note("other"))
 	for range 1000 {
-		s.send(flood, &numberMsg{})
+		s.Send(flood, &numberMsg{})
 	}
-	s.send(other, &numberMsg{})
-	list.drain(func(n int) int { return 0 })
+	s.Send(other, &numberMsg{})
+	list.Drain(func(n int) int { return 0 })
 	for i, name := range order {
 		if name == "other" {
 			if i != messagesPerRun {
@@ -373,20 +369,20 @@ func TestRingGrowsAndGivesBack(t *testing.T) {
 // Logs name types and reasons, never a message.
 func TestLogsHoldNoMessages(t *testing.T) {
 	var out bytes.Buffer
-	list := &listExecutor{}
+	list := &executortest.List{}
 	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s := newSystem(Config{Executor: list, Logger: logger})
+	s := New(Config{Executor: list, Logger: logger})
 	type secretMsg struct{ canary string }
-	pid := s.spawn("logging", receiver(func(ctx actor.Context) {
+	pid := s.Spawn("logging", receiver(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*secretMsg); ok {
 			panic("planted")
 		}
 	}))
-	s.send(pid, &secretMsg{"canary-1"})
-	list.drain(func(int) int { return 0 })
-	s.stop(pid)
-	list.drain(func(int) int { return 0 })
-	s.send(pid, &secretMsg{"canary-2"})
+	s.Send(pid, &secretMsg{"canary-1"})
+	list.Drain(func(int) int { return 0 })
+	s.Stop(pid)
+	list.Drain(func(int) int { return 0 })
+	s.Send(pid, &secretMsg{"canary-2"})
 	if strings.Contains(out.String(), "canary") {
 		t.Errorf("a message was logged:\n%s", out.String())
 	}
@@ -412,15 +408,15 @@ func TestSendLastRunsAnActorAtRestAtOnce(t *testing.T) {
 			handled.Add(1)
 		}
 	})
-	s.sendLast(rested(s, count), &numberMsg{1})
+	s.SendLast(rested(s, count), &numberMsg{1})
 	if n := handled.Load(); n != 1 {
 		t.Fatalf("%d messages handled when sendLast came back, want 1", n)
 	}
 
 	busy := rested(s, count)
-	s.send(busy, &numberMsg{-1})
+	s.Send(busy, &numberMsg{-1})
 	<-entered
-	s.sendLast(busy, &numberMsg{2}) // must not wait, nor run beside the other
+	s.SendLast(busy, &numberMsg{2}) // must not wait, nor run beside the other
 	if n := handled.Load(); n != 1 {
 		t.Fatalf("%d messages handled while the actor was busy, want 1", n)
 	}
@@ -433,9 +429,9 @@ func TestSendLastRunsAnActorAtRestAtOnce(t *testing.T) {
 	if err := s.root.StopFuture(gone).Wait(); err != nil {
 		t.Fatal(err)
 	}
-	before := s.deadLetters()
-	s.sendLast(gone, &numberMsg{3})
-	if n := s.deadLetters() - before; n != 1 || handled.Load() != 3 {
+	before := s.DeadLetters()
+	s.SendLast(gone, &numberMsg{3})
+	if n := s.DeadLetters() - before; n != 1 || handled.Load() != 3 {
 		t.Errorf("%d dead letters and %d handled after the stop, want 1 and 3", n, handled.Load())
 	}
 
@@ -446,20 +442,20 @@ func TestSendLastRunsAnActorAtRestAtOnce(t *testing.T) {
 			ran <- inThisCall(t.Name())
 		}
 	}))
-	if s.sendLast(elsewhere, &numberMsg{4}); <-ran {
+	if s.SendLast(elsewhere, &numberMsg{4}); <-ran {
 		t.Error("the actor ran on the sender's goroutine, though the executor wants each run for itself")
 	}
 }
 
 // rested spawns an actor and waits until it has nothing to do.
-func rested(s *system, producer func() actor.Actor) *actor.PID {
-	pid := s.spawn("rested", producer)
+func rested(s *System, producer func() actor.Actor) *actor.PID {
+	pid := s.Spawn("rested", producer)
 	settled(s)
 	return pid
 }
 
 // settled waits until no actor runs.
-func settled(s *system) {
+func settled(s *System) {
 	e := s.dispatch.executor.(*ElasticExecutor)
 	for busy := true; busy; runtime.Gosched() {
 		e.mu.Lock()

@@ -1,4 +1,4 @@
-package actors
+package mailbox
 
 import "github.com/asynkron/protoactor-go/actor"
 

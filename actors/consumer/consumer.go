@@ -1,9 +1,8 @@
-package actors
+package consumer
 
 import (
 	"context"
 
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -47,22 +46,7 @@ type Consumer struct {
 	ActivitySlots int
 	// EngineVersion pins the executions that begin here.
 	EngineVersion string
-	// FailOnNondeterminism is Config.FailOnNondeterminism for the instances that run here.
+	// FailOnNondeterminism makes instances that run here fail when their code does not fit their history, instead of
+	// being held. The engine's own option does that for all consumers.
 	FailOnNondeterminism bool
-}
-
-// StartRequest starts an instance.
-type StartRequest struct {
-	ID         string
-	Name       string
-	Version    string
-	Input      []byte
-	RequestKey string
-}
-
-// Delivery is a message from outside for one instance: a raised event, a queue message or a cancel.
-type Delivery struct {
-	ID         string
-	Message    *turnpb.Message
-	RequestKey string
 }

@@ -1,6 +1,13 @@
-package actors
+package mailbox
 
 import "sync"
+
+// Executor runs functions later, on a goroutine that is not the caller's. The real one is elastic: parked goroutines
+// with warm stacks, a new one when none is parked. The simulator's appends to a list that a seed draws from.
+type Executor interface {
+	// Go runs f once. It never blocks and never runs f before it returns.
+	Go(f func())
+}
 
 // keepParked is how many goroutines an executor keeps for later unless told otherwise.
 const keepParked = 64
@@ -109,7 +116,7 @@ func (e *ElasticExecutor) Running() int {
 	return e.live
 }
 
-// GoRunner runs user code on goroutines of its own: the CodeRunner of a real node.
+// GoRunner runs user code on goroutines of its own. It is what runs the turns and activities of a real node.
 type GoRunner struct{ pool *ElasticExecutor }
 
 // NewGoRunner makes a runner that keeps at most keep parked goroutines; 0 or less means 64. Close it.

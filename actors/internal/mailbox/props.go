@@ -1,10 +1,10 @@
-package actors
+package mailbox
 
 import "github.com/asynkron/protoactor-go/actor"
 
 // props is the only place that makes Props: every actor has our mailbox, our dispatcher and our supervision. Any other
 // Props would run outside the executor, and the simulator could not repeat it.
-func (s *system) props(producer func() actor.Actor) *actor.Props {
+func (s *System) props(producer func() actor.Actor) *actor.Props {
 	return actor.PropsFromProducer(producer,
 		actor.WithMailbox(s.mailbox),
 		actor.WithDispatcher(s.dispatch),
@@ -12,4 +12,4 @@ func (s *system) props(producer func() actor.Actor) *actor.Props {
 	)
 }
 
-func (s *system) mailbox() actor.Mailbox { return newMailbox(s) }
+func (s *System) mailbox() actor.Mailbox { return newMailbox(s) }

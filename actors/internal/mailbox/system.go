@@ -1,4 +1,4 @@
-package actors
+package mailbox
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
-// system wraps the library's actor system: what is spawned, sent and stopped goes through here.
-type system struct {
+// System wraps the library's actor system: what is spawned, sent and stopped goes through here.
+type System struct {
 	library  *actor.ActorSystem
 	root     *actor.RootContext // spawns under our guardian
 	dispatch *scheduler
@@ -24,14 +24,21 @@ type system struct {
 	dead     atomic.Uint64
 }
 
-// newSystem makes a system that runs on cfg.Executor and logs to cfg.Logger (nil: slog.Default). The executor is the
-// caller's to close, after the last actor has been told to stop.
-func newSystem(cfg Config) *system {
+// Config is what a system is made with.
+type Config struct {
+	// Executor is the caller's to close, after the last actor has been told to stop.
+	Executor Executor
+	Logger   *slog.Logger // nil: slog.Default
+	Clock    clock.Clock  // nil: clock.Real
+}
+
+// New makes a system.
+func New(cfg Config) *System {
 	logger := cfg.Logger
 	if logger == nil {
 		logger = slog.Default()
 	}
-	s := &system{
+	s := &System{
 		logger:   logger,
 		dispatch: newScheduler(cfg.Executor),
 		strategy: &restarting{logger: logger, clock: cfg.Clock},
@@ -51,22 +58,22 @@ func newSystem(cfg Config) *system {
 	return s
 }
 
-// spawn starts an actor and returns its address. The name is for people; a number that is never used again is added,
+// Spawn starts an actor and returns its address. The name is for people; a number that is never used again is added,
 // so an old address never reaches a successor. producer makes the actor's struct, now and after every restart; it runs
 // on the caller's goroutine the first time and must not panic.
-func (s *system) spawn(name string, producer func() actor.Actor) *actor.PID {
+func (s *System) Spawn(name string, producer func() actor.Actor) *actor.PID {
 	unique := name + "$" + strconv.FormatUint(s.names.Add(1), 10)
 	pid, err := s.root.SpawnNamed(s.props(producer), unique)
 	if err != nil {
-		panic(fmt.Sprintf("actors: spawning %s: %v", unique, err)) // a number was used twice: a bug here
+		panic(fmt.Sprintf("mailbox: spawning %s: %v", unique, err)) // a number was used twice: a bug here
 	}
 	return pid
 }
 
-// send puts a message into an actor's queue. A stopped actor's messages are counted as dead letters. nil panics.
-func (s *system) send(pid *actor.PID, msg any) {
+// Send puts a message into an actor's queue. A stopped actor's messages are counted as dead letters. nil panics.
+func (s *System) Send(pid *actor.PID, msg any) {
 	if pid == nil || msg == nil {
-		panic("actors: send needs an address and a message")
+		panic("mailbox: send needs an address and a message")
 	}
 	s.root.Send(pid, msg)
 }
@@ -77,11 +84,11 @@ type lastMessage struct {
 	run func()
 }
 
-// sendLast is send for a goroutine of ours that has nothing else to do and holds no lock: if the actor is at rest, it
+// SendLast is send for a goroutine of ours that has nothing else to do and holds no lock: if the actor is at rest, it
 // runs right here, which saves waking another goroutine. Its run never blocks.
-func (s *system) sendLast(pid *actor.PID, msg any) {
+func (s *System) SendLast(pid *actor.PID, msg any) {
 	if !s.dispatch.inline {
-		s.send(pid, msg)
+		s.Send(pid, msg)
 		return
 	}
 	last := &lastMessage{msg: msg}
@@ -91,27 +98,30 @@ func (s *system) sendLast(pid *actor.PID, msg any) {
 	}
 }
 
-// stop stops an actor at once: it overtakes what is queued, and the queue becomes dead letters. For control flow use
+// Stop stops an actor at once: it overtakes what is queued, and the queue becomes dead letters. For control flow use
 // a message and let the actor stop itself.
-func (s *system) stop(pid *actor.PID) { s.root.Stop(pid) }
+func (s *System) Stop(pid *actor.PID) { s.root.Stop(pid) }
 
-// deadLetters is how many user messages reached no actor.
-func (s *system) deadLetters() uint64 { return s.dead.Load() }
+// Hurry ends the pauses before restarts, those of now and all that would come: the engine stops.
+func (s *System) Hurry() { s.strategy.hurry() }
 
-// restarts is how many failures of actors were answered with a restart.
-func (s *system) restarts() uint64 { return s.strategy.restarts.Load() }
+// DeadLetters is how many user messages reached no actor.
+func (s *System) DeadLetters() uint64 { return s.dead.Load() }
+
+// Restarts is how many failures of actors were answered with a restart.
+func (s *System) Restarts() uint64 { return s.strategy.restarts.Load() }
 
 // deadLetter takes a user message that its mailbox can no longer deliver.
-func (s *system) deadLetter(pid *actor.PID, msg any) { s.library.DeadLetter.SendUserMessage(pid, msg) }
+func (s *System) deadLetter(pid *actor.PID, msg any) { s.library.DeadLetter.SendUserMessage(pid, msg) }
 
 // deadControl takes a system message that its mailbox can no longer deliver.
-func (s *system) deadControl(pid *actor.PID, msg any) {
+func (s *System) deadControl(pid *actor.PID, msg any) {
 	s.library.DeadLetter.SendSystemMessage(pid, msg)
 }
 
 // observe sees every event of the library's stream. Dead letters are counted and named by type, never shown: messages
 // carry payloads. Whoever watches an actor that is gone is told so.
-func (s *system) observe(event any) {
+func (s *System) observe(event any) {
 	letter, ok := event.(*actor.DeadLetterEvent)
 	if !ok {
 		return

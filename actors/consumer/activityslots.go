@@ -1,0 +1,95 @@
+package consumer
+
+import "sync"
+
+// ActivitySlots counts a consumer's free activity slots. Those that found none are served in the order in which they
+// asked, so no partition starves another. All methods are safe for concurrent use.
+type ActivitySlots struct {
+	mu struct {
+		sync.Mutex
+		free    int
+		inUse   int
+		waiting []slotWaiter
+		closed  bool
+		idle    func() // called once when closed and nothing is in use
+	}
+}
+
+// slotWaiter is offered a slot, which is then in use: it must be used or released.
+type slotWaiter struct {
+	by    any
+	offer func()
+}
+
+func newActivitySlots(slots int) *ActivitySlots {
+	s := &ActivitySlots{}
+	s.mu.free = max(slots, 0)
+	return s
+}
+
+// Acquire takes a free slot. If there is none, offer is called once as soon as there is, unless the same one waits
+// already. by says who asks; it is compared with ==.
+func (s *ActivitySlots) Acquire(by any, offer func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return false
+	}
+	if s.mu.free > 0 {
+		s.mu.free--
+		s.mu.inUse++
+		return true
+	}
+	for _, w := range s.mu.waiting {
+		if w.by == by {
+			return false
+		}
+	}
+	s.mu.waiting = append(s.mu.waiting, slotWaiter{by, offer})
+	return false
+}
+
+// Release gives a slot back, or passes it on to the one that waits longest.
+func (s *ActivitySlots) Release() {
+	s.mu.Lock()
+	var offer, idle func()
+	if len(s.mu.waiting) > 0 && !s.mu.closed {
+		offer = s.mu.waiting[0].offer
+		s.mu.waiting[0] = slotWaiter{}
+		s.mu.waiting = s.mu.waiting[1:]
+	} else {
+		s.mu.free++
+		s.mu.inUse--
+		if s.mu.closed && s.mu.inUse == 0 {
+			idle, s.mu.idle = s.mu.idle, nil
+		}
+	}
+	s.mu.Unlock()
+	if offer != nil {
+		offer()
+	}
+	if idle != nil {
+		idle()
+	}
+}
+
+// close hands out no more slots. idle is called when none is in use.
+func (s *ActivitySlots) close(idle func()) {
+	s.mu.Lock()
+	s.mu.closed = true
+	s.mu.waiting = nil
+	now := s.mu.inUse == 0
+	if !now {
+		previous := s.mu.idle
+		s.mu.idle = func() {
+			if previous != nil {
+				previous()
+			}
+			idle()
+		}
+	}
+	s.mu.Unlock()
+	if now {
+		idle()
+	}
+}

@@ -1,0 +1,42 @@
+package consumer
+
+import "sync/atomic"
+
+// Attached is a [Consumer] that is attached, with its slots, which all partitions share.
+type Attached struct {
+	Consumer
+	Turns      *TurnSlots
+	Activities *ActivitySlots
+	closed     atomic.Bool
+	givenUp    atomic.Int64
+}
+
+// Attach makes the slots of a consumer.
+func Attach(c Consumer, turns TurnConfig) *Attached {
+	return &Attached{Consumer: c, Turns: newTurnSlots(turns, c.TurnSlots), Activities: newActivitySlots(c.ActivitySlots)}
+}
+
+// Handles reports whether the consumer has a handler for activities of this name.
+func (c *Attached) Handles(name string) bool {
+	_, ok := c.Handlers.Activity(name)
+	return ok
+}
+
+// RunsTurns says that the consumer has slots for turns and has not been closed.
+func (c *Attached) RunsTurns() bool { return c.TurnSlots > 0 && !c.closed.Load() }
+
+// Closed says that nothing new is given to the consumer.
+func (c *Attached) Closed() bool { return c.closed.Load() }
+
+// Close gives the consumer nothing new. idle is called when no activity has a slot of it any more.
+func (c *Attached) Close(idle func()) {
+	c.closed.Store(true)
+	c.Turns.Close()
+	c.Activities.close(idle)
+}
+
+// GiveUp counts an activity whose code had not ended in time when the consumer was closed. GivenUp is how many there are.
+func (c *Attached) GiveUp() { c.givenUp.Add(1) }
+
+// GivenUp is how many activities were given up since the consumer was attached.
+func (c *Attached) GivenUp() int64 { return c.givenUp.Load() }

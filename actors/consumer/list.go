@@ -1,0 +1,95 @@
+package consumer
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// List is the consumers that a partition knows, in the order in which they were attached. Its methods are safe for
+// concurrent use, and reading takes no lock.
+type List struct {
+	turn  atomic.Uint64 // so that consumers with the same handlers take turns
+	write sync.Mutex
+	all   atomic.Pointer[[]*Attached]
+}
+
+// All is the present list. Nobody changes it: Add and Remove make another one, at another address.
+func (l *List) All() *[]*Attached {
+	if all := l.all.Load(); all != nil {
+		return all
+	}
+	return &none
+}
+
+var none []*Attached
+
+// Add puts a consumer at the end.
+func (l *List) Add(c *Attached) {
+	l.write.Lock()
+	defer l.write.Unlock()
+	all := append(slices.Clone(*l.All()), c)
+	l.all.Store(&all)
+}
+
+// Remove takes a consumer out.
+func (l *List) Remove(c *Attached) {
+	l.write.Lock()
+	defer l.write.Unlock()
+	all := slices.DeleteFunc(slices.Clone(*l.All()), func(other *Attached) bool { return other == c })
+	l.all.Store(&all)
+}
+
+// Find finds a consumer that can run an orchestration: it has the handler, may replay executions with this pin, and has
+// slots for turns. Those that are alike take turns. With tries, of an instance that is held, the consumer that was
+// attached last has the first try, and each further try goes to the one before it; negative: it is not held.
+func (l *List) Find(name, version, pin string, tries int) (*Attached, string, replay.Func, bool) {
+	all := *l.All()
+	if len(all) == 0 {
+		return nil, "", nil, false
+	}
+	first := l.turn.Add(1)
+	for i := range all {
+		c := all[(first+uint64(i))%uint64(len(all))]
+		if tries >= 0 {
+			c = all[len(all)-1-(tries+i)%len(all)]
+		}
+		if !c.RunsTurns() || !c.Handlers.Replays(pin) {
+			continue
+		}
+		if resolved, fn, ok := c.Handlers.Orchestration(name, version); ok {
+			return c, resolved, fn, true
+		}
+	}
+	return nil, "", nil, false
+}
+
+// Serves says that a consumer can run an orchestration whose execution has this pin.
+func (l *List) Serves(name, version, pin string) bool {
+	return l.any(name, version, func(c *Attached) bool { return c.RunsTurns() && c.Handlers.Replays(pin) })
+}
+
+// Pinned says that a consumer that runs turns has the handler, whatever the pin of the execution.
+func (l *List) Pinned(name, version string) bool {
+	return l.any(name, version, (*Attached).RunsTurns)
+}
+
+// Idle says that a consumer has the handler and no slots for turns: one that runs turns is about to come.
+func (l *List) Idle(name, version string) bool {
+	return l.any(name, version, func(c *Attached) bool { return c.TurnSlots <= 0 })
+}
+
+// any says that a consumer which passes has the handler.
+func (l *List) any(name, version string, passes func(*Attached) bool) bool {
+	for _, c := range *l.All() {
+		if !passes(c) {
+			continue
+		}
+		if _, _, ok := c.Handlers.Orchestration(name, version); ok {
+			return true
+		}
+	}
+	return false
+}
