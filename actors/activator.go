@@ -19,7 +19,7 @@ import (
 //	tell   no entry: start an actor with a new cell. Then sent++ and send, both under the shard's lock.
 //	actor  cell.received++ first thing for every message of the activator. When nothing is outstanding it calls
 //	       idle(id, self, received) and then does nothing: it is woken by a message or leaves.
-//	idle   the entry's address equals, and sent == received: delete the entry and send leaveMsg. Else ignore.
+//	idle   the entry's address equals, and sent == received: delete the entry and send Leave. Else ignore.
 //	leave  the actor stops itself. Its successor has another address, and its last commit is done.
 //
 // The table is outside any actor, so a restart cannot lose it.
@@ -45,10 +45,7 @@ type activation struct {
 	sent uint64
 }
 
-// leaveMsg tells an instance that it is no longer in the table: it stops itself and does nothing else.
-type leaveMsg struct{}
-
-var leave = &leaveMsg{}
+var leave = &mailbox.Leave{}
 
 // newActivator makes an empty table. make builds the actor of an identity, at its start and after every restart, with
 // the same cell; it runs under a lock and must be quick, send nothing, and not panic. max bounds the identities that
@@ -125,7 +122,7 @@ func (a *activator) tellActive(id string, msg any) bool {
 }
 
 // idle is called by an actor that has nothing outstanding, with its own address and how many messages of the activator
-// it has received. True: the identity has been taken from the table and leaveMsg sent. False: another message is on its
+// it has received. True: the identity has been taken from the table and Leave sent. False: another message is on its
 // way, or the actor is no longer the identity's; it does nothing.
 func (a *activator) idle(id string, pid *actor.PID, received uint64) bool {
 	s := a.shard(id)

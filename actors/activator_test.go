@@ -104,7 +104,7 @@ func (i *stressInstance) Receive(ctx actor.Context) {
 		if i.seen++; i.seen%i.every == 0 {
 			i.retire(ctx)
 		}
-	case *leaveMsg:
+	case *mailbox.Leave:
 		i.result.left.Add(1)
 		ctx.Stop(ctx.Self())
 	}
@@ -237,7 +237,7 @@ func TestActivatorBoundsWhatIsActive(t *testing.T) {
 				if m.n == 0 {
 					a.idle(id, ctx.Self(), c.Received)
 				}
-			case *leaveMsg:
+			case *mailbox.Leave:
 				ctx.Stop(ctx.Self())
 			}
 		})
@@ -383,7 +383,7 @@ func seededTrace(seed uint64) uint64 {
 				if random.IntN(3) == 0 {
 					fmt.Fprintf(trace, "%s idle %v\n", id, a.idle(id, ctx.Self(), c.Received))
 				}
-			case *leaveMsg:
+			case *mailbox.Leave:
 				fmt.Fprintf(trace, "%s leaves\n", id)
 				ctx.Stop(ctx.Self())
 			}

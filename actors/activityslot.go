@@ -88,14 +88,14 @@ func (a *activity) run() {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	a.cancel, a.phase = cancel, activityRunning
-	cfg := &a.s.e.cfg
+	cfg := &a.s.host.Config
 	if a.token == "" {
 		a.leaseAt = a.s.alarms.set(a.s.now()+cfg.LeaseAfter.Milliseconds(), a.takeLease)
 	}
 	call := &activityCall{fn: fn, ctx: ctx, input: a.item.Input, limits: &cfg.Limits, info: a.info()}
 	a.item.Input = nil
 	a.s.p.counts.activities.Add(1)
-	a.s.e.workRun.Run(call.run, func() { a.s.p.postLast("activity ended", func() { a.ended(call.outcome) }) })
+	a.s.host.Run.Run(call.run, func() { a.s.p.postLast("activity ended", func() { a.ended(call.outcome) }) })
 }
 
 func (a *activity) info() consumer.ActivityInfo {
@@ -159,13 +159,13 @@ func (a *activity) answer() {
 	if a.phase != activityAnswering || a.sent {
 		return
 	}
-	msg := &resultMsg{
-		key: a.item.Key, token: a.token, epoch: a.s.epoch, attempts: a.attempts,
-		message: a.outcome.message, encoded: a.outcome.encoded,
+	result := consumer.Result{
+		Key: a.item.Key, Token: a.token, Epoch: a.s.epoch, Attempts: a.attempts,
+		Message: a.outcome.message, Encoded: a.outcome.encoded,
 	}
-	msg.reply = func(err error) { a.s.post("result answered", func() { a.answered(err) }) }
+	result.Reply = func(err error) { a.s.post("result answered", func() { a.answered(err) }) }
 	a.sent = true
-	if err := a.s.e.tell(a.item.ID, msg); err != nil {
+	if err := a.s.host.Engine.TellResult(a.item.ID, result); err != nil {
 		a.sent = false
 		a.retry(a.answer)
 	}

@@ -31,21 +31,17 @@ type activityCounters struct {
 	unregisteredActivities, poisonedActivities, fencedPartitions   atomic.Uint64
 }
 
-// ActivityCounters is a snapshot over all partitions; it may be taken at any time.
-func (e *Engine) ActivityCounters() ActivityCounters {
-	var sum ActivityCounters
-	for _, p := range e.parts {
-		c := &p.counts
-		sum.Started += c.activities.Load()
-		sum.Careful += c.carefulActivities.Load()
-		sum.Cancelled += c.cancelledActivities.Load()
-		sum.LostLeases += c.lostLeases.Load()
-		sum.Abandoned += c.abandonedActivities.Load()
-		sum.Leaked += c.leakedActivities.Load()
-		sum.Void += c.voidResults.Load()
-		sum.Unregistered += c.unregisteredActivities.Load()
-		sum.Poisoned += c.poisonedActivities.Load()
-		sum.Fenced += c.fencedPartitions.Load()
-	}
-	return sum
+// addCounters adds what the partition's activities have done.
+func (p *partition) addCounters(sum *ActivityCounters) {
+	c := &p.counts
+	sum.Started += c.activities.Load()
+	sum.Careful += c.carefulActivities.Load()
+	sum.Cancelled += c.cancelledActivities.Load()
+	sum.LostLeases += c.lostLeases.Load()
+	sum.Abandoned += c.abandonedActivities.Load()
+	sum.Leaked += c.leakedActivities.Load()
+	sum.Void += c.voidResults.Load()
+	sum.Unregistered += c.unregisteredActivities.Load()
+	sum.Poisoned += c.poisonedActivities.Load()
+	sum.Fenced += c.fencedPartitions.Load()
 }

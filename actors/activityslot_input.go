@@ -83,7 +83,7 @@ func (a *activity) readInput() {
 	under := &partRead{waiting: []*activity{a}}
 	s.inputs.reading[key] = under
 	part := &partInputs{key: key}
-	s.e.journal.Load(s.p.id, part.read, func(err error) {
+	s.host.Journal.Load(s.p.id, part.read, func(err error) {
 		s.post("input read", func() {
 			delete(s.inputs.reading, key)
 			for _, a := range under.waiting {

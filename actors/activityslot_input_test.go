@@ -3,7 +3,6 @@ package actors
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -12,10 +11,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/turnstone-dev/turnstone/persistence"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -65,57 +61,6 @@ func TestF10_APartIsDecodedOnceForAllItsActivities(t *testing.T) {
 			t.Errorf("%d reads of %d parts and %d loads; at most %d are right", before, parts, loads, most)
 		}
 	})
-}
-
-// TestAnActivityWhoseInputIsDamagedIsNotRunWithout: it is counted, and poison in the end.
-func TestAnActivityWhoseInputIsDamagedIsNotRunWithout(t *testing.T) {
-	key := persistence.WorkKey{IID: 1, Execution: 1, Event: 2}
-	part := func(events []byte) persistence.Reader {
-		return partsReader{parts: []persistence.StoredPart{{Execution: 1, FirstEvent: 1, Count: 2, Events: events}}}
-	}
-	list, err := proto.Marshal(&turnpb.EventList{Events: []*turnpb.Event{{
-		Id: 2, Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: "a", Input: []byte("in")}},
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	find := func(r persistence.Reader) (string, error) {
-		p := &partInputs{key: partKey{key.IID, key.Execution, 1}}
-		err := p.read(r)
-		if _, ok := p.events[key.Event]; err == nil && !ok {
-			err = p.missing(key)
-		}
-		return string(p.events[key.Event]), err
-	}
-	if input, err := find(part(list)); err != nil || input != "in" {
-		t.Errorf("read %q, %v", input, err)
-	}
-	for name, r := range map[string]persistence.Reader{
-		"not an event list": part([]byte{0xff}), "no such event": part(nil), "no such part": partsReader{},
-	} {
-		if _, err := find(r); !errors.Is(err, persistence.ErrCorrupt) {
-			t.Errorf("%s: %v, want damage", name, err)
-		}
-	}
-}
-
-// partsReader reads nothing but parts.
-type partsReader struct {
-	persistence.Reader
-	parts []persistence.StoredPart
-}
-
-func (r partsReader) Parts(_ persistence.Incarnation, _, from uint64, yield func(persistence.StoredPart) bool) error {
-	for _, p := range r.parts {
-		if p.FirstEvent >= from && !yield(p) {
-			return nil
-		}
-	}
-	return nil
-}
-
-func (r partsReader) Head(persistence.Incarnation) (persistence.Head, bool, error) {
-	return persistence.Head{}, true, nil
 }
 
 // activityIndex gives the first word of its input.

@@ -103,7 +103,7 @@ func tooLarge(err error) *turnpb.Failure {
 // unreadable gives back work whose input cannot be read: counted, so that it does not go on for ever.
 func (a *activity) unreadable(err error) {
 	s, item, token, attempts := a.s, a.item, a.token, a.attempts
-	s.e.cfg.Logger.Error("the input of an activity cannot be read; it is tried again later", "instance", item.ID,
+	s.host.Config.Logger.Error("the input of an activity cannot be read; it is tried again later", "instance", item.ID,
 		"activity", item.Name, "event", item.Key.Event, "error", err)
 	a.close()
 	attempt := attempts

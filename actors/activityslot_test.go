@@ -253,24 +253,3 @@ func TestNoResultLeavesWhileItsLeaseIsUnanswered(t *testing.T) {
 		})
 	}
 }
-
-// TestASlotIsKeptWhenTooManyResultsWait to be recorded.
-func TestASlotIsKeptWhenTooManyResultsWait(t *testing.T) {
-	var w answering
-	for i := range answeringMax {
-		if !w.add(1) {
-			t.Fatalf("result %d keeps its slot", i)
-		}
-	}
-	if w.add(1) {
-		t.Error("one more than the most does not keep its slot")
-	}
-	w.remove(1)
-	w.remove(1)
-	if !w.add(1) {
-		t.Error("a slot is kept although there is room again")
-	}
-	if w.add(answeringBytesMax) {
-		t.Error("too many bytes do not keep a slot")
-	}
-}

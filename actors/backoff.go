@@ -15,8 +15,8 @@ import (
 func (s *serving) backOff(now int64, a dispatch.Action) {
 	w := a.Work
 	s.p.counts.unregisteredActivities.Add(1)
-	if s.e.unknown.IsNew(now, "activity "+w.Name, s.e.cfg.BackoffMax.Milliseconds()) {
-		s.e.cfg.Logger.Warn("no attached consumer has this activity; it is tried again later", "activity", w.Name,
+	if s.host.Unknown.IsNew(now, "activity "+w.Name, s.host.Config.BackoffMax.Milliseconds()) {
+		s.host.Config.Logger.Warn("no attached consumer has this activity; it is tried again later", "activity", w.Name,
 			"instance", w.ID, "attempt", w.Attempts+1, "delay_ms", a.DelayMs)
 	}
 	s.abandonWork(&persistence.AbandonWork{Key: w.Key, Attempts: w.Attempts, DelayMs: a.DelayMs, Counts: true}, 0)
@@ -24,7 +24,7 @@ func (s *serving) backOff(now int64, a dispatch.Action) {
 
 // backoffMs is how long work waits after its attempt-th attempt.
 func (s *serving) backoffMs(attempt uint32) int64 {
-	return dispatch.BackoffMs(s.e.cfg.BackoffBase.Milliseconds(), s.e.cfg.BackoffMax.Milliseconds(), attempt)
+	return dispatch.BackoffMs(s.host.Config.BackoffBase.Milliseconds(), s.host.Config.BackoffMax.Milliseconds(), attempt)
 }
 
 // abandonWork gives work back to the journal, and then to the dispatcher, which does not hand it out before a time.
@@ -46,11 +46,11 @@ func (s *serving) abandonWork(c *persistence.AbandonWork, notBefore int64) {
 // poison records that an activity was attempted too often. Its code does not run.
 func (s *serving) poison(item persistence.WorkItem) {
 	s.p.counts.poisonedActivities.Add(1)
-	s.e.cfg.Logger.Error("an activity was attempted too often and is recorded as poison", "instance", item.ID,
-		"activity", item.Name, "event", item.Key.Event, "attempts", item.Attempts+1, "max", s.e.cfg.MaxAttempts)
+	s.host.Config.Logger.Error("an activity was attempted too often and is recorded as poison", "instance", item.ID,
+		"activity", item.Name, "event", item.Key.Event, "attempts", item.Attempts+1, "max", s.host.Config.MaxAttempts)
 	a := &activity{s: s, item: item, attempts: item.Attempts}
 	s.activities[item.Key] = a
-	a.keep(encodeFailure(&item.Key, poisonFailure(&item, s.e.cfg.MaxAttempts), &s.e.cfg.Limits))
+	a.keep(encodeFailure(&item.Key, poisonFailure(&item, s.host.Config.MaxAttempts), &s.host.Config.Limits))
 }
 
 // answered takes the instance's answer to a result.

@@ -49,7 +49,7 @@ func TestVER_054_AnUnregisteredActivityIsPoisonInTheEnd(t *testing.T) {
 func TestF55_a_name_that_nothing_runs_is_logged_once(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		log := &lockedBuffer{}
-		w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		w.logTo(slog.NewTextHandler(log, nil))
 		w.attach(newRegistry().orchestration("call", call))
 		for i := range 10 {
 			w.start(fmt.Sprint("a", i), "mistyped", "")

@@ -48,7 +48,7 @@ func (a *arrival) answer(err error, repeated bool) {
 	case a.deliver != nil:
 		a.deliver.reply(err)
 	default:
-		a.result.reply(err)
+		a.result.Reply(err)
 	}
 }
 
@@ -60,7 +60,7 @@ func newArrival(msg any, now time.Duration) *arrival {
 	case *deliverMsg:
 		return &arrival{deliver: m, message: m.message, size: len(m.encoded), since: now}
 	case *resultMsg:
-		return &arrival{result: m, message: m.message, size: len(m.encoded), since: now}
+		return &arrival{result: m, message: m.Message, size: len(m.Encoded), since: now}
 	}
 	return nil
 }
@@ -132,8 +132,8 @@ func oldestHeld(lists ...[]*arrival) (since time.Duration, ok bool) {
 // holdQueue is the 10 ms clock of all instances. The delay is the same for all, so the queue is in order of its
 // deadlines, and one timer for its head is enough.
 type holdQueue struct {
-	e  *engine
-	mu struct {
+	host *instanceHost
+	mu   struct {
 		sync.Mutex
 		queue []*hold
 		first int // index of the head; what is before it has been served
@@ -149,7 +149,7 @@ type hold struct {
 	done     bool          // served or withdrawn
 }
 
-func newHoldQueue(e *engine) *holdQueue { return &holdQueue{e: e} }
+func newHoldQueue(host *instanceHost) *holdQueue { return &holdQueue{host: host} }
 
 // add makes a place for an instance whose oldest message came at since. The tick that serves it counts as outstanding.
 func (q *holdQueue) add(in *instance, since time.Duration) *hold {
@@ -186,12 +186,12 @@ func (q *holdQueue) arm() {
 		return
 	}
 	m.armed = true
-	m.timer = q.e.cfg.Clock.AfterFunc(max(0, m.queue[m.first].deadline-q.e.elapsed()), q.fire)
+	m.timer = q.host.Config.Clock.AfterFunc(max(0, m.queue[m.first].deadline-q.host.elapsed()), q.fire)
 }
 
 // fire serves every place whose deadline has come.
 func (q *holdQueue) fire() {
-	now := q.e.elapsed()
+	now := q.host.elapsed()
 	var due []*instance
 	q.mu.Lock()
 	m := &q.mu

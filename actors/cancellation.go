@@ -22,7 +22,7 @@ func (a *activity) rowDeleted() {
 	switch a.phase {
 	case activityRunning:
 		a.s.p.counts.cancelledActivities.Add(1)
-		a.tellToStop(errActivityCancelled, a.s.e.cfg.Grace.Milliseconds())
+		a.tellToStop(errActivityCancelled, a.s.host.Config.Grace.Milliseconds())
 	case activityStopping:
 		a.giveUp = errActivityCancelled // whatever it was told before, its result is void now
 	default:
@@ -34,7 +34,7 @@ func (a *activity) rowDeleted() {
 func (a *activity) loseLease() {
 	switch a.phase {
 	case activityRunning:
-		a.tellToStop(errActivityLeaseLost, a.s.e.cfg.Grace.Milliseconds())
+		a.tellToStop(errActivityLeaseLost, a.s.host.Config.Grace.Milliseconds())
 	case activityStopping, activityOver:
 	case activityAnswering: // the journal decides about the result, and answers
 	default:
@@ -63,7 +63,7 @@ func (a *activity) abandon() {
 		a.putBack(0)
 		return
 	}
-	a.s.e.cfg.Logger.Warn("an activity did not stop in time and is given up: its goroutine is leaked until it returns",
+	a.s.host.Config.Logger.Warn("an activity did not stop in time and is given up: its goroutine is leaked until it returns",
 		"instance", a.item.ID, "activity", a.item.Name, "event", a.item.Key.Event, "why", a.giveUp)
 	if a.giveUp == errActivityCancelled {
 		a.close()
@@ -81,7 +81,7 @@ func (s *serving) stopActivities(c *consumer.Attached) {
 		}
 		switch a.phase {
 		case activityRunning:
-			a.tellToStop(errActivityShutdown, a.s.e.cfg.Drain.Milliseconds())
+			a.tellToStop(errActivityShutdown, a.s.host.Config.Drain.Milliseconds())
 		case activityLeasing, activityReading:
 			a.putBack(0)
 		case activityAnswering:

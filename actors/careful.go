@@ -154,9 +154,9 @@ func (g *carefulGate) tick() {
 	}
 }
 
-// admitSuspect runs a suspect's turn when the gate lets it; attempts are those of the row before it is leased. run is
+// AdmitSuspect runs a suspect's turn when the gate lets it; attempts are those of the row before it is leased. run is
 // called once, perhaps at once, and calls release when the turn has ended or will not run.
-func (p *partition) admitSuspect(attempts uint32, run func(release func())) {
+func (p *partition) AdmitSuspect(attempts uint32, run func(release func())) {
 	start := func(ticket uint64) { run(sync.OnceFunc(func() { p.gate.done(ticket) })) }
 	if ticket, now := p.gate.ask(attempts, start); now {
 		start(ticket)

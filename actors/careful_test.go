@@ -13,7 +13,6 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
-	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -300,51 +299,5 @@ func TestNoQueuedTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 		close(k.gate)
 		synctest.Wait()
 		w.completed("a", "work")
-	})
-}
-
-// TestTheGateIsOneForTheNode: turns and activities pass it in the order in which they asked.
-func TestTheGateIsOneForTheNode(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newCarefulGate(clock.Real, 10)
-		p, q := &partition{gate: g}, &partition{gate: g}
-		var mu sync.Mutex
-		var order []string
-		releases := map[string]func(){}
-		admit := func(p *partition, name string, attempts uint32) {
-			p.admitSuspect(attempts, func(release func()) {
-				mu.Lock()
-				defer mu.Unlock()
-				order = append(order, name)
-				releases[name] = release
-			})
-		}
-		want := func(names ...string) {
-			t.Helper()
-			synctest.Wait()
-			mu.Lock()
-			defer mu.Unlock()
-			if !slices.Equal(order, names) {
-				t.Fatalf("admitted %v, want %v", order, names)
-			}
-		}
-		admit(p, "light", 0)
-		admit(q, "heavy", 7)
-		admit(p, "second", 0)
-		want("light")
-		ticket, now := g.ask(0, func(uint64) { t.Error("a withdrawn one is admitted") })
-		if now {
-			t.Error("it overtakes")
-		}
-		g.done(ticket)
-		releases["light"]()
-		releases["light"]() // twice is once
-		want("light", "heavy")
-		pass(dispatch.AloneMs*time.Millisecond - time.Millisecond)
-		want("light", "heavy")
-		pass(time.Millisecond)
-		want("light", "heavy", "second")
-		releases["heavy"]()
-		releases["second"]()
 	})
 }

@@ -217,7 +217,7 @@ func encodeSegment(header *turnpb.SegmentHeader, events []*turnpb.Event, first u
 
 // checkLimits checks what the turn adds. The core has checked names, ids, payloads, pending operations and what is carried.
 func (t *turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure {
-	l := &t.in.e.cfg.Limits
+	l := &t.in.host.Config.Limits
 	events, bytes := t.head.historyEvents, t.head.historyBytes+len(c.Segment.Header)
 	added := 0
 	for _, p := range c.Segment.Parts {
@@ -239,11 +239,11 @@ func (t *turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure 
 
 // warnHistory says once, when a history passes the first bound, that it should be continued as new.
 func (t *turn) warnHistory(events, bytes int) {
-	l := &t.in.e.cfg.Limits
+	l := &t.in.host.Config.Limits
 	passedEvents := t.head.historyEvents <= l.HistoryEventsWarn && events > l.HistoryEventsWarn
 	passedBytes := t.head.historyBytes <= l.HistoryBytesWarn && bytes > l.HistoryBytesWarn
 	if passedEvents || passedBytes {
-		t.in.e.cfg.Logger.Warn("an execution's history grows long; continue it as new before it reaches the limit",
+		t.in.host.Config.Logger.Warn("an execution's history grows long; continue it as new before it reaches the limit",
 			"instance", t.head.id, "events", events, "events_max", l.HistoryEvents, "bytes", bytes, "bytes_max", l.HistoryBytes)
 	}
 }

@@ -47,7 +47,7 @@ func (in *instance) proposeCommit(t *turn) {
 		default:
 			m := a.result
 			c.AcceptedResults = append(c.AcceptedResults, persistence.AcceptedResult{
-				Execution: m.key.Execution, Event: m.key.Event, Token: m.token, Epoch: m.epoch, Attempts: m.attempts,
+				Execution: m.Key.Execution, Event: m.Key.Event, Token: m.Token, Epoch: m.Epoch, Attempts: m.Attempts,
 			})
 			t.results = append(t.results, a)
 		}
@@ -60,7 +60,7 @@ func (in *instance) proposeCommit(t *turn) {
 	failpoint.Hit("turn.beforeCommit")
 	in.phase = phaseCommitting
 	in.outstanding++
-	in.e.propose(in.p, c, t.proposed)
+	in.host.propose(in.p, c, t.proposed)
 }
 
 // proposed takes the result of the commit, on the journal's goroutine.
@@ -97,12 +97,12 @@ func (in *instance) commitDone(m *commitMsg) {
 		in.committed(t, r)
 	case errors.Is(err, persistence.ErrBusy):
 		in.outstanding++
-		in.e.cfg.Clock.AfterFunc(busyPause, func() { in.send(&againMsg{turn: t}) })
+		in.host.Config.Clock.AfterFunc(busyPause, func() { in.send(&againMsg{turn: t}) })
 	case errors.Is(err, persistence.ErrConflict):
 		in.countRefusal(err)
 		in.rerun(t)
 	case errors.Is(err, persistence.ErrAlreadyExists):
-		in.e.counts.secondActivations.Add(1)
+		in.host.counts.secondActivations.Add(1)
 		t.arrivals[0].answer(in.refusal(t.arrivals[0], err), false)
 		in.rerun(t)
 	case errors.Is(err, persistence.ErrStale):
@@ -120,10 +120,10 @@ func (in *instance) commitDone(m *commitMsg) {
 // committed lets the answers out and moves the view on.
 func (in *instance) committed(t *turn, r persistence.Result) {
 	failpoint.Hit("turn.afterSync")
-	e := in.e
-	e.counts.commits.Add(1)
+	h := in.host
+	h.counts.commits.Add(1)
 	if len(t.decision.Events) == 0 {
-		e.counts.emptyTurns.Add(1)
+		h.counts.emptyTurns.Add(1)
 	}
 	if t.doom != nil {
 		in.countDoom(t.doom)
@@ -228,13 +228,13 @@ func (in *instance) expel(err error) {
 	in.endCareful()
 	in.abandon, in.doomed = nil, nil
 	in.answerHeld(answer)
-	in.told.until = in.e.now().UnixMilli() + expelledPauseMs
+	in.told.until = in.host.now().UnixMilli() + expelledPauseMs
 	in.retreat()
 }
 
 // countRefusal counts what a proposal was refused with.
 func (in *instance) countRefusal(err error) {
-	c := &in.e.counts
+	c := &in.host.counts
 	switch {
 	case errors.Is(err, persistence.ErrConflict):
 		c.conflicts.Add(1)

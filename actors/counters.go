@@ -76,33 +76,18 @@ type Counters struct {
 	Active       uint64
 }
 
-// counters are the live ones.
-type counters struct {
-	turns, commits, emptyTurns                      atomic.Uint64
-	conflicts, stale, fenced, leasesLost            atomic.Uint64
-	secondActivations, uncertain                    atomic.Uint64
-	loads, replayedEvents, evictions                atomic.Uint64
-	accepted, slowAccepts, overflows                atomic.Uint64
-	carefulTurns                                    atomic.Uint64
-	reportedTurns, abandonedTurns, leakedCoroutines atomic.Uint64
-	spoiledTurns, poisoned, unreadable, limited     atomic.Uint64
-	unregistered, refused, passivations, heldTurns  atomic.Uint64
-	terminated                                      atomic.Uint64
-	retold, contradictions                          atomic.Uint64
-	evictedInLoad, evictedInAccept, fullPages       atomic.Uint64
-	memoryWaits                                     atomic.Uint64
-	deferred, inboxReads                            atomic.Uint64
-}
+// counters are the live ones of the engine itself.
+type counters struct{ evictions, refused, retold atomic.Uint64 }
 
 // Counters is a snapshot; it may be taken at any time.
 func (e *Engine) Counters() Counters {
-	c := &e.counts
+	c, own := &e.instances.counts, &e.counts
 	resident, bytes := e.residents.totals()
 	return Counters{
 		Turns: c.turns.Load(), Commits: c.commits.Load(), EmptyTurns: c.emptyTurns.Load(),
 		Conflicts: c.conflicts.Load(), Stale: c.stale.Load(), Fenced: c.fenced.Load(), LeasesLost: c.leasesLost.Load(),
 		SecondActivations: c.secondActivations.Load(), Uncertain: c.uncertain.Load(),
-		Loads: c.loads.Load(), ReplayedEvents: c.replayedEvents.Load(), Evictions: c.evictions.Load(),
+		Loads: c.loads.Load(), ReplayedEvents: c.replayedEvents.Load(), Evictions: own.evictions.Load(),
 		Resident: resident, ResidentBytes: bytes,
 		MemoryWaits: c.memoryWaits.Load(), MemoryBytes: uint64(max(e.memory.used.Load(), 0)),
 		Accepted: c.accepted.Load(), SlowAccepts: c.slowAccepts.Load(), Overflows: c.overflows.Load(),
@@ -110,11 +95,27 @@ func (e *Engine) Counters() Counters {
 		ReportedTurns: c.reportedTurns.Load(), AbandonedTurns: c.abandonedTurns.Load(),
 		LeakedCoroutines: c.leakedCoroutines.Load(), SpoiledTurns: c.spoiledTurns.Load(),
 		Poisoned: c.poisoned.Load(), Unreadable: c.unreadable.Load(), Limited: c.limited.Load(),
-		Retold: c.retold.Load(), Contradictions: c.contradictions.Load(),
+		Retold: own.retold.Load(), Contradictions: c.contradictions.Load(),
 		EvictedInLoad: c.evictedInLoad.Load(), EvictedInAccept: c.evictedInAccept.Load(), FullPages: c.fullPages.Load(),
 		Deferred: c.deferred.Load(), InboxReads: c.inboxReads.Load(),
 		Terminated: c.terminated.Load(), HeldTurns: c.heldTurns.Load(), Held: e.heldCount(),
-		Unregistered: c.unregistered.Load(), Refused: c.refused.Load(), Passivations: c.passivations.Load(),
+		Unregistered: c.unregistered.Load(), Refused: own.refused.Load(), Passivations: c.passivations.Load(),
 		Restarts: e.sys.Restarts(), DeadLetters: e.sys.DeadLetters(), Active: uint64(e.act.count()),
 	}
+}
+
+// ActivityCounters is a snapshot over all partitions; it may be taken at any time.
+func (e *Engine) ActivityCounters() (sum ActivityCounters) {
+	for _, p := range e.parts {
+		p.addCounters(&sum)
+	}
+	return sum
+}
+
+// heldCount is how many instances are held in the partitions that are served here.
+func (e *engine) heldCount() (n uint64) {
+	for _, p := range e.parts {
+		n += uint64(p.held.Load())
+	}
+	return n
 }

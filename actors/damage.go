@@ -58,11 +58,11 @@ func (d *damaged) forget(id string) {
 // setAside logs what is damaged of an instance, once, and tells those who wait for its end. Nothing is committed on it,
 // what is asked of it is answered with the damage, and the others go on.
 func (in *instance) setAside(err error) {
-	if in.e.damaged.note(in.id, err) {
-		in.e.cfg.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",
+	if in.host.damaged.note(in.id, err) {
+		in.host.Config.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",
 			"instance", in.id, "error", err)
 	}
-	in.e.waiters.damaged(in.id, err)
+	in.host.Engine.Damaged(in.id, err)
 }
 
 // checkChildren compares the head's counter with what was read.

@@ -168,7 +168,7 @@ func (in *instance) keepLeft(t *turn) {
 		return
 	}
 	p, d := &in.view.inbox, t.decision
-	in.e.counts.deferred.Add(uint64(len(d.Deferred)))
+	in.host.counts.deferred.Add(uint64(len(d.Deferred)))
 	for _, at := range d.Deferred {
 		if i := at - t.first(); i < len(t.inbox) {
 			p.restore(t.inbox[i])

@@ -21,28 +21,26 @@ import (
 // their dispatchers, and the consumers that are attached. All methods are safe for concurrent use and never block;
 // answers come to functions that are called once, from any goroutine, and must not block.
 type Engine struct {
-	cfg     Config
-	journal persistence.Journal
-	sys     *mailbox.System
-	act     *activator
-	parts   []*partition
+	cfg       Config
+	journal   persistence.Journal
+	sys       *mailbox.System
+	act       *activator
+	parts     []*partition
+	probation *carefulGate
 
 	waiters   waiters
 	residents *residency
 	memory    memory
-	holds     *holdQueue
+	instances *instanceHost
 	clock     *clock.Watch
 	door      door
 	counts    counters
-	machines  machines
-	damaged   damaged
 	turnsRun  consumer.Runner
 	workRun   consumer.Runner
 	owned     []func() // closes what Start made, in order
 
 	unclean     atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
 	unknown     consumer.UnknownNames
-	heldGate    heldGate
 	terminating atomic.Int64  // terminations on their way
 	attaches    atomic.Uint64 // runtimes that have been attached: each is a reason to try again what is held
 	draining    atomic.Bool
@@ -70,13 +68,14 @@ func Start(cfg Config, ready func(error)) *Engine {
 	e.sys = mailbox.New(mailbox.Config{Executor: cfg.Executor, Logger: cfg.Logger, Clock: cfg.Clock})
 	e.memory.max = cfg.MemoryBytes
 	e.residents = newResidency(e, cfg.ResidentBytes)
-	e.holds = newHoldQueue(e)
 	e.clock = clock.NewWatch(cfg.Clock, e.clockSet)
-	e.act = newActivator(e.sys, func(id string, c *mailbox.Carryover) actor.Actor { return newInstanceActor(e, id, c) }, cfg.InstancesMax)
+	e.instances = e.instanceHost()
+	e.act = newActivator(e.sys, func(id string, c *mailbox.Carryover) actor.Actor { return newInstanceActor(e.instances, id, c) }, cfg.InstancesMax)
 	n := cfg.Journal.Info().Partitions
 	e.parts = make([]*partition, n)
+	host := e.partitionHost()
 	for i := range e.parts {
-		e.parts[i] = newPartition(e, persistence.Partition(i))
+		e.parts[i] = newPartition(host, persistence.Partition(i))
 	}
 	all := newGather(n, func(err error) {
 		e.reportUnclean()
@@ -162,6 +161,39 @@ func (e *Engine) withDefaults(cfg Config) Config {
 	return cfg
 }
 
+// instanceHost is what the instances share.
+func (e *Engine) instanceHost() *instanceHost {
+	c := &e.cfg
+	h := &instanceHost{
+		Config: instanceConfig{
+			Node: c.Node, Process: c.Process, Build: c.Build, Clock: c.Clock, IDs: c.IDs, Logger: c.Logger, Limits: c.Limits,
+			MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, TurnLease: c.TurnLease,
+			WatchdogAbandon: c.WatchdogAbandon, InboxPage: c.InboxPage, FailOnNondeterminism: c.FailOnNondeterminism,
+		},
+		Journal: e.journal, Engine: instancePort{e}, System: e.sys, Memory: &e.memory, Run: e.turnsRun,
+		Unknown: &e.unknown, Draining: &e.draining, Attaches: &e.attaches,
+	}
+	h.init()
+	return h
+}
+
+// partitionHost is what the partitions share.
+func (e *Engine) partitionHost() *partitionHost {
+	c := &e.cfg
+	e.probation = newCarefulGate(c.Clock, c.MaxAttempts)
+	return &partitionHost{
+		Config: partitionConfig{
+			Node: c.Node, Process: c.Process, Clock: c.Clock, IDs: c.IDs, Logger: c.Logger, Limits: c.Limits,
+			MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax,
+			TurnLease: c.TurnLease, TurnLeaseBuffer: c.TurnLeaseBuffer,
+			WorkLease: c.WorkLease, WorkLeaseBuffer: c.WorkLeaseBuffer,
+			Grace: c.Grace, Drain: c.Drain, CarefulFor: c.CarefulFor, LeaseAfter: c.LeaseAfter, LoseTell: c.LoseTell,
+		},
+		Journal: e.journal, Engine: partitionPort{e}, System: e.sys, Probation: e.probation, Watch: e.clock, Run: e.workRun,
+		Unknown: &e.unknown, Draining: &e.draining, Unclean: &e.unclean,
+	}
+}
+
 // tell sends a message to an instance through the activator, which starts it if it is not active. The error wraps
 // persistence.ErrBusy; nothing was sent then, and the caller keeps what it wanted to say.
 func (e *Engine) tell(id string, msg any) error {
@@ -190,7 +222,7 @@ func (e *Engine) clockSet() {
 
 // propose puts a command into a partition's log, stamped with the time and the partition's epoch.
 func (e *Engine) propose(p persistence.Partition, c persistence.Command, done func(persistence.Result)) {
-	e.proposeAs(p, e.parts[p].epochNow(), c, done)
+	e.proposeAs(p, e.parts[p].Epoch(), c, done)
 }
 
 // proposeAs is propose under a given epoch: that of a grant which may be older than the partition's present one, or 0 for
@@ -296,7 +328,7 @@ func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect), damaged func
 	if told {
 		return cancel, true
 	}
-	if err := e.damaged.of(id); err != nil {
+	if err := e.instances.damageOf(id); err != nil {
 		damaged(err)
 	}
 	return cancel, e.act.open(id) || plantedOpen // in this order: what is open now tells who has come before
@@ -304,7 +336,7 @@ func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect), damaged func
 
 // ended tells who waits. The partition calls it for each end in its effects.
 func (e *Engine) ended(end persistence.EndEffect) {
-	e.damaged.forget(end.ID)
+	e.instances.forgetDamage(end.ID)
 	e.act.over(end.ID) // first: whoever found it open has been added before and is told
 	e.waiters.ended(end)
 }

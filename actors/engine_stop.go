@@ -27,7 +27,7 @@ func (e *Engine) Stop(done func(error)) {
 		e.stopConsumer(c, func() { stopped.done(nil) })
 	}
 	e.sys.Hurry()
-	e.parts[0].gate.end() // of all of them; nothing that is let in finds a slot
+	e.probation.end() // nothing that is let in finds a slot
 	e.memory.end()
 	stopped.done(nil)
 }
@@ -58,7 +58,7 @@ func (e *Engine) left() {
 }
 
 func (e *Engine) endEpochs(done func(error)) {
-	e.holds.stop()
+	e.instances.stop()
 	e.clock.Stop()
 	ended := newGather(len(e.parts), func(err error) {
 		for _, closeOwned := range e.owned {

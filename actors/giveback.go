@@ -33,6 +33,12 @@ func (q *quietGivebacks) drop(iid persistence.Incarnation) (was bool) {
 	return was
 }
 
+// GiveBackQuietly notes that an instance is about to give back a turn lease because nothing is left to do.
+func (p *partition) GiveBackQuietly(iid persistence.Incarnation) { p.givebacks.add(iid) }
+
+// GiveBackRefused takes that note back: the journal has refused it.
+func (p *partition) GiveBackRefused(iid persistence.Incarnation) { p.givebacks.drop(iid) }
+
 // withoutQuiet takes the leases out of effects of which no dispatcher is to be told: nothing else that was written of the
 // instance meanwhile, as by an operator who released it. The effects are others' too, so they are copied.
 func (s *serving) withoutQuiet(e *persistence.Effects) *persistence.Effects {

@@ -21,19 +21,19 @@ const (
 // The first time for a reason and a build it is logged.
 func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes ...any) {
 	v := &in.view
-	in.e.counts.heldTurns.Add(1)
+	in.host.counts.heldTurns.Add(1)
 	tries := uint32(1)
-	if v.held.Build == in.e.cfg.Build {
+	if v.held.Build == in.host.Config.Build {
 		tries = v.held.Tries + 1
 	}
-	if v.held.Build != in.e.cfg.Build || v.held.Reason != reason {
-		in.e.cfg.Logger.Error("an instance is held: its turn is not recorded, and it is tried again later and with other code",
+	if v.held.Build != in.host.Config.Build || v.held.Reason != reason {
+		in.host.Config.Logger.Error("an instance is held: its turn is not recorded, and it is tried again later and with other code",
 			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", t.head.execution,
-				"reason", reason, "build", in.e.cfg.Build}, attributes...)...)
+				"reason", reason, "build", in.host.Config.Build}, attributes...)...)
 	}
 	plan := &abandonPlan{token: t.token, reason: reason, attaches: in.attaches}
 	if tries < triesMax {
-		plan.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), tries)
+		plan.delayMs = dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), tries)
 	}
 	in.strikeWith(t, plan)
 }
@@ -43,7 +43,7 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 func (in *instance) logHeld(t *turn) {
 	switch {
 	case t.decision.Divergence != nil:
-		in.e.cfg.Logger.Error("an instance has failed: its code does not fit its history", "instance", in.id, "orchestration", t.name,
+		in.host.Config.Logger.Error("an instance has failed: its code does not fit its history", "instance", in.id, "orchestration", t.name,
 			"version", t.version, "execution", t.head.execution, "failure", failure.Display(t.decision.Divergence))
 	case in.view.held.Reason != "" && t.doom == nil:
 		in.logGoesOn()
@@ -51,8 +51,8 @@ func (in *instance) logHeld(t *turn) {
 }
 
 func (in *instance) logGoesOn() {
-	in.e.cfg.Logger.Info("an instance that was held goes on", "instance", in.id, "orchestration", in.view.head.Name,
-		"version", in.view.head.Version, "build", in.e.cfg.Build)
+	in.host.Config.Logger.Info("an instance that was held goes on", "instance", in.id, "orchestration", in.view.head.Name,
+		"version", in.view.head.Version, "build", in.host.Config.Build)
 }
 
 // holdDiverged holds an instance whose history and code differ.
@@ -64,7 +64,7 @@ func (in *instance) holdDiverged(t *turn) {
 
 // holdMisused holds an instance whose code has used its context where it must not.
 func (in *instance) holdMisused(t *turn, why *replay.MisuseError) {
-	in.e.counts.spoiledTurns.Add(1)
+	in.host.counts.spoiledTurns.Add(1)
 	in.holdTurn(t, why.Error(), heldTriesMax, "stack", why.Stack)
 	in.machine = t.machine
 	in.reload()
@@ -78,18 +78,18 @@ func (in *instance) holdBlocked(t *turn) {
 
 // diverges says that a turn must not be recorded because the code does not fit the history.
 func (t *turn) diverges() bool {
-	return t.decision != nil && t.decision.Divergence != nil && t.doom == nil && !t.in.e.cfg.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
+	return t.decision != nil && t.decision.Divergence != nil && t.doom == nil && !t.in.host.Config.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
 }
 
 // heldNow says that the instance is held and may not be tried now.
-func (in *instance) heldNow() bool { return !in.fresh && in.e.holdsBack(&in.view) }
+func (in *instance) heldNow() bool { return !in.fresh && in.host.holdsBack(&in.view) }
 
 // holdsBack says that what is known of an instance forbids this build to try it now.
-func (e *engine) holdsBack(v *view) bool {
-	if v.held.Reason == "" || v.leased || v.held.Build != e.cfg.Build {
+func (h *instanceHost) holdsBack(v *view) bool {
+	if v.held.Reason == "" || v.leased || v.held.Build != h.Config.Build {
 		return false
 	}
-	return v.notBeforeMs == 0 || e.backsOff(v.notBeforeMs)
+	return v.notBeforeMs == 0 || h.backsOff(v.notBeforeMs)
 }
 
 // heldTries is how often this build has tried an instance that is held, and 0 if a runtime was attached since: then it is
@@ -99,7 +99,7 @@ func (in *instance) heldTries() int {
 	switch {
 	case held.Reason == "":
 		return -1
-	case in.fresh || held.Build != in.e.cfg.Build:
+	case in.fresh || held.Build != in.host.Config.Build:
 		return 0
 	}
 	return int(held.Tries)
@@ -150,7 +150,7 @@ func (in *instance) acknowledgeHeld() {
 	if !t.any && len(v.due) == 0 {
 		return
 	}
-	in.part.acknowledge(acknowledgement{iid: v.head.IID, number: t.number, until: v.notBeforeMs, held: true, timers: v.due})
+	in.part.Acknowledge(dispatch.Acknowledgement{IID: v.head.IID, Number: t.number, Until: v.notBeforeMs, Held: true, Timers: v.due})
 	in.acknowledged = max(in.acknowledged, t.number)
 	*t, v.due = told{}, nil
 }
@@ -168,7 +168,7 @@ func (in *instance) release() {
 	in.outstanding++
 	m := &releasedMsg{}
 	in.awaiting = m
-	in.e.propose(in.p, &persistence.ReleaseTurn{ID: in.id}, func(r persistence.Result) {
+	in.host.propose(in.p, &persistence.ReleaseTurn{ID: in.id}, func(r persistence.Result) {
 		m.result = r
 		in.send(m)
 	})
@@ -251,14 +251,14 @@ func findCancel(r persistence.Reader, iid persistence.Incarnation, limit int) (*
 // cancelsHeld ends an instance that is held and has been cancelled. False: it is not, or needs its code for that.
 func (in *instance) cancelsHeld() bool {
 	v := &in.view
-	return v.held.Reason != "" && !v.leased && in.token == "" && in.part.epochNow() != 0 && in.cancels()
+	return v.held.Reason != "" && !v.leased && in.token == "" && in.part.Epoch() != 0 && in.cancels()
 }
 
 // cancels does the next step of a cancel without code. False: none is asked for, or it needs the code.
 func (in *instance) cancels() bool {
 	v := &in.view
 	c := v.cancelAsked()
-	if c == nil || in.e.draining.Load() || v.unreadable != nil || in.machine != nil {
+	if c == nil || in.host.Draining.Load() || v.unreadable != nil || in.machine != nil {
 		return false
 	}
 	switch {
@@ -304,7 +304,7 @@ func (in *instance) missing() string {
 		what += " " + version
 	}
 	reason := failure.NotRegistered(what)
-	if in.part.list.Pinned(name, version) {
+	if in.part.Consumers().Pinned(name, version) {
 		reason = failure.NotReplayable(what, v.head.Pin)
 	}
 	if v.cancelAsked() != nil { // it would have been cancelled already
@@ -320,50 +320,16 @@ func (in *instance) idleHandler() bool {
 	if v.start != nil {
 		name, version = v.start.Name, v.start.Version
 	}
-	return in.part.list.Idle(name, version)
-}
-
-// Release lets an instance that is held run again at once. reply gets an error that wraps persistence.ErrNotFound,
-// ErrEnded, ErrBusy, ErrNotLeader or ErrUncertain. One that is not held stays as it is.
-func (e *Engine) Release(id string, reply func(error)) {
-	size, err := e.enter(id, 0)
-	if err != nil {
-		reply(err)
-		return
-	}
-	e.propose(e.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}, func(r persistence.Result) {
-		e.door.leave(size)
-		if r.Err == nil && r.Released {
-			e.cfg.Logger.Info("an instance that was held has been released", "instance", id)
-			e.act.tellActive(id, &freedMsg{}) // a try that goes on now began before it
-		}
-		reply(notProposed(r.Err))
-	})
+	return in.part.Consumers().Idle(name, version)
 }
 
 // freedMsg says that an instance was held, and that an operator has released it.
 type freedMsg struct{}
 
-// notProposed says of a journal that has stopped before a proposal that nothing was written.
-func notProposed(err error) error {
-	if errors.Is(err, persistence.ErrStopped) && !errors.Is(err, persistence.ErrUncertain) {
-		return fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
-	}
-	return err
-}
-
 // buildOf is the build that an abandon names: it goes with a reason.
-func (e *engine) buildOf(plan *abandonPlan) string {
+func (h *instanceHost) buildOf(plan *abandonPlan) string {
 	if plan.reason == "" {
 		return ""
 	}
-	return e.cfg.Build
-}
-
-// heldCount is how many instances are held in the partitions that are served here.
-func (e *engine) heldCount() (n uint64) {
-	for _, p := range e.parts {
-		n += uint64(p.held.Load())
-	}
-	return n
+	return h.Config.Build
 }

@@ -60,7 +60,7 @@ func (g *heldGate) release() {
 // triesAlone says that the instance is held and its time has come: it waits until no other is tried.
 func (in *instance) triesAlone() bool {
 	v := &in.view
-	return in.releaseSuspect == nil && v.held.Reason != "" && v.held.Build == in.e.cfg.Build && !in.fresh
+	return in.releaseSuspect == nil && v.held.Reason != "" && v.held.Build == in.host.Config.Build && !in.fresh
 }
 
 // askTry waits for the gate. What comes after it is as for a suspect: the try is leased first.
@@ -74,7 +74,7 @@ func (in *instance) askTry() {
 	m := &admitMsg{}
 	in.awaiting = m
 	in.uncharge()
-	in.gate = in.e.heldGate.admit(func(release func()) {
+	in.gate = in.host.heldGate.admit(func(release func()) {
 		m.release = release
 		in.send(m)
 	})
@@ -82,7 +82,7 @@ func (in *instance) askTry() {
 
 // leaveGate ends that wait, because something has come: what is known is out of date.
 func (in *instance) leaveGate() {
-	if in.gate == nil || in.phase != phaseAdmitting || !in.e.heldGate.withdraw(in.gate) {
+	if in.gate == nil || in.phase != phaseAdmitting || !in.host.heldGate.withdraw(in.gate) {
 		return
 	}
 	in.gate, in.awaiting, in.phase = nil, nil, phaseReady

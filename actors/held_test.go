@@ -32,10 +32,7 @@ func (w *world) lease(id string) (lease persistence.TurnLease) {
 // logged has the engine's log go into a buffer.
 func (w *world) logged() *lockedBuffer {
 	log := &lockedBuffer{}
-	w.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
-	if w.e != nil {
-		w.e.cfg.Logger = w.cfg.Logger
-	}
+	w.logTo(slog.NewTextHandler(log, nil))
 	return log
 }
 

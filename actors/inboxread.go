@@ -157,7 +157,7 @@ func (in *instance) mustRead() bool {
 	if len(p.rows) == 0 && !p.gap && p.nudged <= p.seen && !p.unreadUnnamed() {
 		return false
 	}
-	_, must := p.plan(in.e.now().UnixMilli(), in.e.cfg.InboxPage)
+	_, must := p.plan(in.host.now().UnixMilli(), in.host.Config.InboxPage)
 	return must
 }
 
@@ -165,12 +165,12 @@ func (in *instance) mustRead() bool {
 func (in *instance) loadInbox() {
 	in.phase = phaseLoading
 	in.outstanding++
-	in.e.counts.inboxReads.Add(1)
-	plan, _ := in.view.inbox.plan(in.e.now().UnixMilli(), in.e.cfg.InboxPage)
+	in.host.counts.inboxReads.Add(1)
+	plan, _ := in.view.inbox.plan(in.host.now().UnixMilli(), in.host.Config.InboxPage)
 	m := &loadMsg{inboxOnly: true, inbox: *plan}
 	in.awaiting = m
 	iid := in.view.head.IID
-	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.inbox.read(r, iid) }, func(err error) {
+	in.host.Journal.Load(in.p, func(r persistence.Reader) error { return m.inbox.read(r, iid) }, func(err error) {
 		m.err = err
 		in.send(m)
 	})

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"container/list"
 	"fmt"
 	"time"
 
@@ -42,10 +41,10 @@ func (p phase) String() string { return phaseNames[p] }
 // instance is the state of one orchestration instance in memory. It lives in the cell, so it outlives a restart of its
 // actor. Only the actor's own run touches it, except what is said at a field.
 type instance struct {
-	e    *engine
+	host *instanceHost
 	id   string
 	p    persistence.Partition
-	part *partition
+	part instancePartition
 	cell *mailbox.Carryover
 	pid  *actor.PID // set once, before anything is asked for; answers read it from other goroutines
 
@@ -68,8 +67,8 @@ type instance struct {
 	// awaiting is the answer that the present phase waits for; any other one of its kind is late, and is ignored.
 	awaiting any
 	hold     *hold
-	place    *list.Element // in the residency's list; under its lock
-	charge   int64         // what it has taken of the engine's memory, while it is not parked
+	place    place // in the residency's list, while it is parked
+	charge   int64 // what it has taken of the engine's memory, while it is not parked
 	// token, stopLease, releaseSuspect are of a turn lease that the next turn takes.
 	token          persistence.Token
 	stopLease      func()
@@ -104,11 +103,11 @@ type instance struct {
 }
 
 // newInstanceActor builds the actor of an identity, now or after a restart.
-func newInstanceActor(e *engine, id string, c *mailbox.Carryover) actor.Actor {
+func newInstanceActor(host *instanceHost, id string, c *mailbox.Carryover) actor.Actor {
 	in, ok := c.State.(*instance)
 	if !ok {
-		in = &instance{e: e, id: id, p: e.journal.PartitionOf(id), cell: c}
-		in.part = e.parts[in.p]
+		in = &instance{host: host, id: id, p: host.Journal.PartitionOf(id), cell: c}
+		in.part = host.Engine.Partition(in.p)
 		c.State = in
 	}
 	return in
@@ -125,10 +124,10 @@ func (in *instance) Receive(c actor.Context) {
 			in.recover(failed)
 			in.cell.Handled()
 		}
-	case *leaveMsg:
-		in.e.counts.passivations.Add(1)
+	case *mailbox.Leave:
+		in.host.counts.passivations.Add(1)
 		c.Stop(c.Self())
-		in.e.left()
+		in.host.Engine.Left()
 	case actor.AutoReceiveMessage, actor.SystemMessage:
 	default:
 		in.cell.Handling = m
@@ -187,7 +186,7 @@ func (in *instance) handle(msg any) {
 		in.outstanding--
 		in.again(m)
 	default:
-		in.e.cfg.Logger.Error("an instance got a message that it does not know; it is ignored", "type", fmt.Sprintf("%T", m))
+		in.host.Config.Logger.Error("an instance got a message that it does not know; it is ignored", "type", fmt.Sprintf("%T", m))
 	}
 	in.step()
 	in.cell.Open.Store(in.open())
@@ -204,22 +203,22 @@ type wakeMsg struct{}
 var wake = &wakeMsg{}
 
 // send puts an answer into the instance's queue. It may be called from any goroutine.
-func (in *instance) send(msg any) { in.e.sys.Send(in.pid, msg) }
+func (in *instance) send(msg any) { in.host.System.Send(in.pid, msg) }
 
 // arrived takes a counted message.
 func (in *instance) arrived(msg any) {
 	in.woken = true
 	switch m := msg.(type) {
 	case *nudgeMsg:
-		in.hear(m.iid, 0, m.tellMark) // first: one that waits for its try is at work
+		in.hear(m.iid, 0, m.Mark) // first: one that waits for its try is at work
 		in.leaveGate()
 		in.nudge(m.iid, m.seq)
 	case *pendingMsg:
-		in.hear(m.start.IID, m.start.Execution, m.tellMark)
+		in.hear(m.start.IID, m.start.Execution, m.Mark)
 		in.leaveGate()
 		in.nudge(m.start.IID, m.seq)
 	case *retryMsg:
-		in.hear(m.iid, 0, m.tellMark)
+		in.hear(m.iid, 0, m.Mark)
 		in.leaveGate()
 	case *timerMsg:
 		in.hearTimer(m)
@@ -232,7 +231,7 @@ func (in *instance) arrived(msg any) {
 		in.leaveGate()
 	case *startMsg, *deliverMsg, *resultMsg:
 		in.leaveGate()
-		in.buffer.add(newArrival(m, in.e.elapsed()))
+		in.buffer.add(newArrival(m, in.host.elapsed()))
 		if in.buffer.full() {
 			in.overflow()
 		}
@@ -244,7 +243,7 @@ func (in *instance) overflow() {
 	in.acceptStartFirst()
 	for _, a := range in.buffer.items {
 		if a.state == arrivalHeld {
-			in.e.counts.overflows.Add(1)
+			in.host.counts.overflows.Add(1)
 			in.accept(a)
 		}
 	}
@@ -253,7 +252,7 @@ func (in *instance) overflow() {
 // ticked accepts what has been held for 10 ms, with what is before it, which the journal may have had no room for: what a
 // turn that has not been proposed yet has taken, then what waits.
 func (in *instance) ticked() {
-	now := in.e.elapsed()
+	now := in.host.elapsed()
 	lists := [2][]*arrival{nil, in.buffer.items}
 	if in.turn != nil && in.phase != phaseCommitting {
 		lists[0] = in.turn.arrivals
@@ -277,7 +276,7 @@ func (in *instance) ticked() {
 			if now-a.since >= acceptAfter {
 				old--
 			}
-			in.e.counts.slowAccepts.Add(1)
+			in.host.counts.slowAccepts.Add(1)
 			in.accept(a)
 		}
 	}
@@ -315,9 +314,9 @@ func (in *instance) watchHold() {
 	switch {
 	case held && in.hold == nil:
 		in.outstanding++
-		in.hold = in.e.holds.add(in, since)
+		in.hold = in.host.holds.add(in, since)
 	case !held && in.hold != nil:
-		if in.e.holds.withdraw(in.hold) {
+		if in.host.holds.withdraw(in.hold) {
 			in.hold = nil
 			in.outstanding--
 		}

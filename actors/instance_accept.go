@@ -19,8 +19,8 @@ func (in *instance) accept(a *arrival) {
 	a.state = arrivalAccepting
 	in.accepting++
 	in.outstanding++
-	in.e.counts.accepted.Add(1)
-	epoch := in.part.epochNow()
+	in.host.counts.accepted.Add(1)
+	epoch := in.part.Epoch()
 	var command persistence.Command
 	switch {
 	case a.start != nil:
@@ -36,10 +36,10 @@ func (in *instance) accept(a *arrival) {
 		}
 	default:
 		m := a.result
-		epoch = m.epoch
-		command = &persistence.CompleteWork{Key: m.key, Token: m.token, Attempts: m.attempts, Message: m.encoded}
+		epoch = m.Epoch
+		command = &persistence.CompleteWork{Key: m.Key, Token: m.Token, Attempts: m.Attempts, Message: m.Encoded}
 	}
-	in.e.proposeAs(in.p, epoch, command, func(r persistence.Result) { in.send(&acceptMsg{a, r}) })
+	in.host.Engine.Propose(in.p, epoch, command, func(r persistence.Result) { in.send(&acceptMsg{a, r}) })
 }
 
 // cancelsOver is how many cancels find room in an inbox that is full: what fills it must not keep the instance from being
@@ -51,7 +51,7 @@ const (
 
 // inboxMost is how many messages, and how many bytes of them, the inbox may hold for a message to be accepted.
 func (in *instance) inboxMost(m *turnpb.Message) (most, bytes uint64) {
-	l := &in.e.cfg.Limits
+	l := &in.host.Config.Limits
 	most, bytes = uint64(l.Inbox), uint64(l.InboxBytes)
 	if m.GetCancel() != nil {
 		most, bytes = most+cancelsOver, bytes+cancelsOver*uint64(l.ReasonBytes+cancelBytes)
@@ -70,7 +70,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 	case r.Err == nil:
 		in.acceptedNow(a, r, taken)
 	case errors.Is(r.Err, persistence.ErrBusy), errors.Is(r.Err, persistence.ErrNotFound) && in.startsBefore(a):
-		a.state, a.since = arrivalHeld, in.e.elapsed() // the next tick tries again
+		a.state, a.since = arrivalHeld, in.host.elapsed() // the next tick tries again
 		if in.phase == phaseReady || in.phase == phaseUnknown {
 			in.pause() // or the next step would, at once, and again
 		}

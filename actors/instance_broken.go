@@ -33,7 +33,7 @@ func (in *instance) breakDown(failed any) {
 		in.buffer.items = append(in.buffer.items, t.arrivals...)
 		t.endCareful()
 	}
-	if a := newArrival(failed, in.e.elapsed()); a != nil && !in.broken && !slices.ContainsFunc(in.buffer.items, func(b *arrival) bool {
+	if a := newArrival(failed, in.host.elapsed()); a != nil && !in.broken && !slices.ContainsFunc(in.buffer.items, func(b *arrival) bool {
 		return b != nil && a.sameAs(b)
 	}) {
 		in.buffer.items = append(in.buffer.items, a)
@@ -49,15 +49,15 @@ func (in *instance) breakDown(failed any) {
 	in.endCareful()
 	if m := in.machine; m != nil {
 		in.machine = nil
-		in.e.unwind(m, func() {})
+		in.host.unwind(m, func() {})
 	}
 	if h := in.hold; h != nil {
 		in.hold = nil
-		if in.e.holds.withdraw(h) {
+		if in.host.holds.withdraw(h) {
 			in.outstanding--
 		}
 	}
-	in.e.cfg.Logger.Error("an instance's actor fails again and again and is given up; the journal has the instance",
+	in.host.Config.Logger.Error("an instance's actor fails again and again and is given up; the journal has the instance",
 		"instance", in.id, "failures", in.failed)
 	in.leaveBroken()
 }
@@ -67,7 +67,7 @@ func (in *instance) refuse(msg any) {
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *movedMsg, *freedMsg:
 		in.cell.Received++
-		if a := newArrival(m, in.e.elapsed()); a != nil {
+		if a := newArrival(m, in.host.elapsed()); a != nil {
 			a.answer(errBroken(), false)
 		}
 	case *evictMsg:
@@ -78,17 +78,17 @@ func (in *instance) refuse(msg any) {
 	case *turnMsg:
 		in.outstanding--
 		if !m.abandoned && m.turn.machine != nil && !m.turn.machine.Ended() {
-			in.e.unwind(m.turn.machine, func() {})
+			in.host.unwind(m.turn.machine, func() {})
 		}
 	case *admitMsg:
 		in.outstanding--
 		m.release()
 	case *memoryMsg:
 		in.outstanding--
-		in.e.memory.back(m.bytes)
+		in.host.Memory.Back(m.bytes)
 	case *loadMsg:
 		in.outstanding--
-		in.e.memory.back(m.taken)
+		in.host.Memory.Back(m.taken)
 	default:
 		in.outstanding--
 	}
@@ -98,7 +98,7 @@ func (in *instance) refuse(msg any) {
 // leaveBroken leaves once nothing is outstanding and no message is on its way. A stop does not rely on the count, which a
 // failure may have left wrong.
 func (in *instance) leaveBroken() {
-	if in.outstanding <= 0 || in.e.draining.Load() {
-		in.e.act.idle(in.id, in.pid, in.cell.Received)
+	if in.outstanding <= 0 || in.host.Draining.Load() {
+		in.host.Engine.Idle(in.id, in.pid, in.cell.Received)
 	}
 }

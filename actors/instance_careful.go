@@ -41,7 +41,7 @@ func (in *instance) askAdmission() {
 	in.outstanding++
 	m := &admitMsg{}
 	in.awaiting = m
-	in.part.admitSuspect(in.view.attempts, func(release func()) {
+	in.part.AdmitSuspect(in.view.attempts, func(release func()) {
 		m.release = release
 		in.send(m)
 	})
@@ -63,10 +63,10 @@ func (in *instance) lease() {
 	in.outstanding++
 	m := &leaseMsg{asked: slices.Clone(v.due)}
 	in.awaiting = m
-	in.e.propose(in.p, &persistence.LeaseTurn{
-		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, TTLMs: in.e.cfg.TurnLease.Milliseconds(),
-		Holder: persistence.Holder{Node: in.e.cfg.Node, Process: in.e.cfg.Process, Consumer: in.consumer.ID},
-		Nonce:  ids.Uint64(in.e.cfg.IDs), Due: m.asked,
+	in.host.propose(in.p, &persistence.LeaseTurn{
+		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, TTLMs: in.host.Config.TurnLease.Milliseconds(),
+		Holder: persistence.Holder{Node: in.host.Config.Node, Process: in.host.Config.Process, Consumer: in.consumer.ID},
+		Nonce:  ids.Uint64(in.host.Config.IDs), Due: m.asked,
 	}, func(r persistence.Result) {
 		m.result = r
 		in.send(m)
@@ -96,18 +96,18 @@ func (in *instance) leaseDone(m *leaseMsg) {
 		in.expel(r.Err)
 		return
 	}
-	in.e.counts.carefulTurns.Add(1)
+	in.host.counts.carefulTurns.Add(1)
 	in.token = r.Token
 	// Timers that came due meanwhile were not asked for: they stay.
 	in.view.due = append(r.Due, slices.DeleteFunc(in.view.due, func(key persistence.TimerKey) bool {
 		return slices.Contains(m.asked, key)
 	})...)
 	in.view.attempts = r.Attempts
-	if r.Attempts > in.e.cfg.MaxAttempts {
+	if r.Attempts > in.host.Config.MaxAttempts {
 		in.doomed = in.poison(r.Attempts)
 		return
 	}
-	in.stopLease = in.part.watchTurnLease(r.Token, in.view.head.IID, func() {}) // a lost lease is refused at the commit
+	in.stopLease = in.part.WatchTurnLease(r.Token, func() {}) // a lost lease is refused at the commit
 	if in.view.partial {
 		return // its history is read under the lease
 	}
@@ -185,22 +185,22 @@ func (in *instance) proposeAbandon() {
 		if plan.token == "" {
 			attempt++
 		}
-		m.delayMs = dispatch.BackoffMs(in.e.cfg.BackoffBase.Milliseconds(), in.e.cfg.BackoffMax.Milliseconds(), attempt)
+		m.delayMs = dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), attempt)
 	}
 	if plan.reason == "" && v.held.Reason != "" {
 		m.delayMs = max(m.delayMs, 1) // it stays held, and without a time it would not be tried again
 		plan.quiet = false
 	}
-	m.notBeforeMs = in.e.now().UnixMilli() + m.delayMs
+	m.notBeforeMs = in.host.now().UnixMilli() + m.delayMs
 	if plan.quiet {
-		in.part.givebacks.add(v.head.IID)
+		in.part.GiveBackQuietly(v.head.IID)
 	}
 	in.phase = phaseAbandoning
 	in.outstanding++
 	in.awaiting = m
-	in.e.propose(in.p, &persistence.AbandonTurn{
+	in.host.propose(in.p, &persistence.AbandonTurn{
 		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, Token: plan.token,
-		DelayMs: m.delayMs, Counts: plan.counts, Reason: plan.reason, Build: in.e.buildOf(plan),
+		DelayMs: m.delayMs, Counts: plan.counts, Reason: plan.reason, Build: in.host.buildOf(plan),
 	}, func(r persistence.Result) {
 		m.result = r
 		in.send(m)
@@ -214,11 +214,11 @@ func (in *instance) abandonDone(m *abandonMsg) {
 	in.awaiting = nil
 	in.phase = phaseReady
 	if m.plan.quiet && m.result.Err != nil {
-		in.part.givebacks.drop(in.view.head.IID)
+		in.part.GiveBackRefused(in.view.head.IID)
 	}
 	switch err := m.result.Err; {
 	case err == nil && m.plan.reason != "":
-		in.fresh = in.fresh || m.plan.attaches != in.e.attaches.Load()
+		in.fresh = in.fresh || m.plan.attaches != in.host.Attaches.Load()
 		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
 		in.reload()
 	case err == nil:
@@ -227,7 +227,7 @@ func (in *instance) abandonDone(m *abandonMsg) {
 		}
 		if m.delayMs > 0 {
 			in.view.notBeforeMs = m.notBeforeMs
-			in.leaving = m.notBeforeMs > in.e.now().UnixMilli()
+			in.leaving = m.notBeforeMs > in.host.now().UnixMilli()
 		}
 	case errors.Is(err, persistence.ErrBusy):
 		in.abandon = m.plan
@@ -248,12 +248,12 @@ func (in *instance) pause() { in.pauseFor(busyPause) }
 func (in *instance) pauseFor(d time.Duration) {
 	in.phase = phasePausing
 	in.outstanding++
-	in.pausing = in.e.cfg.Clock.AfterFunc(d, func() { in.send(&againMsg{}) })
+	in.pausing = in.host.Config.Clock.AfterFunc(d, func() { in.send(&againMsg{}) })
 }
 
 // endPause ends a pause when the engine stops: what would come after it is not begun any more.
 func (in *instance) endPause() {
-	if in.phase == phasePausing && in.e.draining.Load() && in.pausing.Stop() {
+	if in.phase == phasePausing && in.host.Draining.Load() && in.pausing.Stop() {
 		in.outstanding--
 		in.again(&againMsg{})
 	}

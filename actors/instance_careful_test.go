@@ -21,7 +21,7 @@ func TestCarefulMode(t *testing.T) {
 		w.crash()
 		w.open()
 		w.attach(basics())
-		if !w.e.partitionOf("a").carefulNow() {
+		if !w.e.partitionOf("a").Careful() {
 			t.Fatal("not careful after a crash")
 		}
 		if err := w.raise("a", "go", "x").wait(); err != nil {
@@ -39,7 +39,7 @@ func TestCarefulMode(t *testing.T) {
 			}
 		}
 		pass(time.Minute)
-		if w.e.partitionOf("a").carefulNow() {
+		if w.e.partitionOf("a").Careful() {
 			t.Error("still careful after a minute")
 		}
 	})
@@ -53,7 +53,7 @@ func TestACleanEndIsNotCareful(t *testing.T) {
 		w.close()
 		w.open()
 		w.attach(basics())
-		if w.e.partitionOf("a").carefulNow() {
+		if w.e.partitionOf("a").Careful() {
 			t.Fatal("careful after a clean end")
 		}
 		if err := w.raise("a", "go", "x").wait(); err != nil {
@@ -227,17 +227,15 @@ func TestASuspectThatWaitsIntoTheTimeAfterCarefulModeIsLeased(t *testing.T) {
 		w.crash()
 		w.open()
 		p := w.e.partitionOf("a")
-		var tickets []uint64
 		for range 7 { // that do not end: each keeps the next one waiting for five seconds
-			ticket, _ := p.gate.ask(dispatch.HeavyFrom(10), func(uint64) {})
-			tickets = append(tickets, ticket)
+			p.AdmitSuspect(dispatch.HeavyFrom(10), func(release func()) { t.Cleanup(release) })
 		}
 		w.attach(basics())
 		if err := w.raise("a", "go", "x").wait(); err != nil {
 			t.Fatal(err)
 		}
 		pass(35*time.Second - time.Millisecond)
-		if p.carefulNow() {
+		if p.Careful() {
 			t.Fatal("still careful")
 		}
 		if got := w.head("a").Status; got != persistence.StatusRunning {
@@ -247,9 +245,6 @@ func TestASuspectThatWaitsIntoTheTimeAfterCarefulModeIsLeased(t *testing.T) {
 		w.completed("a", "x")
 		if n := w.journal.count(&persistence.LeaseTurn{}); n != 1 {
 			t.Errorf("%d LeaseTurn, want 1", n)
-		}
-		for _, ticket := range tickets {
-			p.gate.done(ticket)
 		}
 	})
 }

@@ -43,15 +43,14 @@ func (l *machines) all() []*replay.Machine {
 }
 
 // closeMachine unwinds a machine on this goroutine.
-func (e *Engine) closeMachine(m *replay.Machine) {
+func (h *instanceHost) closeMachine(m *replay.Machine) {
 	m.Close()
-	e.machines.remove(m)
+	h.machines.remove(m)
 }
 
-// Discard lets go of the coroutines of an engine that is never run again, as the end of its process would. It is for
-// simulators, which end processes and go on themselves: no code may be running, and the engine is not used afterwards.
-func (e *Engine) Discard() {
-	for _, m := range e.machines.all() {
-		e.closeMachine(m)
+// discardMachines closes all machines, in order.
+func (h *instanceHost) discardMachines() {
+	for _, m := range h.machines.all() {
+		h.closeMachine(m)
 	}
 }

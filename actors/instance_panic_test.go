@@ -282,7 +282,7 @@ func TestAnActorThatPanicsWithAResultLosesNothing(t *testing.T) {
 					w.panicsExpected = true
 					w.open()
 					if test.log != "" {
-						w.e.cfg.Logger = slog.New(d)
+						w.logTo(d)
 					}
 					c := &panicCase{world: w, d: d, k: newWorker()}
 					var interrupted atomic.Bool

@@ -38,7 +38,7 @@ func (in *instance) stepUnknown() {
 	if in.accepting > 0 {
 		return // what they answer is part of what a load would see
 	}
-	if !in.news.unread() && !in.e.journal.MayExist(in.id) {
+	if !in.news.unread() && !in.host.Journal.MayExist(in.id) {
 		due := in.view.due
 		in.view = view{known: true, due: due}
 		in.view.keepOwnTimers()
@@ -117,7 +117,7 @@ func (in *instance) pending() bool {
 		return true
 	}
 	if len(v.inbox.rows) > 0 {
-		if any, _ := v.inbox.hasWork(in.e.now().UnixMilli()); any {
+		if any, _ := v.inbox.hasWork(in.host.now().UnixMilli()); any {
 			return true
 		}
 	}
@@ -127,11 +127,11 @@ func (in *instance) pending() bool {
 // heldBack says that no turn may start now, whatever waits. Before the epoch is durable nobody knows whether the one
 // before it ended cleanly, so no code may run; the dispatcher's scan tells the instance again.
 func (in *instance) heldBack() bool {
-	return in.leaving || in.e.draining.Load() || in.part.epochNow() == 0 || in.notYet()
+	return in.leaving || in.host.Draining.Load() || in.part.Epoch() == 0 || in.notYet()
 }
 
 // backsOff says that the instance's backoff has not ended.
-func (in *instance) backsOff() bool { return in.e.backsOff(in.view.notBeforeMs) }
+func (in *instance) backsOff() bool { return in.host.backsOff(in.view.notBeforeMs) }
 
 // stepAbsent serves an id that no instance has: a start makes one, all else is not found.
 func (in *instance) stepAbsent() {
@@ -153,7 +153,7 @@ func (in *instance) stepAbsent() {
 	start := b.items[0]
 	req := &start.start.req
 	struck := in.abandon != nil || in.doomed != nil // its code has run already, and an attempt can be counted only of what exists
-	if struck || in.heldBack() || in.part.carefulNow() || in.part.gate.hushLeft() > 0 || !in.find(req.Name, req.Version, "") {
+	if struck || in.heldBack() || in.part.Careful() || in.part.HushLeft() > 0 || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
 	}
@@ -162,8 +162,8 @@ func (in *instance) stepAbsent() {
 
 // find looks for a consumer that has the handler, and keeps it.
 func (in *instance) find(name, version, pin string) bool {
-	in.attaches = in.e.attaches.Load()
-	c, resolved, fn, ok := in.part.list.Find(name, version, pin, in.heldTries())
+	in.attaches = in.host.Attaches.Load()
+	c, resolved, fn, ok := in.part.Consumers().Find(name, version, pin, in.heldTries())
 	if !ok {
 		return false
 	}
@@ -188,17 +188,17 @@ func (in *instance) stepTurn() {
 		in.stepUnreadable()
 	case in.doomed != nil:
 		in.doNow(in.doomed)
-	case v.attempts >= in.e.cfg.MaxAttempts && in.token == "":
+	case v.attempts >= in.host.Config.MaxAttempts && in.token == "":
 		in.doNow(in.poison(v.attempts + 1))
 	case in.machine == nil && !in.findForHead():
 		in.unregistered()
 	case in.token == "" && in.triesAlone():
 		in.askTry()
-	case in.token == "" && (in.part.carefulNow() || in.releaseSuspect != nil): // a suspect that was let in stays one
+	case in.token == "" && (in.part.Careful() || in.releaseSuspect != nil): // a suspect that was let in stays one
 		in.stepCareful()
-	case in.token == "" && in.part.gate.hushLeft() > 0:
+	case in.token == "" && in.part.HushLeft() > 0:
 		in.unpark()
-		in.pauseFor(in.part.gate.hushLeft())
+		in.pauseFor(in.part.HushLeft())
 	default:
 		in.unpark()
 		in.startTurn(nil)
@@ -246,7 +246,7 @@ func (in *instance) unregistered() {
 	if !in.idleHandler() && in.cancels() {
 		return
 	}
-	if !in.e.anyConsumer() {
+	if !in.host.Engine.AnyConsumer() {
 		in.leaving, in.told.unserved = true, true
 		return
 	}
@@ -255,10 +255,10 @@ func (in *instance) unregistered() {
 		in.holdBack() // a runtime that has not got the handler either is no reason for an attempt before its time
 		return
 	}
-	in.e.counts.unregistered.Add(1)
+	in.host.counts.unregistered.Add(1)
 	reason := in.missing()
-	if in.e.unknown.IsNew(clock.ElapsedMs(in.e.cfg.Clock), reason, in.e.cfg.BackoffMax.Milliseconds()) {
-		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
+	if in.host.Unknown.IsNew(clock.ElapsedMs(in.host.Config.Clock), reason, in.host.Config.BackoffMax.Milliseconds()) {
+		in.host.Config.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
 			"orchestration", v.head.Name, "version", v.head.Version, "attempt", v.attempts+1)
 	}
 	in.abandon = &abandonPlan{token: in.token, counts: true, reason: reason, attaches: in.attaches}
@@ -276,8 +276,7 @@ func (in *instance) rest() {
 	}
 	if in.machine != nil {
 		running := in.phase == phaseReady && in.view.exists && in.view.head.Status == persistence.StatusRunning
-		if running && !in.leaving && !in.unwanted && in.e.residents.park(in, in.machine.MemoryBytes()+in.view.inbox.bytes) {
-			in.parked = true
+		if running && !in.leaving && !in.unwanted && in.park() {
 			return
 		}
 		in.unwanted = false
@@ -286,7 +285,7 @@ func (in *instance) rest() {
 	}
 	in.endCareful()
 	in.letGo()
-	if in.leaving && len(in.view.due) > 0 && !in.e.draining.Load() && !in.leftHeld() {
+	if in.leaving && len(in.view.due) > 0 && !in.host.Draining.Load() && !in.leftHeld() {
 		in.wakeLater()
 		return
 	}
@@ -298,23 +297,23 @@ func (in *instance) rest() {
 func (in *instance) leave() {
 	in.acknowledgeLeft()
 	in.leaving = true
-	in.e.act.idle(in.id, in.pid, in.cell.Received)
+	in.host.Engine.Idle(in.id, in.pid, in.cell.Received)
 }
 
 // wakeLater keeps an instance that has been told of due timers, and may not run them yet, until it may: nobody would
 // tell it again.
 func (in *instance) wakeLater() {
-	d := time.Duration(in.view.notBeforeMs-in.e.now().UnixMilli()) * time.Millisecond
-	if !in.view.known || !in.e.backsOff(in.view.notBeforeMs) {
-		d = in.e.cfg.TurnLease
+	d := time.Duration(in.view.notBeforeMs-in.host.now().UnixMilli()) * time.Millisecond
+	if !in.view.known || !in.host.backsOff(in.view.notBeforeMs) {
+		d = in.host.Config.TurnLease
 	}
 	in.outstanding++
-	in.later = in.e.cfg.Clock.AfterFunc(d, func() { in.send(&againMsg{wake: true}) })
+	in.later = in.host.Config.Clock.AfterFunc(d, func() { in.send(&againMsg{wake: true}) })
 }
 
 // wakeNoMore ends that wait when the engine stops: there is no later, and the stop waits for whoever is active.
 func (in *instance) wakeNoMore() {
-	if in.later != nil && in.e.draining.Load() && in.later.Stop() {
+	if in.later != nil && in.host.Draining.Load() && in.later.Stop() {
 		in.later = nil
 		in.outstanding--
 	}
@@ -352,7 +351,7 @@ func (in *instance) discard(keep bool) {
 	after := in.phase
 	in.phase = phaseClosing
 	in.outstanding++
-	in.e.unwind(m, func() { in.send(&closedMsg{after}) })
+	in.host.unwind(m, func() { in.send(&closedMsg{after}) })
 }
 
 // closedMsg says that a machine has been unwound, or that nobody waits for it any longer.
@@ -368,15 +367,15 @@ func (in *instance) closed(m *closedMsg) {
 const unwindFor = time.Second
 
 // unwind closes a machine on a goroutine for user code, and calls done when it is closed or after a second.
-func (e *Engine) unwind(m *replay.Machine, done func()) {
+func (h *instanceHost) unwind(m *replay.Machine, done func()) {
 	once := newFirst(done)
-	timer := e.cfg.Clock.AfterFunc(unwindFor, func() {
+	timer := h.Config.Clock.AfterFunc(unwindFor, func() {
 		once.call(func() {
-			e.counts.leakedCoroutines.Add(1)
-			e.cfg.Logger.Error("a coroutine was not unwound in time: a deferred function of an orchestration blocks")
+			h.counts.leakedCoroutines.Add(1)
+			h.Config.Logger.Error("a coroutine was not unwound in time: a deferred function of an orchestration blocks")
 		})
 	})
-	e.turnsRun.Run(func() { e.closeMachine(m) }, func() { once.call(func() { timer.Stop() }) })
+	h.Run.Run(func() { h.closeMachine(m) }, func() { once.call(func() { timer.Stop() }) })
 }
 
 // afterPanic goes on after a restart. msg is the message whose handling panicked; what it reports has happened, and
@@ -388,7 +387,7 @@ func (in *instance) afterPanic(msg any) {
 	in.unpark()
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg:
-		if a := newArrival(m, in.e.elapsed()); !in.holds(a) {
+		if a := newArrival(m, in.host.elapsed()); !in.holds(a) {
 			in.buffer.add(a)
 		}
 	case *timerMsg:

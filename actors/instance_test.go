@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -206,20 +208,27 @@ func TestConflict(t *testing.T) {
 func (w *world) rivalCommit(p persistence.Partition, proposal persistence.Proposal, c *persistence.CommitTurn) {
 	m := replay.New(replay.Config{Instance: c.ID, Execution: c.Execution, Name: "collect", Version: "1.0.0", Func: collect})
 	m.Load(w.history(c.ID, c.Execution))
-	t := &turn{in: &instance{e: w.e, id: c.ID}, machine: m}
-	head := w.head(c.ID)
-	t.head = headOf(c.ID, &head)
-	t.input.TimeMs = proposal.TimeMs
-	t.input.Messages = []*turnpb.Message{{
-		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "go", Data: []byte("rival")}}}}
-	decision := m.Advance(t.input)
-	t.decision = &decision
+	decision := m.Advance(replay.Input{TimeMs: proposal.TimeMs, Messages: []*turnpb.Message{{
+		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "go", Data: []byte("rival")}}}}})
 	m.Close()
-	t.buildCommit()
-	t.commit.IID = c.IID
-	t.commit.AcceptedMessages = []persistence.AcceptedMessage{{}}
+	head := w.head(c.ID)
+	header, err := proto.Marshal(&turnpb.SegmentHeader{Turn: c.Turn + 1, TimeMs: proposal.TimeMs, Entropy: make([]byte, 16)})
+	if err != nil {
+		w.t.Error(err)
+	}
+	events, err := proto.Marshal(&turnpb.EventList{Events: decision.Events})
+	if err != nil {
+		w.t.Error(err)
+	}
+	rival := &persistence.CommitTurn{
+		ID: c.ID, IID: c.IID, Execution: c.Execution, Turn: c.Turn, Outcome: persistence.OutcomeRunning,
+		Segment: persistence.SegmentDraft{Header: header, Parts: []persistence.SegmentPart{
+			{FirstEvent: head.NextEvent, Count: uint64(len(decision.Events)), Events: events},
+		}},
+		AcceptedMessages: []persistence.AcceptedMessage{{}},
+	}
 	w.journal.Memory.Propose(p, persistence.Proposal{
-		TimeMs: proposal.TimeMs, Epoch: proposal.Epoch, Command: t.commit, Done: func(r persistence.Result) {
+		TimeMs: proposal.TimeMs, Epoch: proposal.Epoch, Command: rival, Done: func(r persistence.Result) {
 			if r.Err != nil {
 				w.t.Errorf("the rival's commit: %v", r.Err)
 			}

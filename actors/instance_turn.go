@@ -119,7 +119,7 @@ func (in *instance) newTurn(now time.Time) *turn {
 	v := &in.view
 	t := &turn{in: in, consumer: in.consumer, head: headOf(in.id, &v.head), name: v.head.Name, version: in.version}
 	t.back.turn, t.committed.turn = t, t
-	room, bytes := in.e.cfg.InboxPage, bufferBytes
+	room, bytes := in.host.Config.InboxPage, bufferBytes
 	take := func(size int) bool {
 		if room == 0 || bytes <= 0 {
 			return false
@@ -142,7 +142,7 @@ func (in *instance) newTurn(now time.Time) *turn {
 		v.due = v.due[1:]
 	}
 	before := len(t.inbox)
-	t.inbox = v.inbox.takeByAge(nowMs, most, in.e.cfg.Limits.Carried, take, t.inbox)
+	t.inbox = v.inbox.takeByAge(nowMs, most, in.host.Config.Limits.Carried, take, t.inbox)
 	if most > 0 {
 		most -= len(t.inbox) - before
 	}
@@ -220,7 +220,7 @@ func startMessage(s *persistence.PendingStart, version string) (*turnpb.Message,
 // startTurn hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
 func (in *instance) startTurn(d *doom) {
 	v := &in.view
-	t := in.newTurn(in.e.now())
+	t := in.newTurn(in.host.now())
 	if d != nil && d.cancel != nil {
 		t.takeOnly(d.cancel)
 	}
@@ -247,15 +247,15 @@ func (in *instance) startTurn(d *doom) {
 	in.outstanding++
 	if d != nil {
 		t.consumer = nil
-		in.e.turnsRun.Run(t.Execute, t.giveBack)
+		in.host.Run.Run(t.Execute, t.giveBack)
 		return
 	}
 	t.consumer.Turns.Run(t)
 }
 
 // replayLimits are the limits that the core checks itself.
-func (e *Engine) replayLimits() replay.Limits {
-	l := &e.cfg.Limits
+func (h *instanceHost) replayLimits() replay.Limits {
+	l := &h.Config.Limits
 	return replay.Limits{
 		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
 		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
@@ -270,15 +270,15 @@ func (t *turn) Execute() {
 			t.spoiled = fmt.Errorf("the turn panicked outside the author's code: %v\n%s", r, debug.Stack())
 		}
 	}()
-	e := t.in.e
-	t.input.TimeMs, t.input.Entropy = t.timeMs(clock.WallMs(e.cfg.Clock)), e.cfg.IDs.Entropy()
+	h := t.in.host
+	t.input.TimeMs, t.input.Entropy = t.timeMs(clock.WallMs(h.Config.Clock)), h.Config.IDs.Entropy()
 	if t.fresh {
 		t.machine = replay.New(replay.Config{
 			Instance: t.head.id, Execution: t.head.execution, Name: t.name, Version: t.version, Func: t.fn,
-			Limits: e.replayLimits(), Stray: e.stray, Unlocked: true,
-			RejectOrphans: !e.cfg.FailOnNondeterminism && (t.consumer == nil || !t.consumer.FailOnNondeterminism),
+			Limits: h.replayLimits(), Stray: h.stray, Unlocked: true,
+			RejectOrphans: !h.Config.FailOnNondeterminism && (t.consumer == nil || !t.consumer.FailOnNondeterminism),
 		})
-		e.machines.add(t.machine)
+		h.machines.add(t.machine)
 		t.machine.Load(t.segments)
 		t.segments = nil
 	}
@@ -292,7 +292,7 @@ func (t *turn) Execute() {
 	default:
 		t.machine.AdvanceInto(t.decision, t.input)
 	}
-	e.counts.replayedEvents.Add(uint64(t.machine.Replayed() - replayed))
+	h.counts.replayedEvents.Add(uint64(t.machine.Replayed() - replayed))
 	switch {
 	case t.decision.Spoiled != nil:
 		t.spoiled = t.decision.Spoiled
@@ -300,7 +300,7 @@ func (t *turn) Execute() {
 		t.buildCommit()
 	}
 	if t.machine.Ended() { // also of a turn that is not recorded
-		e.closeMachine(t.machine)
+		h.closeMachine(t.machine)
 	}
 }
 
@@ -321,7 +321,7 @@ func (in *instance) turnDone(m *turnMsg) {
 	}
 	switch {
 	case m.abandoned:
-		in.e.cfg.Logger.Error("a turn is given up: its code has not come back", "instance", in.id,
+		in.host.Config.Logger.Error("a turn is given up: its code has not come back", "instance", in.id,
 			"orchestration", t.name, "version", t.version)
 		in.holdBlocked(t)
 	case t.unrun:
@@ -355,8 +355,8 @@ func (in *instance) spoilt(t *turn, why error) {
 		in.holdMisused(t, misuse)
 		return
 	}
-	in.e.counts.spoiledTurns.Add(1)
-	in.e.cfg.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
+	in.host.counts.spoiledTurns.Add(1)
+	in.host.Config.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
 		"version", t.version, "error", why)
 	in.strike(t)
 	in.machine = t.machine
@@ -364,8 +364,8 @@ func (in *instance) spoilt(t *turn, why error) {
 }
 
 // stray logs what code does with its context when no turn can fail for it any more.
-func (e *Engine) stray(why *replay.MisuseError) {
-	e.cfg.Logger.Error("a goroutine that an orchestration left behind used its context: the call did nothing",
+func (h *instanceHost) stray(why *replay.MisuseError) {
+	h.Config.Logger.Error("a goroutine that an orchestration left behind used its context: the call did nothing",
 		"instance", why.Instance, "error", error(why), "stack", why.Stack)
 }
 
@@ -392,11 +392,11 @@ func (in *instance) settle() {
 		return
 	}
 	if stack := t.decision.PanicStack; stack != "" {
-		in.e.cfg.Logger.Error("an orchestration panicked", "instance", in.id, "orchestration", t.name, "version", t.version,
+		in.host.Config.Logger.Error("an orchestration panicked", "instance", in.id, "orchestration", t.name, "version", t.version,
 			"stack", stack)
 	}
 	for _, text := range t.decision.Orphans {
-		in.e.cfg.Logger.Error("a completion that the history never asked for is rejected", "instance", in.id,
+		in.host.Config.Logger.Error("a completion that the history never asked for is rejected", "instance", in.id,
 			"orchestration", t.name, "version", t.version, "why", text)
 	}
 	t.detach()

@@ -27,7 +27,7 @@ type turnWatch struct {
 }
 
 func (b *leaseBook) init(s *serving) {
-	cfg := &s.e.cfg
+	cfg := &s.host.Config
 	b.s = s
 	b.turns = dispatch.NewLeases(cfg.TurnLease.Milliseconds(), cfg.TurnLeaseBuffer.Milliseconds())
 	b.work = dispatch.NewLeases(cfg.WorkLease.Milliseconds(), cfg.WorkLeaseBuffer.Milliseconds())
@@ -35,11 +35,11 @@ func (b *leaseBook) init(s *serving) {
 	b.holders = map[persistence.Token]*activity{}
 }
 
-// watchTurnLease renews a turn's lease until stop is called. lost is called at most once, from the partition's actor,
+// WatchTurnLease renews a turn's lease until stop is called. lost is called at most once, from the partition's actor,
 // when the lease cannot be kept: its holder must not commit under it, and the journal would refuse it.
-func (p *partition) watchTurnLease(token persistence.Token, _ persistence.Incarnation, lost func()) (stop func()) {
+func (p *partition) WatchTurnLease(token persistence.Token, lost func()) (stop func()) {
 	w := &turnWatch{token: token, lost: lost}
-	takenAt := p.e.elapsed().Milliseconds()
+	takenAt := p.host.Config.Clock.Elapsed().Milliseconds()
 	p.post("watch lease", func() {
 		if w.stopped.Load() {
 			return
@@ -150,7 +150,7 @@ func (a *activity) takeLease() {
 	if a.phase != activityLeasing && a.phase != activityRunning || a.leasing || a.token != "" {
 		return
 	}
-	cfg := &a.s.e.cfg
+	cfg := &a.s.host.Config
 	a.leasing = true
 	a.s.propose("work leased", &persistence.LeaseWork{
 		Key: a.item.Key, Attempts: a.attempts, TTLMs: cfg.WorkLease.Milliseconds(), Nonce: ids.Uint64(cfg.IDs),

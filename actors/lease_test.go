@@ -132,7 +132,7 @@ func TestTurnLeasesAreRenewedUntilTheyAreStoppedOrLost(t *testing.T) {
 		}
 		renewals := func() int { return w.journal.count(&persistence.RenewTurn{}) }
 		lost := 0
-		stop := p.watchTurnLease(take(), head.IID, func() { lost++ })
+		stop := p.WatchTurnLease(take(), func() { lost++ })
 		pass(10 * time.Second) // every 3 s
 		if renewals() != 3 || lost != 0 {
 			t.Errorf("renewed %d times, lost %d times", renewals(), lost)
@@ -143,13 +143,13 @@ func TestTurnLeasesAreRenewedUntilTheyAreStoppedOrLost(t *testing.T) {
 			t.Errorf("after it was stopped: renewed %d times, lost %d times", renewals(), lost)
 		}
 		token := take()
-		_ = p.watchTurnLease(token, head.IID, func() { lost++ })
+		_ = p.WatchTurnLease(token, func() { lost++ })
 		w.e.propose(p.id, &persistence.AbandonTurn{IID: head.IID, Execution: 1, Token: token}, func(persistence.Result) {})
 		pass(10 * time.Second)
 		if lost != 1 {
 			t.Errorf("lost %d times, want once", lost)
 		}
-		stop = p.watchTurnLease("none", head.IID, func() { lost++ })
+		stop = p.WatchTurnLease("none", func() { lost++ })
 		stop() // at once: it is never asked for
 		pass(10 * time.Second)
 		if lost != 1 {

@@ -16,8 +16,8 @@ import (
 type loadMsg struct {
 	inboxOnly bool
 	inbox     inboxRead
-	e         *engine
-	part      *partition
+	host      *instanceHost
+	part      instancePartition
 	headOnly  bool   // read no more than the head and the lease
 	whole     bool   // read it all, though no turn may start now
 	fresh     bool   // a runtime was attached since: one that is held is tried
@@ -34,13 +34,13 @@ type loadMsg struct {
 func (in *instance) load() {
 	in.phase = phaseLoading
 	in.outstanding++
-	in.e.counts.loads.Add(1)
+	in.host.counts.loads.Add(1)
 	m := &loadMsg{
-		inbox: inboxRead{limit: in.e.cfg.InboxPage}, news: in.news.last, e: in.e, part: in.part, fresh: in.fresh,
+		inbox: inboxRead{limit: in.host.Config.InboxPage}, news: in.news.last, host: in.host, part: in.part, fresh: in.fresh,
 		granted: in.charge, headOnly: in.charge == 0 && in.headOnly(),
 	}
 	in.awaiting = m
-	in.e.journal.Load(in.p, func(r persistence.Reader) error { return m.read(r, in.id) }, func(err error) {
+	in.host.Journal.Load(in.p, func(r persistence.Reader) error { return m.read(r, in.id) }, func(err error) {
 		m.err = err
 		in.send(m)
 	})
@@ -72,12 +72,12 @@ func (m *loadMsg) readView(r persistence.Reader, id string) error {
 		return err
 	} else if ok {
 		v.attempts, v.notBeforeMs, v.held, v.leased = lease.Attempts, lease.NotBeforeMs, lease.Held, lease.Token != ""
-		if h := lease.Holder; h.Process != "" && h.Node == m.e.cfg.Node && h.Process == m.e.cfg.Process {
+		if h := lease.Holder; h.Process != "" && h.Node == m.host.Config.Node && h.Process == m.host.Config.Process {
 			v.stray = lease.Token
 		}
 	}
 	v.inbox = unopened(&v.head)
-	if v.head.Inbox > 0 && m.part != nil && (v.held.Reason != "" || !m.part.list.Serves(v.head.Name, v.head.Version, v.head.Pin)) {
+	if v.head.Inbox > 0 && m.part != nil && (v.held.Reason != "" || !m.part.Consumers().Serves(v.head.Name, v.head.Version, v.head.Pin)) {
 		if v.cancel, err = findCancel(r, iid, m.inbox.limit); err != nil {
 			return err
 		}
@@ -189,14 +189,14 @@ func readSegments(
 // loaded takes the answer of a read.
 func (in *instance) loaded(m *loadMsg) {
 	if in.awaiting != m {
-		in.e.memory.back(m.taken)
+		in.host.Memory.Back(m.taken)
 		return
 	}
 	in.charge += m.taken
 	in.awaiting = nil
 	in.phase = phaseUnknown
 	if m.inbox.full {
-		in.e.counts.fullPages.Add(1)
+		in.host.counts.fullPages.Add(1)
 	}
 	v := &in.view
 	if h := &m.inbox.head; m.err == nil && m.inboxOnly && (h.Turn != v.head.Turn || h.Execution != v.head.Execution) {
@@ -229,7 +229,7 @@ func (in *instance) loaded(m *loadMsg) {
 	in.phase = phaseReady
 	in.news.seen = m.news
 	in.loadFailures = 0
-	in.e.damaged.forget(in.id)
+	in.host.damaged.forget(in.id)
 	in.giveUpStray()
 }
 
@@ -253,7 +253,7 @@ func (in *instance) loadFailed(err error) {
 		in.setAside(err)
 	default:
 		if in.loadFailures == 0 {
-			in.e.cfg.Logger.Error("an instance cannot be loaded now; it is tried again", "instance", in.id, "error", err)
+			in.host.Config.Logger.Error("an instance cannot be loaded now; it is tried again", "instance", in.id, "error", err)
 		}
 		in.news.add()
 		in.pauseFor(min(loadPause<<min(in.loadFailures, 10), loadPauseMax))

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -34,52 +36,34 @@ type deliverMsg struct {
 	reply   func(error)
 }
 
-// resultMsg brings an activity's result from a slot. reply gets nil once it is recorded, or the refusal: NotFound (the
-// work was cancelled or answered), LeaseLost or Fenced (someone else has it); the result is then void.
-type resultMsg struct {
-	key      persistence.WorkKey
-	token    persistence.Token
-	epoch    uint64
-	attempts uint32
-	message  *turnpb.Message
-	encoded  []byte
-	reply    func(error)
-}
+// resultMsg brings an activity's result from its slot.
+type resultMsg struct{ consumer.Result }
 
 // Messages of a partition's dispatcher.
-
-// tellMark numbers what the dispatcher tells, for the acknowledgement. owed is the first number that the dispatcher has
-// no acknowledgement for; 0: none. again: there is nothing new but that. fresh is the number of a runtime that was attached
-// since the instance was held: it is tried for it, once, whatever its row says; 0: none.
-type tellMark struct {
-	number, owed uint64
-	again        bool
-	fresh        uint64
-}
 
 // nudgeMsg says that the inbox of an incarnation has a row. An instance that holds it ignores the nudge.
 type nudgeMsg struct {
 	iid persistence.Incarnation
 	seq uint64
-	tellMark
+	dispatch.Mark
 }
 
 // pendingMsg says that an execution waits for its first turn (an S row exists).
 type pendingMsg struct {
 	start persistence.StartEffect
 	seq   uint64 // as in nudgeMsg; 0: the inbox has no row
-	tellMark
+	dispatch.Mark
 }
 
 // timerMsg says that a durable timer is due.
 type timerMsg struct {
 	key   persistence.TimerKey
 	again bool
-	fresh uint64 // as in tellMark
+	fresh uint64 // as in dispatch.Mark
 }
 
 // retryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now.
 type retryMsg struct {
 	iid persistence.Incarnation
-	tellMark
+	dispatch.Mark
 }

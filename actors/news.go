@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 
+	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -40,19 +41,19 @@ type hint struct {
 }
 
 // hear takes note of something that the dispatcher tells, before anything is done about it.
-func (in *instance) hear(iid persistence.Incarnation, execution uint64, m tellMark) {
+func (in *instance) hear(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
 	in.checkOwed(iid, m)
-	in.hearFresh(m.fresh)
+	in.hearFresh(m.Fresh)
 	in.news.add()
 	in.name(iid, execution)
 	t := &in.told
 	switch {
 	case !t.any || iid > t.iid:
-		*t = told{any: true, iid: iid, first: m.number, number: m.number}
+		*t = told{any: true, iid: iid, first: m.Number, number: m.Number}
 	case iid == t.iid:
-		*t = told{any: true, iid: iid, first: t.first, number: max(t.number, m.number)}
+		*t = told{any: true, iid: iid, first: t.first, number: max(t.number, m.Number)}
 	default: // of an incarnation that is gone
-		in.part.acknowledge(acknowledgement{iid: iid, number: m.number})
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Number: m.Number})
 	}
 }
 
@@ -66,14 +67,14 @@ func (in *instance) hearFresh(attach uint64) {
 // checkOwed looks whether a wake-up was lost: the dispatcher has told something before, and the instance neither knows of
 // it nor has acknowledged it. Whether that is so is known to the dispatcher: an acknowledgement may have been on its way
 // when it told again, and its instance may have left since. One that knows and is at work asks for time.
-func (in *instance) checkOwed(iid persistence.Incarnation, m tellMark) {
+func (in *instance) checkOwed(iid persistence.Incarnation, m dispatch.Mark) {
 	t := &in.told
 	switch {
-	case m.owed == 0 || m.owed <= in.acknowledged || in.e.draining.Load():
-	case !t.any || t.iid != iid || t.first > m.owed || m.again && !in.busyNow():
-		in.part.acknowledge(acknowledgement{iid: iid, number: m.owed, lost: true})
-	case m.again:
-		in.part.acknowledge(acknowledgement{iid: iid, wait: true})
+	case m.Owed == 0 || m.Owed <= in.acknowledged || in.host.Draining.Load():
+	case !t.any || t.iid != iid || t.first > m.Owed || m.Again && !in.busyNow():
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Number: m.Owed, Lost: true})
+	case m.Again:
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Wait: true})
 	}
 }
 
@@ -84,12 +85,6 @@ func (in *instance) name(iid persistence.Incarnation, execution uint64) {
 		*h = hint{iid: iid, execution: execution}
 	}
 	h.by = in.news.last
-}
-
-// countLost counts a wake-up that was lost in an instance or on the way to it.
-func (e *Engine) countLost(id string) {
-	e.counts.retold.Add(1)
-	e.cfg.Logger.Error("an instance had to be told again that it has something to do", "instance", id)
 }
 
 // busyNow says that the instance will look again for something to do by itself.
@@ -108,8 +103,8 @@ func (in *instance) nudge(iid persistence.Incarnation, seq uint64) {
 func (in *instance) hearTimer(m *timerMsg) {
 	v := &in.view
 	in.hearFresh(m.fresh)
-	if m.again && !in.busyNow() && !v.isDue(m.key) && !in.e.draining.Load() {
-		in.part.acknowledge(acknowledgement{iid: m.key.IID, lost: true, timers: []persistence.TimerKey{m.key}})
+	if m.again && !in.busyNow() && !v.isDue(m.key) && !in.host.Draining.Load() {
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: m.key.IID, Lost: true, Timers: []persistence.TimerKey{m.key}})
 	}
 	if !v.known || !v.exists || v.older(m.key.IID, m.key.Execution) {
 		in.news.add()
@@ -140,7 +135,7 @@ func (in *instance) compareRefusal(a *arrival, err error) {
 	if !wrong || plantedBelief {
 		return
 	}
-	in.e.counts.contradictions.Add(1)
+	in.host.counts.contradictions.Add(1)
 	in.news.add()
 	if v.exists {
 		in.outdated()
@@ -161,9 +156,9 @@ func (in *instance) acknowledge() {
 		return
 	}
 	if hidden := v.inbox.hiddenUntil(); t.any && hidden > 0 {
-		in.part.acknowledge(acknowledgement{iid: t.iid, number: t.number, until: hidden})
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Until: hidden})
 	} else if t.any {
-		in.part.acknowledge(acknowledgement{iid: t.iid, number: t.number})
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number})
 	}
 	in.acknowledged = max(in.acknowledged, t.number)
 	*t = told{}
@@ -182,7 +177,7 @@ func (in *instance) acknowledgeLeft() {
 		return
 	}
 	if t.unserved || t.until > 0 || t.lost {
-		in.part.acknowledge(acknowledgement{iid: t.iid, number: t.number, unserved: t.unserved, until: t.until})
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Unserved: t.unserved, Until: t.until})
 		in.acknowledged = max(in.acknowledged, t.number)
 		*t = told{}
 	}

@@ -15,7 +15,7 @@ func (s *serving) deliver(a dispatch.Action) {
 		messages[i] = a.Rows[i].Message
 	}
 	c := &persistence.Deliver{From: s.p.id, FirstSeq: a.Rows[0].Seq, Messages: messages}
-	s.e.proposeAs(a.To, 0, c, func(r persistence.Result) {
+	s.host.Engine.Propose(a.To, 0, c, func(r persistence.Result) {
 		s.post("delivered", func() {
 			if r.Err == nil {
 				s.d.Delivered(s.now(), a.To, r.Mark)
@@ -45,5 +45,5 @@ func (s *serving) complain(what string, err error, args ...any) {
 	if errors.Is(err, persistence.ErrBusy) || errors.Is(err, persistence.ErrStopped) || errors.Is(err, persistence.ErrUncertain) {
 		return
 	}
-	s.e.cfg.Logger.Error(what, append([]any{"partition", s.p.id, "error", err}, args...)...)
+	s.host.Config.Logger.Error(what, append([]any{"partition", s.p.id, "error", err}, args...)...)
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -93,57 +92,4 @@ func TestF01_what_is_left_to_another_activation_is_told_again(t *testing.T) {
 			t.Errorf("%d wake-ups were lost", c.Retold)
 		}
 	})
-}
-
-// An instance that is held begins to leave what it was told, and waits for a message that is being accepted. Its time comes
-// meanwhile. It must say that it leaves: nothing else would have it told of this again but the dispatcher's patience.
-func TestF50_the_time_of_a_held_instance_comes_while_it_leaves(t *testing.T) {
-	inOneWorld(t, Config{Build: "1"}, func(w *world) {
-		in := &instance{e: w.e, id: "a", view: view{
-			known: true, exists: true, held: persistence.Held{Reason: "no", Build: "1"}, notBeforeMs: time.Now().UnixMilli() + 10,
-		}}
-		in.told = told{any: true, first: 1, number: 1}
-		in.holdBack()
-		if !in.leftHeld() {
-			t.Fatal("it is not held back")
-		}
-		pass(20 * time.Millisecond)
-		in.holdBack()
-		if !in.leftHeld() {
-			t.Error("it leaves what it was told, and says no reason")
-		}
-		in.leaving = false // it was told something new, and decides anew
-		in.noteLeft()
-		in.leaving = true
-		if in.leftHeld() {
-			t.Error("it is held back when its time has come")
-		}
-	})
-}
-
-// A timer is told again while a turn that takes it runs, and the turn is given back. It is due once: taken twice, the
-// journal would refuse the next turn, and the timer would be dropped as one that is gone.
-func TestF50_a_timer_that_is_told_again_during_a_turn_is_due_once(t *testing.T) {
-	key, other := persistence.TimerKey{IID: 1, Execution: 1, Event: 2}, persistence.TimerKey{IID: 1, Execution: 1, Event: 3}
-	in := &instance{id: "a"}
-	in.view.due = []persistence.TimerKey{key, other}
-	in.giveBack(&turn{in: in, timers: []persistence.TimerKey{key}})
-	if due := in.view.due; len(due) != 2 || due[0] != key || due[1] != other {
-		t.Errorf("due are %v", due)
-	}
-}
-
-// The dispatcher is told of a release while the instance gives its lease back in quiet. The journal may refuse that: then
-// nothing else would tell the dispatcher that the instance is not held, and its timers would wait for ever.
-func TestF50_a_release_beside_a_quiet_give_back_is_told(t *testing.T) {
-	s := &serving{p: &partition{}, d: dispatch.New(dispatch.Config{}, 0, false)}
-	s.p.givebacks.add(7)
-	released := &persistence.Effects{Leases: []persistence.LeaseEffect{{ID: "a", IID: 7}}}
-	if rest := s.withoutQuiet(released); len(rest.Leases) != 1 {
-		t.Error("the release is taken for the give-back")
-	}
-	givenBack := &persistence.Effects{Leases: []persistence.LeaseEffect{{ID: "a", IID: 7, GivenBack: true}, {ID: "b", IID: 8}}}
-	if rest := s.withoutQuiet(givenBack); len(rest.Leases) != 1 || rest.Leases[0].IID != 8 {
-		t.Errorf("the dispatcher is told of %+v", rest.Leases)
-	}
 }

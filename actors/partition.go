@@ -22,9 +22,9 @@ import (
 // The struct outlives restarts of its actor. Fields above the line may be used from any goroutine; those below belong to
 // the actor.
 type partition struct {
-	e    *engine
+	host *partitionHost
 	id   persistence.Partition
-	gate *carefulGate // one for all partitions of the engine
+	gate *carefulGate // the host's, one for all its partitions
 	pid  *actor.PID   // set before anything is posted
 
 	epoch     atomic.Uint64
@@ -52,21 +52,15 @@ type partition struct {
 }
 
 // newPartition makes the partition; start opens it.
-func newPartition(e *engine, id persistence.Partition) *partition {
-	p := &partition{e: e, id: id}
-	if id == 0 {
-		p.gate = newCarefulGate(e.cfg.Clock, e.cfg.MaxAttempts)
-	} else {
-		p.gate = e.parts[0].gate
-	}
-	return p
+func newPartition(host *partitionHost, id persistence.Partition) *partition {
+	return &partition{host: host, id: id, gate: host.Probation}
 }
 
 // listen spawns the actor and takes the partition's effects. Every partition listens before any is started: one that
 // has been started sends to the others.
 func (p *partition) listen() {
-	p.pid = p.e.sys.Spawn("partition", func() actor.Actor { return &partitionActor{p: p} })
-	p.e.journal.Attach(p.id, func(e *persistence.Effects) {
+	p.pid = p.host.System.Spawn("partition", func() actor.Actor { return &partitionActor{p: p} })
+	p.host.Journal.Attach(p.id, func(e *persistence.Effects) {
 		if p.effects.put(e) {
 			p.post("effects", func() {})
 		}
@@ -82,11 +76,17 @@ func (p *partition) start(done func(error)) {
 	})
 }
 
-// epochNow is the current epoch; 0 until BeginEpoch is durable, and after the end.
-func (p *partition) epochNow() uint64 { return p.epoch.Load() }
+// Epoch is the current epoch; 0 until BeginEpoch is durable, and after the end.
+func (p *partition) Epoch() uint64 { return p.epoch.Load() }
 
-// carefulNow reports whether every message must be accepted first and every turn leased.
-func (p *partition) carefulNow() bool { return p.careful.Load() }
+// Careful reports whether every message must be accepted first and every turn leased.
+func (p *partition) Careful() bool { return p.careful.Load() }
+
+// Consumers are those that the partition knows.
+func (p *partition) Consumers() *consumer.List { return &p.list }
+
+// HushLeft is how long no turn may start that is not a suspect: see carefulGate.hushLeft.
+func (p *partition) HushLeft() time.Duration { return p.gate.hushLeft() }
 
 // attach makes a consumer known to the partition: whatever comes to the actor afterwards sees it.
 func (p *partition) attach(c *consumer.Attached) {
@@ -130,7 +130,7 @@ func (p *partition) stop(done func(error)) {
 func (p *partition) end(err error) {
 	p.drop()
 	if !p.left.Swap(true) {
-		p.e.sys.Send(p.pid, &partitionLeave{})
+		p.host.System.Send(p.pid, &partitionLeave{})
 	}
 	if answer := p.answer; answer != nil {
 		p.answer = nil
@@ -154,7 +154,7 @@ func (p *partition) post(what string, run func()) {
 	if p.left.Load() {
 		return
 	}
-	p.e.sys.Send(p.pid, &partitionStep{what: what, run: run})
+	p.host.System.Send(p.pid, &partitionStep{what: what, run: run})
 }
 
 // postLast is post for a goroutine that has nothing else to do; see sendLast.
@@ -162,12 +162,12 @@ func (p *partition) postLast(what string, run func()) {
 	if p.left.Load() {
 		return
 	}
-	p.e.sys.SendLast(p.pid, &partitionStep{what: what, run: run})
+	p.host.System.SendLast(p.pid, &partitionStep{what: what, run: run})
 }
 
 // after posts a step when d has passed.
 func (p *partition) after(d time.Duration, what string, run func()) clock.Timer {
-	return p.e.cfg.Clock.AfterFunc(d, func() { p.post(what, run) })
+	return p.host.Config.Clock.AfterFunc(d, func() { p.post(what, run) })
 }
 
 // partitionStep is the one message of the partition actor.
@@ -219,7 +219,7 @@ func (p *partition) run(m *partitionStep) {
 func (p *partition) passEnds() {
 	for _, e := range p.effects.take() {
 		for _, end := range e.Ended {
-			p.e.ended(end)
+			p.host.Engine.Ended(end)
 		}
 	}
 }
@@ -230,7 +230,7 @@ var errPartitionFailed = errors.New("its actor failed while the engine stopped; 
 // restart drops what the failed step left behind and opens a new epoch: at once, unless that happens again and again,
 // since each epoch is a commit. While the engine stops there is no new epoch, and the caller that waits for the stop is answered.
 func (p *partition) restart() {
-	if p.stopped || p.e.draining.Load() {
+	if p.stopped || p.host.Draining.Load() {
 		p.failure = p.error("end the epoch", errPartitionFailed)
 		p.drop()
 		if p.stopped {
@@ -238,13 +238,13 @@ func (p *partition) restart() {
 		}
 		return
 	}
-	now := p.e.elapsed()
+	now := p.host.Config.Clock.Elapsed()
 	if now-p.restarted > restartCalm {
 		p.restarts = 0
 	}
 	p.restarts, p.restarted = p.restarts+1, now
 	pause := mailbox.RestartPause(p.restarts)
-	p.e.cfg.Logger.Error("the partition's actor failed and starts a new epoch", "partition", p.id,
+	p.host.Config.Logger.Error("the partition's actor failed and starts a new epoch", "partition", p.id,
 		"failures", p.restarts, "after", pause)
 	if pause > 0 {
 		p.after(pause, "open", p.open)

@@ -19,7 +19,7 @@ func (p *partition) open() {
 	p.opening++
 	attempt := p.opening
 	var state persistence.PartitionState
-	p.e.journal.Load(p.id, func(r persistence.Reader) (err error) {
+	p.host.Journal.Load(p.id, func(r persistence.Reader) (err error) {
 		state, err = r.Partition()
 		return err
 	}, func(err error) {
@@ -38,9 +38,9 @@ func (p *partition) open() {
 }
 
 func (p *partition) begin(attempt, epoch uint64) {
-	cfg := &p.e.cfg
+	cfg := &p.host.Config
 	c := persistence.BeginEpoch{Epoch: epoch, Node: cfg.Node, Process: cfg.Process}
-	p.e.proposeAs(p.id, epoch, c, func(r persistence.Result) {
+	p.host.Engine.Propose(p.id, epoch, c, func(r persistence.Result) {
 		p.post("epoch begun", func() {
 			if attempt == p.opening && !p.stopped {
 				p.begun(epoch, r)
@@ -60,7 +60,7 @@ func (p *partition) begun(epoch uint64, r persistence.Result) {
 		return
 	}
 	if !r.Clean {
-		p.e.unclean.Add(1)
+		p.host.Unclean.Add(1)
 	}
 	p.passEnds()
 	p.careful.Store(!r.Clean)

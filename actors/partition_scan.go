@@ -11,9 +11,9 @@ import (
 // effects of everything before it have come before it.
 func (s *serving) read(a dispatch.Action) {
 	read, take := s.scan(a)
-	view := s.e.journal.View
+	view := s.host.Journal.View
 	if a.Kind == dispatch.ReadOutbox {
-		view = s.e.journal.Load // rows that are known to be durable are asked for; the others are left
+		view = s.host.Journal.Load // rows that are known to be durable are asked for; the others are left
 	}
 	view(s.p.id, read, func(err error) {
 		s.post(a.Kind.String(), func() {
@@ -23,7 +23,7 @@ func (s *serving) read(a dispatch.Action) {
 			}
 			s.d.ReadFailed(s.now(), a)
 			if !errors.Is(err, persistence.ErrBusy) && !errors.Is(err, persistence.ErrStopped) {
-				s.e.cfg.Logger.Error("a scan failed", "partition", s.p.id, "scan", a.Kind.String(), "error", err)
+				s.host.Config.Logger.Error("a scan failed", "partition", s.p.id, "scan", a.Kind.String(), "error", err)
 				s.p.answerOpened(s.p.error(a.Kind.String(), err))
 			}
 		})

@@ -16,7 +16,7 @@ import (
 // partition's actor; a restart of the actor drops it whole.
 type serving struct {
 	p     *partition
-	e     *engine
+	host  *partitionHost
 	epoch uint64
 	d     *dispatch.Dispatcher
 	gate  *admission
@@ -44,9 +44,9 @@ type serving struct {
 var errServingEnded = errors.New("the partition's epoch has ended")
 
 func newServing(p *partition, epoch uint64, careful bool) *serving {
-	cfg := &p.e.cfg
+	cfg := &p.host.Config
 	s := &serving{
-		p: p, e: p.e, epoch: epoch, numbers: map[*consumer.Attached]int{}, activities: map[persistence.WorkKey]*activity{},
+		p: p, host: p.host, epoch: epoch, numbers: map[*consumer.Attached]int{}, activities: map[persistence.WorkKey]*activity{},
 	}
 	s.gate = &admission{s: s, open: map[uint64]bool{}}
 	s.leases.init(s)
@@ -61,10 +61,10 @@ func newServing(p *partition, epoch uint64, careful bool) *serving {
 }
 
 // now is the elapsed time in milliseconds: what is waited for here does not care what the wall clock shows.
-func (s *serving) now() int64 { return clock.ElapsedMs(s.e.cfg.Clock) }
+func (s *serving) now() int64 { return clock.ElapsedMs(s.host.Config.Clock) }
 
 // lookAtClock tells the dispatcher what the wall clock shows, for what rows say.
-func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.WallMs(s.e.cfg.Clock)) }
+func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.WallMs(s.host.Config.Clock)) }
 
 // live reports whether this is still the epoch that is served. An answer that comes later is for nobody.
 func (s *serving) live() bool { return s.p.s == s && !s.ended }
@@ -82,7 +82,7 @@ func (s *serving) post(what string, run func()) {
 // elapsed time.
 func (s *serving) propose(what string, c persistence.Command, done func(r persistence.Result, at int64)) {
 	at := s.now()
-	s.e.proposeAs(s.p.id, s.epoch, c, func(r persistence.Result) {
+	s.host.Engine.Propose(s.p.id, s.epoch, c, func(r persistence.Result) {
 		s.post(what, func() { done(r, at) })
 	})
 }
@@ -116,7 +116,7 @@ func (s *serving) attach(c *consumer.Attached) {
 	}
 	n, ok := s.d.AttachActivities(s.now(), c.Handles)
 	if !ok {
-		s.e.cfg.Logger.Error("too many consumers of activities are attached; this one gets none", "partition", s.p.id,
+		s.host.Config.Logger.Error("too many consumers of activities are attached; this one gets none", "partition", s.p.id,
 			"consumer", c.ID, "max", dispatch.ConsumersMax)
 		return
 	}
@@ -141,7 +141,7 @@ func (s *serving) drain() {
 	taken := s.p.effects.take()
 	for _, e := range taken { // first, and for all: after a failure below no scan would find an end again
 		for _, end := range e.Ended {
-			s.e.ended(end)
+			s.host.Engine.Ended(end)
 		}
 	}
 	for _, e := range taken {
@@ -188,7 +188,7 @@ func (s *serving) pump() {
 }
 
 // quiet says that nothing is begun here any more: the epoch ends, or the engine waits for what is active.
-func (s *serving) quiet() bool { return s.stopping || s.e.draining.Load() }
+func (s *serving) quiet() bool { return s.stopping || s.host.Draining.Load() }
 
 // armMost is how far ahead the timer is set at most. When it rings early it is set again.
 const armMost = 24 * time.Hour
@@ -234,9 +234,9 @@ func (s *serving) arm(now int64) {
 func (s *serving) watchClock(need bool) {
 	switch {
 	case need && !s.durable:
-		s.e.clock.Need()
+		s.host.Watch.Need()
 	case !need && s.durable:
-		s.e.clock.Spare()
+		s.host.Watch.Spare()
 	}
 	s.durable = need
 }
@@ -278,14 +278,8 @@ func (s *serving) offer(c *consumer.Attached) func() {
 // do does one thing that the dispatcher wants done.
 func (s *serving) do(now int64, a dispatch.Action) {
 	switch a.Kind {
-	case dispatch.TellStart:
-		s.tell(now, a, &pendingMsg{start: *a.Start, seq: a.Seq, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
-	case dispatch.TellNudge:
-		s.tell(now, a, &nudgeMsg{iid: a.IID, seq: a.Seq, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
-	case dispatch.TellRetry:
-		s.tell(now, a, &retryMsg{iid: a.IID, tellMark: tellMark{a.Number, a.Owed, a.Again, a.Fresh}})
-	case dispatch.TimerDue:
-		s.tell(now, a, &timerMsg{key: a.Timer, again: a.Again, fresh: a.Fresh})
+	case dispatch.TellStart, dispatch.TellNudge, dispatch.TellRetry, dispatch.TimerDue:
+		s.tell(now, a)
 	case dispatch.BackOff:
 		s.backOff(now, a)
 	case dispatch.GiveBack:
@@ -305,14 +299,14 @@ func (s *serving) do(now int64, a dispatch.Action) {
 }
 
 // tell brings something to an instance, or tells the dispatcher that the node is full.
-func (s *serving) tell(now int64, a dispatch.Action, msg any) {
-	if s.e.draining.Load() {
+func (s *serving) tell(now int64, a dispatch.Action) {
+	if s.host.Draining.Load() {
 		return // no turn starts any more; the next epoch finds what is pending
 	}
-	if lose := s.e.cfg.LoseTell; lose != nil && lose() {
+	if lose := s.host.Config.LoseTell; lose != nil && lose() {
 		return
 	}
-	if err := s.e.tell(a.ID, msg); err != nil {
+	if err := s.host.Engine.Tell(a); err != nil {
 		s.d.Busy(now, a)
 		return
 	}

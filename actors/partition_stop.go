@@ -25,7 +25,7 @@ func (s *serving) sortedActivities() []*activity {
 func (s *serving) stop() {
 	s.stopping = true
 	s.stopActivities(nil)
-	deadline := s.now() + s.e.cfg.Drain.Milliseconds()
+	deadline := s.now() + s.host.Config.Drain.Milliseconds()
 	s.alarms.set(deadline+1, func() { s.endEpoch() }) // after the last has been given up
 }
 
@@ -59,7 +59,7 @@ func (s *serving) checkEpoch(err error) {
 	}
 	s.checking = true
 	var state persistence.PartitionState
-	s.e.journal.View(s.p.id, func(r persistence.Reader) (err error) {
+	s.host.Journal.View(s.p.id, func(r persistence.Reader) (err error) {
 		state, err = r.Partition()
 		return err
 	}, func(err error) {
@@ -75,7 +75,7 @@ func (s *serving) checkEpoch(err error) {
 // fenced ends the serving: another process has begun a newer epoch. Its dispatcher hands out everything from now on; this
 // partition gives nothing out, and opens no epoch of its own, or the two would take it from each other for ever.
 func (s *serving) fenced() {
-	s.e.cfg.Logger.Error("another process has begun a newer epoch; this one no longer serves the partition",
+	s.host.Config.Logger.Error("another process has begun a newer epoch; this one no longer serves the partition",
 		"partition", s.p.id, "epoch", s.epoch)
 	s.p.counts.fencedPartitions.Add(1)
 	s.p.drop()

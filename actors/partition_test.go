@@ -158,7 +158,7 @@ func TestEpochsRise(t *testing.T) {
 					t.Errorf("process %d: epoch %d, clean %v", i+1, d.State.Epoch, d.State.Clean)
 				}
 			}
-			if w.e.parts[0].carefulNow() {
+			if w.e.parts[0].Careful() {
 				t.Error("careful after a clean end")
 			}
 			w.reopen(w.close)
@@ -281,10 +281,10 @@ func TestAStepThatPanicsCostsTheEpochOnly(t *testing.T) {
 		k.wantCalls(t, 1, 1)
 		w.e.parts[0].post("panic", func() { panic("a bug") })
 		synctest.Wait()
-		if got := w.e.parts[0].epochNow(); got != 2 {
+		if got := w.e.parts[0].Epoch(); got != 2 {
 			t.Errorf("epoch %d, want 2", got)
 		}
-		if !w.e.parts[0].carefulNow() {
+		if !w.e.parts[0].Careful() {
 			t.Error("not careful, although the epoch did not end cleanly")
 		}
 		k.wantCalls(t, 2, 1) // the first was told to stop; the second runs under the new epoch
@@ -329,7 +329,7 @@ func TestAFencedPartitionStopsServing(t *testing.T) {
 		if len(k.whys) != 1 || !errors.Is(k.whys[0], errServingEnded) {
 			t.Errorf("told to stop because of %v", k.whys)
 		}
-		if got := w.e.parts[0].epochNow(); got != 0 {
+		if got := w.e.parts[0].Epoch(); got != 0 {
 			t.Errorf("the epoch is %d", got)
 		}
 		if c := w.e.ActivityCounters(); c.Fenced != 1 || c.Leaked != 0 {
@@ -494,8 +494,8 @@ func TestAnEndIsToldAlthoughTheDispatcherFails(t *testing.T) {
 		handlers.armed.Store(true)
 		close(gate)
 		pass(time.Second)
-		if handlers.armed.Load() || w.e.parts[0].epochNow() != 2 {
-			t.Fatalf("the dispatcher did not fail: epoch %d", w.e.parts[0].epochNow())
+		if handlers.armed.Load() || w.e.parts[0].Epoch() != 2 {
+			t.Fatalf("the dispatcher did not fail: epoch %d", w.e.parts[0].Epoch())
 		}
 		if told != 1 {
 			t.Errorf("the end was told %d times, want once", told)

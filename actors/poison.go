@@ -17,17 +17,17 @@ func (in *instance) poison(attempts uint32) *doom {
 	v := &in.view
 	return &doom{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON,
-		why: failure.PoisonOrchestration(in.id, v.head.Execution, attempts, in.e.cfg.MaxAttempts,
+		why: failure.PoisonOrchestration(in.id, v.head.Execution, attempts, in.host.Config.MaxAttempts,
 			fmt.Sprintf("%d messages wait for turn %d", len(v.inbox.rows)+len(v.due), v.head.Turn+1)),
 	}
 }
 
 func (in *instance) countDoom(d *doom) {
 	if d.cancel != nil {
-		in.e.cfg.Logger.Info("an instance has been cancelled without its code", "instance", in.id)
+		in.host.Config.Logger.Info("an instance has been cancelled without its code", "instance", in.id)
 		return
 	}
-	c := &in.e.counts
+	c := &in.host.counts
 	switch d.origin {
 	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON:
 		c.poisoned.Add(1)
@@ -36,7 +36,7 @@ func (in *instance) countDoom(d *doom) {
 	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE:
 		c.unreadable.Add(1)
 	}
-	in.e.cfg.Logger.Error("an instance has been ended without its code", "instance", in.id, "failure", failure.Display(d.why))
+	in.host.Config.Logger.Error("an instance has been ended without its code", "instance", in.id, "failure", failure.Display(d.why))
 }
 
 // stepUnreadable gives an instance whose history cannot be read back, counted, until it has been tried often enough:
@@ -47,8 +47,8 @@ func (in *instance) stepUnreadable() {
 		in.acceptAll()
 		return
 	}
-	if v.attempts < in.e.cfg.MaxAttempts {
-		in.e.cfg.Logger.Error("an instance's history cannot be read", "instance", in.id, "execution", v.head.Execution,
+	if v.attempts < in.host.Config.MaxAttempts {
+		in.host.Config.Logger.Error("an instance's history cannot be read", "instance", in.id, "execution", v.head.Execution,
 			"attempt", v.attempts+1, "error", v.unreadable)
 		in.abandon = &abandonPlan{token: in.token, counts: true, delayMs: unreadableDelayMs}
 		in.endCareful()
@@ -63,14 +63,14 @@ func (in *instance) failUnreadable() {
 	v := &in.view
 	d := &doom{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE,
-		why:    failure.PoisonUnreadable(in.id, v.head.Execution, v.attempts, in.e.cfg.MaxAttempts, v.unreadable.Error()),
+		why:    failure.PoisonUnreadable(in.id, v.head.Execution, v.attempts, in.host.Config.MaxAttempts, v.unreadable.Error()),
 	}
 	t := &turn{in: in, head: headOf(in.id, &v.head), name: v.head.Name, version: v.head.Version, doom: d, token: in.token}
 	t.committed.turn = t
 	in.endCareful()
 	t.endUnread(v, "parent failed: its history cannot be read")
 	if t.spoiled != nil {
-		in.e.cfg.Logger.Error("a failure cannot be encoded", "instance", in.id, "error", t.spoiled)
+		in.host.Config.Logger.Error("a failure cannot be encoded", "instance", in.id, "error", t.spoiled)
 		in.leaving = true
 		return
 	}
@@ -81,7 +81,7 @@ func (in *instance) failUnreadable() {
 // endUnread makes the one event that ends an instance whose history no machine can be given. why is what the children
 // that are cancelled are told.
 func (t *turn) endUnread(v *view, why string) {
-	d, cfg := t.doom, &t.in.e.cfg
+	d, cfg := t.doom, &t.in.host.Config
 	next := max(v.head.NextEvent, 1)
 	t.input.TimeMs, t.input.Entropy = clock.WallMs(cfg.Clock), cfg.IDs.Entropy()
 	t.decision = newDecision()

@@ -8,11 +8,6 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
-// What an idle instance costs beside its machine: actor, cell, table entries, view. All of it is counted twice, since
-// the collector lets the heap grow to twice what lives. Measured: 6.2 KB live for a machine that waits for one event,
-// 3.8 of them on the heap.
-const residentOverheadBytes = 3 << 9
-
 // When an idle resident leaves: at once above the bound, after a second above a quarter of it, else after a minute. So
 // what is in use stays, and what only waits costs nothing.
 const (
@@ -34,17 +29,14 @@ type residency struct {
 	}
 }
 
-// resident is an idle instance in the list.
-type resident struct {
-	in    *instance
+// parked is an idle instance in the list, and its place there.
+type parked struct {
+	in    resident
 	bytes int64
 	since time.Duration // elapsed time
+	of    *residency
+	at    *list.Element // under the residency's lock; nil: it has been taken out
 }
-
-// evictMsg tells an idle instance to let its machine go.
-type evictMsg struct{}
-
-var evict = &evictMsg{}
 
 func newResidency(e *engine, maxBytes int64) *residency {
 	r := &residency{e: e, max: maxBytes}
@@ -52,56 +44,55 @@ func newResidency(e *engine, maxBytes int64) *residency {
 	return r
 }
 
-// park notes an idle instance as the most recently used. False: it may not stay.
-func (r *residency) park(in *instance, bytes int) bool {
+// park notes an idle instance as the most recently used. charge is what it has taken of the memory so far; its place
+// takes that over. False: it may not stay.
+func (r *residency) park(in resident, bytes int, charge int64) (place, bool) {
 	r.mu.Lock()
 	if r.max < 0 || r.mu.off {
 		r.mu.Unlock()
-		return false
+		return nil, false
 	}
-	x := &resident{in: in, bytes: 2 * int64(bytes+residentOverheadBytes), since: r.e.elapsed()}
-	r.e.memory.used.Add(x.bytes - in.charge)
-	in.charge = 0
-	in.place = r.mu.order.PushBack(x)
+	x := &parked{in: in, bytes: 2 * int64(bytes+residentOverheadBytes), since: r.e.elapsed(), of: r}
+	r.e.memory.used.Add(x.bytes - charge)
+	x.at = r.mu.order.PushBack(x)
 	r.mu.bytes += x.bytes
 	evicted := r.shrink(x.since)
 	r.arm()
 	r.mu.Unlock()
 	r.tell(evicted)
-	return true
+	return x, true
 }
 
-// unpark takes an instance out of the list because it has something to do. False: it has been told to leave, and the
-// message is on its way.
-func (r *residency) unpark(in *instance) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if in.place == nil {
-		return false
+// Leave takes an instance out of the list because it has something to do, and gives it what it takes of the memory. False:
+// it has been told to leave, and the message is on its way.
+func (x *parked) Leave() (charge int64, ok bool) {
+	x.of.mu.Lock()
+	defer x.of.mu.Unlock()
+	if x.at == nil {
+		return 0, false
 	}
-	in.charge = r.remove(in.place).bytes
-	return true
+	return x.of.remove(x.at).bytes, true
 }
 
 // remove takes an element out, with r.mu held. What it takes of the memory is the caller's to give back.
-func (r *residency) remove(at *list.Element) *resident {
-	x := r.mu.order.Remove(at).(*resident)
+func (r *residency) remove(at *list.Element) *parked {
+	x := r.mu.order.Remove(at).(*parked)
 	r.mu.bytes -= x.bytes
-	x.in.place = nil
+	x.at = nil
 	return x
 }
 
 // drop takes out an element that is told to leave, with r.mu held.
-func (r *residency) drop(at *list.Element) *instance {
+func (r *residency) drop(at *list.Element) resident {
 	x := r.remove(at)
 	r.e.memory.used.Add(-x.bytes)
 	return x.in
 }
 
 // shrink takes out who must leave now, with r.mu held.
-func (r *residency) shrink(now time.Duration) (evicted []*instance) {
+func (r *residency) shrink(now time.Duration) (evicted []resident) {
 	for front := r.mu.order.Front(); front != nil; front = r.mu.order.Front() {
-		idle := now - front.Value.(*resident).since
+		idle := now - front.Value.(*parked).since
 		leave := r.mu.off || r.mu.bytes > r.max || r.e.memory.short() || r.mu.bytes > r.max/4 && idle >= residentPressured || idle >= residentRelaxed
 		if !leave {
 			break
@@ -122,7 +113,7 @@ func (r *residency) arm() {
 		wait = residentPressured
 	}
 	r.mu.armed = true
-	left := wait - (r.e.elapsed() - front.Value.(*resident).since)
+	left := wait - (r.e.elapsed() - front.Value.(*parked).since)
 	r.mu.timer = r.e.cfg.Clock.AfterFunc(max(left, residentPressured/4), r.sweep)
 }
 
@@ -136,11 +127,11 @@ func (r *residency) sweep() {
 }
 
 // tell tells those that must leave. What they had is free for those who wait.
-func (r *residency) tell(evicted []*instance) {
+func (r *residency) tell(evicted []resident) {
 	r.e.memory.pass()
 	for _, in := range evicted {
 		r.e.counts.evictions.Add(1)
-		in.send(evict)
+		in.Evict()
 	}
 }
 
@@ -169,7 +160,7 @@ func (r *residency) evictAll() {
 func (e *Engine) EvictOne(n uint64) {
 	r := e.residents
 	r.mu.Lock()
-	var evicted []*instance
+	var evicted []resident
 	if count := uint64(r.mu.order.Len()); count > 0 {
 		at := r.mu.order.Front()
 		for range n % count {
@@ -184,7 +175,7 @@ func (e *Engine) EvictOne(n uint64) {
 // yield makes the least recently used idle instance leave, because another needs its place among the active ones.
 func (r *residency) yield() {
 	r.mu.Lock()
-	var evicted []*instance
+	var evicted []resident
 	if front := r.mu.order.Front(); front != nil {
 		evicted = append(evicted, r.drop(front))
 	}
@@ -196,36 +187,4 @@ func (r *residency) totals() (count, bytes uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return uint64(r.mu.order.Len()), uint64(r.mu.bytes)
-}
-
-// unpark tells the residency that the instance has something to do.
-func (in *instance) unpark() {
-	if !in.parked {
-		return
-	}
-	in.parked = false
-	if !in.e.residents.unpark(in) {
-		in.evicting = true
-		in.outstanding++
-	}
-}
-
-// evicted takes the residency's message: the machine goes as soon as the instance comes to rest. Something may be under
-// way, a read of what it was just told, for example: an eviction ends nothing and decides nothing but that.
-func (in *instance) evicted() {
-	if in.evicting {
-		in.evicting = false
-		in.outstanding--
-		return
-	}
-	if in.phase != phaseReady {
-		in.e.counts.evictedInLoad.Add(1)
-	}
-	if in.accepting > 0 {
-		in.e.counts.evictedInAccept.Add(1)
-	}
-	in.parked, in.unwanted = false, true
-	if plantedEviction {
-		in.leaving = true
-	}
 }

@@ -118,7 +118,7 @@ func TestF54_APartitionThatFailsAgainAndAgainBacksOff(t *testing.T) {
 		before = epochs()
 		w.e.partitionOf("a").post("panic", func() { panic("another bug") })
 		synctest.Wait()
-		if epochs() != before+1 || w.e.partitionOf("a").epochNow() == 0 {
+		if epochs() != before+1 || w.e.partitionOf("a").Epoch() == 0 {
 			t.Error("after a calm minute the next failure is not recovered from at once")
 		}
 	})

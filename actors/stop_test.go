@@ -112,7 +112,7 @@ func TestF53_APauseEndsWithAStop(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		w.attach(basics())
 		w.start("a", "wait", "")
-		w.e.parts[0].gate.ask(9, func(uint64) {}) // heavy: it hushes the others for a second
+		w.e.parts[0].AdmitSuspect(9, func(func()) {}) // heavy: it hushes the others for a second
 		w.raise("a", "go", "x")
 		pass(20 * time.Millisecond)
 		if got := w.head("a").Status; got != persistence.StatusRunning {

@@ -17,10 +17,10 @@ type turnMsg struct {
 }
 
 // Begun implements consumer.Turn.
-func (t *turn) Begun() { t.in.e.counts.turns.Add(1) }
+func (t *turn) Begun() { t.in.host.counts.turns.Add(1) }
 
 // Ran implements consumer.Turn.
-func (t *turn) Ran() { t.in.e.sys.SendLast(t.in.pid, &t.back) }
+func (t *turn) Ran() { t.in.host.System.SendLast(t.in.pid, &t.back) }
 
 // Unrun implements consumer.Turn.
 func (t *turn) Unrun() {
@@ -29,20 +29,20 @@ func (t *turn) Unrun() {
 }
 
 // Blocked implements consumer.Turn.
-func (t *turn) Blocked(ran time.Duration) { t.in.e.reportBlocked(t, ran) }
+func (t *turn) Blocked(ran time.Duration) { t.in.host.reportBlocked(t, ran) }
 
 // GivenUp implements consumer.Turn.
 func (t *turn) GivenUp() {
-	t.in.e.counts.abandonedTurns.Add(1)
-	t.in.e.counts.leakedCoroutines.Add(1)
+	t.in.host.counts.abandonedTurns.Add(1)
+	t.in.host.counts.leakedCoroutines.Add(1)
 	t.in.send(&turnMsg{turn: t, abandoned: true})
 }
 
 // Late implements consumer.Turn: the machine is closed here, where its code ran.
-func (t *turn) Late() { t.in.e.closeMachine(t.machine) }
+func (t *turn) Late() { t.in.host.closeMachine(t.machine) }
 
 // Suspect implements consumer.Turn: a turn of a suspect has a lease.
 func (t *turn) Suspect() bool { return t.token != "" }
 
 // HushLeft implements consumer.Turn.
-func (t *turn) HushLeft() time.Duration { return t.in.part.gate.hushLeft() }
+func (t *turn) HushLeft() time.Duration { return t.in.part.HushLeft() }

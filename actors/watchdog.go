@@ -11,12 +11,12 @@ const stackBytesMax = 16 << 20
 
 // reportBlocked logs a turn that blocks outside Turnstone, with the stacks of the orchestration code that runs now. A
 // wall clock never writes history: this is all that happens until the turn is given up.
-func (e *Engine) reportBlocked(t *turn, ran time.Duration) {
-	e.counts.reportedTurns.Add(1)
-	e.cfg.Logger.Warn("an orchestration has not come back from its code: it blocks on something that is not a future of "+
+func (h *instanceHost) reportBlocked(t *turn, ran time.Duration) {
+	h.counts.reportedTurns.Add(1)
+	h.Config.Logger.Warn("an orchestration has not come back from its code: it blocks on something that is not a future of "+
 		"its context (a channel, a mutex, a sleep, I/O); move that into an activity",
 		"instance", t.in.id, "orchestration", t.name, "version", t.version, "running_for", ran,
-		"given_up_after", e.cfg.WatchdogAbandon, "stack", codeStacks())
+		"given_up_after", h.Config.WatchdogAbandon, "stack", codeStacks())
 }
 
 // codeStacks are the stacks of all coroutines of orchestrations that are not parked. The coroutine in question is one

@@ -43,7 +43,7 @@ func blockHere(gate chan struct{}) { <-gate }
 func TestWatchdog(t *testing.T) {
 	inWorld(t, func(w *world) {
 		log := &lockedBuffer{}
-		w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		w.logTo(slog.NewTextHandler(log, nil))
 		gate := make(chan struct{})
 		blocks := 1
 		w.attach(basics().orchestration("block", func(c *replay.Context, _ []byte) ([]byte, error) {
@@ -96,7 +96,7 @@ func TestF39_a_turn_that_is_given_up_has_been_reported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorldWith(t, Config{WatchdogWarn: warn, WatchdogAbandon: 100 * time.Millisecond}, func(w *world) {
 				log := &lockedBuffer{}
-				w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+				w.logTo(slog.NewTextHandler(log, nil))
 				gate := make(chan struct{})
 				blocks := 1
 				w.attach(basics().orchestration("block", func(*replay.Context, []byte) ([]byte, error) {
@@ -153,7 +153,7 @@ func panicHere() { panic("oops") }
 func TestF32_the_stack_of_a_panic_is_in_the_log_and_in_the_history(t *testing.T) {
 	inWorld(t, func(w *world) {
 		log := &lockedBuffer{}
-		w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		w.logTo(slog.NewTextHandler(log, nil))
 		w.attach(basics().orchestration("panics", func(c *replay.Context, in []byte) ([]byte, error) {
 			if _, err := c.Activity("echo", in, replay.ActivityOptions{}).Await(); err != nil {
 				return nil, err
@@ -181,7 +181,7 @@ func TestF32_the_stack_of_a_panic_is_in_the_log_and_in_the_history(t *testing.T)
 func TestATurnThatSpoilsItsContextIsNeverCommitted(t *testing.T) {
 	inWorldWith(t, Config{MaxAttempts: 2}, func(w *world) {
 		log := &lockedBuffer{}
-		w.e.cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+		w.logTo(slog.NewTextHandler(log, nil))
 		w.attach(basics().orchestration("foreign", func(c *replay.Context, _ []byte) ([]byte, error) {
 			done := make(chan struct{})
 			go func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -233,7 +234,8 @@ type world struct {
 	cfg            Config
 	process        int
 	panicsExpected bool
-	stopped        Counters // of the engine that was closed last
+	stopped        Counters    // of the engine that was closed last
+	log            switchedLog // where engines log to
 }
 
 // inWorld runs f in virtual time with a running engine, resident and not: nothing but speed may depend on that.
@@ -265,6 +267,33 @@ func newWorld(t *testing.T, cfg Config) *world {
 	return &world{t: t, disk: persistencetest.NewDisk(4), cfg: cfg}
 }
 
+// logTo has what the engines log go there, from now on.
+func (w *world) logTo(h slog.Handler) { w.log.to.Store(&h) }
+
+// switchedLog passes what is logged on to a handler that may be changed.
+type switchedLog struct {
+	to atomic.Pointer[slog.Handler]
+}
+
+func (s *switchedLog) handler() slog.Handler {
+	if to := s.to.Load(); to != nil {
+		return *to
+	}
+	return slog.DiscardHandler
+}
+
+func (s *switchedLog) Enabled(ctx context.Context, l slog.Level) bool {
+	return s.handler().Enabled(ctx, l)
+}
+
+func (s *switchedLog) Handle(ctx context.Context, r slog.Record) error {
+	return s.handler().Handle(ctx, r)
+}
+
+func (s *switchedLog) WithAttrs([]slog.Attr) slog.Handler { return s }
+
+func (s *switchedLog) WithGroup(string) slog.Handler { return s }
+
 // open starts an engine in a new process on what the disk holds.
 func (w *world) open() {
 	w.t.Helper()
@@ -273,7 +302,7 @@ func (w *world) open() {
 	cfg := w.cfg
 	cfg.Journal, cfg.Node, cfg.Process = w.journal, "node-1", fmt.Sprintf("process-%d", w.process)
 	if cfg.Logger == nil {
-		cfg.Logger = silent()
+		cfg.Logger = slog.New(&w.log)
 	}
 	var ready error = errors.New("not ready")
 	w.e = Start(cfg, func(err error) { ready = err })

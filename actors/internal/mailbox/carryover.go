@@ -36,3 +36,6 @@ func (c *Carryover) takeFailed() any {
 	c.Handling = nil
 	return msg
 }
+
+// Leave tells an actor that no message for it will come any more: it stops itself and does nothing else.
+type Leave struct{}

@@ -1,0 +1,49 @@
+package actors
+
+import (
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// partitionPort is the engine as its partitions see it.
+type partitionPort struct{ e *Engine }
+
+// Tell sends an instance what its dispatcher tells.
+func (p partitionPort) Tell(a dispatch.Action) error { return p.e.tell(a.ID, toldMsg(&a)) }
+
+// toldMsg is the message that brings an action to its instance.
+func toldMsg(a *dispatch.Action) any {
+	switch a.Kind {
+	case dispatch.TellStart:
+		return &pendingMsg{start: *a.Start, seq: a.Seq, Mark: a.Mark()}
+	case dispatch.TellNudge:
+		return &nudgeMsg{iid: a.IID, seq: a.Seq, Mark: a.Mark()}
+	case dispatch.TellRetry:
+		return &retryMsg{iid: a.IID, Mark: a.Mark()}
+	default:
+		return &timerMsg{key: a.Timer, again: a.Again, fresh: a.Fresh}
+	}
+}
+
+// TellResult sends an instance the result of an activity.
+func (p partitionPort) TellResult(id string, r consumer.Result) error {
+	return p.e.tell(id, &resultMsg{r})
+}
+
+// Ended tells those that wait.
+func (p partitionPort) Ended(end persistence.EndEffect) { p.e.ended(end) }
+
+// Lost counts a lost wake-up.
+func (p partitionPort) Lost(id string) { p.e.countLost(id) }
+
+// Propose stamps a command.
+func (p partitionPort) Propose(to persistence.Partition, epoch uint64, c persistence.Command, done func(persistence.Result)) {
+	p.e.proposeAs(to, epoch, c, done)
+}
+
+// countLost counts a wake-up that was lost in an instance or on the way to it.
+func (e *Engine) countLost(id string) {
+	e.counts.retold.Add(1)
+	e.cfg.Logger.Error("an instance had to be told again that it has something to do", "instance", id)
+}

@@ -1,0 +1,34 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// Release lets an instance that is held run again at once. reply gets an error that wraps persistence.ErrNotFound,
+// ErrEnded, ErrBusy, ErrNotLeader or ErrUncertain. One that is not held stays as it is.
+func (e *Engine) Release(id string, reply func(error)) {
+	size, err := e.enter(id, 0)
+	if err != nil {
+		reply(err)
+		return
+	}
+	e.propose(e.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}, func(r persistence.Result) {
+		e.door.leave(size)
+		if r.Err == nil && r.Released {
+			e.cfg.Logger.Info("an instance that was held has been released", "instance", id)
+			e.act.tellActive(id, &freedMsg{}) // a try that goes on now began before it
+		}
+		reply(notProposed(r.Err))
+	})
+}
+
+// notProposed says of a journal that has stopped before a proposal that nothing was written.
+func notProposed(err error) error {
+	if errors.Is(err, persistence.ErrStopped) && !errors.Is(err, persistence.ErrUncertain) {
+		return fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
+	}
+	return err
+}
