@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-
+	"github.com/turnstone-dev/turnstone/actors/partition"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -47,7 +48,7 @@ func TestACancelledActivityIsToldAtOnce(t *testing.T) {
 				if !time.Now().Equal(before) {
 					t.Error("time has passed")
 				}
-				if len(k.whys) != 1 || !errors.Is(k.whys[0], errActivityCancelled) {
+				if len(k.whys) != 1 || !errors.Is(k.whys[0], partition.ErrActivityCancelled) {
 					t.Errorf("told to stop because of %v", k.whys)
 				}
 				if c := w.e.ActivityCounters(); c.Cancelled != 1 || c.Abandoned != 0 || c.Leaked != 0 {
@@ -114,7 +115,7 @@ func TestALeavingConsumersActivitiesAreToldToStop(t *testing.T) {
 		w.attachAs("stays", newRegistry().activity("listens", other.run).activity("finishes", other.run))
 		detach()
 		other.wantCalls(t, 1, 1)
-		if len(listens.whys) != 1 || !errors.Is(listens.whys[0], errActivityShutdown) {
+		if len(listens.whys) != 1 || !errors.Is(listens.whys[0], partition.ErrActivityShutdown) {
 			t.Errorf("told to stop because of %v", listens.whys)
 		}
 		if got := other.infos[0]; got.Instance != "a" || got.Attempt != 1 || got.Worker != "stays" {
@@ -238,7 +239,7 @@ func TestDrainIsHowLongAnEpochsEndWaits(t *testing.T) {
 		w.start("a", "call", "work")
 		synctest.Wait()
 		begun, ended := time.Now(), make(chan error, 1)
-		w.e.parts[0].stop(func(err error) { ended <- err })
+		w.e.parts[0].Stop(func(err error) { ended <- err })
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -259,7 +259,7 @@ func TestF18_TheWatchdogCountsWhatHasElapsed(t *testing.T) {
 			<-gate
 			return nil, nil
 		}))
-		w.ask(StartRequest{ID: "a", Name: "block"})
+		w.ask(instance.StartRequest{ID: "a", Name: "block"})
 		pass(500 * time.Millisecond)
 		step()
 		pass(400 * time.Millisecond)
@@ -320,11 +320,11 @@ func TestF18_BusyPausesAreWhatHasElapsed(t *testing.T) {
 			}
 			return false
 		})
-		r := w.ask(StartRequest{ID: "a", Name: "echo", Input: []byte("x")})
+		r := w.ask(instance.StartRequest{ID: "a", Name: "echo", Input: []byte("x")})
 		pass(20 * time.Millisecond)
 		step()
 		w.take(nil)
-		pass(2 * busyPause)
+		pass(2 * instance.BusyPause)
 		if err := r.wait(); err != nil {
 			t.Errorf("the start is not answered: %v", err)
 		}
@@ -340,7 +340,7 @@ func TestF18_AMessageIsAcceptedAfterTenMilliseconds(t *testing.T) {
 			<-gate
 			return nil, nil
 		}))
-		r := w.ask(StartRequest{ID: "a", Name: "block"})
+		r := w.ask(instance.StartRequest{ID: "a", Name: "block"})
 		pass(4 * time.Millisecond)
 		step()
 		pass(5 * time.Millisecond)

@@ -182,7 +182,7 @@ func TestF18_ALeaseOfAFailedEpochLastsItsTime(t *testing.T) {
 		w.attach(basics().orchestration("call", call).activity("work", k.run))
 		w.start("a", "call", "work")
 		pass(5 * time.Second) // leased after one
-		w.e.partitionOf("a").post("panic", func() { panic("a bug") })
+		w.e.partitionOf("a").Post("panic", func() { panic("a bug") })
 		k.wantCalls(t, 1, 0)
 		step()
 		pass(25 * time.Second)

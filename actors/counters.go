@@ -1,6 +1,10 @@
 package actors
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/turnstone-dev/turnstone/actors/partition"
+)
 
 // Counters is what an engine has done since it started. They only rise, except Active, Held and Resident.
 type Counters struct {
@@ -81,33 +85,33 @@ type counters struct{ evictions, refused, retold atomic.Uint64 }
 
 // Counters is a snapshot; it may be taken at any time.
 func (e *Engine) Counters() Counters {
-	c, own := &e.instances.counts, &e.counts
+	c, own := &e.instances.Counts, &e.counts
 	resident, bytes := e.residents.totals()
 	return Counters{
-		Turns: c.turns.Load(), Commits: c.commits.Load(), EmptyTurns: c.emptyTurns.Load(),
-		Conflicts: c.conflicts.Load(), Stale: c.stale.Load(), Fenced: c.fenced.Load(), LeasesLost: c.leasesLost.Load(),
-		SecondActivations: c.secondActivations.Load(), Uncertain: c.uncertain.Load(),
-		Loads: c.loads.Load(), ReplayedEvents: c.replayedEvents.Load(), Evictions: own.evictions.Load(),
+		Turns: c.Turns.Load(), Commits: c.Commits.Load(), EmptyTurns: c.EmptyTurns.Load(),
+		Conflicts: c.Conflicts.Load(), Stale: c.Stale.Load(), Fenced: c.Fenced.Load(), LeasesLost: c.LeasesLost.Load(),
+		SecondActivations: c.SecondActivations.Load(), Uncertain: c.Uncertain.Load(),
+		Loads: c.Loads.Load(), ReplayedEvents: c.ReplayedEvents.Load(), Evictions: own.evictions.Load(),
 		Resident: resident, ResidentBytes: bytes,
-		MemoryWaits: c.memoryWaits.Load(), MemoryBytes: uint64(max(e.memory.used.Load(), 0)),
-		Accepted: c.accepted.Load(), SlowAccepts: c.slowAccepts.Load(), Overflows: c.overflows.Load(),
-		CarefulTurns:  c.carefulTurns.Load(),
-		ReportedTurns: c.reportedTurns.Load(), AbandonedTurns: c.abandonedTurns.Load(),
-		LeakedCoroutines: c.leakedCoroutines.Load(), SpoiledTurns: c.spoiledTurns.Load(),
-		Poisoned: c.poisoned.Load(), Unreadable: c.unreadable.Load(), Limited: c.limited.Load(),
-		Retold: own.retold.Load(), Contradictions: c.contradictions.Load(),
-		EvictedInLoad: c.evictedInLoad.Load(), EvictedInAccept: c.evictedInAccept.Load(), FullPages: c.fullPages.Load(),
-		Deferred: c.deferred.Load(), InboxReads: c.inboxReads.Load(),
-		Terminated: c.terminated.Load(), HeldTurns: c.heldTurns.Load(), Held: e.heldCount(),
-		Unregistered: c.unregistered.Load(), Refused: own.refused.Load(), Passivations: c.passivations.Load(),
+		MemoryWaits: c.MemoryWaits.Load(), MemoryBytes: uint64(max(e.memory.used.Load(), 0)),
+		Accepted: c.Accepted.Load(), SlowAccepts: c.SlowAccepts.Load(), Overflows: c.Overflows.Load(),
+		CarefulTurns:  c.CarefulTurns.Load(),
+		ReportedTurns: c.ReportedTurns.Load(), AbandonedTurns: c.AbandonedTurns.Load(),
+		LeakedCoroutines: c.LeakedCoroutines.Load(), SpoiledTurns: c.SpoiledTurns.Load(),
+		Poisoned: c.Poisoned.Load(), Unreadable: c.Unreadable.Load(), Limited: c.Limited.Load(),
+		Retold: own.retold.Load(), Contradictions: c.Contradictions.Load(),
+		EvictedInLoad: c.EvictedInLoad.Load(), EvictedInAccept: c.EvictedInAccept.Load(), FullPages: c.FullPages.Load(),
+		Deferred: c.Deferred.Load(), InboxReads: c.InboxReads.Load(),
+		Terminated: c.Terminated.Load(), HeldTurns: c.HeldTurns.Load(), Held: e.heldCount(),
+		Unregistered: c.Unregistered.Load(), Refused: own.refused.Load(), Passivations: c.Passivations.Load(),
 		Restarts: e.sys.Restarts(), DeadLetters: e.sys.DeadLetters(), Active: uint64(e.act.count()),
 	}
 }
 
 // ActivityCounters is a snapshot over all partitions; it may be taken at any time.
-func (e *Engine) ActivityCounters() (sum ActivityCounters) {
+func (e *Engine) ActivityCounters() (sum partition.Counters) {
 	for _, p := range e.parts {
-		p.addCounters(&sum)
+		p.AddCounters(&sum)
 	}
 	return sum
 }
@@ -115,7 +119,7 @@ func (e *Engine) ActivityCounters() (sum ActivityCounters) {
 // heldCount is how many instances are held in the partitions that are served here.
 func (e *engine) heldCount() (n uint64) {
 	for _, p := range e.parts {
-		n += uint64(p.held.Load())
+		n += p.Held()
 	}
 	return n
 }

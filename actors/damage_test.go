@@ -133,7 +133,7 @@ func aHole(t *testing.T, w *world, lost string, log *lockedBuffer) {
 	if last := open[len(open)-1]; last != nil {
 		t.Errorf("the wait that was open is not told of the end: %v", last)
 	}
-	if err := w.e.instances.damageOf("a"); err != nil {
+	if err := w.e.instances.DamageOf("a"); err != nil {
 		t.Errorf("what has ended is remembered as damaged: %v", err)
 	}
 }

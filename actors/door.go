@@ -6,8 +6,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -61,27 +63,27 @@ func (d *door) leave(size int) {
 // request), ErrBusy (nothing was written: retry), ErrNotLeader
 // (nothing was written: another node has it, or this one is shutting down), ErrUncertain (repeat it with the same
 // request key), or is a *limits.Error or *limits.IDError (never retry).
-func (e *Engine) StartInstance(req StartRequest, reply func(StartReply)) {
+func (e *Engine) StartInstance(req instance.StartRequest, reply func(instance.StartReply)) {
 	if err := e.checkStart(&req); err != nil {
-		reply(StartReply{Err: err})
+		reply(instance.StartReply{Err: err})
 		return
 	}
 	size := len(req.Input) + len(req.ID)
 	if err := e.door.enter(size); err != nil {
-		reply(StartReply{Err: err})
+		reply(instance.StartReply{Err: err})
 		return
 	}
-	answer := func(r StartReply) {
+	answer := func(r instance.StartReply) {
 		e.door.leave(size)
 		reply(r)
 	}
-	if err := e.tell(req.ID, &startMsg{req: req, request: startIdentity(&req), reply: answer}); err != nil {
+	if err := e.tell(req.ID, instance.NewStart(req, answer)); err != nil {
 		e.counts.refused.Add(1)
-		answer(StartReply{Err: err})
+		answer(instance.StartReply{Err: err})
 	}
 }
 
-func (e *Engine) checkStart(req *StartRequest) error {
+func (e *Engine) checkStart(req *instance.StartRequest) error {
 	l := &e.cfg.Limits
 	if err := limits.CheckID("instance id", req.ID, l.IDBytes); err != nil {
 		return err
@@ -104,7 +106,7 @@ func (e *Engine) checkStart(req *StartRequest) error {
 
 // Deliver brings a message from outside to an instance. reply gets nil once it is durable. Otherwise the error wraps
 // persistence.ErrNotFound (no such instance), ErrEnded (it has ended), ErrKeyReused, ErrLimit (its inbox is full), ErrBusy, ErrNotLeader or ErrUncertain as for StartInstance, or is a *limits.Error or *limits.IDError.
-func (e *Engine) Deliver(d Delivery, reply func(error)) {
+func (e *Engine) Deliver(d instance.Delivery, reply func(error)) {
 	if err := e.checkDelivery(&d); err != nil {
 		reply(err)
 		return
@@ -123,8 +125,7 @@ func (e *Engine) Deliver(d Delivery, reply func(error)) {
 		e.door.leave(size)
 		reply(err)
 	}
-	msg := &deliverMsg{message: d.Message, encoded: encoded, reply: answer}
-	msg.topic, msg.request = identity(&d)
+	msg := instance.NewDeliver(&d, encoded, answer)
 	if err := e.tell(d.ID, msg); err != nil {
 		e.counts.refused.Add(1)
 		answer(err)
@@ -140,7 +141,7 @@ func (e *Engine) enter(id string, bytes int) (size int, err error) {
 	return size, e.door.enter(size)
 }
 
-func (e *Engine) checkDelivery(d *Delivery) error {
+func (e *Engine) checkDelivery(d *instance.Delivery) error {
 	l := &e.cfg.Limits
 	if err := limits.CheckID("instance id", d.ID, l.DerivedIDBytes); err != nil {
 		return err

@@ -11,7 +11,9 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
+	"github.com/turnstone-dev/turnstone/actors/partition"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -25,13 +27,13 @@ type Engine struct {
 	journal   persistence.Journal
 	sys       *mailbox.System
 	act       *activator
-	parts     []*partition
-	probation *carefulGate
+	parts     []*partition.Partition
+	probation *partition.Probation
 
 	waiters   waiters
 	residents *residency
 	memory    memory
-	instances *instanceHost
+	instances *instance.Host
 	clock     *clock.Watch
 	door      door
 	counts    counters
@@ -70,22 +72,22 @@ func Start(cfg Config, ready func(error)) *Engine {
 	e.residents = newResidency(e, cfg.ResidentBytes)
 	e.clock = clock.NewWatch(cfg.Clock, e.clockSet)
 	e.instances = e.instanceHost()
-	e.act = newActivator(e.sys, func(id string, c *mailbox.Carryover) actor.Actor { return newInstanceActor(e.instances, id, c) }, cfg.InstancesMax)
+	e.act = newActivator(e.sys, func(id string, c *mailbox.Carryover) actor.Actor { return instance.NewActor(e.instances, id, c) }, cfg.InstancesMax)
 	n := cfg.Journal.Info().Partitions
-	e.parts = make([]*partition, n)
+	e.parts = make([]*partition.Partition, n)
 	host := e.partitionHost()
 	for i := range e.parts {
-		e.parts[i] = newPartition(host, persistence.Partition(i))
+		e.parts[i] = partition.New(host, persistence.Partition(i))
 	}
 	all := newGather(n, func(err error) {
 		e.reportUnclean()
 		ready(err)
 	})
 	for _, p := range e.parts {
-		p.listen()
+		p.Listen()
 	}
 	for _, p := range e.parts {
-		p.start(all.done)
+		p.Start(all.done)
 	}
 	return e
 }
@@ -162,10 +164,10 @@ func (e *Engine) withDefaults(cfg Config) Config {
 }
 
 // instanceHost is what the instances share.
-func (e *Engine) instanceHost() *instanceHost {
+func (e *Engine) instanceHost() *instance.Host {
 	c := &e.cfg
-	h := &instanceHost{
-		Config: instanceConfig{
+	h := &instance.Host{
+		Config: instance.Config{
 			Node: c.Node, Process: c.Process, Build: c.Build, Clock: c.Clock, IDs: c.IDs, Logger: c.Logger, Limits: c.Limits,
 			MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, TurnLease: c.TurnLease,
 			WatchdogAbandon: c.WatchdogAbandon, InboxPage: c.InboxPage, FailOnNondeterminism: c.FailOnNondeterminism,
@@ -173,16 +175,16 @@ func (e *Engine) instanceHost() *instanceHost {
 		Journal: e.journal, Engine: instancePort{e}, System: e.sys, Memory: &e.memory, Run: e.turnsRun,
 		Unknown: &e.unknown, Draining: &e.draining, Attaches: &e.attaches,
 	}
-	h.init()
+	h.Init()
 	return h
 }
 
 // partitionHost is what the partitions share.
-func (e *Engine) partitionHost() *partitionHost {
+func (e *Engine) partitionHost() *partition.Host {
 	c := &e.cfg
-	e.probation = newCarefulGate(c.Clock, c.MaxAttempts)
-	return &partitionHost{
-		Config: partitionConfig{
+	e.probation = partition.NewProbation(c.Clock, c.MaxAttempts)
+	return &partition.Host{
+		Config: partition.Config{
 			Node: c.Node, Process: c.Process, Clock: c.Clock, IDs: c.IDs, Logger: c.Logger, Limits: c.Limits,
 			MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax,
 			TurnLease: c.TurnLease, TurnLeaseBuffer: c.TurnLeaseBuffer,
@@ -205,7 +207,9 @@ func (e *Engine) tell(id string, msg any) error {
 }
 
 // partitionOf is the partition that an instance id lives in.
-func (e *Engine) partitionOf(id string) *partition { return e.parts[e.journal.PartitionOf(id)] }
+func (e *Engine) partitionOf(id string) *partition.Partition {
+	return e.parts[e.journal.PartitionOf(id)]
+}
 
 // now is the wall clock: for what is stored, and for what is compared with it.
 func (e *Engine) now() time.Time { return e.cfg.Clock.Now() }
@@ -216,7 +220,7 @@ func (e *Engine) elapsed() time.Duration { return e.cfg.Clock.Elapsed() }
 // clockSet has every partition look again at what waits for a time of the wall clock.
 func (e *Engine) clockSet() {
 	for _, p := range e.parts {
-		p.post("wall clock set", func() {})
+		p.ClockSet()
 	}
 }
 
@@ -251,7 +255,7 @@ func (e *Engine) Attach(c consumer.Consumer) (detach func(), err error) {
 	e.mu.consumers[c.ID] = attached
 	e.mu.Unlock()
 	for _, p := range e.parts {
-		p.attach(attached)
+		p.Attach(attached)
 	}
 	e.attaches.Add(1)
 	return sync.OnceFunc(func() { e.detach(attached) }), nil
@@ -263,7 +267,7 @@ func (e *Engine) detach(c *consumer.Attached) {
 	e.mu.Unlock()
 	e.stopConsumer(c, func() {})
 	for _, p := range e.parts {
-		p.detach(c)
+		p.Detach(c)
 	}
 }
 
@@ -285,7 +289,7 @@ func (e *Engine) stopConsumer(c *consumer.Attached, done func()) {
 		done()
 	})
 	for _, p := range e.parts {
-		p.stopActivities(c)
+		p.StopActivities(c)
 	}
 }
 
@@ -328,7 +332,7 @@ func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect), damaged func
 	if told {
 		return cancel, true
 	}
-	if err := e.instances.damageOf(id); err != nil {
+	if err := e.instances.DamageOf(id); err != nil {
 		damaged(err)
 	}
 	return cancel, e.act.open(id) || plantedOpen // in this order: what is open now tells who has come before
@@ -336,7 +340,7 @@ func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect), damaged func
 
 // ended tells who waits. The partition calls it for each end in its effects.
 func (e *Engine) ended(end persistence.EndEffect) {
-	e.instances.forgetDamage(end.ID)
+	e.instances.ForgetDamage(end.ID)
 	e.act.over(end.ID) // first: whoever found it open has been added before and is told
 	e.waiters.ended(end)
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 )
 
 // Stop drains the engine: no new turn starts, activities are told to stop, what has been proposed is waited for, what
@@ -27,7 +28,7 @@ func (e *Engine) Stop(done func(error)) {
 		e.stopConsumer(c, func() { stopped.done(nil) })
 	}
 	e.sys.Hurry()
-	e.probation.end() // nothing that is let in finds a slot
+	e.probation.End() // nothing that is let in finds a slot
 	e.memory.end()
 	stopped.done(nil)
 }
@@ -39,7 +40,7 @@ func (e *Engine) drain(done func(error)) {
 	e.mu.Unlock()
 	e.residents.evictAll()
 	for _, id := range e.act.identities() {
-		e.act.tellActive(id, wake)
+		e.act.tellActive(id, instance.Wake)
 	}
 	e.left()
 }
@@ -58,7 +59,7 @@ func (e *Engine) left() {
 }
 
 func (e *Engine) endEpochs(done func(error)) {
-	e.instances.stop()
+	e.instances.Stop()
 	e.clock.Stop()
 	ended := newGather(len(e.parts), func(err error) {
 		for _, closeOwned := range e.owned {
@@ -67,6 +68,6 @@ func (e *Engine) endEpochs(done func(error)) {
 		done(err)
 	})
 	for _, p := range e.parts {
-		p.stop(ended.done)
+		p.Stop(ended.done)
 	}
 }

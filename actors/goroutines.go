@@ -17,4 +17,4 @@ func (g Goroutines) Close() { g.pool.Close() }
 
 // Discard lets go of the coroutines of an engine that is never run again, as the end of its process would. It is for
 // simulators, which end processes and go on themselves: no code may be running, and the engine is not used afterwards.
-func (e *Engine) Discard() { e.instances.discardMachines() }
+func (e *Engine) Discard() { e.instances.DiscardMachines() }

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -20,7 +21,7 @@ func TestF50_signals_are_no_tries(t *testing.T) {
 			return nil, nil
 		})
 		w.attach(code)
-		w.ask(StartRequest{ID: "b", Name: "block"})
+		w.ask(instance.StartRequest{ID: "b", Name: "block"})
 		pass(time.Hour)
 		before := tries.Load()
 		w.attachAs("consumer-2", code)
@@ -29,7 +30,7 @@ func TestF50_signals_are_no_tries(t *testing.T) {
 			w.raise("b", "go", "x")
 		}
 		pass(time.Hour)
-		if n := tries.Load() - before; before != blockedTriesMax || n > blockedTriesMax {
+		if n := tries.Load() - before; before != instance.BlockedTriesMax || n > instance.BlockedTriesMax {
 			w.t.Errorf("it was tried %d times, and %d times after one more runtime was attached: the lease row is %+v", before, n, w.lease("b"))
 		}
 		close(gate)

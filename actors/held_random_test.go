@@ -11,7 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -201,7 +203,7 @@ func (x *heldWalk) endOne() {
 	switch x.dice.IntN(12) {
 	case 0, 1:
 		x.log.note("terminate %s", id)
-		x.e.Terminate(Termination{ID: id, Reason: "x"}, func(error) {})
+		x.e.Terminate(instance.Termination{ID: id, Reason: "x"}, func(error) {})
 	case 2, 3:
 		x.log.note("cancel %s", id)
 		x.cancel(id, "x")

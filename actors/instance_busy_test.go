@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -18,19 +19,19 @@ func TestAMessageThatTheJournalHadNoRoomForIsNotProposedWithoutAPause(t *testing
 		accepted time.Duration // how long it takes
 		start    func(w *world) (end func())
 	}{
-		{"code runs", (1 + refusals) * acceptAfter, func(w *world) func() {
+		{"code runs", (1 + refusals) * instance.AcceptAfter, func(w *world) func() {
 			gate := make(chan struct{})
 			w.attach(basics().orchestration("block", func(c *replay.Context, _ []byte) ([]byte, error) {
 				<-gate
 				return waiter(c, nil)
 			}))
-			if err := w.ask(StartRequest{ID: "a", Name: "block"}).wait(); err != errNoAnswer {
+			if err := w.ask(instance.StartRequest{ID: "a", Name: "block"}).wait(); err != errNoAnswer {
 				w.t.Fatalf("start: %v", err)
 			}
-			pass(acceptAfter)
+			pass(instance.AcceptAfter)
 			return func() { close(gate) }
 		}},
-		{"nobody has the handler", refusals * busyPause, func(w *world) func() {
+		{"nobody has the handler", refusals * instance.BusyPause, func(w *world) func() {
 			w.start("a", "wait", "")
 			return func() { w.attach(basics()) }
 		}},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/persistence"
 
@@ -37,10 +38,10 @@ func TestAnActorThatPanicsIsStartedAgain(t *testing.T) {
 	for _, c := range []struct {
 		panics int64
 		lost   bool
-	}{{1, false}, {panicsMax, false}, {panicsMax + 2, true}} {
+	}{{1, false}, {instance.PanicsMax, false}, {instance.PanicsMax + 2, true}} {
 		inWorldForPanics(t, func(w *world, f *flaky) {
 			f.panics.Store(c.panics)
-			start := w.ask(StartRequest{ID: "a", Name: "wait"})
+			start := w.ask(instance.StartRequest{ID: "a", Name: "wait"})
 			err := start.wait()
 			if c.lost != (err != nil) || c.lost && !errors.Is(err, persistence.ErrUncertain) {
 				t.Errorf("%d panics: %v", c.panics, err)
@@ -136,7 +137,7 @@ func (d *defect) reply(r *reply) func(error) {
 
 // raiseTo raises an event whose answer goes through a function of the test's.
 func (w *world) raiseTo(id, data string, reply func(error)) {
-	w.e.Deliver(Delivery{ID: id, Message: &turnpb.Message{
+	w.e.Deliver(instance.Delivery{ID: id, Message: &turnpb.Message{
 		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "go", Data: []byte(data)}}}}, reply)
 }
 
@@ -314,7 +315,7 @@ func (c *panicCase) acceptInTurn() {
 	c.journal.release()
 	synctest.Wait() // the turn that has both runs
 	c.journal.hold()
-	pass(acceptAfter)
+	pass(instance.AcceptAfter)
 	close(c.d.hold)
 	synctest.Wait() // it has ended
 	c.d.armed.Store(true)

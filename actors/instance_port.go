@@ -3,6 +3,7 @@ package actors
 import (
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -10,7 +11,7 @@ import (
 type instancePort struct{ e *Engine }
 
 // Partition is a partition of the journal.
-func (p instancePort) Partition(id persistence.Partition) instancePartition { return p.e.parts[id] }
+func (p instancePort) Partition(id persistence.Partition) instance.Partition { return p.e.parts[id] }
 
 // Propose stamps a command.
 func (p instancePort) Propose(to persistence.Partition, epoch uint64, c persistence.Command, done func(persistence.Result)) {
@@ -35,7 +36,7 @@ func (p instancePort) AnyConsumer() bool { return p.e.anyConsumer() }
 func (p instancePort) Damaged(id string, err error) { p.e.waiters.damaged(id, err) }
 
 // Park asks the residency.
-func (p instancePort) Park(r resident, bytes int, charge int64) (place, bool) {
+func (p instancePort) Park(r instance.Resident, bytes int, charge int64) (instance.Place, bool) {
 	return p.e.residents.park(r, bytes, charge)
 }
 

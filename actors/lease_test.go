@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/partition"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -70,7 +71,7 @@ func TestALostLeaseStopsItsHolder(t *testing.T) {
 		})
 		w.start("a", "call", "work")
 		pass(26 * time.Second) // leased after 1 s, renewed 25 s later
-		if len(k.whys) != 1 || !errors.Is(k.whys[0], errActivityLeaseLost) {
+		if len(k.whys) != 1 || !errors.Is(k.whys[0], partition.ErrActivityLeaseLost) {
 			t.Fatalf("told to stop because of %v", k.whys)
 		}
 		k.wantCalls(t, 2, 1)
@@ -122,7 +123,7 @@ func TestTurnLeasesAreRenewedUntilTheyAreStoppedOrLost(t *testing.T) {
 		p := w.e.partitionOf("a")
 		take := func() persistence.Token {
 			var r persistence.Result
-			w.e.propose(p.id, &persistence.LeaseTurn{IID: head.IID, Execution: 1, TTLMs: 5000,
+			w.e.propose(w.journal.PartitionOf("a"), &persistence.LeaseTurn{IID: head.IID, Execution: 1, TTLMs: 5000,
 				Holder: persistence.Holder{Node: "node-1", Process: "process-1"}}, func(got persistence.Result) { r = got })
 			synctest.Wait()
 			if r.Err != nil {
@@ -144,7 +145,7 @@ func TestTurnLeasesAreRenewedUntilTheyAreStoppedOrLost(t *testing.T) {
 		}
 		token := take()
 		_ = p.WatchTurnLease(token, func() { lost++ })
-		w.e.propose(p.id, &persistence.AbandonTurn{IID: head.IID, Execution: 1, Token: token}, func(persistence.Result) {})
+		w.e.propose(w.journal.PartitionOf("a"), &persistence.AbandonTurn{IID: head.IID, Execution: 1, Token: token}, func(persistence.Result) {})
 		pass(10 * time.Second)
 		if lost != 1 {
 			t.Errorf("lost %d times, want once", lost)
@@ -207,7 +208,7 @@ func TestALeaseThatConflictsIsAskedForAnew(t *testing.T) {
 				w.start("a", "call", "work")
 				pass(29 * time.Second) // the rival's lease lasts for 30
 				wantSeen(0)
-				if k.wantCalls(t, c.calls-1, 0); !c.careful && !errors.Is(k.whys[0], errActivityLeaseLost) {
+				if k.wantCalls(t, c.calls-1, 0); !c.careful && !errors.Is(k.whys[0], partition.ErrActivityLeaseLost) {
 					t.Errorf("told to stop because of %v", k.whys)
 				}
 				pass(5 * time.Second)
@@ -230,7 +231,7 @@ func TestALeaseOutlivesAFailureOfItsPartition(t *testing.T) {
 		w.attach(basics().orchestration("call", call).activity("work", k.run))
 		w.start("a", "call", "work")
 		pass(5 * time.Second) // leased after one
-		w.e.partitionOf("a").post("panic", func() { panic("a bug") })
+		w.e.partitionOf("a").Post("panic", func() { panic("a bug") })
 		k.wantCalls(t, 1, 0)
 		w.start("b", "echo", "x")
 		synctest.Wait()

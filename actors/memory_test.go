@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -148,7 +149,7 @@ func TestF06_terminations_wait_for_the_budget(t *testing.T) {
 		replies := make([]*reply, n)
 		for i := range replies {
 			replies[i] = &reply{}
-			w.e.Terminate(Termination{ID: fmt.Sprint("i", i), Reason: "enough"}, func(err error) { replies[i].set(err, false) })
+			w.e.Terminate(instance.Termination{ID: fmt.Sprint("i", i), Reason: "enough"}, func(err error) { replies[i].set(err, false) })
 		}
 		if over := w.mostOver(); over > 0 {
 			t.Errorf("%d bytes more than the budget of %d were taken", over, budget)

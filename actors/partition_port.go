@@ -2,6 +2,7 @@ package actors
 
 import (
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -10,25 +11,11 @@ import (
 type partitionPort struct{ e *Engine }
 
 // Tell sends an instance what its dispatcher tells.
-func (p partitionPort) Tell(a dispatch.Action) error { return p.e.tell(a.ID, toldMsg(&a)) }
-
-// toldMsg is the message that brings an action to its instance.
-func toldMsg(a *dispatch.Action) any {
-	switch a.Kind {
-	case dispatch.TellStart:
-		return &pendingMsg{start: *a.Start, seq: a.Seq, Mark: a.Mark()}
-	case dispatch.TellNudge:
-		return &nudgeMsg{iid: a.IID, seq: a.Seq, Mark: a.Mark()}
-	case dispatch.TellRetry:
-		return &retryMsg{iid: a.IID, Mark: a.Mark()}
-	default:
-		return &timerMsg{key: a.Timer, again: a.Again, fresh: a.Fresh}
-	}
-}
+func (p partitionPort) Tell(a dispatch.Action) error { return p.e.tell(a.ID, instance.NewTold(&a)) }
 
 // TellResult sends an instance the result of an activity.
 func (p partitionPort) TellResult(id string, r consumer.Result) error {
-	return p.e.tell(id, &resultMsg{r})
+	return p.e.tell(id, instance.NewResult(r))
 }
 
 // Ended tells those that wait.

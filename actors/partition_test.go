@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-
+	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/partition"
+	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -259,9 +261,8 @@ func (w *world) partitionSizes() []int {
 	var wait sync.WaitGroup
 	for i, p := range w.e.parts {
 		wait.Add(1)
-		p.post("sizes", func() {
-			s := p.s.d.Sizes()
-			sizes[i] = s.Work + s.Timers + s.Tells + len(p.s.activities)
+		p.Sizes(func(s dispatch.Sizes, activities int) {
+			sizes[i] = s.Work + s.Timers + s.Tells + activities
 			wait.Done()
 		})
 	}
@@ -279,7 +280,7 @@ func TestAStepThatPanicsCostsTheEpochOnly(t *testing.T) {
 		w.start("a", "call", "work")
 		w.start("b", "wait", "")
 		k.wantCalls(t, 1, 1)
-		w.e.parts[0].post("panic", func() { panic("a bug") })
+		w.e.parts[0].Post("panic", func() { panic("a bug") })
 		synctest.Wait()
 		if got := w.e.parts[0].Epoch(); got != 2 {
 			t.Errorf("epoch %d, want 2", got)
@@ -326,7 +327,7 @@ func TestAFencedPartitionStopsServing(t *testing.T) {
 			Command: persistence.BeginEpoch{Epoch: 2, Node: "node-1", Process: "another"}, Done: func(persistence.Result) {}})
 		pass(2 * time.Second) // the work that is given back finds out
 		k.wantCalls(t, 1, 0)
-		if len(k.whys) != 1 || !errors.Is(k.whys[0], errServingEnded) {
+		if len(k.whys) != 1 || !errors.Is(k.whys[0], partition.ErrServingEnded) {
 			t.Errorf("told to stop because of %v", k.whys)
 		}
 		if got := w.e.parts[0].Epoch(); got != 0 {
@@ -354,7 +355,7 @@ func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 		}
 		var got []string
 		for range 6 {
-			c, version, fn, ok := w.e.parts[1].list.Find("echo", "", "", -1)
+			c, version, fn, ok := w.e.parts[1].Consumers().Find("echo", "", "", -1)
 			if !ok || version != "1.0.0" || fn == nil {
 				t.Fatal("nobody was found")
 			}
@@ -364,7 +365,7 @@ func TestConsumersWithTheSameHandlersTakeTurns(t *testing.T) {
 		if counts := slices.Compact(slices.Clone(got)); len(counts) != 2 || slices.Contains(got, "three") {
 			t.Errorf("turns went to %v", got)
 		}
-		if _, _, _, ok := w.e.parts[1].list.Find("nothing", "", "", -1); ok {
+		if _, _, _, ok := w.e.parts[1].Consumers().Find("nothing", "", "", -1); ok {
 			t.Error("a consumer was found for a name that nobody has")
 		}
 	})
@@ -382,7 +383,7 @@ func TestAConsumerThatMayNotReplayAPinIsPassedOver(t *testing.T) {
 		find := func(pin string) string {
 			ids := map[string]bool{}
 			for range 4 {
-				c, _, _, ok := w.e.parts[0].list.Find("wait", "", pin, -1)
+				c, _, _, ok := w.e.parts[0].Consumers().Find("wait", "", pin, -1)
 				if !ok {
 					return ""
 				}
@@ -417,7 +418,7 @@ func TestWorkIsHandedOutTheMomentItIsDurable(t *testing.T) {
 		w.attach(newRegistry().orchestration("call", call).activity("work", k.run))
 		begun := time.Now()
 		w.journal.hold()
-		answer := w.ask(StartRequest{ID: "a", Name: "call", Input: []byte("work")})
+		answer := w.ask(instance.StartRequest{ID: "a", Name: "call", Input: []byte("work")})
 		k.wantCalls(t, 0, 0)
 		if err := answer.wait(); !errors.Is(err, errNoAnswer) {
 			t.Errorf("answered before it was durable: %v", err)
@@ -437,7 +438,7 @@ func TestWorkIsHandedOutTheMomentItIsDurable(t *testing.T) {
 func TestRequestKeysAreSweptWhenTheyHaveExpired(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		w.attach(basics())
-		if err := w.ask(StartRequest{ID: "a", Name: "wait", RequestKey: "k"}).wait(); err != nil {
+		if err := w.ask(instance.StartRequest{ID: "a", Name: "wait", RequestKey: "k"}).wait(); err != nil {
 			t.Fatal(err)
 		}
 		count := func() (n int) {
@@ -485,7 +486,7 @@ func TestAnEndIsToldAlthoughTheDispatcherFails(t *testing.T) {
 		told := 0
 		w.e.WatchEnd("ends", func(persistence.EndEffect) { told++ }, func(error) {})
 		gate := make(chan struct{})
-		w.e.parts[0].post("block", func() { <-gate })
+		w.e.parts[0].Post("block", func() { <-gate })
 		synctest.Wait()
 		w.start("works", "echo", "x") // its work comes first
 		if err := w.raise("ends", "go", "y").wait(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -19,7 +20,7 @@ func (e *Engine) Release(id string, reply func(error)) {
 		e.door.leave(size)
 		if r.Err == nil && r.Released {
 			e.cfg.Logger.Info("an instance that was held has been released", "instance", id)
-			e.act.tellActive(id, &freedMsg{}) // a try that goes on now began before it
+			e.act.tellActive(id, &instance.Freed{}) // a try that goes on now began before it
 		}
 		reply(notProposed(r.Err))
 	})

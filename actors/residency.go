@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
@@ -31,7 +32,7 @@ type residency struct {
 
 // parked is an idle instance in the list, and its place there.
 type parked struct {
-	in    resident
+	in    instance.Resident
 	bytes int64
 	since time.Duration // elapsed time
 	of    *residency
@@ -46,13 +47,13 @@ func newResidency(e *engine, maxBytes int64) *residency {
 
 // park notes an idle instance as the most recently used. charge is what it has taken of the memory so far; its place
 // takes that over. False: it may not stay.
-func (r *residency) park(in resident, bytes int, charge int64) (place, bool) {
+func (r *residency) park(in instance.Resident, bytes int, charge int64) (instance.Place, bool) {
 	r.mu.Lock()
 	if r.max < 0 || r.mu.off {
 		r.mu.Unlock()
 		return nil, false
 	}
-	x := &parked{in: in, bytes: 2 * int64(bytes+residentOverheadBytes), since: r.e.elapsed(), of: r}
+	x := &parked{in: in, bytes: 2 * int64(bytes+instance.OverheadBytes), since: r.e.elapsed(), of: r}
 	r.e.memory.used.Add(x.bytes - charge)
 	x.at = r.mu.order.PushBack(x)
 	r.mu.bytes += x.bytes
@@ -83,14 +84,14 @@ func (r *residency) remove(at *list.Element) *parked {
 }
 
 // drop takes out an element that is told to leave, with r.mu held.
-func (r *residency) drop(at *list.Element) resident {
+func (r *residency) drop(at *list.Element) instance.Resident {
 	x := r.remove(at)
 	r.e.memory.used.Add(-x.bytes)
 	return x.in
 }
 
 // shrink takes out who must leave now, with r.mu held.
-func (r *residency) shrink(now time.Duration) (evicted []resident) {
+func (r *residency) shrink(now time.Duration) (evicted []instance.Resident) {
 	for front := r.mu.order.Front(); front != nil; front = r.mu.order.Front() {
 		idle := now - front.Value.(*parked).since
 		leave := r.mu.off || r.mu.bytes > r.max || r.e.memory.short() || r.mu.bytes > r.max/4 && idle >= residentPressured || idle >= residentRelaxed
@@ -127,7 +128,7 @@ func (r *residency) sweep() {
 }
 
 // tell tells those that must leave. What they had is free for those who wait.
-func (r *residency) tell(evicted []resident) {
+func (r *residency) tell(evicted []instance.Resident) {
 	r.e.memory.pass()
 	for _, in := range evicted {
 		r.e.counts.evictions.Add(1)
@@ -160,7 +161,7 @@ func (r *residency) evictAll() {
 func (e *Engine) EvictOne(n uint64) {
 	r := e.residents
 	r.mu.Lock()
-	var evicted []resident
+	var evicted []instance.Resident
 	if count := uint64(r.mu.order.Len()); count > 0 {
 		at := r.mu.order.Front()
 		for range n % count {
@@ -175,7 +176,7 @@ func (e *Engine) EvictOne(n uint64) {
 // yield makes the least recently used idle instance leave, because another needs its place among the active ones.
 func (r *residency) yield() {
 	r.mu.Lock()
-	var evicted []resident
+	var evicted []instance.Resident
 	if front := r.mu.order.Front(); front != nil {
 		evicted = append(evicted, r.drop(front))
 	}

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
+	"github.com/turnstone-dev/turnstone/actors/partition"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 )
@@ -19,7 +21,7 @@ import (
 func TestF54_AStopIsAnsweredAlthoughThePartitionFails(t *testing.T) {
 	for name, fail := range map[string]func(w *world){
 		"while the engine drains": func(w *world) {
-			w.e.parts[1].post("panic", func() { panic("a bug") })
+			w.e.parts[1].Post("panic", func() { panic("a bug") })
 		},
 		"as it proposes the end": func(w *world) {
 			w.take(func(p persistence.Partition, proposal persistence.Proposal) bool {
@@ -32,7 +34,7 @@ func TestF54_AStopIsAnsweredAlthoughThePartitionFails(t *testing.T) {
 		"after it has stopped what runs": func(w *world) {
 			w.take(func(p persistence.Partition, proposal persistence.Proposal) bool {
 				if _, is := proposal.Command.(persistence.EndEpoch); is && p == 1 {
-					w.e.parts[1].post("panic", func() { panic("a bug") })
+					w.e.parts[1].Post("panic", func() { panic("a bug") })
 				}
 				return false
 			})
@@ -57,7 +59,7 @@ func TestF54_AStopIsAnsweredAlthoughThePartitionFails(t *testing.T) {
 				synctest.Wait()
 				select {
 				case err := <-done:
-					if name == "as it proposes the end" && !errors.Is(err, errPartitionFailed) {
+					if name == "as it proposes the end" && !errors.Is(err, partition.ErrPartitionFailed) {
 						t.Errorf("the stop says %v", err)
 					}
 				default:
@@ -114,9 +116,9 @@ func TestF54_APartitionThatFailsAgainAndAgainBacksOff(t *testing.T) {
 		handlers.armed.Store(false)
 		pass(mailbox.RestartPauseMax)
 		w.completed("a", "x")
-		pass(restartCalm + time.Second)
+		pass(partition.RestartCalm + time.Second)
 		before = epochs()
-		w.e.partitionOf("a").post("panic", func() { panic("another bug") })
+		w.e.partitionOf("a").Post("panic", func() { panic("another bug") })
 		synctest.Wait()
 		if epochs() != before+1 || w.e.partitionOf("a").Epoch() == 0 {
 			t.Error("after a calm minute the next failure is not recovered from at once")
@@ -124,8 +126,8 @@ func TestF54_APartitionThatFailsAgainAndAgainBacksOff(t *testing.T) {
 	})
 }
 
-// instanceOf is the instance in memory; the world must be at rest.
-func (w *world) instanceOf(id string) *instance {
+// carryover is what an instance in memory keeps over its restarts; the world must be at rest.
+func (w *world) carryover(id string) *mailbox.Carryover {
 	w.t.Helper()
 	s := w.e.act.shard(id)
 	s.mu.Lock()
@@ -134,7 +136,7 @@ func (w *world) instanceOf(id string) *instance {
 	if e == nil {
 		w.t.Fatalf("%s is not active", id)
 	}
-	return e.cell.State.(*instance)
+	return e.cell
 }
 
 // TestF54_AnInstanceThatCannotRecoverIsGivenUp: every step of it panics, those after a restart too. Whoever waits is
@@ -145,7 +147,7 @@ func TestF54_AnInstanceThatCannotRecoverIsGivenUp(t *testing.T) {
 			w.panicsExpected = true
 			w.attach(basics())
 			w.start("a", "wait", "")
-			w.instanceOf("a").buffer.items = []*arrival{nil}
+			instance.Spoil(w.carryover("a"))
 			began := w.e.sys.Restarts()
 			first, second := w.raise("a", "go", "x"), w.raise("a", "go", "y")
 			synctest.Wait()
@@ -160,7 +162,7 @@ func TestF54_AnInstanceThatCannotRecoverIsGivenUp(t *testing.T) {
 				}
 			} else {
 				pass(time.Second)
-				if n := w.e.sys.Restarts() - began; n > breaksAfter+3 {
+				if n := w.e.sys.Restarts() - began; n > instance.BreaksAfter+3 {
 					t.Errorf("%d restarts", n)
 				}
 			}

@@ -8,18 +8,19 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-func (w *world) terminate(x Termination) error {
+func (w *world) terminate(x instance.Termination) error {
 	r := &reply{}
 	w.e.Terminate(x, func(err error) { r.set(err, false) })
 	return r.wait()
@@ -50,7 +51,7 @@ func TestTerminate(t *testing.T) {
 			w.t.Fatalf("the lease row is %+v", lease)
 		}
 		for _, id := range []string{"waits", "held"} {
-			if err := w.terminate(Termination{ID: id, Reason: "enough of " + id}); err != nil {
+			if err := w.terminate(instance.Termination{ID: id, Reason: "enough of " + id}); err != nil {
 				w.t.Fatalf("%s: %v", id, err)
 			}
 			w.terminated(id, "enough of "+id)
@@ -62,10 +63,10 @@ func TestTerminate(t *testing.T) {
 		if c := w.e.Counters(); c.Held != 0 || c.Active != 0 || c.Terminated != 2 || c.Retold != 0 {
 			w.t.Errorf("counters %+v", c)
 		}
-		if err := w.ask(StartRequest{ID: "new", Name: "nowhere", Version: "3.0.0"}).wait(); err != nil {
+		if err := w.ask(instance.StartRequest{ID: "new", Name: "nowhere", Version: "3.0.0"}).wait(); err != nil {
 			w.t.Fatal(err)
 		}
-		if err := w.terminate(Termination{ID: "new", Reason: "x"}); err != nil {
+		if err := w.terminate(instance.Termination{ID: "new", Reason: "x"}); err != nil {
 			w.t.Fatal(err)
 		}
 		w.terminated("new", "x")
@@ -94,7 +95,7 @@ func TestTerminateDuringATurn(t *testing.T) {
 		w.start("a", "slow", "")
 		w.raise("a", "go", "x")
 		pass(100 * time.Millisecond)
-		if err := w.terminate(Termination{ID: "a", Reason: "enough"}); err != nil {
+		if err := w.terminate(instance.Termination{ID: "a", Reason: "enough"}); err != nil {
 			w.t.Fatal(err)
 		}
 		close(gate)
@@ -139,7 +140,7 @@ func TestTerminateComputesItsEndAgain(t *testing.T) {
 			return true
 		})
 		r := &reply{}
-		w.e.Terminate(Termination{ID: "a", Reason: "enough"}, func(err error) { r.set(err, false) })
+		w.e.Terminate(instance.Termination{ID: "a", Reason: "enough"}, func(err error) { r.set(err, false) })
 		pass(2 * time.Second)
 		if err := r.wait(); err != nil || conflicts != 1 {
 			w.t.Fatalf("%v after %d conflicts", err, conflicts)
@@ -160,7 +161,7 @@ func TestTerminateTellsTheFamily(t *testing.T) {
 		w.attach(basics().orchestration("top", child("middle", "m")).orchestration("middle", child("wait", "c")))
 		w.start("t", "top", "")
 		pass(time.Second)
-		if err := w.terminate(Termination{ID: "m", Reason: "enough"}); err != nil {
+		if err := w.terminate(instance.Termination{ID: "m", Reason: "enough"}); err != nil {
 			w.t.Fatal(err)
 		}
 		pass(time.Second)
@@ -181,7 +182,7 @@ func TestTerminateAnswers(t *testing.T) {
 		w.start("a", "wait", "")
 		w.start("done", "echo", "x")
 		pass(time.Second)
-		keyed := Termination{ID: "a", Reason: "enough", RequestKey: "key"}
+		keyed := instance.Termination{ID: "a", Reason: "enough", RequestKey: "key"}
 		for range 2 {
 			if err := w.terminate(keyed); err != nil {
 				w.t.Fatal(err)
@@ -193,15 +194,15 @@ func TestTerminateAnswers(t *testing.T) {
 		var id *limits.IDError
 		for _, c := range []struct {
 			what string
-			x    Termination
+			x    instance.Termination
 			is   func(error) bool
 		}{
 			{"another request's key", keyed, is(persistence.ErrKeyReused)},
-			{"one that has ended", Termination{ID: "a"}, is(persistence.ErrEnded)},
-			{"one that has completed", Termination{ID: "done"}, is(persistence.ErrEnded)},
-			{"an unknown one", Termination{ID: "nobody"}, is(persistence.ErrNotFound)},
-			{"no id", Termination{}, func(err error) bool { return errors.As(err, &id) }},
-			{"a long reason", Termination{ID: "a", Reason: strings.Repeat("x", 1<<20)}, func(err error) bool { return errors.As(err, &limit) }},
+			{"one that has ended", instance.Termination{ID: "a"}, is(persistence.ErrEnded)},
+			{"one that has completed", instance.Termination{ID: "done"}, is(persistence.ErrEnded)},
+			{"an unknown one", instance.Termination{ID: "nobody"}, is(persistence.ErrNotFound)},
+			{"no id", instance.Termination{}, func(err error) bool { return errors.As(err, &id) }},
+			{"a long reason", instance.Termination{ID: "a", Reason: strings.Repeat("x", 1<<20)}, func(err error) bool { return errors.As(err, &limit) }},
 		} {
 			if err := w.terminate(c.x); !c.is(err) {
 				w.t.Errorf("%s: %v", c.what, err)
@@ -243,7 +244,7 @@ func TestF52_cleanup_waits_for_its_handler(t *testing.T) {
 				w.t.Errorf("the lease row is %+v", lease)
 			}
 		}
-		if err := w.terminate(Termination{ID: "b", Reason: "now"}); err != nil {
+		if err := w.terminate(instance.Termination{ID: "b", Reason: "now"}); err != nil {
 			w.t.Fatal(err)
 		}
 		w.terminated("b", "now")

@@ -1,12 +1,15 @@
 package actors
 
-import "github.com/turnstone-dev/turnstone/limits"
+import (
+	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/limits"
+)
 
 // Terminate ends an instance as failed, with the reason, and runs no code: its children are cancelled, its parent is
 // answered, and a turn that runs finds that the instance has ended. reply gets nil once that is durable. Otherwise the
 // error wraps persistence.ErrNotFound, ErrEnded, ErrKeyReused, ErrBusy (nothing was written: retry), ErrNotLeader or
 // ErrUncertain, or is a *limits.Error or *limits.IDError.
-func (e *Engine) Terminate(t Termination, reply func(error)) {
+func (e *Engine) Terminate(t instance.Termination, reply func(error)) {
 	l := &e.cfg.Limits
 	err := limits.Check("terminate reason bytes", len(t.Reason), l.ReasonBytes)
 	if err == nil && t.RequestKey != "" {
@@ -23,7 +26,7 @@ func (e *Engine) Terminate(t Termination, reply func(error)) {
 		e.terminated()
 		return
 	}
-	terminateInstance(e.instances, t, func(err error) {
+	instance.Terminate(e.instances, t, func(err error) {
 		e.door.leave(size)
 		reply(notProposed(err))
 		e.terminated()

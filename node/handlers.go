@@ -3,14 +3,15 @@ package node
 import (
 	"context"
 
-	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -55,7 +56,7 @@ type port struct{ engine *actors.Engine }
 var _ client.Engine = port{}
 
 func (p port) StartInstance(r client.StartRequest, reply func(client.Started, error)) {
-	p.engine.StartInstance(actors.StartRequest(r), func(a actors.StartReply) {
+	p.engine.StartInstance(instance.StartRequest(r), func(a instance.StartReply) {
 		if a.Err != nil {
 			reply(client.Started{}, a.Err)
 			return
@@ -65,11 +66,11 @@ func (p port) StartInstance(r client.StartRequest, reply func(client.Started, er
 }
 
 func (p port) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
-	p.engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
+	p.engine.Deliver(instance.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
 }
 
 func (p port) Terminate(t client.TerminateRequest, reply func(error)) {
-	p.engine.Terminate(actors.Termination(t), reply)
+	p.engine.Terminate(instance.Termination(t), reply)
 }
 
 func (p port) Release(id string, reply func(error)) { p.engine.Release(id, reply) }

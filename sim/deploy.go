@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -171,7 +171,7 @@ func (c *client) terminate(id, key string) {
 		return
 	}
 	c.world.trace.add('C', []uint64{text(id), text(key)}, func() string { return fmt.Sprintf("an operator terminates %s, key %q", id, key) })
-	p.engine.Terminate(actors.Termination{ID: id, Reason: "an operator has seen enough", RequestKey: key}, func(err error) {
+	p.engine.Terminate(instance.Termination{ID: id, Reason: "an operator has seen enough", RequestKey: key}, func(err error) {
 		if c.answered(r, "termination of "+id) && !c.operated("termination", id, err) {
 			retry()
 		}

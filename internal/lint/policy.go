@@ -127,8 +127,16 @@ var directions = map[string][]string{
 	"actors/internal/executortest": {},
 	"actors/internal/mailbox":      {"internal/clock"},
 	"actors/consumer":              {"proto", "replay", "persistence", "internal/clock"},
+	"actors/instance": {
+		"actors/consumer", "actors/internal/mailbox", "proto", "replay", "persistence", "dispatch", "internal/failure",
+		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+	},
+	"actors/partition": {
+		"actors/consumer", "actors/internal/mailbox", "proto", "persistence", "dispatch", "internal/failure",
+		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+	},
 	"actors": {
-		"actors/consumer", "actors/internal/mailbox",
+		"actors/consumer", "actors/instance", "actors/internal/mailbox", "actors/partition",
 		"proto", "replay", "persistence", "dispatch", "internal/failure", "internal/clock", "internal/ids",
 		"limits", "internal/failpoint",
 	},
@@ -137,7 +145,7 @@ var directions = map[string][]string{
 		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "limits",
 	},
 	"node": {
-		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "client", "internal/failure",
+		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "actors/instance", "client", "internal/failure",
 		"internal/clock", "internal/ids", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
@@ -149,7 +157,7 @@ var directions = map[string][]string{
 	"examples":    {".", "node", "client"},
 	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
-	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "proto", "replay", "persistence", "persistence/pebble"},
+	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "actors/instance", "proto", "replay", "persistence", "persistence/pebble"},
 
 	"internal/lint":        {},
 	"internal/conformance": {},

@@ -8,14 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -56,15 +57,15 @@ func (r registered) Replays(string) bool { return true }
 type engine struct{ *actors.Engine }
 
 func (e engine) StartInstance(r client.StartRequest, reply func(client.Started, error)) {
-	e.Engine.StartInstance(actors.StartRequest(r), func(a actors.StartReply) { reply(client.Started{Repeated: a.Repeated}, a.Err) })
+	e.Engine.StartInstance(instance.StartRequest(r), func(a instance.StartReply) { reply(client.Started{Repeated: a.Repeated}, a.Err) })
 }
 
 func (e engine) Deliver(id string, m *turnpb.Message, key string, reply func(error)) {
-	e.Engine.Deliver(actors.Delivery{ID: id, Message: m, RequestKey: key}, reply)
+	e.Engine.Deliver(instance.Delivery{ID: id, Message: m, RequestKey: key}, reply)
 }
 
 func (e engine) Terminate(t client.TerminateRequest, reply func(error)) {
-	e.Engine.Terminate(actors.Termination(t), reply)
+	e.Engine.Terminate(instance.Termination(t), reply)
 }
 
 // A result that the journal could not take is not lost: it is offered again, or the activity runs again.

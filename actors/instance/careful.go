@@ -1,0 +1,260 @@
+package instance
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// leaseMsg brings the answer to LeaseTurn, which asked for these timers.
+type leaseMsg struct {
+	asked  []persistence.TimerKey
+	result persistence.Result
+}
+
+// admitMsg says that a suspect may run now; release lets the next one.
+type admitMsg struct{ release func() }
+
+// stepCareful makes everything durable first, waits until a suspect may run, and then takes a lease, which counts the
+// attempt before the code runs: code that kills its process is counted although the good case writes no attempt.
+// Whoever waits has not been counted, so it does not pay for the crashes of others.
+func (in *instance) stepCareful() {
+	switch {
+	case len(in.buffer.items) > 0:
+		in.acceptAll()
+	case in.releaseSuspect == nil:
+		in.askAdmission()
+	default:
+		in.lease()
+	}
+}
+
+// askAdmission waits with nothing but the head, mostly. Who has more gives its part of the memory back, though it still
+// has it: the suspect that runs may wait for it.
+func (in *instance) askAdmission() {
+	in.uncharge()
+	in.phase = phaseAdmitting
+	in.outstanding++
+	m := &admitMsg{}
+	in.awaiting = m
+	in.part.AdmitSuspect(in.view.attempts, func(release func()) {
+		m.release = release
+		in.send(m)
+	})
+}
+
+func (in *instance) admitted(m *admitMsg) {
+	if in.awaiting != m {
+		m.release()
+		return
+	}
+	in.awaiting, in.gate = nil, nil
+	in.phase = phaseReady
+	in.releaseSuspect = m.release
+}
+
+func (in *instance) lease() {
+	v := &in.view
+	in.phase = phaseLeasing
+	in.outstanding++
+	m := &leaseMsg{asked: slices.Clone(v.due)}
+	in.awaiting = m
+	in.host.propose(in.p, &persistence.LeaseTurn{
+		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, TTLMs: in.host.Config.TurnLease.Milliseconds(),
+		Holder: persistence.Holder{Node: in.host.Config.Node, Process: in.host.Config.Process, Consumer: in.consumer.ID},
+		Nonce:  ids.Uint64(in.host.Config.IDs), Due: m.asked,
+	}, func(r persistence.Result) {
+		m.result = r
+		in.send(m)
+	})
+}
+
+// leaseDone runs the turn under its lease.
+func (in *instance) leaseDone(m *leaseMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.phase = phaseReady
+	r := m.result
+	switch {
+	case r.Err == nil:
+	case errors.Is(r.Err, persistence.ErrBusy):
+		in.pause()
+		return
+	case errors.Is(r.Err, persistence.ErrConflict), errors.Is(r.Err, persistence.ErrNotFound):
+		in.countRefusal(r.Err)
+		in.unpark()
+		in.endCareful()
+		in.reload()
+		return
+	default:
+		in.expel(r.Err)
+		return
+	}
+	in.host.Counts.CarefulTurns.Add(1)
+	in.token = r.Token
+	// Timers that came due meanwhile were not asked for: they stay.
+	in.view.due = append(r.Due, slices.DeleteFunc(in.view.due, func(key persistence.TimerKey) bool {
+		return slices.Contains(m.asked, key)
+	})...)
+	in.view.attempts = r.Attempts
+	if r.Attempts > in.host.Config.MaxAttempts {
+		in.doomed = in.poison(r.Attempts)
+		return
+	}
+	in.stopLease = in.part.WatchTurnLease(r.Token, func() {}) // a lost lease is refused at the commit
+	if in.view.partial {
+		return // its history is read under the lease
+	}
+	in.unpark()
+	in.startTurn(nil)
+}
+
+// endCareful gives back what careful mode has given the instance, except a lease: that one ends by an abandon, or by
+// itself.
+func (in *instance) endCareful() {
+	if in.stopLease != nil {
+		in.stopLease()
+	}
+	if in.releaseSuspect != nil {
+		in.releaseSuspect()
+	}
+	in.token, in.stopLease, in.releaseSuspect = "", nil, nil
+}
+
+// giveUpLease gives a lease back, uncounted: no code ran under it.
+func (in *instance) giveUpLease() {
+	if in.token != "" {
+		in.abandon = &abandonPlan{token: in.token}
+	}
+	in.endCareful()
+}
+
+// giveUpStray gives back a lease that this process has taken and in which no turn has it any more: the actor panicked, or
+// the answer came too late. It counts, as code may have run under it. Until it expires by the wall clock, which may have been
+// set back, it would keep the instance from running.
+func (in *instance) giveUpStray() {
+	if in.view.stray != "" && in.token == "" && in.abandon == nil {
+		in.abandon = &abandonPlan{token: in.view.stray, counts: true, stray: true}
+	}
+	in.view.stray = ""
+}
+
+// abandonPlan is an AbandonTurn that is to be proposed as soon as the state is known.
+type abandonPlan struct {
+	token  persistence.Token
+	counts bool
+	// delayMs overrides the backoff of a counted one.
+	delayMs int64
+	// quiet: nothing is left to do, so the dispatcher is not told of it.
+	quiet bool
+	// stray: the lease may have ended since it was read.
+	stray bool
+	// reason says why the instance is held from now on; empty: it is not.
+	reason string
+	// attaches: with a reason, the instance's when it was found.
+	attaches uint64
+}
+
+// abandonMsg brings the answer to AbandonTurn.
+type abandonMsg struct {
+	plan    *abandonPlan
+	delayMs int64
+	// notBeforeMs is when the delay ends, or a moment earlier: counted from when it was proposed, as the journal does.
+	// Counted from the answer it could lie behind the retry, which is told once, and the instance would leave for good.
+	notBeforeMs int64
+	result      persistence.Result
+}
+
+// proposeAbandon gives the instance back. Counted attempts wait longer each time.
+func (in *instance) proposeAbandon() {
+	plan := in.abandon
+	if len(in.buffer.items) > 0 || in.accepting > 0 {
+		return // they are accepted first
+	}
+	in.abandon = nil
+	v := &in.view
+	m := &abandonMsg{plan: plan, delayMs: plan.delayMs}
+	if plan.counts && m.delayMs == 0 {
+		attempt := v.attempts
+		if plan.token == "" {
+			attempt++
+		}
+		m.delayMs = dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), attempt)
+	}
+	if plan.reason == "" && v.held.Reason != "" {
+		m.delayMs = max(m.delayMs, 1) // it stays held, and without a time it would not be tried again
+		plan.quiet = false
+	}
+	m.notBeforeMs = in.host.now().UnixMilli() + m.delayMs
+	if plan.quiet {
+		in.part.GiveBackQuietly(v.head.IID)
+	}
+	in.phase = phaseAbandoning
+	in.outstanding++
+	in.awaiting = m
+	in.host.propose(in.p, &persistence.AbandonTurn{
+		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, Token: plan.token,
+		DelayMs: m.delayMs, Counts: plan.counts, Reason: plan.reason, Build: in.host.buildOf(plan),
+	}, func(r persistence.Result) {
+		m.result = r
+		in.send(m)
+	})
+}
+
+func (in *instance) abandonDone(m *abandonMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.phase = phaseReady
+	if m.plan.quiet && m.result.Err != nil {
+		in.part.GiveBackRefused(in.view.head.IID)
+	}
+	switch err := m.result.Err; {
+	case err == nil && m.plan.reason != "":
+		in.fresh = in.fresh || m.plan.attaches != in.host.Attaches.Load()
+		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
+		in.reload()
+	case err == nil:
+		if m.plan.counts && m.plan.token == "" {
+			in.view.attempts++
+		}
+		if m.delayMs > 0 {
+			in.view.notBeforeMs = m.notBeforeMs
+			in.leaving = m.notBeforeMs > in.host.now().UnixMilli()
+		}
+	case errors.Is(err, persistence.ErrBusy):
+		in.abandon = m.plan
+		in.pause()
+	case errors.Is(err, persistence.ErrConflict), errors.Is(err, persistence.ErrNotFound),
+		m.plan.stray && errors.Is(err, persistence.ErrLeaseLost):
+		in.countRefusal(err)
+		in.unpark()
+		in.reload() // another activation has moved it on: nothing is left to give back
+	default:
+		in.expel(err)
+	}
+}
+
+// pause waits a moment before the next step: the journal's queue is full.
+func (in *instance) pause() { in.pauseFor(BusyPause) }
+
+func (in *instance) pauseFor(d time.Duration) {
+	in.phase = phasePausing
+	in.outstanding++
+	in.pausing = in.host.Config.Clock.AfterFunc(d, func() { in.send(&againMsg{}) })
+}
+
+// endPause ends a pause when the engine stops: what would come after it is not begun any more.
+func (in *instance) endPause() {
+	if in.phase == phasePausing && in.host.Draining.Load() && in.pausing.Stop() {
+		in.outstanding--
+		in.again(&againMsg{})
+	}
+}

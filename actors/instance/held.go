@@ -1,0 +1,335 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// How often one build tries an instance that is held before only other code or an operator can have it tried again.
+const (
+	HeldTriesMax    = 10 // its code does not fit its history, or misuses its context
+	BlockedTriesMax = 3  // its code blocks: each try leaks a goroutine
+)
+
+// holdTurn gives back a turn whose code cannot be used, and has the lease row say why: nothing is recorded in the history.
+// The first time for a reason and a build it is logged.
+func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes ...any) {
+	v := &in.view
+	in.host.Counts.HeldTurns.Add(1)
+	tries := uint32(1)
+	if v.held.Build == in.host.Config.Build {
+		tries = v.held.Tries + 1
+	}
+	if v.held.Build != in.host.Config.Build || v.held.Reason != reason {
+		in.host.Config.Logger.Error("an instance is held: its turn is not recorded, and it is tried again later and with other code",
+			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", t.head.execution,
+				"reason", reason, "build", in.host.Config.Build}, attributes...)...)
+	}
+	plan := &abandonPlan{token: t.token, reason: reason, attaches: in.attaches}
+	if tries < triesMax {
+		plan.delayMs = dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), tries)
+	}
+	in.strikeWith(t, plan)
+}
+
+// logHeld says of a turn that is recorded what people want to know: that it failed the instance because its code does not
+// fit, or that the instance is not held any more.
+func (in *instance) logHeld(t *turn) {
+	switch {
+	case t.decision.Divergence != nil:
+		in.host.Config.Logger.Error("an instance has failed: its code does not fit its history", "instance", in.id, "orchestration", t.name,
+			"version", t.version, "execution", t.head.execution, "failure", failure.Display(t.decision.Divergence))
+	case in.view.held.Reason != "" && t.doom == nil:
+		in.logGoesOn()
+	}
+}
+
+func (in *instance) logGoesOn() {
+	in.host.Config.Logger.Info("an instance that was held goes on", "instance", in.id, "orchestration", in.view.head.Name,
+		"version", in.view.head.Version, "build", in.host.Config.Build)
+}
+
+// holdDiverged holds an instance whose history and code differ.
+func (in *instance) holdDiverged(t *turn) {
+	in.holdTurn(t, failure.Display(t.decision.Divergence), HeldTriesMax)
+	in.machine = t.machine
+	in.reload()
+}
+
+// holdMisused holds an instance whose code has used its context where it must not.
+func (in *instance) holdMisused(t *turn, why *replay.MisuseError) {
+	in.host.Counts.SpoiledTurns.Add(1)
+	in.holdTurn(t, why.Error(), HeldTriesMax, "stack", why.Stack)
+	in.machine = t.machine
+	in.reload()
+}
+
+// holdBlocked holds an instance whose code has not come back. The machine is its slot's for ever.
+func (in *instance) holdBlocked(t *turn) {
+	in.holdTurn(t, fmt.Sprintf("the code of orchestration %s %s blocks on something that is not a future of its context "+
+		"(a channel, a mutex, a sleep, I/O): move that into an activity", t.name, t.version), BlockedTriesMax)
+}
+
+// diverges says that a turn must not be recorded because the code does not fit the history.
+func (t *turn) diverges() bool {
+	return t.decision != nil && t.decision.Divergence != nil && t.doom == nil && !t.in.host.Config.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
+}
+
+// heldNow says that the instance is held and may not be tried now.
+func (in *instance) heldNow() bool { return !in.fresh && in.host.holdsBack(&in.view) }
+
+// holdsBack says that what is known of an instance forbids this build to try it now.
+func (h *Host) holdsBack(v *view) bool {
+	if v.held.Reason == "" || v.leased || v.held.Build != h.Config.Build {
+		return false
+	}
+	return v.notBeforeMs == 0 || h.backsOff(v.notBeforeMs)
+}
+
+// heldTries is how often this build has tried an instance that is held, and 0 if a runtime was attached since: then it is
+// the newest that has not tried it. Negative: it is not held.
+func (in *instance) heldTries() int {
+	held := &in.view.held
+	switch {
+	case held.Reason == "":
+		return -1
+	case in.fresh || held.Build != in.host.Config.Build:
+		return 0
+	}
+	return int(held.Tries)
+}
+
+// notYet says that the lease row holds the instance back now.
+func (in *instance) notYet() bool {
+	if in.view.held.Reason != "" {
+		return in.heldNow()
+	}
+	return in.backsOff()
+}
+
+// unhide lets a turn consume what the lease row of a held instance hides, if it may be tried now.
+func (in *instance) unhide() {
+	v := &in.view
+	if v.held.Reason == "" || in.heldNow() {
+		return
+	}
+	for i := range v.inbox.rows {
+		v.inbox.rows[i].notBeforeMs = 0
+	}
+}
+
+// outOfDate says that something was told of an instance that is held, so its row may say something else now.
+func (in *instance) outOfDate() bool {
+	return in.view.held.Reason != "" && in.news.unread() && in.outstanding == 0
+}
+
+// noteLeft says why what is pending is left: what was decided when the instance began to leave.
+func (in *instance) noteLeft() {
+	in.told.held = in.heldNow() || in.leaving && in.told.held
+	if !in.told.held && in.backsOff() {
+		in.told.until = in.view.notBeforeMs
+	}
+}
+
+// leftHeld says that the instance leaves what it was told because it is held. Its time may have come since that was
+// decided: then the dispatcher tells it again at once.
+func (in *instance) leftHeld() bool {
+	return in.heldNow() || in.leaving && in.told.held && in.view.held.Reason != ""
+}
+
+// acknowledgeHeld says that the instance is held and leaves what it was told. The dispatcher keeps the timers that have
+// come due until it is tried again.
+func (in *instance) acknowledgeHeld() {
+	t, v := &in.told, &in.view
+	if !t.any && len(v.due) == 0 {
+		return
+	}
+	in.part.Acknowledge(dispatch.Acknowledgement{IID: v.head.IID, Number: t.number, Until: v.notBeforeMs, Held: true, Timers: v.due})
+	in.acknowledged = max(in.acknowledged, t.number)
+	*t, v.due = told{}, nil
+}
+
+// fits says that the row holds the instance for nothing: its code has run, and had nothing to record.
+func (in *instance) fits() bool {
+	v := &in.view
+	return v.held.Reason != "" && in.ran
+}
+
+// release has the row say that the instance is not held.
+func (in *instance) release() {
+	in.ran = false
+	in.phase = phaseAbandoning
+	in.outstanding++
+	m := &releasedMsg{}
+	in.awaiting = m
+	in.host.propose(in.p, &persistence.ReleaseTurn{ID: in.id}, func(r persistence.Result) {
+		m.result = r
+		in.send(m)
+	})
+}
+
+// releasedMsg brings the answer to ReleaseTurn.
+type releasedMsg struct{ result persistence.Result }
+
+func (in *instance) released(m *releasedMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.phase = phaseReady
+	switch err := m.result.Err; {
+	case err == nil:
+		v := &in.view
+		if m.result.Released {
+			in.logGoesOn()
+		}
+		v.held = persistence.Held{}
+		if in.token == "" {
+			v.attempts, v.notBeforeMs = 0, 0
+		}
+	case errors.Is(err, persistence.ErrBusy):
+		in.ran = true
+		in.pause()
+	case errors.Is(err, persistence.ErrEnded), errors.Is(err, persistence.ErrNotFound):
+		in.countRefusal(err)
+		in.unpark()
+		in.reload()
+	default:
+		in.expel(err)
+	}
+}
+
+// cancelAsked finds the oldest cancel in the inbox.
+func (v *view) cancelAsked() *inboxItem {
+	if v.cancel != nil {
+		return v.cancel
+	}
+	for i := range v.inbox.rows {
+		if v.inbox.rows[i].message.GetCancel() != nil {
+			return &v.inbox.rows[i]
+		}
+	}
+	return nil
+}
+
+// cleansUp says that the execution has cleanup to do when it is cancelled, so that this needs its handler.
+func (v *view) cleansUp() bool {
+	for i := range v.segments {
+		for _, e := range v.segments[i].Events {
+			if s := e.GetStarted(); s != nil {
+				return s.GetCleanup()
+			}
+		}
+	}
+	return false
+}
+
+// findCancel looks for a cancel, which may be anywhere in the inbox.
+func findCancel(r persistence.Reader, iid persistence.Incarnation, limit int) (*inboxItem, error) {
+	for after, more := uint64(0), true; more; {
+		page, err := r.InboxOf(iid, []persistence.Topic{0}, after, limit, InboxPageBytes)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			decoded, err := decodeItem(item)
+			if err == nil && decoded.message.GetCancel() != nil { // one that is damaged is found by the turn that wants it
+				return &decoded, nil
+			}
+		}
+		after, more = page.Through, page.More
+	}
+	return nil, nil
+}
+
+// cancelsHeld ends an instance that is held and has been cancelled. False: it is not, or needs its code for that.
+func (in *instance) cancelsHeld() bool {
+	v := &in.view
+	return v.held.Reason != "" && !v.leased && in.token == "" && in.part.Epoch() != 0 && in.cancels()
+}
+
+// cancels does the next step of a cancel without code. False: none is asked for, or it needs the code.
+func (in *instance) cancels() bool {
+	v := &in.view
+	c := v.cancelAsked()
+	if c == nil || in.host.Draining.Load() || v.unreadable != nil || in.machine != nil {
+		return false
+	}
+	switch {
+	case v.partial && in.charge > 0:
+		in.load()
+	case v.partial:
+		in.askMemory()
+	case v.head.Turn > 0 && v.segments == nil:
+		in.leaving = false
+		in.reload()
+	case v.cleansUp():
+		return false
+	default:
+		in.cancelWithoutCode(c)
+	}
+	return true
+}
+
+// cancelWithoutCode ends the instance as cancelled. Of what waits it takes the cancel only: the rest goes with the end.
+func (in *instance) cancelWithoutCode(item *inboxItem) {
+	own := *item // a turn that is made of the inbox overwrites its rows
+	in.doNow(&doom{
+		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_CANCEL, cancel: &own,
+		why: failure.Cancelled(item.message.GetCancel().GetReason()),
+	})
+	in.doomed = nil // after a reload it is decided anew
+}
+
+// takeOnly has the turn consume one message of the inbox, beside the start.
+func (t *turn) takeOnly(item *inboxItem) {
+	t.inbox, t.timers = []inboxItem{*item}, nil
+}
+
+// missing says which handler no consumer of this node has.
+func (in *instance) missing() string {
+	v := &in.view
+	name, version := v.head.Name, v.head.Version
+	if v.start != nil {
+		name, version = v.start.Name, v.start.Version
+	}
+	what := "orchestration " + name
+	if version != "" {
+		what += " " + version
+	}
+	reason := failure.NotRegistered(what)
+	if in.part.Consumers().Pinned(name, version) {
+		reason = failure.NotReplayable(what, v.head.Pin)
+	}
+	if v.cancelAsked() != nil { // it would have been cancelled already
+		reason = "cancel waits for its handler: " + reason
+	}
+	return reason
+}
+
+// idleHandler says that a consumer has the handler and no slots for turns: one that runs turns is about to come.
+func (in *instance) idleHandler() bool {
+	v := &in.view
+	name, version := v.head.Name, v.head.Version
+	if v.start != nil {
+		name, version = v.start.Name, v.start.Version
+	}
+	return in.part.Consumers().Idle(name, version)
+}
+
+// Freed says that an instance was held, and that an operator has released it.
+type Freed struct{}
+
+// buildOf is the build that an abandon names: it goes with a reason.
+func (h *Host) buildOf(plan *abandonPlan) string {
+	if plan.reason == "" {
+		return ""
+	}
+	return h.Config.Build
+}

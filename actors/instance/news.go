@@ -1,0 +1,184 @@
+package instance
+
+import (
+	"errors"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// news counts reasons to read the durable state: the dispatcher has told of something, or what was known has been
+// dropped while something was pending. A reason is done with only when a read that was asked for after it has come back,
+// or when the instance has come to rest and its view shows that nothing is left.
+type news struct{ last, seen uint64 }
+
+func (n *news) add()         { n.last++ }
+func (n *news) unread() bool { return n.last != n.seen }
+
+// owes says that something is to be done although nothing is buffered.
+func (in *instance) owes() bool {
+	return in.news.unread() || len(in.view.due) > 0 || in.abandon != nil || in.doomed != nil
+}
+
+// told is what the partition's dispatcher has told and what has not been acknowledged yet. The dispatcher tells again
+// what is not acknowledged within its bound, so a wake-up that is lost in here is a delay and a counter.
+type told struct {
+	iid           persistence.Incarnation
+	first, number uint64
+	any           bool
+	// Why it is left although something is pending: unserved, until a consumer is attached; until, a time before which no
+	// turn may start; held, its row held it back when it was looked at, perhaps until a time that has come since; lost, the
+	// instance is another's now or cannot be read.
+	unserved, held, lost bool
+	until                int64
+}
+
+// hint is the newest execution that the dispatcher has named, and the news by which it did.
+type hint struct {
+	iid       persistence.Incarnation
+	execution uint64
+	by        uint64
+}
+
+// hear takes note of something that the dispatcher tells, before anything is done about it.
+func (in *instance) hear(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
+	in.checkOwed(iid, m)
+	in.hearFresh(m.Fresh)
+	in.news.add()
+	in.name(iid, execution)
+	t := &in.told
+	switch {
+	case !t.any || iid > t.iid:
+		*t = told{any: true, iid: iid, first: m.Number, number: m.Number}
+	case iid == t.iid:
+		*t = told{any: true, iid: iid, first: t.first, number: max(t.number, m.Number)}
+	default: // of an incarnation that is gone
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Number: m.Number})
+	}
+}
+
+// hearFresh takes note of a runtime that was attached. The dispatcher names it until it is answered.
+func (in *instance) hearFresh(attach uint64) {
+	if attach > in.freshest {
+		in.freshest, in.fresh = attach, true
+	}
+}
+
+// checkOwed looks whether a wake-up was lost: the dispatcher has told something before, and the instance neither knows of
+// it nor has acknowledged it. Whether that is so is known to the dispatcher: an acknowledgement may have been on its way
+// when it told again, and its instance may have left since. One that knows and is at work asks for time.
+func (in *instance) checkOwed(iid persistence.Incarnation, m dispatch.Mark) {
+	t := &in.told
+	switch {
+	case m.Owed == 0 || m.Owed <= in.acknowledged || in.host.Draining.Load():
+	case !t.any || t.iid != iid || t.first > m.Owed || m.Again && !in.busyNow():
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Number: m.Owed, Lost: true})
+	case m.Again:
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Wait: true})
+	}
+}
+
+// name takes note of an execution that exists.
+func (in *instance) name(iid persistence.Incarnation, execution uint64) {
+	h := &in.hint
+	if iid > h.iid || iid == h.iid && execution > h.execution {
+		*h = hint{iid: iid, execution: execution}
+	}
+	h.by = in.news.last
+}
+
+// busyNow says that the instance will look again for something to do by itself.
+func (in *instance) busyNow() bool {
+	return in.phase != phaseReady && in.phase != phaseUnknown || in.outstanding > 0
+}
+
+// nudge takes note of a row of the inbox.
+func (in *instance) nudge(iid persistence.Incarnation, seq uint64) {
+	if !in.view.known || in.view.head.IID == iid {
+		in.view.inbox.nudged = max(in.view.inbox.nudged, seq)
+	}
+}
+
+// hearTimer takes note of a due timer. Timers are acknowledged by the end of their rows.
+func (in *instance) hearTimer(m *timerMsg) {
+	v := &in.view
+	in.hearFresh(m.fresh)
+	if m.again && !in.busyNow() && !v.isDue(m.key) && !in.host.Draining.Load() {
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: m.key.IID, Lost: true, Timers: []persistence.TimerKey{m.key}})
+	}
+	if !v.known || !v.exists || v.older(m.key.IID, m.key.Execution) {
+		in.news.add()
+		in.name(m.key.IID, m.key.Execution)
+	}
+	v.timerDue(m.key)
+}
+
+// contradicted says that what is known cannot be so: something was told of an instance, an incarnation or an execution
+// that the view does not have, and no read has looked for it since. An answer that is on its way may explain it: effects
+// come before answers.
+func (in *instance) contradicted() bool {
+	if in.outstanding > 0 || !in.news.unread() || plantedBelief {
+		return false
+	}
+	v := &in.view
+	if !v.exists {
+		return true
+	}
+	return in.hint.by > in.news.seen && v.older(in.hint.iid, in.hint.execution)
+}
+
+// compareRefusal looks whether the journal has refused a message for a reason that contradicts what is known.
+func (in *instance) compareRefusal(a *arrival, err error) {
+	v := &in.view
+	wrong := a.start != nil && errors.Is(err, persistence.ErrAlreadyExists) && v.known && !v.exists ||
+		a.deliver != nil && errors.Is(err, persistence.ErrNotFound) && v.known && v.exists
+	if !wrong || plantedBelief {
+		return
+	}
+	in.host.Counts.Contradictions.Add(1)
+	in.news.add()
+	if v.exists {
+		in.outdated()
+	}
+}
+
+// acknowledge tells the dispatcher what has become of what it told, as soon as that is certain: everything that was told
+// has been consumed, is deferred, or is gone.
+func (in *instance) acknowledge() {
+	t, v := &in.told, &in.view
+	if in.phase != phaseReady || !v.known || !t.any && !in.news.unread() {
+		return
+	}
+	if in.outstanding > 0 || in.contradicted() || !v.exists && in.news.unread() {
+		return
+	}
+	if v.exists && !v.head.Status.Terminal() && in.pending() {
+		return
+	}
+	if hidden := v.inbox.hiddenUntil(); t.any && hidden > 0 {
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Until: hidden})
+	} else if t.any {
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number})
+	}
+	in.acknowledged = max(in.acknowledged, t.number)
+	*t = told{}
+	in.news.seen = in.news.last
+}
+
+// acknowledgeLeft says why something is left pending: the lease row holds it back until its time, or no consumer is
+// attached.
+func (in *instance) acknowledgeLeft() {
+	t := &in.told
+	if in.leftHeld() {
+		in.acknowledgeHeld()
+		return
+	}
+	if !t.any {
+		return
+	}
+	if t.unserved || t.until > 0 || t.lost {
+		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Unserved: t.unserved, Until: t.until})
+		in.acknowledged = max(in.acknowledged, t.number)
+		*t = told{}
+	}
+}

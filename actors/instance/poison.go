@@ -1,0 +1,100 @@
+package instance
+
+import (
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// unreadableDelayMs is how long an instance with an unreadable history waits before it is tried again.
+const unreadableDelayMs = 1000
+
+// poison is the failure of an instance that was attempted too often.
+func (in *instance) poison(attempts uint32) *doom {
+	v := &in.view
+	return &doom{
+		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON,
+		why: failure.PoisonOrchestration(in.id, v.head.Execution, attempts, in.host.Config.MaxAttempts,
+			fmt.Sprintf("%d messages wait for turn %d", len(v.inbox.rows)+len(v.due), v.head.Turn+1)),
+	}
+}
+
+func (in *instance) countDoom(d *doom) {
+	if d.cancel != nil {
+		in.host.Config.Logger.Info("an instance has been cancelled without its code", "instance", in.id)
+		return
+	}
+	c := &in.host.Counts
+	switch d.origin {
+	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON:
+		c.Poisoned.Add(1)
+	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT:
+		c.Limited.Add(1)
+	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE:
+		c.Unreadable.Add(1)
+	}
+	in.host.Config.Logger.Error("an instance has been ended without its code", "instance", in.id, "failure", failure.Display(d.why))
+}
+
+// stepUnreadable gives an instance whose history cannot be read back, counted, until it has been tried often enough:
+// then the failure is recorded behind what nobody can read.
+func (in *instance) stepUnreadable() {
+	v := &in.view
+	if len(in.buffer.items) > 0 {
+		in.acceptAll()
+		return
+	}
+	if v.attempts < in.host.Config.MaxAttempts {
+		in.host.Config.Logger.Error("an instance's history cannot be read", "instance", in.id, "execution", v.head.Execution,
+			"attempt", v.attempts+1, "error", v.unreadable)
+		in.abandon = &abandonPlan{token: in.token, counts: true, delayMs: unreadableDelayMs}
+		in.endCareful()
+		in.proposeAbandon()
+		return
+	}
+	in.failUnreadable()
+}
+
+// failUnreadable ends the instance with one event. No machine is involved: it could not be given its history.
+func (in *instance) failUnreadable() {
+	v := &in.view
+	d := &doom{
+		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE,
+		why:    failure.PoisonUnreadable(in.id, v.head.Execution, v.attempts, in.host.Config.MaxAttempts, v.unreadable.Error()),
+	}
+	t := &turn{in: in, head: headOf(in.id, &v.head), name: v.head.Name, version: v.head.Version, doom: d, token: in.token}
+	t.committed.turn = t
+	in.endCareful()
+	t.endUnread(v, "parent failed: its history cannot be read")
+	if t.spoiled != nil {
+		in.host.Config.Logger.Error("a failure cannot be encoded", "instance", in.id, "error", t.spoiled)
+		in.leaving = true
+		return
+	}
+	in.turn = t
+	in.proposeCommit(t)
+}
+
+// endUnread makes the one event that ends an instance whose history no machine can be given. why is what the children
+// that are cancelled are told.
+func (t *turn) endUnread(v *view, why string) {
+	d, cfg := t.doom, &t.in.host.Config
+	next := max(v.head.NextEvent, 1)
+	t.input.TimeMs, t.input.Entropy = clock.WallMs(cfg.Clock), cfg.IDs.Entropy()
+	t.decision = newDecision()
+	*t.decision = replay.Decision{
+		Outcome: replay.Failed, Failure: d.why, Origin: d.origin,
+		Events: []*turnpb.Event{{Id: next, Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: d.why}}}},
+	}
+	for _, child := range v.children {
+		if turnpb.ChildPolicy(child.Policy) != turnpb.ChildPolicy_CHILD_POLICY_ABANDON {
+			t.decision.CancelledChildren = append(t.decision.CancelledChildren, replay.CancelledChild{
+				Event: child.Event, Instance: child.ID, Reason: why,
+			})
+		}
+	}
+	t.buildCommit()
+}

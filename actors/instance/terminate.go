@@ -1,0 +1,139 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// Termination ends an instance without its code.
+type Termination struct {
+	ID         string
+	Reason     string
+	RequestKey string
+}
+
+// terminateTriesMax is how often a termination is computed again because a turn was committed meanwhile.
+const terminateTriesMax = 100
+
+// Moved says that the instance was ended without its actor.
+type Moved struct{}
+
+// Terminate reads an instance, computes its last turn and proposes it. reply is called once.
+func Terminate(host *Host, t Termination, reply func(error)) {
+	x := &termination{host: host, p: host.Journal.PartitionOf(t.ID), Termination: t}
+	x.reply = func(err error) {
+		host.Memory.Back(x.taken)
+		reply(err)
+	}
+	x.load()
+}
+
+// termination is one on its way.
+type termination struct {
+	Termination
+	host  *Host
+	p     persistence.Partition
+	reply func(error)
+	tries int
+	taken int64 // of the memory, by the read
+}
+
+// load reads what there is to end.
+func (x *termination) load() {
+	m := &loadMsg{inbox: inboxRead{limit: x.host.Config.InboxPage}, host: x.host, whole: true, granted: x.taken}
+	x.host.Journal.Load(x.p, func(r persistence.Reader) error { return m.read(r, x.ID) }, func(err error) {
+		x.taken += m.taken
+		switch {
+		case err != nil:
+			x.reply(fmt.Errorf("terminate %q: %w", x.ID, err))
+		case !m.view.exists:
+			x.reply(persistence.ErrNotFound)
+		case m.view.head.Status.Terminal():
+			x.propose(&persistence.CommitTurn{IID: m.view.head.IID}) // the journal knows whether it repeats a request
+		case m.view.partial:
+			x.waitForMemory(m.view.size)
+		default:
+			x.compute(&m.view)
+		}
+	})
+}
+
+// waitForMemory reads when there is room for what is to be read. It has nothing meanwhile.
+func (x *termination) waitForMemory(bytes int64) {
+	x.host.Counts.MemoryWaits.Add(1)
+	x.host.Memory.Back(x.taken)
+	x.taken = 0
+	x.host.Memory.Ask(bytes, func() {
+		x.taken = bytes
+		x.load()
+	})
+	x.host.Engine.Relieve()
+}
+
+// compute makes the last turn, where user code runs: a history may be long.
+func (x *termination) compute(v *view) {
+	t := &turn{
+		in: &instance{host: x.host, id: x.ID, p: x.p}, head: headOf(x.ID, &v.head), name: v.head.Name, version: v.head.Version,
+		fresh: true, segments: v.segments,
+		doom: &doom{why: failure.Terminated(x.Reason), origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE},
+	}
+	if v.start != nil {
+		t.name, t.version, t.takesStart = v.start.Name, v.start.Version, true
+		t.opening, t.unopened = startMessage(v.start, t.version)
+		if err := t.fill(); err != nil {
+			v.unreadable = err
+		}
+	}
+	x.host.Run.Run(func() {
+		if v.unreadable != nil {
+			t.endUnread(v, "parent canceled")
+			return
+		}
+		t.Execute()
+	}, func() {
+		if t.spoiled != nil {
+			x.reply(fmt.Errorf("terminate %q: %w", x.ID, t.spoiled))
+			return
+		}
+		t.commit.IID = v.head.IID
+		x.propose(t.commit)
+	})
+}
+
+func (x *termination) propose(c *persistence.CommitTurn) {
+	x.host.propose(x.p, &persistence.Terminate{
+		ID: x.ID, IID: c.IID, Execution: c.Execution, Turn: c.Turn, Segment: c.Segment, Sends: c.Sends,
+		Name: c.Name, Version: c.Version, Pin: c.Pin, Request: x.request(),
+	}, x.proposed)
+}
+
+func (x *termination) request() persistence.Request {
+	if x.RequestKey == "" {
+		return persistence.Request{}
+	}
+	return persistence.Request{
+		Key: x.RequestKey, Kind: persistence.RequestTerminate,
+		Digest: persistence.DigestRequest(persistence.RequestTerminate, "", "", []byte(x.Reason)),
+	}
+}
+
+func (x *termination) proposed(r persistence.Result) {
+	switch {
+	case errors.Is(r.Err, persistence.ErrConflict) && x.tries < terminateTriesMax:
+		x.tries++
+		x.load()
+		return
+	case errors.Is(r.Err, persistence.ErrConflict):
+		x.reply(fmt.Errorf("%w: terminate %q: a turn was committed between each read and each end", persistence.ErrBusy, x.ID))
+		return
+	case r.Err == nil && !r.Repeated:
+		x.host.Counts.Terminated.Add(1)
+		x.host.Config.Logger.Info("an instance has been terminated", "instance", x.ID, "reason", x.Reason)
+		x.host.Engine.TellActive(x.ID, &Moved{})
+	}
+	x.reply(r.Err)
+}

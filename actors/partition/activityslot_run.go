@@ -1,0 +1,115 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// activityCall is one call of user code: what goes in and what came out. The runner's goroutine owns it until the end.
+type activityCall struct {
+	fn      consumer.ActivityFunc
+	ctx     context.Context
+	info    consumer.ActivityInfo
+	input   []byte
+	limits  *limits.Limits
+	outcome *activityOutcome
+}
+
+// run calls the code and encodes what it came to. A panic is a failure with the panic's text. Code that ends its
+// goroutine (runtime.Goexit, a test's FailNow) has failed too.
+func (c *activityCall) run() {
+	returned := false
+	defer func() {
+		text := recover()
+		if returned {
+			return
+		}
+		message := "the activity ended its goroutine without returning"
+		if text != nil {
+			message = fmt.Sprintf("activity panicked: %v\n%s", text, cutText(debug.Stack(), panicStackBytesMax))
+		}
+		c.outcome = c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, message))
+	}()
+	output, err := c.fn(c.ctx, c.info, c.input)
+	returned = true
+	switch {
+	case err != nil:
+		c.outcome = c.fail(failure.FromError(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err))
+	default:
+		c.outcome = c.succeed(output)
+	}
+}
+
+// panicStackBytesMax bounds the stack in the text of a panic.
+const panicStackBytesMax = 4096
+
+func cutText(text []byte, most int) []byte { return text[:min(len(text), most)] }
+
+func (c *activityCall) succeed(output []byte) *activityOutcome {
+	if err := limits.Check("activity result bytes", len(output), c.limits.PayloadBytes); err != nil {
+		return c.fail(tooLarge(err))
+	}
+	return c.encode(&turnpb.Message{Kind: &turnpb.Message_ActivityResult{
+		ActivityResult: &turnpb.ActivityResult{Result: output},
+	}}, false)
+}
+
+func (c *activityCall) fail(f *turnpb.Failure) *activityOutcome {
+	return encodeFailure(&persistence.WorkKey{Execution: c.info.Execution, Event: c.info.Event}, f, c.limits)
+}
+
+func (c *activityCall) encode(m *turnpb.Message, failed bool) *activityOutcome {
+	m.Execution, m.Event = c.info.Execution, c.info.Event
+	encoded, err := proto.Marshal(m)
+	if err != nil { // bytes and numbers always encode; texts have been made valid
+		return c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, "encode the result: "+err.Error()))
+	}
+	return &activityOutcome{message: m, encoded: encoded, failed: failed}
+}
+
+// encodeFailure makes the message of a failed activity. One that is too large is replaced by one that says so.
+func encodeFailure(key *persistence.WorkKey, f *turnpb.Failure, l *limits.Limits) *activityOutcome {
+	m := &turnpb.Message{
+		Execution: key.Execution, Event: key.Event,
+		Kind: &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: f}},
+	}
+	if err := limits.Check("activity failure bytes", proto.Size(f), l.PayloadBytes); err != nil {
+		m.Kind = &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: tooLarge(err)}}
+	}
+	encoded, err := proto.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("actors: a failure cannot be encoded: %v", err)) // package failure promises that it can
+	}
+	return &activityOutcome{message: m, encoded: encoded, failed: true}
+}
+
+// tooLarge is the failure of an activity whose result is over a limit. Trying again would not make it smaller.
+func tooLarge(err error) *turnpb.Failure {
+	f := failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err.Error())
+	f.GetApplication().ErrorKind, f.GetApplication().NonRetryable = "Limit", true
+	return f
+}
+
+// unreadable gives back work whose input cannot be read: counted, so that it does not go on for ever.
+func (a *activity) unreadable(err error) {
+	s, item, token, attempts := a.s, a.item, a.token, a.attempts
+	s.host.Config.Logger.Error("the input of an activity cannot be read; it is tried again later", "instance", item.ID,
+		"activity", item.Name, "event", item.Key.Event, "error", err)
+	a.close()
+	attempt := attempts
+	if token == "" {
+		attempt++
+	}
+	s.abandonWork(&persistence.AbandonWork{Key: item.Key, Token: token, Attempts: attempts, Counts: true,
+		DelayMs: s.backoffMs(attempt)}, 0)
+}

@@ -1,0 +1,96 @@
+package partition
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// backOff gives back work whose handler no attached consumer has: counted, and hidden for longer each time. This is the
+// backoff supervisor of one partition; the waiting itself is in the row and in the dispatcher.
+func (s *serving) backOff(now int64, a dispatch.Action) {
+	w := a.Work
+	s.p.counts.unregisteredActivities.Add(1)
+	if s.host.Unknown.IsNew(now, "activity "+w.Name, s.host.Config.BackoffMax.Milliseconds()) {
+		s.host.Config.Logger.Warn("no attached consumer has this activity; it is tried again later", "activity", w.Name,
+			"instance", w.ID, "attempt", w.Attempts+1, "delay_ms", a.DelayMs)
+	}
+	s.abandonWork(&persistence.AbandonWork{Key: w.Key, Attempts: w.Attempts, DelayMs: a.DelayMs, Counts: true}, 0)
+}
+
+// backoffMs is how long work waits after its attempt-th attempt.
+func (s *serving) backoffMs(attempt uint32) int64 {
+	return dispatch.BackoffMs(s.host.Config.BackoffBase.Milliseconds(), s.host.Config.BackoffMax.Milliseconds(), attempt)
+}
+
+// abandonWork gives work back to the journal, and then to the dispatcher, which does not hand it out before a time.
+func (s *serving) abandonWork(c *persistence.AbandonWork, notBefore int64) {
+	s.propose("work given back", c, func(r persistence.Result, _ int64) {
+		s.checkEpoch(r.Err)
+		if r.Err == nil || !transient(r.Err) {
+			// Refused: what the row says now has come, or comes, as an effect.
+			if r.Err != nil {
+				notBefore = max(notBefore, s.now()+refusedPauseMs)
+			}
+			s.d.Release(s.now(), c.Key, notBefore)
+			return
+		}
+		s.alarms.set(s.now()+retryPauseMaxMs, func() { s.abandonWork(c, notBefore) })
+	})
+}
+
+// poison records that an activity was attempted too often. Its code does not run.
+func (s *serving) poison(item persistence.WorkItem) {
+	s.p.counts.poisonedActivities.Add(1)
+	s.host.Config.Logger.Error("an activity was attempted too often and is recorded as poison", "instance", item.ID,
+		"activity", item.Name, "event", item.Key.Event, "attempts", item.Attempts+1, "max", s.host.Config.MaxAttempts)
+	a := &activity{s: s, item: item, attempts: item.Attempts}
+	s.activities[item.Key] = a
+	a.keep(encodeFailure(&item.Key, poisonFailure(&item, s.host.Config.MaxAttempts), &s.host.Config.Limits))
+}
+
+// answered takes the instance's answer to a result.
+func (a *activity) answered(err error) {
+	if a.phase != activityAnswering {
+		return // its row was deleted meanwhile
+	}
+	a.sent = false
+	a.s.checkEpoch(err)
+	switch {
+	case err == nil, errors.Is(err, persistence.ErrNotFound):
+		a.close()
+	case errors.Is(err, persistence.ErrStopped):
+		a.close() // the journal has stopped; after a restart the row says what became of it
+	case transient(err), errors.Is(err, persistence.ErrUncertain):
+		// Uncertain: the instance's actor failed, or the journal is about to say that it has stopped. A result may be
+		// brought twice: if the first was recorded its row is gone, and the answer is NotFound.
+		a.retry(a.answer)
+	default: // LeaseLost, Fenced
+		a.void()
+	}
+}
+
+// void drops a result: somebody else has the activity, or may have it. What the row says decides.
+func (a *activity) void() {
+	a.s.p.counts.voidResults.Add(1)
+	a.giveUp = ErrActivityLeaseLost
+	a.putBack(a.s.now() + refusedPauseMs)
+}
+
+// poisonFailure says what was attempted too often.
+func poisonFailure(item *persistence.WorkItem, attemptsMax uint32) *turnpb.Failure {
+	text, err := json.Marshal(struct {
+		Instance  string `json:"instance"`
+		Execution uint64 `json:"execution"`
+		Activity  string `json:"activity"`
+		Event     uint64 `json:"event"`
+	}{item.ID, item.Key.Execution, item.Name, item.Key.Event})
+	if err != nil {
+		text = []byte(item.Name) // texts and numbers always encode
+	}
+	return failure.PoisonActivity(item.ID, item.Key.Execution, item.Name, item.Key.Event, item.Attempts+1, attemptsMax, string(text))
+}

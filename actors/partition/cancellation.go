@@ -1,0 +1,93 @@
+package partition
+
+import (
+	"errors"
+
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+)
+
+// The cancellation supervisor of one partition: it tells an activity to stop the moment its row is deleted, its lease is
+// lost or its consumer leaves, waits for the grace period, and then gives it up. Go cannot stop a goroutine: the slot is
+// given back, the result is refused, and the leak is counted and logged.
+
+// Why an activity is told to stop; context.Cause of its context.
+var (
+	ErrActivityCancelled = errors.New("the activity was cancelled")
+	ErrActivityLeaseLost = errors.New("the activity's lease is lost")
+	ErrActivityShutdown  = errors.New("the worker is shutting down")
+)
+
+// rowDeleted says that the activity's row is gone: it was cancelled, or its result has been recorded.
+func (a *activity) rowDeleted() {
+	switch a.phase {
+	case activityRunning:
+		a.s.p.counts.cancelledActivities.Add(1)
+		a.tellToStop(ErrActivityCancelled, a.s.host.Config.Grace.Milliseconds())
+	case activityStopping:
+		a.giveUp = ErrActivityCancelled // whatever it was told before, its result is void now
+	default:
+		a.close()
+	}
+}
+
+// loseLease says that somebody else has the activity, or may have it.
+func (a *activity) loseLease() {
+	switch a.phase {
+	case activityRunning:
+		a.tellToStop(ErrActivityLeaseLost, a.s.host.Config.Grace.Milliseconds())
+	case activityStopping, activityOver:
+	case activityAnswering: // the journal decides about the result, and answers
+	default:
+		a.giveUp = ErrActivityLeaseLost
+		a.putBack(0)
+	}
+}
+
+// tellToStop ends the context of code that runs, and gives the code a time to end.
+func (a *activity) tellToStop(why error, graceMs int64) {
+	a.phase, a.giveUp = activityStopping, why
+	a.leaseAt.cancel()
+	a.cancel(why)
+	a.graceEnd = a.s.alarms.set(a.s.now()+graceMs, a.abandon)
+}
+
+// abandon gives up code that did not end in time.
+func (a *activity) abandon() {
+	if a.phase != activityStopping {
+		return
+	}
+	a.s.p.counts.leakedActivities.Add(1)
+	a.s.p.counts.abandonedActivities.Add(1)
+	if a.giveUp == ErrActivityShutdown {
+		a.c.GiveUp() // reported once, when the consumer has stopped
+		a.putBack(0)
+		return
+	}
+	a.s.host.Config.Logger.Warn("an activity did not stop in time and is given up: its goroutine is leaked until it returns",
+		"instance", a.item.ID, "activity", a.item.Name, "event", a.item.Key.Event, "why", a.giveUp)
+	if a.giveUp == ErrActivityCancelled {
+		a.close()
+		return
+	}
+	a.putBack(0)
+}
+
+// stopActivities tells the activities of a consumer (nil: of all) to stop, because it leaves. Those that have not begun
+// are given back.
+func (s *serving) stopActivities(c *consumer.Attached) {
+	for _, a := range s.sortedActivities() {
+		if c != nil && a.c != c {
+			continue
+		}
+		switch a.phase {
+		case activityRunning:
+			a.tellToStop(ErrActivityShutdown, a.s.host.Config.Drain.Milliseconds())
+		case activityLeasing, activityReading:
+			a.putBack(0)
+		case activityAnswering:
+			if !a.leasing {
+				a.answer() // now, if it would have waited before it tries again
+			}
+		}
+	}
+}

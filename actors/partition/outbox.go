@@ -1,0 +1,49 @@
+package partition
+
+import (
+	"errors"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// deliver proposes outbox rows at the partition that they are for. Its mark makes a repetition harmless, so whatever
+// goes wrong, the rows are simply proposed again.
+func (s *serving) deliver(a dispatch.Action) {
+	messages := make([][]byte, len(a.Rows))
+	for i := range a.Rows {
+		messages[i] = a.Rows[i].Message
+	}
+	c := &persistence.Deliver{From: s.p.id, FirstSeq: a.Rows[0].Seq, Messages: messages}
+	s.host.Engine.Propose(a.To, 0, c, func(r persistence.Result) {
+		s.post("delivered", func() {
+			if r.Err == nil {
+				s.d.Delivered(s.now(), a.To, r.Mark)
+				return
+			}
+			s.d.DeliverFailed(s.now(), a.To)
+			s.complain("messages for another partition could not be delivered; they are tried again", r.Err,
+				"to", a.To, "first", a.Rows[0].Seq)
+		})
+	})
+}
+
+// acknowledge deletes outbox rows that have been delivered.
+func (s *serving) acknowledge(a dispatch.Action) {
+	s.propose("outbox acknowledged", &persistence.OutboxAck{To: a.To, Through: a.Through}, func(r persistence.Result, _ int64) {
+		if r.Err == nil {
+			s.d.Acked(s.now(), a.To, a.Through)
+			return
+		}
+		s.d.AckFailed(s.now(), a.To)
+		s.complain("delivered messages could not be deleted; it is tried again", r.Err, "to", a.To, "through", a.Through)
+	})
+}
+
+// complain logs an error that should not be; a full queue and a stopped journal are said elsewhere.
+func (s *serving) complain(what string, err error, args ...any) {
+	if errors.Is(err, persistence.ErrBusy) || errors.Is(err, persistence.ErrStopped) || errors.Is(err, persistence.ErrUncertain) {
+		return
+	}
+	s.host.Config.Logger.Error(what, append([]any{"partition", s.p.id, "error", err}, args...)...)
+}

@@ -1,0 +1,314 @@
+package partition
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// serving is one epoch of a partition: the dispatcher, and everything that acts under the epoch. It belongs to the
+// partition's actor; a restart of the actor drops it whole.
+type serving struct {
+	p     *Partition
+	host  *Host
+	epoch uint64
+	d     *dispatch.Dispatcher
+	gate  *admission
+
+	numbers    map[*consumer.Attached]int // of the consumers of activities, as the dispatcher knows them
+	consumers  []*consumer.Attached       // in the order in which they were attached
+	seen       *[]*consumer.Attached      // the partition's list that consumers reflects
+	activities map[persistence.WorkKey]*activity
+	answering  answering
+	inputs     inputs
+	leases     leaseBook
+	alarms     alarms
+
+	timer    clock.Timer
+	timerAt  int64
+	durable  bool // something waits for a time of the wall clock, and the engine's watch knows that
+	again    bool // a step has been posted because there is more to do at once
+	stopping bool // the epoch is being ended
+	checking bool // the epoch is being read, because something was fenced
+	ending   bool // EndEpoch has been proposed
+	ended    bool
+}
+
+// ErrServingEnded is why an activity of an epoch that is over is told to stop.
+var ErrServingEnded = errors.New("the partition's epoch has ended")
+
+func newServing(p *Partition, epoch uint64, careful bool) *serving {
+	cfg := &p.host.Config
+	s := &serving{
+		p: p, host: p.host, epoch: epoch, numbers: map[*consumer.Attached]int{}, activities: map[persistence.WorkKey]*activity{},
+	}
+	s.gate = &admission{s: s, open: map[uint64]bool{}}
+	s.leases.init(s)
+	s.inputs.init()
+	s.d = dispatch.New(dispatch.Config{
+		Node: cfg.Node, Process: cfg.Process,
+		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
+		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
+	}, s.now(), careful)
+	s.lookAtClock()
+	return s
+}
+
+// now is the elapsed time in milliseconds: what is waited for here does not care what the wall clock shows.
+func (s *serving) now() int64 { return clock.ElapsedMs(s.host.Config.Clock) }
+
+// lookAtClock tells the dispatcher what the wall clock shows, for what rows say.
+func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.WallMs(s.host.Config.Clock)) }
+
+// live reports whether this is still the epoch that is served. An answer that comes later is for nobody.
+func (s *serving) live() bool { return s.p.s == s && !s.ended }
+
+// post brings an answer back to the actor, unless the epoch has ended meanwhile.
+func (s *serving) post(what string, run func()) {
+	s.p.Post(what, func() {
+		if s.live() {
+			run()
+		}
+	})
+}
+
+// propose puts a command into the partition's log under this epoch; done runs in the actor. at is when it was proposed, in
+// elapsed time.
+func (s *serving) propose(what string, c persistence.Command, done func(r persistence.Result, at int64)) {
+	at := s.now()
+	s.host.Engine.Propose(s.p.id, s.epoch, c, func(r persistence.Result) {
+		s.post(what, func() { done(r, at) })
+	})
+}
+
+// attachAll brings the dispatcher's consumers into line with those that are attached.
+func (s *serving) attachAll() {
+	list := s.p.list.All()
+	if list == s.seen {
+		return
+	}
+	s.seen = list
+	for _, c := range slices.Clone(s.consumers) {
+		if !slices.Contains(*list, c) {
+			s.detach(c)
+		}
+	}
+	for _, c := range *list {
+		if !slices.Contains(s.consumers, c) {
+			s.attach(c)
+		}
+	}
+}
+
+func (s *serving) attach(c *consumer.Attached) {
+	s.consumers = append(s.consumers, c)
+	if c.TurnSlots > 0 {
+		s.d.AttachTurns()
+	}
+	if c.ActivitySlots <= 0 {
+		return
+	}
+	n, ok := s.d.AttachActivities(s.now(), c.Handles)
+	if !ok {
+		s.host.Config.Logger.Error("too many consumers of activities are attached; this one gets none", "partition", s.p.id,
+			"consumer", c.ID, "max", dispatch.ConsumersMax)
+		return
+	}
+	s.numbers[c] = n
+}
+
+func (s *serving) detach(c *consumer.Attached) {
+	s.consumers = slices.DeleteFunc(s.consumers, func(other *consumer.Attached) bool { return other == c })
+	if c.TurnSlots > 0 {
+		s.d.DetachTurns()
+	}
+	if n, ok := s.numbers[c]; ok {
+		delete(s.numbers, c)
+		s.d.DetachActivities(s.now(), n)
+	}
+	s.stopActivities(c)
+}
+
+// drain takes the effects that have come.
+func (s *serving) drain() {
+	s.acknowledged()
+	taken := s.p.effects.take()
+	for _, e := range taken { // first, and for all: after a failure below no scan would find an end again
+		for _, end := range e.Ended {
+			s.host.Engine.Ended(end)
+		}
+	}
+	for _, e := range taken {
+		s.d.Effects(s.now(), s.withoutQuiet(e))
+		for _, key := range e.WorkDeleted {
+			if a := s.activities[key]; a != nil {
+				a.rowDeleted()
+			}
+		}
+	}
+}
+
+// pump does what the dispatcher wants done, hands out work, and sets the timer for what comes next.
+func (s *serving) pump() {
+	s.drain()
+	now := s.now()
+	s.alarms.ring(now)
+	s.leases.renew(now)
+	if s.ended {
+		return
+	}
+	for range 2 { // what is done may lead to more; the rest comes with the next step
+		if s.quiet() {
+			break
+		}
+		s.d.Hush(s.p.gate.freshAt())
+		s.d.Tick(now)
+		for _, a := range s.d.Actions() {
+			s.do(now, a)
+		}
+		s.grant(now)
+	}
+	s.p.held.Store(int64(s.d.Held()))
+	if s.p.careful.Load() && !s.d.Careful() {
+		s.p.careful.Store(false)
+	}
+	if len(s.p.opened) > 0 && s.d.Opened() {
+		s.p.answerOpened(nil)
+	}
+	if s.stopping && len(s.activities) == 0 {
+		s.endEpoch()
+	}
+	s.arm(now)
+}
+
+// quiet says that nothing is begun here any more: the epoch ends, or the engine waits for what is active.
+func (s *serving) quiet() bool { return s.stopping || s.host.Draining.Load() }
+
+// armMost is how far ahead the timer is set at most. When it rings early it is set again.
+const armMost = 24 * time.Hour
+
+// armFor is how long the timer waits for a time. A wait of centuries, which a durable timer may ask for, would not fit
+// into a duration: the timer would ring at once, and again.
+func armFor(now, wake int64) time.Duration {
+	return time.Duration(min(wake-now, armMost.Milliseconds())) * time.Millisecond
+}
+
+// arm sets the timer for the earliest time at which something must be done.
+func (s *serving) arm(now int64) {
+	quiet := s.quiet()
+	s.watchClock(!quiet && s.d.WaitsForWall())
+	wake := min(s.alarms.wake(), s.leases.wake())
+	if !quiet {
+		wake = min(wake, s.d.Wake(now))
+	}
+	if wake <= now {
+		if !s.again {
+			s.again = true
+			s.post("again", func() { s.again = false })
+		}
+		return
+	}
+	if wake == dispatch.Never || s.timer != nil && s.timerAt <= wake {
+		return
+	}
+	wait := armFor(now, wake)
+	wake = now + wait.Milliseconds()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timerAt = wake
+	s.timer = s.p.after(wait, "tick", func() {
+		if s.live() && s.timerAt == wake {
+			s.timer = nil
+		}
+	})
+}
+
+// watchClock has the engine notice that the wall clock is set while something here waits for a time of it.
+func (s *serving) watchClock(need bool) {
+	switch {
+	case need && !s.durable:
+		s.host.Watch.Need()
+	case !need && s.durable:
+		s.host.Watch.Spare()
+	}
+	s.durable = need
+}
+
+// grant hands work to the consumers that have a free slot, one each in turn.
+func (s *serving) grant(now int64) {
+	for granted := true; granted; {
+		granted = false
+		for _, c := range s.consumers {
+			n, ok := s.numbers[c]
+			if !ok || c.Closed() || !s.d.Wants(now, n) || !c.Activities.Acquire(s.p, s.offer(c)) {
+				continue
+			}
+			if g, ok := s.d.Next(now, n); ok {
+				s.begin(c, g)
+				granted = true
+			} else {
+				c.Activities.Release()
+			}
+		}
+	}
+}
+
+// offer is called when a slot of the consumer has become free for this partition.
+func (s *serving) offer(c *consumer.Attached) func() {
+	return func() {
+		s.p.Post("slot free", func() {
+			if n, ok := s.numbers[c]; ok && s.live() && !s.quiet() {
+				if g, ok := s.d.Next(s.now(), n); ok {
+					s.begin(c, g)
+					return
+				}
+			}
+			c.Activities.Release()
+		})
+	}
+}
+
+// do does one thing that the dispatcher wants done.
+func (s *serving) do(now int64, a dispatch.Action) {
+	switch a.Kind {
+	case dispatch.TellStart, dispatch.TellNudge, dispatch.TellRetry, dispatch.TimerDue:
+		s.tell(now, a)
+	case dispatch.BackOff:
+		s.backOff(now, a)
+	case dispatch.GiveBack:
+		w := a.Work
+		s.abandonWork(&persistence.AbandonWork{Key: w.Key, Token: w.Token, Attempts: w.Attempts, Counts: true}, 0)
+	case dispatch.Poison:
+		s.poison(*a.Work)
+	case dispatch.DeliverOutbox:
+		s.deliver(a)
+	case dispatch.AckOutbox:
+		s.acknowledge(a)
+	case dispatch.SweepRequests:
+		s.propose("swept", &persistence.Sweep{Requests: a.Requests}, func(persistence.Result, int64) {})
+	default:
+		s.read(a)
+	}
+}
+
+// tell brings something to an instance, or tells the dispatcher that the node is full.
+func (s *serving) tell(now int64, a dispatch.Action) {
+	if s.host.Draining.Load() {
+		return // no turn starts any more; the next epoch finds what is pending
+	}
+	if lose := s.host.Config.LoseTell; lose != nil && lose() {
+		return
+	}
+	if err := s.host.Engine.Tell(a); err != nil {
+		s.d.Busy(now, a)
+		return
+	}
+	s.d.Told()
+}
