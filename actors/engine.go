@@ -211,9 +211,6 @@ func (e *Engine) partitionOf(id string) *partition.Partition {
 	return e.parts[e.journal.PartitionOf(id)]
 }
 
-// now is the wall clock: for what is stored, and for what is compared with it.
-func (e *Engine) now() time.Time { return e.cfg.Clock.Now() }
-
 // elapsed is for everything else that is waited for: it does not jump when the wall clock is set.
 func (e *Engine) elapsed() time.Duration { return e.cfg.Clock.Elapsed() }
 
