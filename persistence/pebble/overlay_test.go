@@ -16,14 +16,14 @@ type overlayRig struct {
 
 func newOverlayRig(t *testing.T, stored ...[]byte) *overlayRig {
 	r := newRig(t, Options{})
-	x := r.s.txn
+	x := r.s.core.txn
 	for i, keys := range [][][]byte{stored, nil} {
-		x.begin(r.s.db.NewBatch())
+		x.begin(r.s.core.db.NewBatch())
 		for _, key := range keys {
 			x.put(key, []byte("stored"))
 		}
 		if i == 0 {
-			if err := r.s.db.Apply(x.batch, nil); err != nil {
+			if err := r.s.core.db.Apply(x.batch, nil); err != nil {
 				t.Fatal(err)
 			}
 			if err := x.batch.Close(); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // txn is the batch under construction and what Apply sees: the rows that it has written, then the database. All
-// partitions of a store share it; only the driver uses it.
+// partitions of a store share it; only the goroutine that applies uses it.
 //
 // The first error sticks: nothing that was read or written after it counts, and the batch is not submitted.
 type txn struct {
