@@ -183,5 +183,8 @@ func unusedPermits(t *tree) []Finding {
 		report(b.what, b.permits)
 	}
 	report("go statement", goroutinePermits)
+	for _, w := range walls {
+		report("wall in "+w.dir, w.permits)
+	}
 	return found
 }

@@ -117,13 +117,20 @@ func badImports(p *listed, imports, allowed []string, test bool) []Finding {
 		switch {
 		case lib == nil:
 			report("%s: a new dependency is a decision: add it to the table of libraries with its users", path)
-		case lib.testsOnly && !test && !slices.ContainsFunc(lib.users, func(u string) bool { return within(p.dir(), u) }):
+		case lib.testsOnly && !test && !isAmong(p.dir(), lib.users):
 			report("%s, which is for tests only", path)
-		case !lib.testsOnly && lib.users != nil && !slices.ContainsFunc(lib.users, func(u string) bool { return within(p.dir(), u) }):
+		case !lib.testsOnly && lib.users != nil && !isAmong(p.dir(), lib.users):
 			report("%s, which only %s may", path, strings.Join(lib.users, ", "))
+		case isAmong(p.dir(), lib.except):
+			report("%s, which it must not know", path)
 		}
 	}
 	return found
+}
+
+// isAmong says whether a package is in one of the directories.
+func isAmong(pkg string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return within(pkg, dir) })
 }
 
 func libraryOf(path string) *library {

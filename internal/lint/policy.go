@@ -82,7 +82,9 @@ var bans = []*ban{
 // goroutinePermits are the owners of goroutines. Each waits for what it starts.
 var goroutinePermits = []*permit{
 	{"replay/unwind.go", "the default that unwinds a coroutine in tests; it waits for it"},
-	{"persistence/pebble", "its driver and its syncs are goroutines that Close waits for"},
+	{"persistence/pebble/internal/locallog", "its driver and its syncs are goroutines that Close waits for"},
+	{"persistence/pebble/store.go", "its readers are goroutines that Close waits for"},
+	{"persistence/pebble/guarded.go", "what a failed disk holds for ever must not hold its caller"},
 	{"actors/internal/mailbox/executor.go", "the executor owns the turn and activity slots' goroutines and waits for them"},
 	{"cmd", "a program: signals and progress"},
 	{"bench", "its load generators are goroutines that it waits for"},
@@ -120,8 +122,9 @@ var directions = map[string][]string{
 	"persistence/persistencetest": {"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits"},
 	"persistence/pebble": {
 		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits",
-		"internal/failpoint",
+		"internal/failpoint", "persistence/pebble/internal/locallog",
 	},
+	"persistence/pebble/internal/locallog": {"persistence"},
 
 	"dispatch":                     {"persistence", "limits"},
 	"actors/internal/executortest": {},
@@ -163,6 +166,27 @@ var directions = map[string][]string{
 	"internal/conformance": {},
 }
 
+// walls are those inside packages. That the core of a store has no goroutines is held by goroutinePermits.
+var walls = []*wall{
+	{
+		dir: "persistence/pebble", names: set("Store", "viewQueue"), pkg: Module + "/persistence/pebble/internal/locallog",
+		instead: "the core knows no log, no queue and no life of a store: another log will drive it, too",
+		permits: []*permit{
+			{"persistence/pebble/store.go", "it puts a log over a core"},
+			{"persistence/pebble/logged.go", "it is the core as the local log drives it"},
+			{"persistence/pebble/open.go", "it makes stores"},
+			{"persistence/pebble/view.go", "the queue of reads, and who serves it"},
+			{"persistence/pebble/tick.go", "when the witness is written is part of a store's life"},
+			{"persistence/pebble/manual.go", "the steps of a store"},
+			{"persistence/pebble/metrics.go", "they are of core and log"},
+			{"persistence/pebble/backup.go", "a store copies itself while it runs"},
+			{"persistence/pebble/dump.go", "a store shows its rows"},
+			{"persistence/pebble/verify.go", "it opens the store that it verifies"},
+			{"persistence/pebble/verify_tables.go", "part of verification"},
+		},
+	},
+}
+
 // forTests may be imported by the tests of every package.
 var forTests = []string{
 	"persistence/persistencetest", "actors/internal/executortest", "internal/clock", "internal/ids", "limits", "internal/failure",
@@ -174,17 +198,22 @@ var testDirections = map[string][]string{
 	"bench/limit": {".", "client", "node"}, // they count the rows of a real store
 }
 
-// library is one dependency. users are the only packages that may import it; nil means all.
+// library is one dependency. users are the only packages that may import it; nil means all. except are below a user, and
+// may not.
 type library struct {
 	path      string
 	users     []string
+	except    []string
 	testsOnly bool
 }
 
 var libraries = []library{
 	{path: "github.com/asynkron/protoactor-go", users: []string{"actors", "node", "sim"}},
 	{path: "github.com/orcaman/concurrent-map", users: []string{"sim"}},
-	{path: "github.com/cockroachdb/pebble/v2", users: []string{"persistence/pebble", "sim", "bench/limit"}},
+	{
+		path: "github.com/cockroachdb/pebble/v2", users: []string{"persistence/pebble", "sim", "bench/limit"},
+		except: []string{"persistence/pebble/internal/locallog"},
+	},
 	{path: "google.golang.org/protobuf"},
 	{path: "github.com/Masterminds/semver/v3"},
 	{path: "github.com/spf13/cobra", users: []string{"cmd"}},

@@ -64,6 +64,12 @@ func TestEveryRuleRejectsItsFixture(t *testing.T) {
 			[]string{"actors/a.go:4: seams"}},
 		{"proposal where they are stamped", map[string]string{"actors/engine.go": pkg + "import \"github.com/turnstone-dev/turnstone/persistence\"\nvar a = persistence.Proposal{}\n"}, nil},
 		{"goroutine", map[string]string{"replay/a.go": pkg + "func f() {\n\tgo f()\n}\n"}, []string{"replay/a.go:4: goroutine"}},
+		{"core that names the store", map[string]string{"persistence/pebble/core.go": pkg + "func f(s *Store) {\n\tg(s.core.x)\n}\n"},
+			[]string{"persistence/pebble/core.go:3: wall"}},
+		{"core that starts the log", map[string]string{"persistence/pebble/core.go": pkg + "import l \"" + Module + "/persistence/pebble/internal/locallog\"\nvar a = l.New\n"},
+			[]string{"persistence/pebble/core.go:3: wall"}},
+		{"another thing of that name", map[string]string{"persistence/pebble/core.go": pkg + "func f() {\n\tflag.Store(true)\n}\n"}, nil},
+		{"store above the wall", map[string]string{"persistence/pebble/store.go": pkg + "func f(*Store) {}\n"}, nil},
 		{"goroutine in a test", map[string]string{"replay/a.go": pkg, "replay/a_test.go": "package p\nfunc f() {\n\tgo f()\n}\n"}, nil},
 
 		{"sleep in a test", map[string]string{"replay/a.go": pkg, "replay/a_test.go": "package p\nimport \"time\"\nfunc f() {\n\ttime.Sleep(1)\n}\n"},
@@ -142,10 +148,13 @@ func TestImportsPointDown(t *testing.T) {
 		{"down", pkgOf("replay", importPath("proto"), "iter"), ""},
 		{"to itself below", pkgOf("cmd/turnstone", importPath("cmd/turnstone/internal/demo")), ""},
 		{"to a room below itself", pkgOf("persistence", importPath("persistence/pebble")), "imports persistence/pebble, which is not below it"},
+		{"the local log and the core", pkgOf("persistence/pebble/internal/locallog", importPath("persistence/pebble")), "imports persistence/pebble"},
+		{"the actors and the local log", pkgOf("actors", importPath("persistence/pebble/internal/locallog")), "imports persistence/pebble/internal/locallog"},
 		{"row of the directory above", pkgOf("cmd/turnstone/internal/demo", importPath("actors")), "imports actors"},
 		{"actors and the engine", pkgOf("actors", importPath("persistence/pebble")), "imports persistence/pebble"},
 		{"pebble elsewhere", pkgOf("actors", "github.com/cockroachdb/pebble/v2"), "which only persistence/pebble, sim, bench/limit may"},
 		{"pebble's file system elsewhere", pkgOf("node", "github.com/cockroachdb/pebble/v2/vfs"), "which only persistence/pebble"},
+		{"pebble in the local log", pkgOf("persistence/pebble/internal/locallog", "github.com/cockroachdb/pebble/v2"), "which it must not know"},
 		{"actor library elsewhere", pkgOf("client", actorPackage), "which only actors, node, sim may"},
 		{"unknown library", pkgOf("node", "example.com/new/thing"), "a new dependency is a decision"},
 		{"test library in production", pkgOf("node", "go.uber.org/goleak"), "for tests only"},
@@ -196,6 +205,9 @@ func TestUnusedExceptionsAreFound(t *testing.T) {
 	total := len(goroutinePermits)
 	for _, b := range bans {
 		total += len(b.permits)
+	}
+	for _, w := range walls {
+		total += len(w.permits)
 	}
 	found := unusedPermits(tr)
 	if len(found) != total-1 {

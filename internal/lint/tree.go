@@ -176,6 +176,6 @@ func sorted(found []Finding) []Finding {
 
 // rules are all rules but those that run the go command.
 var rules = []func(*tree) []Finding{
-	checkSizes, checkRooms, checkImports, checkCalls, checkGoroutines, checkTests, checkPackageDocs, checkExportedDocs,
+	checkSizes, checkRooms, checkImports, checkWalls, checkCalls, checkGoroutines, checkTests, checkPackageDocs, checkExportedDocs,
 	checkErrorsTested, checkLimitsTested, checkText, checkLooseEnds, checkAliases, checkActors,
 }

@@ -51,12 +51,12 @@ const claimName = "backup.claim"
 // A backup that fails leaves nothing behind, no directory that it made either, and the store goes on: a full disk fails the backup only, unless the store
 // is on it. When ctx ends, the backup fails with its error; it is asked between steps and while the copy is verified.
 func (s *Store) Backup(ctx context.Context, dir string) error {
-	w := &witness{store: s.info.ID, durable: s.durable.snapshot()}
+	w := &witness{store: s.core.info.ID, durable: s.core.durable.snapshot()}
 	return s.backup(ctx, dir, w, func(db string) error {
 		if s.o.ReadOnly {
 			return s.copyFiles(db)
 		}
-		_, err := guarded(s.latch, func() (struct{}, error) { return struct{}{}, s.checkpoint(db) })
+		_, err := guarded(s.core.latch, func() (struct{}, error) { return struct{}{}, s.checkpoint(db) })
 		return err
 	})
 }
@@ -78,14 +78,14 @@ func (s *Store) checkpoint(db string) (err error) {
 		}
 	}()
 	select {
-	case <-s.stopped:
+	case <-s.log.Stopped():
 		return s.Cause()
 	default:
 	}
-	if err := s.latch.cause(); err != nil {
+	if err := s.core.latch.cause(); err != nil {
 		return err
 	}
-	return s.db.Checkpoint(db, pdb.WithFlushedWAL())
+	return s.core.db.Checkpoint(db, pdb.WithFlushedWAL())
 }
 
 // Backup copies a store that no process has open, as [Store.Backup] copies one that runs. Nothing in the store is changed.
@@ -104,7 +104,7 @@ func (s *Store) copyFiles(db string) error {
 	if err := f.MkdirAll(db, 0o755); err != nil {
 		return err
 	}
-	names, err := f.List(s.dbDir)
+	names, err := f.List(s.core.dbDir)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s *Store) copyFiles(db string) error {
 		case strings.HasSuffix(name, ".sst"): // it is never written again
 			copyFile = vfs.LinkOrCopy
 		}
-		if err := copyFile(f, f.PathJoin(s.dbDir, name), f.PathJoin(db, name)); err != nil {
+		if err := copyFile(f, f.PathJoin(s.core.dbDir, name), f.PathJoin(db, name)); err != nil {
 			return err
 		}
 	}

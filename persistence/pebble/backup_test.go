@@ -32,7 +32,7 @@ func newBackupRig(t *testing.T) *backupRig {
 	}}})
 	b.begin()
 	b.fill(30)
-	must(t, b.s.db.Flush())
+	must(t, b.s.core.db.Flush())
 	b.fill(60)
 	return b
 }
@@ -137,7 +137,7 @@ func TestF24_a_backup_that_fails_leaves_nothing(t *testing.T) {
 		if names, err := b.mem.List("copies"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s fails: it left copies with %v in it: %v", failedAt, names, err)
 		}
-		if !b.s.latch.clear() {
+		if !b.s.core.latch.clear() {
 			t.Fatalf("%s fails, and stops the store: %v", failedAt, b.s.Cause())
 		}
 	}

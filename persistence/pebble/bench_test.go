@@ -20,7 +20,7 @@ func benchStore(b *testing.B) *Store {
 			b.Error(err)
 		}
 	})
-	for p := range s.info.Partitions {
+	for p := range s.core.info.Partitions {
 		s.Attach(persistence.Partition(p), func(*persistence.Effects) {})
 		await(s, persistence.Partition(p), persistence.Proposal{Command: persistence.BeginEpoch{Epoch: 1, Node: "n", Process: "p"}})
 	}

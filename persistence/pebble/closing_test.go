@@ -67,7 +67,7 @@ func TestMayExistWhileClosing(t *testing.T) {
 func TestNoAnswerWhileAReadRuns(t *testing.T) {
 	for name, stop := range map[string]func(s *Store){
 		"closed": func(s *Store) { go func() { _ = s.Close() }() },
-		"failed": func(s *Store) { s.failAll(errors.New("the disk is gone")) },
+		"failed": func(s *Store) { s.log.Fail(errors.New("the disk is gone")) },
 	} {
 		for _, kind := range []string{"view", "load"} {
 			t.Run(name+" "+kind, func(t *testing.T) {

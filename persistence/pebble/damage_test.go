@@ -141,7 +141,7 @@ func liveTables(image *vfs.MemFS) (map[string]bool, error) {
 		return nil, err
 	}
 	live := map[string]bool{}
-	levels, err := s.db.SSTables()
+	levels, err := s.core.db.SSTables()
 	for _, level := range levels {
 		for _, table := range level {
 			live[fmt.Sprintf("store/db/%06d.sst", table.FileNum)] = true

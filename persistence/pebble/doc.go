@@ -1,5 +1,10 @@
-// Package pebble is the journal on Pebble: keys, formats, the state machine that applies commands, the local log with
-// its group commit, recovery, and verification.
+// Package pebble is the journal on Pebble: keys, formats, the state machine that applies commands, recovery, and
+// verification.
+//
+// It has two rooms. The core is the database with its machines, reads, latch and witness: it begins, applies, commits,
+// syncs and releases batches (core.go, batch.go). It knows no log and has no queue and no goroutine, so that another log
+// can drive it. Above it, a [Store] puts the local log of internal/locallog over a core (logged.go), serves reads, and
+// opens and closes both. internal/lint holds the wall between them.
 //
 // It owns a store directory: DIR/db is Pebble's, DIR/witness is ours. DIR/creating and DIR/creating.lock are there
 // while the store is made; a crash may leave them, and the next open for writing goes on from there. Nothing is ever
@@ -9,7 +14,7 @@
 // Invariants:
 //   - Apply is a pure function of (state, proposal). It iterates only inside one instance, and only when a counter of
 //     its head says that there is something.
-//   - One driver applies; one releaser calls back. Nothing is released before its batch is synced and the latch is clear.
+//   - One goroutine applies; one releases. Nothing is released before its batch is synced and the latch is clear.
 //   - The first failed write, sync or read closes the latch: nothing is applied, written or acknowledged after it, nothing
 //     asks Pebble any more, and the process goes on.
 //   - One process has a store, and one makes it: the locks in lock.go. Nothing of it is read or written before.
@@ -21,5 +26,6 @@
 //   - What is kept in memory (heads, work rows, filters of ids and request keys) only Apply changes, and a row that it
 //     does not hold is looked for in Pebble.
 //
-// Start reading at [Open], then driver.go (the log), machine.go (Apply), turn.go (a turn's commit), key.go (the rows).
+// Start reading at [Open], then batch.go (what a log calls), machine.go (Apply), turn.go (a turn's commit), key.go (the
+// rows).
 package pebble

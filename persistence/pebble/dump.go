@@ -16,7 +16,7 @@ func Dump(o Options) ([]*persistence.Dump, error) {
 		return nil, err
 	}
 	var dumps []*persistence.Dump
-	for p := range s.info.Partitions {
+	for p := range s.core.info.Partitions {
 		var d *persistence.Dump
 		if d, err = s.Dump(persistence.Partition(p)); err != nil {
 			break
@@ -28,7 +28,7 @@ func Dump(o Options) ([]*persistence.Dump, error) {
 
 // WriteDump writes the dumps of all partitions as text, one row a line.
 func (s *Store) WriteDump(w io.Writer) error {
-	for p := range s.info.Partitions {
+	for p := range s.core.info.Partitions {
 		d, err := s.Dump(persistence.Partition(p))
 		if err != nil {
 			return err
@@ -42,7 +42,7 @@ func (s *Store) WriteDump(w io.Writer) error {
 
 // Dump reads a partition's whole content as it is in Pebble now, synced or not, on the caller's goroutine.
 func (s *Store) Dump(p persistence.Partition) (d *persistence.Dump, err error) {
-	_, err = s.read(p, func(r persistence.Reader) error {
+	_, err = s.core.read(p, func(r persistence.Reader) error {
 		d, err = dumpPartition(r.(*reader))
 		return err
 	})

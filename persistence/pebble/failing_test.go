@@ -144,13 +144,13 @@ func failClosing(r *failingReport, dir string) {
 func TestF23_a_failed_store_asks_the_database_nothing(t *testing.T) {
 	s, err := Open(Options{Dir: "store", FS: vfs.NewMem(), Partitions: 1, Manual: true})
 	must(t, err)
-	db := s.db
-	s.latch.trip("write", "store/db/1.log", syscall.EIO)
-	s.db = nil
+	db := s.core.db
+	s.core.latch.trip("write", "store/db/1.log", syscall.EIO)
+	s.core.db = nil
 	if !s.MayExist("a") {
 		t.Error("it claims to know")
 	}
-	_, err = s.read(0, func(persistence.Reader) error { t.Error("it reads"); return nil })
+	_, err = s.core.read(0, func(persistence.Reader) error { t.Error("it reads"); return nil })
 	for what, err := range map[string]error{
 		"a read": err, "a backup": s.Backup(context.Background(), "backup"), "close": s.Close(),
 	} {
@@ -159,8 +159,8 @@ func TestF23_a_failed_store_asks_the_database_nothing(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	s.db = db
-	s.latch.simulated.Store(true)
+	s.core.db = db
+	s.core.latch.simulated.Store(true)
 	must(t, s.Drop())
 }
 

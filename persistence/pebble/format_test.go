@@ -17,7 +17,7 @@ func TestF25_the_format_of_the_database_is_pinned(t *testing.T) {
 	mem := closedStore(t)
 	s, err := Open(Options{Dir: "store", FS: mem, Manual: true})
 	must(t, err)
-	if got := s.db.FormatMajorVersion(); got != 24 {
+	if got := s.core.db.FormatMajorVersion(); got != 24 {
 		t.Errorf("the database has format %v", got)
 	}
 	must(t, s.Close())

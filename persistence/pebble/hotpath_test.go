@@ -24,7 +24,7 @@ func TestHotPathDoesNotIterate(t *testing.T) {
 			}
 			r.run()
 		}
-		if err := r.s.db.Flush(); err != nil {
+		if err := r.s.core.db.Flush(); err != nil {
 			t.Fatal(err)
 		}
 		before := r.s.Metrics()

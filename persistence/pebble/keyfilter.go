@@ -106,16 +106,16 @@ func (k *knownKeys) absent(key []byte) bool {
 
 // learn reads the keys that were there at the open, of all partitions. It gives up when the store is left: the filters
 // then stay incomplete, and every question is answered by Pebble.
-func (s *Store) learn(from source, left <-chan struct{}) error {
-	for _, m := range s.machines {
+func (c *core) learn(from source, left <-chan struct{}) error {
+	for _, m := range c.machines {
 		for _, f := range []family{famName, famRequest} {
-			r := &reader{p: m.p, partitions: len(s.machines), from: from, stats: &s.stats, failed: s.readFailed}
+			r := &reader{p: m.p, partitions: len(c.machines), from: from, stats: &c.stats, failed: c.readFailed}
 			prefix := appendPrefix(nil, m.p, f)
 			err := r.scanRows(prefix, prefix, func(key, _ []byte) (bool, error) {
 				m.known.before.add(maphash.Bytes(m.known.seed, key))
-				return !closedNow(left) && s.latch.clear(), nil
+				return !closedNow(left) && c.latch.clear(), nil
 			})
-			if err != nil || closedNow(left) || !s.latch.clear() {
+			if err != nil || closedNow(left) || !c.latch.clear() {
 				return err
 			}
 		}
@@ -124,31 +124,13 @@ func (s *Store) learn(from source, left <-chan struct{}) error {
 	return nil
 }
 
-func closedNow(c <-chan struct{}) bool {
+func closedNow(left <-chan struct{}) bool {
 	select {
-	case <-c:
+	case <-left:
 		return true
 	default:
 		return false
 	}
-}
-
-// learnBeside is learn on a goroutine of its own, on a snapshot from before the first command.
-func (s *Store) learnBeside() {
-	snapshot := s.db.NewSnapshot()
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		if err := s.learn(snapshot, s.closing); err != nil {
-			s.o.Log("the names of the store cannot all be read: %v", err)
-		}
-		if s.latch.parks() {
-			return // nothing asks Pebble any more
-		}
-		if err := snapshot.Close(); err != nil {
-			s.o.Log("close snapshot: %v", err)
-		}
-	}()
 }
 
 // workCache keeps work rows that were written last, so that a result does not have to look for its row. Only Apply

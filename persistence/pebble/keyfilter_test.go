@@ -74,13 +74,13 @@ func TestWorkCacheIsBounded(t *testing.T) {
 		start.Work = append(start.Work, persistence.NewWork{Event: e, Name: "a"})
 	}
 	iid := r.ok(0, start).IID
-	if n := len(r.s.machines[0].works.rows); n != 3 {
+	if n := len(r.s.core.machines[0].works.rows); n != 3 {
 		t.Fatalf("the cache holds %d rows", n)
 	}
 	for e := uint64(2); e <= 20; e++ {
 		r.ok(0, &persistence.CompleteWork{Key: persistence.WorkKey{IID: iid, Execution: 1, Event: e}})
 	}
-	if n := len(r.s.machines[0].works.rows); n != 0 || r.dump(0).Heads[0].Work != 0 {
+	if n := len(r.s.core.machines[0].works.rows); n != 0 || r.dump(0).Heads[0].Work != 0 {
 		t.Fatalf("the cache holds %d rows", n)
 	}
 }

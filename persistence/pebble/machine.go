@@ -6,8 +6,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// machine is one partition's state machine. Only the driver calls it. Everything that Apply decides comes from the
-// proposal and from the state: it reads no clock, no randomness and no configuration.
+// machine is one partition's state machine. Only core.apply and core.commit call it. Everything that Apply decides comes
+// from the proposal and from the state: it reads no clock, no randomness and no configuration.
 type machine struct {
 	p          persistence.Partition
 	partitions int // of the store

@@ -34,10 +34,10 @@ func newRig(t testing.TB, o Options) *rig {
 	o.Dir, o.Manual = "store", true
 	r.open(o)
 	t.Cleanup(func() {
-		if err := r.s.Close(); err != nil && r.s.latch.clear() {
+		if err := r.s.Close(); err != nil && r.s.core.latch.clear() {
 			t.Error(err)
 		}
-		if !r.s.latch.clear() {
+		if !r.s.core.latch.clear() {
 			if err := r.s.Drop(); err != nil {
 				t.Error(err)
 			}
@@ -56,7 +56,7 @@ func (r *rig) open(o Options) {
 		r.t.Fatal(err)
 	}
 	r.s = s
-	for p := range s.info.Partitions {
+	for p := range s.core.info.Partitions {
 		s.Attach(persistence.Partition(p), func(e *persistence.Effects) { r.effects = append(r.effects, e) })
 	}
 }
@@ -104,7 +104,7 @@ func (r *rig) dump(p persistence.Partition) *persistence.Dump {
 
 func (r *rig) begin() {
 	r.t.Helper()
-	for p := range r.s.info.Partitions {
+	for p := range r.s.core.info.Partitions {
 		r.ok(persistence.Partition(p), persistence.BeginEpoch{Epoch: r.epoch, Node: "n1", Process: "p1"})
 	}
 }

@@ -3,10 +3,6 @@ package pebble
 import (
 	"errors"
 	"fmt"
-
-	pdb "github.com/cockroachdb/pebble/v2"
-
-	"github.com/turnstone-dev/turnstone/persistence"
 )
 
 // StepKind is one kind of work that a manually driven store has to do.
@@ -33,40 +29,22 @@ func (k StepKind) String() string {
 	return fmt.Sprintf("StepKind(%d)", uint8(k))
 }
 
-// manual is what a manually driven store keeps between steps. One goroutine drives it.
-type manual struct {
-	s       *Store
-	applied []*flight
-	failing error
-	// failingRead is what the next read finds instead of its rows.
-	failingRead error
-	// unwitnessed says that something became durable since the last witness.
-	unwitnessed bool
-	dropped     bool
-}
-
 // Steps lists the kinds of steps that have something to do now. Only for a store opened with Options.Manual, on the
 // goroutine that drives it.
 func (s *Store) Steps() (kinds []StepKind) {
-	if !s.o.Manual || !s.latch.clear() {
+	if !s.o.Manual || !s.core.latch.clear() || closedNow(s.log.Stopped()) {
 		return nil
 	}
-	s.mu.Lock()
-	queued, failed := len(s.mu.queue) > 0, s.mu.failed
-	s.mu.Unlock()
-	if failed {
-		return nil
-	}
-	if queued {
+	if s.log.Queued() > 0 {
 		kinds = append(kinds, StepApply)
 	}
-	if len(s.manual.applied) > 0 {
+	if s.log.Unsynced() {
 		kinds = append(kinds, StepSync)
 	}
 	if s.views.pending() {
 		kinds = append(kinds, StepView)
 	}
-	if s.manual.unwitnessed {
+	if s.core.unwitnessed {
 		kinds = append(kinds, StepWitness)
 	}
 	return kinds
@@ -74,114 +52,59 @@ func (s *Store) Steps() (kinds []StepKind) {
 
 // Step takes one step and reports whether there was anything to do. Callbacks run inside it.
 func (s *Store) Step(kind StepKind) bool {
-	if !s.o.Manual || !s.latch.clear() {
+	if !s.o.Manual || !s.core.latch.clear() {
 		return false
 	}
 	switch kind {
 	case StepApply:
-		return s.manual.apply()
+		return s.log.Apply()
 	case StepSync:
-		return s.manual.sync()
+		return s.log.Sync()
 	case StepView:
-		v := s.views.next(false)
-		if v != nil && s.manual.failingRead != nil {
-			s.latch.simulated.Store(true)
-			s.latch.trip("read", s.dbDir, s.manual.failingRead)
-			s.views.finish(v, s.latch.cause())
-			s.failAll(s.latch.cause())
-			return true
-		}
-		if v != nil {
-			s.serveOne(v)
-		}
-		return v != nil
+		return s.stepView()
 	case StepWitness:
-		if !s.manual.unwitnessed {
+		if !s.core.unwitnessed {
 			return false
 		}
-		s.manual.unwitnessed = s.writeWitness() != nil
+		s.core.unwitnessed = s.core.writeWitness() != nil
 		return true
 	}
 	panic(fmt.Sprintf("no step is called %v", kind))
 }
 
-func (m *manual) apply() bool {
-	s := m.s
-	f := s.newFlight()
-	if s.fill(f) == 0 {
-		_ = f.batch.Close() // an empty batch holds nothing
+func (s *Store) stepView() bool {
+	v := s.views.next(false)
+	if v == nil {
 		return false
 	}
-	if s.submit(f) {
-		m.applied = append(m.applied, f)
-	} else {
-		s.failAll(s.latch.cause())
-	}
-	return true
-}
-
-func (m *manual) sync() bool {
-	s := m.s
-	if len(m.applied) == 0 {
-		return false
-	}
-	err := m.failing
-	if err == nil {
-		err = s.db.LogData(nil, pdb.Sync)
-	} else {
-		s.latch.simulated.Store(true)
-	}
-	if err != nil {
-		s.latch.trip("sync", s.dbDir, err)
-		s.failAll(s.latch.cause())
+	if err := s.core.faults.read; err != nil {
+		l := s.core.latch
+		l.simulated.Store(true)
+		l.trip("read", s.core.dbDir, err)
+		s.views.finish(v, l.cause())
+		s.log.Fail(l.cause())
 		return true
 	}
-	s.stats.syncs.Add(1)
-	m.unwitnessed = true
-	flights := m.applied
-	m.applied = nil
-	for _, f := range flights {
-		if !s.release(f) {
-			return true
-		}
-		if err := f.batch.Close(); err != nil {
-			s.latch.trip("commit", s.dbDir, err)
-			s.failAll(s.latch.cause())
-			return true
-		}
-	}
+	s.serveOne(v)
 	return true
 }
 
 // FailSync makes the next StepSync fail with this error: the latch closes, and all that was not released is uncertain.
-func (s *Store) FailSync(err error) { s.manual.failing = err }
+func (s *Store) FailSync(err error) { s.core.faults.sync = err }
 
 // FailRead makes the next StepView fail with this error, as a disk that cannot read does: the latch closes.
-func (s *Store) FailRead(err error) { s.manual.failingRead = err }
+func (s *Store) FailRead(err error) { s.core.faults.read = err }
 
 var errDropped = errors.New("dropped, as by a crash")
 
 // Drop leaves a manually driven store as a crash does: no callback is called any more, and nothing more is promised.
 // Take the crash image of the file system before it, and do not use the old file system after it.
 func (s *Store) Drop() error {
-	s.mu.Lock()
-	if s.manual.dropped {
-		s.mu.Unlock()
+	if s.dropped {
 		return nil
 	}
-	s.manual.dropped = true
-	if !s.mu.failed {
-		s.mu.failed = true
-		s.mu.closed = fmt.Errorf("%w: %w: %w", persistence.ErrNotLeader, persistence.ErrStopped, errDropped)
-		s.mu.cause = fmt.Errorf("%w: %w", persistence.ErrStopped, errDropped)
-		s.mu.flights, s.mu.queue, s.mu.queued = nil, nil, 0
-		close(s.stopped)
-	}
-	s.mu.Unlock()
+	s.dropped = true
+	s.log.Drop(errDropped)
 	s.views.forget()
-	s.durable.forget()
-	s.logs.setOnGone(nil)
-	close(s.latch.left)
-	err := s.db.Close()
-	return errors.Join(err, s.lock.Close())
+	return s.core.drop()
 }

@@ -1,10 +1,6 @@
 package pebble
 
-import (
-	"sync/atomic"
-
-	"github.com/turnstone-dev/turnstone/persistence"
-)
+import "github.com/turnstone-dev/turnstone/persistence"
 
 // Metrics are counters since the store was opened.
 type Metrics struct {
@@ -23,26 +19,16 @@ type Metrics struct {
 	Queued int
 }
 
-type counters struct {
-	commands, batches, syncs                  atomic.Uint64
-	refused                                   [persistence.Codes]atomic.Uint64
-	iterators, iterSteps, internalSteps, gets atomic.Uint64
-	views, loads                              atomic.Uint64
-}
-
 // Metrics reads the store's counters.
 func (s *Store) Metrics() Metrics {
-	c := &s.stats
+	c := &s.core.stats
 	m := Metrics{
 		Commands: c.commands.Load(), Batches: c.batches.Load(), Syncs: c.syncs.Load(),
 		Iterators: c.iterators.Load(), IterSteps: c.iterSteps.Load(), InternalSteps: c.internalSteps.Load(),
-		Gets: c.gets.Load(), Views: c.views.Load(), Loads: c.loads.Load(),
+		Gets: c.gets.Load(), Views: c.views.Load(), Loads: c.loads.Load(), Queued: s.log.Queued(),
 	}
 	for i := range m.Refused {
 		m.Refused[i] = c.refused[i].Load()
 	}
-	s.mu.Lock()
-	m.Queued = len(s.mu.queue)
-	s.mu.Unlock()
 	return m
 }

@@ -1,71 +1,29 @@
 package pebble
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"sync"
-
-	pdb "github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/pebble/internal/locallog"
 )
 
 // Store is a journal on Pebble. It implements persistence.Journal.
 //
-// Goroutines: Propose and View may be called from anywhere. The driver alone uses txn and machines. The syncer alone
-// calls sinks and the Done of proposals, until the store fails; then the watcher does, with errors.
+// It is the core, a log that drives it, the queue of reads, and their life together: who is started and closed when.
 type Store struct {
 	o     Options
-	info  persistence.StoreInfo
-	table []persistence.Partition // by slot
-	dbDir string
+	core  *core
+	log   *locallog.Log
+	views *viewQueue
 
-	fs     vfs.FS // under the latch
-	latch  *latch
-	logs   *logTable
-	keeper *witnessKeeper
-	lock   *storeLock
-	health io.Closer // nil unless the disk is watched
-	db     *pdb.DB
-	stats  counters
-
-	txn      *txn
-	machines []*machine
-	sinks    []*func(*persistence.Effects)
-	durable  *durableIndexes
-	views    *viewQueue
-
-	// wake says that the queue is not empty; slots bound the batches on their way; submitted carries them to the syncer.
-	wake chan struct{}
-	// drained is closed when the syncer has released the last batch.
-	slots     chan struct{}
-	submitted chan *flight
-	drained   chan struct{}
-	// spare holds released flights, to be filled again.
-	spare chan *flight
-	// closing is closed when Close begins, closed when it has ended, stopped when the store no longer serves.
+	// closing is closed when Close begins.
 	closing chan struct{}
-	closed  chan struct{}
-	stopped chan struct{}
+	// running are the store's goroutines, beside those of the log.
 	running sync.WaitGroup
-	// releasing is held while results leave, so that a batch is released whole or fails whole.
-	releasing sync.Mutex
 	// asking is held for reading by MayExist, which may be called at any time: the database is closed under nobody.
 	asking sync.RWMutex
-
-	mu struct {
-		sync.Mutex
-		queue   []entry
-		queued  int       // the sum of the queue's sizes
-		flights []*flight // taken and not released, oldest first
-		failed  bool
-		// closed is what new proposals end with; nil while the store serves.
-		closed error
-		cause  error
-	}
 
 	tick  clock.Timer
 	ticks struct {
@@ -73,35 +31,64 @@ type Store struct {
 		stopped bool
 	}
 
-	manual manual
-	once   sync.Once
-	result error
+	dropped bool // by Drop
+	once    sync.Once
+	result  error
 }
 
 var _ persistence.Journal = (*Store)(nil)
 
+var errReadOnly = fmt.Errorf("%w: the store is open for reading only", persistence.ErrNotLeader)
+
+// newStore puts a log over a core.
+func newStore(c *core) *Store {
+	s := &Store{o: c.o, core: c, views: newViewQueue(c.o.Tuning.ViewsMax), closing: make(chan struct{})}
+	t := &c.o.Tuning
+	s.log = locallog.New(logged{c}, locallog.Config{
+		QueueMax: t.QueueMax, QueueBytes: t.QueueBytes, BatchCommands: t.BatchCommands, BatchBytes: t.BatchBytes,
+		Pipeline: t.Pipeline, OnStop: s.failReads,
+	})
+	if c.o.ReadOnly {
+		s.log.Refuse(errReadOnly)
+	}
+	return s
+}
+
+// failReads ends the reads that wait, when the log has stopped.
+func (s *Store) failReads(err error) {
+	s.core.durable.fail(err)
+	s.views.fail(err)
+}
+
 // Info implements persistence.Journal.
-func (s *Store) Info() persistence.StoreInfo { return s.info }
+func (s *Store) Info() persistence.StoreInfo { return s.core.info }
 
 // PartitionOf implements persistence.Journal.
-func (s *Store) PartitionOf(id string) persistence.Partition { return s.table[persistence.Slot(id)] }
+func (s *Store) PartitionOf(id string) persistence.Partition {
+	return s.core.table[persistence.Slot(id)]
+}
 
 // Attach implements persistence.Journal.
-func (s *Store) Attach(p persistence.Partition, sink func(*persistence.Effects)) { s.sinks[p] = &sink }
+func (s *Store) Attach(p persistence.Partition, sink func(*persistence.Effects)) {
+	s.core.sinks[p] = &sink
+}
+
+// Propose implements persistence.Journal.
+func (s *Store) Propose(p persistence.Partition, proposal persistence.Proposal) {
+	s.log.Propose(p, proposal)
+}
 
 // Stopped implements persistence.Journal.
-func (s *Store) Stopped() <-chan struct{} { return s.stopped }
+func (s *Store) Stopped() <-chan struct{} { return s.log.Stopped() }
 
 // Cause implements persistence.Journal. A failure comes before a Close, also one that Close itself met.
 func (s *Store) Cause() error {
 	select {
-	case <-s.latch.done:
-		return fmt.Errorf("%w: %w", persistence.ErrStopped, s.latch.cause())
+	case <-s.core.latch.done:
+		return fmt.Errorf("%w: %w", persistence.ErrStopped, s.core.latch.cause())
 	default:
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mu.cause
+	return s.log.Cause()
 }
 
 // MayExist implements persistence.Journal. A store that has stopped answers true: it does not know.
@@ -109,40 +96,18 @@ func (s *Store) MayExist(id string) bool {
 	s.asking.RLock()
 	defer s.asking.RUnlock()
 	select {
-	case <-s.stopped:
+	case <-s.log.Stopped():
 		return true
 	default:
 	}
-	if !s.latch.clear() {
-		return true
-	}
-	p := s.PartitionOf(id)
-	key := appendName(make([]byte, 0, 64), p, id)
-	if s.machines[p].known.absent(key) {
-		return false
-	}
-	ok, err := mayExist(s.db, key)
-	return ok || err != nil
-}
-
-// mayExist asks the filters of all levels: a point read would not look at the filter of the last one.
-func mayExist(db *pdb.DB, key []byte) (bool, error) {
-	it, err := db.NewIter(&pdb.IterOptions{UseL6Filters: true})
-	if err != nil {
-		return true, err
-	}
-	found := it.SeekPrefixGE(key)
-	if err := it.Close(); err != nil {
-		return true, err
-	}
-	return found, nil
+	return s.core.mayExist(s.PartitionOf(id), id)
 }
 
 // start brings the store's goroutines to life.
 func (s *Store) start() {
 	switch {
 	case s.o.Manual && !s.o.ReadOnly:
-		if err := s.learn(s.db, nil); err != nil {
+		if err := s.core.learn(s.core.db, nil); err != nil {
 			s.o.Log("the names of the store cannot all be read: %v", err)
 		}
 		return
@@ -150,16 +115,31 @@ func (s *Store) start() {
 		return
 	case !s.o.ReadOnly:
 		s.learnBeside()
-		s.running.Add(3)
-		go s.drive()
-		go s.syncFlights()
-		go s.watch()
+		s.log.Start()
 		s.arm()
 	}
 	s.running.Add(s.o.Tuning.Readers)
 	for range s.o.Tuning.Readers {
 		go s.serve()
 	}
+}
+
+// learnBeside has the core learn on a goroutine of its own, on a snapshot from before the first command.
+func (s *Store) learnBeside() {
+	snapshot := s.core.db.NewSnapshot()
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		if err := s.core.learn(snapshot, s.closing); err != nil {
+			s.o.Log("the names of the store cannot all be read: %v", err)
+		}
+		if s.core.latch.parks() {
+			return // nothing asks Pebble any more
+		}
+		if err := snapshot.Close(); err != nil {
+			s.o.Log("close snapshot: %v", err)
+		}
+	}()
 }
 
 // Close implements persistence.Journal. After a failure it gives the failure back and leaves Pebble as it is, and the
@@ -170,11 +150,7 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) close() error {
-	s.mu.Lock()
-	if s.mu.closed == nil {
-		s.mu.closed = fmt.Errorf("%w: %w", persistence.ErrNotLeader, persistence.ErrStopped)
-	}
-	s.mu.Unlock()
+	s.log.Shut()
 	close(s.closing)
 	s.disarm()
 	if s.o.Manual {
@@ -182,56 +158,33 @@ func (s *Store) close() error {
 		}
 	}
 	if !s.finished() {
-		return fmt.Errorf("close store %s: %w", s.o.Dir, s.latch.cause())
+		return fmt.Errorf("close store %s: %w", s.o.Dir, s.core.latch.cause())
 	}
-	s.failAll(errClosed)
-	close(s.closed)
-	_, err := guarded(s.latch, func() (struct{}, error) { return struct{}{}, s.closeDB() })
+	s.log.Leave(errClosed)
+	_, err := guarded(s.core.latch, func() (struct{}, error) { return struct{}{}, s.closeCore() })
 	if err != nil {
 		return fmt.Errorf("close store %s: %w", s.o.Dir, err)
 	}
 	return nil
 }
 
-// closeDB closes the database. What is in memory is written to tables first, so that a closed store is small, and the
-// next open has no log to read. If the latch closes, it may never return, and the lock stays held.
-func (s *Store) closeDB() error {
+// closeCore closes the core when nothing uses it any longer.
+func (s *Store) closeCore() error {
+	s.log.Wait()
 	s.running.Wait()
 	s.waitForAskers()
-	writes := !s.o.ReadOnly
-	if writes {
-		// A closing store may lack the descriptors for it, and its witness is true all the same.
-		_ = s.writeWitness()
-	}
-	if writes && s.latch.clear() {
-		if err := s.db.Flush(); err != nil {
-			return err
-		}
-	}
-	if !s.latch.clear() {
-		return nil
-	}
-	// Closing Pebble may remove logs that are obsolete, so the witness is kept until after it.
-	err := s.db.Close()
-	if err == nil && writes {
-		_ = s.writeWitness()
-	}
-	err = errors.Join(err, s.closeHealth())
-	if s.latch.clear() {
-		err = errors.Join(err, s.lock.Close())
-	}
-	return err
+	return s.core.close()
 }
 
 // finished waits until all that is in the log is released. False if the store failed first.
 func (s *Store) finished() bool {
 	if s.o.Manual || s.o.ReadOnly {
-		return s.latch.clear()
+		return s.core.latch.clear()
 	}
 	select {
-	case <-s.drained:
-		return s.latch.clear()
-	case <-s.latch.done:
+	case <-s.log.Drained():
+		return s.core.latch.clear()
+	case <-s.core.latch.done:
 		return false
 	}
 }

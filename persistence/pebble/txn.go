@@ -13,17 +13,15 @@ import (
 )
 
 // txn is the batch under construction and what Apply sees: the rows that it has written, then the database. All
-// partitions of a store share it; only the driver uses it.
+// partitions of a store share it; only the goroutine that applies uses it.
 //
 // The first error sticks: nothing that was read or written after it counts, and the batch is not submitted.
 type txn struct {
 	db    *pdb.DB
 	batch *pdb.Batch
-	// rows and named are the batch's rows that Apply may read again, by fixed key and by key with a string in it.
-	// Values are slices of the batch; nil is a deleted row.
-	rows  map[fixedKey][]byte
-	named map[string][]byte
-	err   error
+	// written is the rows of the batch that Apply may read again.
+	written overlay
+	err     error
 
 	key   []byte
 	value rowcode.Enc
@@ -31,27 +29,14 @@ type txn struct {
 	stats *counters
 }
 
-// fixedKey holds any key without strings, padded with zeros. Two keys of one family have the same length, so the
-// padding is never ambiguous.
-type fixedKey [35]byte
-
-func fixed(key []byte) (k fixedKey) {
-	if len(key) > len(k) {
-		panic(fmt.Sprintf("key of %d bytes is not of fixed length", len(key)))
-	}
-	copy(k[:], key)
-	return k
-}
-
 func newTxn(db *pdb.DB, stats *counters) *txn {
-	return &txn{db: db, rows: map[fixedKey][]byte{}, named: map[string][]byte{}, stats: stats}
+	return &txn{db: db, written: newOverlay(), stats: stats}
 }
 
 // begin starts a new batch.
 func (t *txn) begin(batch *pdb.Batch) {
 	t.batch = batch
-	clear(t.rows)
-	clear(t.named)
+	t.written.reset()
 }
 
 // fresh is the empty value buffer.
@@ -73,24 +58,9 @@ func corruptRow(key []byte, err error) error {
 	return fmt.Errorf("%w: %s: %w", persistence.ErrCorrupt, keyString(key), err)
 }
 
-// hasStringKey says whether a family's keys hold strings.
-func hasStringKey(key []byte) bool {
-	f := family(key[2])
-	return f == famName || f == famRequest || f == famExpiry
-}
-
-func (t *txn) overlaid(key []byte) (value []byte, known bool) {
-	if hasStringKey(key) {
-		value, known = t.named[string(key)]
-	} else {
-		value, known = t.rows[fixed(key)]
-	}
-	return value, known
-}
-
 // get reads a row that Apply itself may have written. The value is valid until the next get.
 func (t *txn) get(key []byte) (value []byte, ok bool) {
-	if value, known := t.overlaid(key); known {
+	if value, known := t.written.get(key); known {
 		return value, value != nil
 	}
 	return t.stored(key)
@@ -129,11 +99,7 @@ func (t *txn) put(key, value []byte) {
 		t.fail(err)
 		return
 	}
-	if hasStringKey(key) {
-		t.named[string(key)] = op.Value
-	} else {
-		t.rows[fixed(key)] = op.Value
-	}
+	t.written.put(key, op.Value)
 }
 
 // putBlind writes a row that Apply never reads.
@@ -142,11 +108,7 @@ func (t *txn) putBlind(key, value []byte) { t.fail(t.batch.Set(key, value, nil))
 // del deletes a row that Apply may read again within the batch.
 func (t *txn) del(key []byte) {
 	t.fail(t.batch.Delete(key, nil))
-	if hasStringKey(key) {
-		t.named[string(key)] = nil
-	} else {
-		t.rows[fixed(key)] = nil
-	}
+	t.written.put(key, nil)
 }
 
 // delBlind deletes a row that Apply never reads.
@@ -164,7 +126,7 @@ func (t *txn) keysUnder(prefix []byte) (keys [][]byte) {
 		return nil
 	}
 	for ok := iter.first(); ok; ok = iter.next() {
-		if _, known := t.overlaid(iter.key()); !known {
+		if _, known := t.written.get(iter.key()); !known {
 			keys = append(keys, slices.Clone(iter.key()))
 		}
 	}
@@ -172,11 +134,7 @@ func (t *txn) keysUnder(prefix []byte) (keys [][]byte) {
 		t.corrupt(prefix, err)
 		return nil
 	}
-	for k, value := range t.rows {
-		if value != nil && bytes.HasPrefix(k[:], prefix) {
-			keys = append(keys, slices.Clone(k[:keyLength(family(prefix[2]))]))
-		}
-	}
+	t.written.each(prefix, func(key []byte) { keys = append(keys, key) })
 	slices.SortFunc(keys, bytes.Compare)
 	return keys
 }
@@ -190,7 +148,7 @@ func (t *txn) firstFrom(prefix, start []byte) (first []byte, ok bool) {
 		return nil, false
 	}
 	for more := iter.seek(start); more && first == nil; more = iter.next() {
-		if value, known := t.overlaid(iter.key()); !known || value != nil {
+		if value, known := t.written.get(iter.key()); !known || value != nil {
 			first = slices.Clone(iter.key())
 		}
 	}
@@ -198,25 +156,10 @@ func (t *txn) firstFrom(prefix, start []byte) (first []byte, ok bool) {
 		t.corrupt(prefix, err)
 		return nil, false
 	}
-	for k, value := range t.rows {
-		key := k[:keyLength(family(prefix[2]))]
-		if value != nil && bytes.HasPrefix(key, prefix) && bytes.Compare(key, start) >= 0 &&
-			(first == nil || bytes.Compare(key, first) < 0) {
-			first = slices.Clone(key)
+	t.written.each(prefix, func(key []byte) {
+		if bytes.Compare(key, start) >= 0 && (first == nil || bytes.Compare(key, first) < 0) {
+			first = key
 		}
-	}
+	})
 	return first, first != nil
-}
-
-// keyLength is the length of the keys of a family that keysUnder serves.
-func keyLength(f family) int {
-	switch f {
-	case famInbox, famTopic:
-		return 3 + 2*8
-	case famFamily:
-		return 3 + 2 + 2*8
-	case famWork, famChild, famTimerOf, famOrdinal:
-		return 3 + 3*8
-	}
-	panic(fmt.Sprintf("no instance is listed by %v", f))
 }

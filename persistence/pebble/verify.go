@@ -70,15 +70,15 @@ func VerifyContext(ctx context.Context, o Options) (Report, error) {
 		}
 		return rep, err
 	}
-	rep.Info = s.info
-	if err := s.db.CheckLevels(&pdb.CheckLevelsStats{}); err != nil {
-		rep.add(Damage{Family: "files", Key: s.dbDir, What: err.Error()})
+	rep.Info = s.core.info
+	if err := s.core.db.CheckLevels(&pdb.CheckLevelsStats{}); err != nil {
+		rep.add(Damage{Family: "files", Key: s.core.dbDir, What: err.Error()})
 	}
 	s.verifyTables(ctx, &rep)
-	states, durable := make([]*partitionRow, s.info.Partitions), s.durable.snapshot()
+	states, durable := make([]*partitionRow, s.core.info.Partitions), s.core.durable.snapshot()
 	for p := range states {
 		v := &verifier{ctx: ctx, p: persistence.Partition(p), s: s, rep: &rep}
-		v.r = &reader{p: v.p, partitions: s.info.Partitions, from: s.db, stats: &s.stats}
+		v.r = &reader{p: v.p, partitions: s.core.info.Partitions, from: s.core.db, stats: &s.core.stats}
 		states[p] = v.run(durable[p])
 		if states[p] != nil {
 			rep.applied = append(rep.applied, states[p].Applied)

@@ -11,9 +11,9 @@ import (
 // verifyTables reads every block of every table that the store uses and checks its checksum: filters and properties,
 // too, which a scan of the rows does not read. It ends with ctx.
 func (s *Store) verifyTables(ctx context.Context, rep *Report) {
-	levels, err := s.db.SSTables()
+	levels, err := s.core.db.SSTables()
 	if err != nil {
-		rep.add(Damage{Family: "files", Key: s.dbDir, What: err.Error()})
+		rep.add(Damage{Family: "files", Key: s.core.dbDir, What: err.Error()})
 		return
 	}
 	for _, level := range levels {
@@ -21,7 +21,7 @@ func (s *Store) verifyTables(ctx context.Context, rep *Report) {
 			if ctx.Err() != nil {
 				return
 			}
-			path := s.fs.PathJoin(s.dbDir, fmt.Sprintf("%06d.sst", table.FileNum))
+			path := s.core.fs.PathJoin(s.core.dbDir, fmt.Sprintf("%06d.sst", table.FileNum))
 			if err := s.verifyTable(path); err != nil {
 				rep.add(Damage{Family: "files", Key: path, What: err.Error()})
 			}
@@ -38,7 +38,7 @@ func (s *Store) verifyTable(path string) error {
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
-	o := pebbleOptions(&s.o, s.o.FS, s.latch)
+	o := pebbleOptions(&s.o, s.o.FS, s.core.latch)
 	o.EnsureDefaults()
 	r, err := sstable.NewReader(context.Background(), readable, o.MakeReaderOptions())
 	if err != nil {

@@ -168,7 +168,7 @@ func (s *Store) serve() {
 // serveOne reads one snapshot and has done called: for a view when the index that the snapshot holds is durable, since
 // Pebble shows a batch before it is synced.
 func (s *Store) serveOne(v *view) {
-	applied, err := s.read(v.p, func(r persistence.Reader) error {
+	applied, err := s.core.read(v.p, func(r persistence.Reader) error {
 		if err := s.views.beginRead(v); err != nil {
 			return err
 		}
@@ -179,42 +179,10 @@ func (s *Store) serveOne(v *view) {
 		return err
 	})
 	if err != nil || !v.durable {
-		s.stats.loads.Add(1)
+		s.core.stats.loads.Add(1)
 		s.views.finish(v, err)
 		return
 	}
-	s.stats.views.Add(1)
-	s.durable.when(v.p, applied, func(err error) { s.views.finish(v, err) })
-}
-
-// readFailed stops the store: what it acknowledged cannot be read back.
-func (s *Store) readFailed(err error) { s.latch.trip("read", s.dbDir, err) }
-
-// read runs a function on a snapshot and returns the index that the snapshot holds.
-func (s *Store) read(p persistence.Partition, read func(persistence.Reader) error) (applied uint64, err error) {
-	if int(p) >= len(s.machines) {
-		return 0, fmt.Errorf("partition %d does not exist: the store has %d", p, len(s.machines))
-	}
-	if err := s.latch.cause(); err != nil {
-		return 0, fmt.Errorf("%w: %w", persistence.ErrStopped, err)
-	}
-	snapshot := s.db.NewSnapshot()
-	defer func() {
-		if s.latch.parks() {
-			return // Pebble may never answer any more, and who reads must be
-		}
-		if cerr := snapshot.Close(); err == nil {
-			err = cerr
-		}
-	}()
-	r := &reader{p: p, partitions: len(s.machines), from: snapshot, stats: &s.stats}
-	if !s.o.ReadOnly {
-		r.failed = s.readFailed
-	}
-	row, err := r.partition()
-	if err != nil {
-		return 0, err
-	}
-	r.state = row
-	return row.Applied, read(r)
+	s.core.stats.views.Add(1)
+	s.core.durable.when(v.p, applied, func(err error) { s.views.finish(v, err) })
 }

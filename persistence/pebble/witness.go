@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -152,7 +151,7 @@ func (w *witness) checkLogs(f vfs.FS, dbDir string) error {
 
 // witnessKeeper writes the witness file. Its methods may be called from any goroutine.
 type witnessKeeper struct {
-	// fs is the file system below the latch: its errors come back, and are told to the latch by Store.writeWitness.
+	// fs is the file system below the latch: its errors come back, and are told to the latch by core.writeWitness.
 	fs    vfs.FS
 	dir   string
 	store string
@@ -170,60 +169,26 @@ func (k *witnessKeeper) setDurable(durable func() []uint64) {
 	k.durable = durable
 }
 
-// witnessEvery is how often the witness is renewed: what a lying disk loses within it is not noticed.
-const witnessEvery = time.Second
-
-// arm renews the witness after a while, and so on until disarm.
-func (s *Store) arm() {
-	s.ticks.Lock()
-	defer s.ticks.Unlock()
-	if !s.ticks.stopped {
-		s.tick = s.o.Clock.AfterFunc(witnessEvery, s.onTick)
-	}
-}
-
-func (s *Store) onTick() {
-	s.ticks.Lock()
-	if s.ticks.stopped {
-		s.ticks.Unlock()
-		return
-	}
-	s.running.Add(1)
-	s.ticks.Unlock()
-	_ = s.writeWitness() // the next tick tries again, or the store has stopped
-	s.running.Done()
-	s.arm()
-}
-
-func (s *Store) disarm() {
-	s.ticks.Lock()
-	defer s.ticks.Unlock()
-	s.ticks.stopped = true
-	if s.tick != nil {
-		s.tick.Stop()
-	}
-}
-
 // writeWitness writes the witness. It stops the store if that fails, unless the process is only short of file
 // descriptors: then the last witness stays, which says less than it could, and is true.
-func (s *Store) writeWitness() error {
-	if err := s.latch.cause(); err != nil {
+func (c *core) writeWitness() error {
+	if err := c.latch.cause(); err != nil {
 		return err
 	}
-	err := s.keeper.write()
+	err := c.keeper.write()
 	if err == nil {
 		return nil
 	}
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		s.o.Log("the witness of the store cannot be renewed: %v; it is tried again within %v. Until then a disk that loses "+
+		c.o.Log("the witness of the store cannot be renewed: %v; it is tried again within %v. Until then a disk that loses "+
 			"what it has confirmed is not noticed. Raise the limit of open files of this process", err, witnessEvery)
 		return err
 	}
 	var f *Failure
 	if !errors.As(err, &f) {
-		f = failed("write witness", s.o.Dir, err)
+		f = failed("write witness", c.o.Dir, err)
 	}
-	s.latch.trip(f.Op, f.Path, f.Err)
+	c.latch.trip(f.Op, f.Path, f.Err)
 	return err
 }
 

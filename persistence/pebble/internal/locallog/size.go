@@ -1,4 +1,4 @@
-package pebble
+package locallog
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
