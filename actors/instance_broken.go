@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -58,7 +59,7 @@ func (in *instance) breakDown(failed any) {
 		}
 	}
 	in.e.cfg.Logger.Error("an instance's actor fails again and again and is given up; the journal has the instance",
-		"instance", in.id, "failures", in.failed)
+		logkey.Instance, in.id, logkey.Failures, in.failed)
 	in.leaveBroken()
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -258,8 +259,8 @@ func (in *instance) unregistered() {
 	in.e.counts.unregistered.Add(1)
 	reason := in.missing()
 	if in.e.unknown.IsNew(clock.ElapsedMs(in.e.cfg.Clock), reason, in.e.cfg.BackoffMax.Milliseconds()) {
-		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
-			"orchestration", v.head.Name, "version", v.head.Version, "attempt", v.attempts+1)
+		in.e.cfg.Logger.Warn(reason+"; its instances are tried again later", logkey.Instance, in.id,
+			logkey.Orchestration, v.head.Name, logkey.Version, v.head.Version, logkey.Attempts, v.attempts+1)
 	}
 	in.abandon = &abandonPlan{token: in.token, counts: true, reason: reason, attaches: in.attaches}
 	in.endCareful()

@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -89,7 +90,7 @@ func (in *instance) name(iid persistence.Incarnation, execution uint64) {
 // countLost counts a wake-up that was lost in an instance or on the way to it.
 func (e *Engine) countLost(id string) {
 	e.counts.retold.Add(1)
-	e.cfg.Logger.Error("an instance had to be told again that it has something to do", "instance", id)
+	e.cfg.Logger.Error("an instance had to be told again that it has something to do", logkey.Instance, id)
 }
 
 // busyNow says that the instance will look again for something to do by itself.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -160,7 +161,7 @@ func (x *termination) proposed(r persistence.Result) {
 		return
 	case r.Err == nil && !r.Repeated:
 		x.e.counts.terminated.Add(1)
-		x.e.cfg.Logger.Info("an instance has been terminated", "instance", x.ID, "reason", x.Reason)
+		x.e.cfg.Logger.Info("an instance has been terminated", logkey.Instance, x.ID, logkey.Reason, x.Reason)
 		x.e.act.tellActive(x.ID, &movedMsg{})
 	}
 	x.reply(r.Err)

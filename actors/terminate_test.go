@@ -54,7 +54,7 @@ func TestTerminate(t *testing.T) {
 				w.t.Fatalf("%s: %v", id, err)
 			}
 			w.terminated(id, "enough of "+id)
-			if text := log.String(); strings.Count(text, "instance="+id+" reason=\"enough of "+id) != 1 {
+			if text := log.String(); strings.Count(text, "instance_id="+id+" reason=\"enough of "+id) != 1 {
 				w.t.Errorf("the log:\n%s", text)
 			}
 		}

@@ -104,12 +104,13 @@ var directions = map[string][]string{
 	"proto":              {},
 	"internal/clock":     {},
 	"internal/ids":       {},
+	"internal/logkey":    {},
 	"limits":             {},
 	"internal/failpoint": {},
 	"internal/terminal":  {},
 	"internal/failure":   {"proto"},
 	"replay":             {"proto", "internal/failure"},
-	".":                  {"proto", "replay", "internal/failure", "limits"},
+	".":                  {"proto", "replay", "internal/failure", "internal/logkey", "limits"},
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
@@ -125,12 +126,12 @@ var directions = map[string][]string{
 
 	"dispatch":                     {"persistence", "limits"},
 	"actors/internal/executortest": {},
-	"actors/internal/mailbox":      {"internal/clock"},
+	"actors/internal/mailbox":      {"internal/clock", "internal/logkey"},
 	"actors/consumer":              {"proto", "replay", "persistence", "internal/clock"},
 	"actors": {
 		"actors/consumer", "actors/internal/mailbox",
 		"proto", "replay", "persistence", "dispatch", "internal/failure", "internal/clock", "internal/ids",
-		"limits", "internal/failpoint",
+		"internal/logkey", "limits", "internal/failpoint",
 	},
 
 	"client": {
@@ -138,7 +139,7 @@ var directions = map[string][]string{
 	},
 	"node": {
 		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "client", "internal/failure",
-		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+		"internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
 
