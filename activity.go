@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -83,8 +84,8 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 		defer func() {
 			if p := recover(); p != nil {
 				text := fmt.Sprint(p)
-				env.logger.Error("activity panicked", "activity_name", info.Name, "instance_id", info.Instance,
-					"panic", loggable(text), "stack", loggable(string(debug.Stack())))
+				NewActivityContext(ctx, info, env.logger).Logger().Error("activity panicked",
+					logkey.Error, loggable(text), logkey.Stack, loggable(string(debug.Stack())))
 				output, err = nil, sent(env.codec, fmt.Errorf("activity %s panicked: %s", info.Name, text))
 			}
 		}()
@@ -159,7 +160,7 @@ func (c ActivityContext) IdempotencyKey() string {
 // Logger logs with the activity's identity.
 func (c ActivityContext) Logger() *slog.Logger {
 	i := c.info
-	return c.logger.With("target", "turnstone::activity", "instance_id", i.Instance, "execution_id", i.Execution,
-		"orchestration_name", i.Orchestration, "orchestration_version", i.Version, "activity_name", i.Name,
-		"activity_id", i.Event, "attempt", i.Attempt, "worker_id", i.Worker)
+	return c.logger.With(logkey.Target, logkey.TargetActivity, logkey.Instance, i.Instance, logkey.Execution, i.Execution,
+		logkey.Orchestration, i.Orchestration, logkey.Version, i.Version, logkey.Activity, i.Name,
+		logkey.ActivityID, i.Event, logkey.Attempts, i.Attempt, logkey.Worker, i.Worker)
 }

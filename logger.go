@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -13,8 +14,8 @@ import (
 // that has to be run again may log a line again.
 func (c *Context) Logger() *slog.Logger {
 	return slog.New(replaySilent{Handler: c.env.logger.Handler(), rc: c.rc}).With(
-		"target", "turnstone::orchestration", "instance_id", c.Instance(), "execution_id", c.Execution(),
-		"orchestration_name", c.Name(), "orchestration_version", c.Version())
+		logkey.Target, logkey.TargetOrchestration, logkey.Instance, c.Instance(), logkey.Execution, c.Execution(),
+		logkey.Orchestration, c.Name(), logkey.Version, c.Version())
 }
 
 // replaySilent drops records while its execution replays.

@@ -3,6 +3,7 @@ package turnstone
 import (
 	"errors"
 
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -38,8 +39,8 @@ func (c *Context) retried(what string, p RetryPolicy, schedule func(*replay.Cont
 				a.first = f.Event()
 			}
 			last = err
-			ctx.Logger().Warn("attempt failed, trying again", "of", what, "attempt", a.number,
-				"max_attempts", p.MaxAttempts(), "error", loggable(err.Error()))
+			ctx.Logger().Warn("attempt failed, trying again", logkey.Operation, what, logkey.Attempts, a.number,
+				logkey.MaxAttempts, p.MaxAttempts(), logkey.Error, loggable(err.Error()))
 			ctx.pause(p, a.number)
 		}
 	})

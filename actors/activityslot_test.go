@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -56,7 +55,7 @@ func TestF55_a_name_that_nothing_runs_is_logged_once(t *testing.T) {
 			w.start(fmt.Sprint("b", i), "call", "nobody")
 		}
 		pass(50 * time.Second)
-		for _, words := range []string{"orchestration=mistyped", "activity=nobody"} {
+		for _, words := range []string{"orchestration_name=mistyped", "activity_name=nobody"} {
 			if n := strings.Count(log.String(), words); n != 1 {
 				t.Errorf("%q is logged %d times in a minute:\n%s", words, n, log.String())
 			}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"

@@ -16,6 +16,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/partition"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -96,7 +97,8 @@ func Start(cfg Config, ready func(error)) *Engine {
 // another epoch later has been reported by its supervisor.
 func (e *Engine) reportUnclean() {
 	if n := e.unclean.Load(); n > 0 {
-		e.cfg.Logger.Warn("the store was not closed cleanly; what it holds is run carefully at first", "partitions", n, "of", len(e.parts))
+		e.cfg.Logger.Warn("the store was not closed cleanly; what it holds is run carefully at first",
+			logkey.Partitions, n, logkey.MaxPartitions, len(e.parts))
 	}
 }
 
@@ -111,6 +113,7 @@ func (e *Engine) withDefaults(cfg Config) Config {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	cfg.Logger = cfg.Logger.With(logkey.Target, logkey.TargetRuntime)
 	if cfg.Executor == nil {
 		executor := mailbox.NewElasticExecutor(0)
 		cfg.Executor = executor
@@ -280,8 +283,8 @@ func (e *Engine) turnConfig() consumer.TurnConfig {
 func (e *Engine) stopConsumer(c *consumer.Attached, done func()) {
 	c.Close(func() {
 		if n := c.GivenUp(); n > 0 { // no leak: a process that stops ends their code with it
-			e.cfg.Logger.Warn("activities did not end when they were told to stop; they run again later", "runtime", c.ID,
-				"activities", n, "waited", e.cfg.Drain)
+			e.cfg.Logger.Warn("activities did not end when they were told to stop; they run again later", logkey.Worker, c.ID,
+				logkey.Activities, n, logkey.Duration, e.cfg.Drain.Milliseconds())
 		}
 		done()
 	})

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
 // walkLog is what is done in a random walk and what the engine logs meanwhile, in their order. It finds an instance of
@@ -59,7 +61,7 @@ func (l *walkLog) repeats() (lines []string) {
 // Enabled implements slog.Handler.
 func (l *walkLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
 
-// WithAttrs implements slog.Handler: the engine adds none.
+// WithAttrs implements slog.Handler: the engine adds its target only.
 func (l *walkLog) WithAttrs([]slog.Attr) slog.Handler { return l }
 
 // WithGroup implements slog.Handler: the engine makes none.
@@ -77,12 +79,12 @@ func (l *walkLog) Handle(_ context.Context, r slog.Record) error {
 	l.note("    %v %s%s", r.Level, r.Message, all.String())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id := of["instance"]
-	if r.Level < slog.LevelError || of["reason"] == "" {
+	id := of[logkey.Instance]
+	if r.Level < slog.LevelError || of[logkey.Reason] == "" {
 		delete(l.last, id) // it goes on, or is released
 		return nil
 	}
-	why := fmt.Sprintf("%s: build %s: %s", id, of["build"], of["reason"])
+	why := fmt.Sprintf("%s: build %s: %s", id, of[logkey.Build], of[logkey.Reason])
 	if l.last[id] == why {
 		l.twice = append(l.twice, why)
 	}

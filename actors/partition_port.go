@@ -4,6 +4,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -32,5 +33,5 @@ func (p partitionPort) Propose(to persistence.Partition, epoch uint64, c persist
 // countLost counts a wake-up that was lost in an instance or on the way to it.
 func (e *Engine) countLost(id string) {
 	e.counts.retold.Add(1)
-	e.cfg.Logger.Error("an instance had to be told again that it has something to do", "instance", id)
+	e.cfg.Logger.Error("an instance had to be told again that it has something to do", logkey.Instance, id)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -19,7 +20,7 @@ func (e *Engine) Release(id string, reply func(error)) {
 	e.propose(e.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}, func(r persistence.Result) {
 		e.door.leave(size)
 		if r.Err == nil && r.Released {
-			e.cfg.Logger.Info("an instance that was held has been released", "instance", id)
+			e.cfg.Logger.Info("an instance that was held has been released", logkey.Instance, id)
 			e.act.tellActive(id, &instance.Freed{}) // a try that goes on now began before it
 		}
 		reply(notProposed(r.Err))

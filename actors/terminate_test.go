@@ -15,7 +15,6 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
-
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -55,7 +54,7 @@ func TestTerminate(t *testing.T) {
 				w.t.Fatalf("%s: %v", id, err)
 			}
 			w.terminated(id, "enough of "+id)
-			if text := log.String(); strings.Count(text, "instance="+id+" reason=\"enough of "+id) != 1 {
+			if text := log.String(); strings.Count(text, "instance_id="+id+" reason=\"enough of "+id) != 1 {
 				w.t.Errorf("the log:\n%s", text)
 			}
 		}

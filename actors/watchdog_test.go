@@ -62,7 +62,7 @@ func TestWatchdog(t *testing.T) {
 		if n := w.e.Counters().ReportedTurns; n != 1 {
 			t.Fatalf("%d reported after a second", n)
 		}
-		if text := log.String(); !strings.Contains(text, "blockHere") || !strings.Contains(text, "instance=a") {
+		if text := log.String(); !strings.Contains(text, "blockHere") || !strings.Contains(text, "instance_id=a") {
 			t.Errorf("the report does not show where it blocks: %s", text)
 		}
 		pass(4 * time.Second)
@@ -171,7 +171,7 @@ func TestF32_the_stack_of_a_panic_is_in_the_log_and_in_the_history(t *testing.T)
 		if stack := segments[len(segments)-1].Header.GetPanicStack(); !strings.HasPrefix(stack, frame) {
 			t.Errorf("in the history:\n%s", stack)
 		}
-		if text := log.String(); strings.Count(text, frame) != 1 || !strings.Contains(text, "instance=a") {
+		if text := log.String(); strings.Count(text, frame) != 1 || !strings.Contains(text, "instance_id=a") {
 			t.Errorf("the log:\n%s", text)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/node"
 )
 
@@ -76,7 +77,8 @@ func TestWhereHandlersLog(t *testing.T) {
 			t.Errorf("%s did not fail", o.Name())
 		}
 	}
-	for _, words := range []string{"orchestration of node", "activity of node", "activity panicked", "boom of node", "activity of own"} {
+	for _, words := range []string{"orchestration of node", "activity of node", "activity panicked",
+		logkey.Error + `="boom of node`, "activity of own"} {
 		if !strings.Contains(ofNode.String(), words) {
 			t.Errorf("the node's log lacks %q", words)
 		}

@@ -8,12 +8,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
+	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
@@ -55,11 +55,11 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	store, err := pebble.OpenContext(ctx, pebble.Options{
 		Dir: cfg.Dir, Partitions: cfg.Partitions,
 		Log: func(format string, args ...any) {
-			cfg.Logger.Info(fmt.Sprintf(format, args...), "target", "turnstone::store")
+			cfg.Logger.Info(fmt.Sprintf(format, args...), logkey.Target, logkey.TargetStore)
 		},
 		OnFatal: func(op, path string, err error) {
-			cfg.Logger.Error("the store has failed; the node stops", "target", "turnstone::store",
-				"operation", op, "path", path, "error", err)
+			cfg.Logger.Error("the store has failed; the node stops", logkey.Target, logkey.TargetStore,
+				logkey.Operation, op, logkey.Path, path, logkey.Error, err)
 		},
 		Tuning: pebble.Tuning{
 			MemTableBytes: uint64(cfg.MemTableBytes), LogAheadBytes: cfg.LogAheadBytes, BlockCacheBytes: cfg.CacheBytes,

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -59,7 +60,7 @@ func (in *instance) breakDown(failed any) {
 		}
 	}
 	in.host.Config.Logger.Error("an instance's actor fails again and again and is given up; the journal has the instance",
-		"instance", in.id, "failures", in.failed)
+		logkey.Instance, in.id, logkey.Failures, in.failed)
 	in.leaveBroken()
 }
 

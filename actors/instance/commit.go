@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -244,6 +245,7 @@ func (t *turn) warnHistory(events, bytes int) {
 	passedBytes := t.head.historyBytes <= l.HistoryBytesWarn && bytes > l.HistoryBytesWarn
 	if passedEvents || passedBytes {
 		t.in.host.Config.Logger.Warn("an execution's history grows long; continue it as new before it reaches the limit",
-			"instance", t.head.id, "events", events, "events_max", l.HistoryEvents, "bytes", bytes, "bytes_max", l.HistoryBytes)
+			logkey.Instance, t.head.id, logkey.HistoryEvents, events, logkey.MaxHistoryEvents, l.HistoryEvents,
+			logkey.HistoryBytes, bytes, logkey.MaxHistoryBytes, l.HistoryBytes)
 	}
 }

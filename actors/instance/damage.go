@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -60,7 +61,7 @@ func (d *damaged) forget(id string) {
 func (in *instance) setAside(err error) {
 	if in.host.damaged.note(in.id, err) {
 		in.host.Config.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",
-			"instance", in.id, "error", err)
+			logkey.Instance, in.id, logkey.Error, err)
 	}
 	in.host.Engine.Damaged(in.id, err)
 }

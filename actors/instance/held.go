@@ -6,6 +6,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -28,8 +29,8 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 	}
 	if v.held.Build != in.host.Config.Build || v.held.Reason != reason {
 		in.host.Config.Logger.Error("an instance is held: its turn is not recorded, and it is tried again later and with other code",
-			append([]any{"instance", in.id, "orchestration", t.name, "version", t.version, "execution", t.head.execution,
-				"reason", reason, "build", in.host.Config.Build}, attributes...)...)
+			append([]any{logkey.Instance, in.id, logkey.Orchestration, t.name, logkey.Version, t.version,
+				logkey.Execution, t.head.execution, logkey.Reason, reason, logkey.Build, in.host.Config.Build}, attributes...)...)
 	}
 	plan := &abandonPlan{token: t.token, reason: reason, attaches: in.attaches}
 	if tries < triesMax {
@@ -43,16 +44,17 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 func (in *instance) logHeld(t *turn) {
 	switch {
 	case t.decision.Divergence != nil:
-		in.host.Config.Logger.Error("an instance has failed: its code does not fit its history", "instance", in.id, "orchestration", t.name,
-			"version", t.version, "execution", t.head.execution, "failure", failure.Display(t.decision.Divergence))
+		in.host.Config.Logger.Error("an instance has failed: its code does not fit its history",
+			logkey.Instance, in.id, logkey.Orchestration, t.name, logkey.Version, t.version,
+			logkey.Execution, t.head.execution, logkey.Error, failure.Display(t.decision.Divergence))
 	case in.view.held.Reason != "" && t.doom == nil:
 		in.logGoesOn()
 	}
 }
 
 func (in *instance) logGoesOn() {
-	in.host.Config.Logger.Info("an instance that was held goes on", "instance", in.id, "orchestration", in.view.head.Name,
-		"version", in.view.head.Version, "build", in.host.Config.Build)
+	in.host.Config.Logger.Info("an instance that was held goes on",
+		logkey.Instance, in.id, logkey.Orchestration, in.view.head.Name, logkey.Version, in.view.head.Version, logkey.Build, in.host.Config.Build)
 }
 
 // holdDiverged holds an instance whose history and code differ.
@@ -65,7 +67,7 @@ func (in *instance) holdDiverged(t *turn) {
 // holdMisused holds an instance whose code has used its context where it must not.
 func (in *instance) holdMisused(t *turn, why *replay.MisuseError) {
 	in.host.Counts.SpoiledTurns.Add(1)
-	in.holdTurn(t, why.Error(), HeldTriesMax, "stack", why.Stack)
+	in.holdTurn(t, why.Error(), HeldTriesMax, logkey.Stack, why.Stack)
 	in.machine = t.machine
 	in.reload()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -186,7 +187,7 @@ func (in *instance) handle(msg any) {
 		in.outstanding--
 		in.again(m)
 	default:
-		in.host.Config.Logger.Error("an instance got a message that it does not know; it is ignored", "type", fmt.Sprintf("%T", m))
+		in.host.Config.Logger.Error("an instance got a message that it does not know; it is ignored", logkey.MessageType, fmt.Sprintf("%T", m))
 	}
 	in.step()
 	in.cell.Open.Store(in.open())

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -253,7 +254,7 @@ func (in *instance) loadFailed(err error) {
 		in.setAside(err)
 	default:
 		if in.loadFailures == 0 {
-			in.host.Config.Logger.Error("an instance cannot be loaded now; it is tried again", "instance", in.id, "error", err)
+			in.host.Config.Logger.Error("an instance cannot be loaded now; it is tried again", logkey.Instance, in.id, logkey.Error, err)
 		}
 		in.news.add()
 		in.pauseFor(min(loadPause<<min(in.loadFailures, 10), loadPauseMax))

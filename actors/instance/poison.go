@@ -5,6 +5,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -24,7 +25,7 @@ func (in *instance) poison(attempts uint32) *doom {
 
 func (in *instance) countDoom(d *doom) {
 	if d.cancel != nil {
-		in.host.Config.Logger.Info("an instance has been cancelled without its code", "instance", in.id)
+		in.host.Config.Logger.Info("an instance has been cancelled without its code", logkey.Instance, in.id)
 		return
 	}
 	c := &in.host.Counts
@@ -36,7 +37,8 @@ func (in *instance) countDoom(d *doom) {
 	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE:
 		c.Unreadable.Add(1)
 	}
-	in.host.Config.Logger.Error("an instance has been ended without its code", "instance", in.id, "failure", failure.Display(d.why))
+	in.host.Config.Logger.Error("an instance has been ended without its code",
+		logkey.Instance, in.id, logkey.Error, failure.Display(d.why))
 }
 
 // stepUnreadable gives an instance whose history cannot be read back, counted, until it has been tried often enough:
@@ -48,8 +50,8 @@ func (in *instance) stepUnreadable() {
 		return
 	}
 	if v.attempts < in.host.Config.MaxAttempts {
-		in.host.Config.Logger.Error("an instance's history cannot be read", "instance", in.id, "execution", v.head.Execution,
-			"attempt", v.attempts+1, "error", v.unreadable)
+		in.host.Config.Logger.Error("an instance's history cannot be read", logkey.Instance, in.id, logkey.Execution, v.head.Execution,
+			logkey.Attempts, v.attempts+1, logkey.Error, v.unreadable)
 		in.abandon = &abandonPlan{token: in.token, counts: true, delayMs: unreadableDelayMs}
 		in.endCareful()
 		in.proposeAbandon()
@@ -70,7 +72,7 @@ func (in *instance) failUnreadable() {
 	in.endCareful()
 	t.endUnread(v, "parent failed: its history cannot be read")
 	if t.spoiled != nil {
-		in.host.Config.Logger.Error("a failure cannot be encoded", "instance", in.id, "error", t.spoiled)
+		in.host.Config.Logger.Error("a failure cannot be encoded", logkey.Instance, in.id, logkey.Error, t.spoiled)
 		in.leaving = true
 		return
 	}

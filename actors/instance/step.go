@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -258,8 +259,8 @@ func (in *instance) unregistered() {
 	in.host.Counts.Unregistered.Add(1)
 	reason := in.missing()
 	if in.host.Unknown.IsNew(clock.ElapsedMs(in.host.Config.Clock), reason, in.host.Config.BackoffMax.Milliseconds()) {
-		in.host.Config.Logger.Warn(reason+"; its instances are tried again later", "instance", in.id,
-			"orchestration", v.head.Name, "version", v.head.Version, "attempt", v.attempts+1)
+		in.host.Config.Logger.Warn(reason+"; its instances are tried again later", logkey.Instance, in.id,
+			logkey.Orchestration, v.head.Name, logkey.Version, v.head.Version, logkey.Attempts, v.attempts+1)
 	}
 	in.abandon = &abandonPlan{token: in.token, counts: true, reason: reason, attaches: in.attaches}
 	in.endCareful()

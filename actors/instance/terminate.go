@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -132,7 +133,7 @@ func (x *termination) proposed(r persistence.Result) {
 		return
 	case r.Err == nil && !r.Repeated:
 		x.host.Counts.Terminated.Add(1)
-		x.host.Config.Logger.Info("an instance has been terminated", "instance", x.ID, "reason", x.Reason)
+		x.host.Config.Logger.Info("an instance has been terminated", logkey.Instance, x.ID, logkey.Reason, x.Reason)
 		x.host.Engine.TellActive(x.ID, &Moved{})
 	}
 	x.reply(r.Err)

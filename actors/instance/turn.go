@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -321,8 +321,8 @@ func (in *instance) turnDone(m *turnMsg) {
 	}
 	switch {
 	case m.abandoned:
-		in.host.Config.Logger.Error("a turn is given up: its code has not come back", "instance", in.id,
-			"orchestration", t.name, "version", t.version)
+		in.host.Config.Logger.Error("a turn is given up: its code has not come back", logkey.Instance, in.id,
+			logkey.Orchestration, t.name, logkey.Version, t.version)
 		in.holdBlocked(t)
 	case t.unrun:
 		in.fresh = in.fresh || in.view.held.Reason != "" // this was no try
@@ -356,8 +356,8 @@ func (in *instance) spoilt(t *turn, why error) {
 		return
 	}
 	in.host.Counts.SpoiledTurns.Add(1)
-	in.host.Config.Logger.Error("a turn is worthless and is run again", "instance", in.id, "orchestration", t.name,
-		"version", t.version, "error", why)
+	in.host.Config.Logger.Error("a turn is worthless and is run again", logkey.Instance, in.id, logkey.Orchestration, t.name,
+		logkey.Version, t.version, logkey.Error, why)
 	in.strike(t)
 	in.machine = t.machine
 	in.reload()
@@ -366,7 +366,7 @@ func (in *instance) spoilt(t *turn, why error) {
 // stray logs what code does with its context when no turn can fail for it any more.
 func (h *Host) stray(why *replay.MisuseError) {
 	h.Config.Logger.Error("a goroutine that an orchestration left behind used its context: the call did nothing",
-		"instance", why.Instance, "error", error(why), "stack", why.Stack)
+		logkey.Instance, why.Instance, logkey.Error, error(why), logkey.Stack, why.Stack)
 }
 
 // settle proposes a turn that has ended, once none of its own messages is being accepted.
@@ -392,12 +392,12 @@ func (in *instance) settle() {
 		return
 	}
 	if stack := t.decision.PanicStack; stack != "" {
-		in.host.Config.Logger.Error("an orchestration panicked", "instance", in.id, "orchestration", t.name, "version", t.version,
-			"stack", stack)
+		in.host.Config.Logger.Error("an orchestration panicked", logkey.Instance, in.id, logkey.Orchestration, t.name, logkey.Version, t.version,
+			logkey.Stack, stack)
 	}
 	for _, text := range t.decision.Orphans {
-		in.host.Config.Logger.Error("a completion that the history never asked for is rejected", "instance", in.id,
-			"orchestration", t.name, "version", t.version, "why", text)
+		in.host.Config.Logger.Error("a completion that the history never asked for is rejected", logkey.Instance, in.id,
+			logkey.Orchestration, t.name, logkey.Version, t.version, logkey.Reason, text)
 	}
 	t.detach()
 	if t.idle() {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"runtime"
 	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
 // stackBytesMax bounds how much of all goroutines' stacks the watchdog reads.
@@ -15,8 +17,8 @@ func (h *Host) reportBlocked(t *turn, ran time.Duration) {
 	h.Counts.ReportedTurns.Add(1)
 	h.Config.Logger.Warn("an orchestration has not come back from its code: it blocks on something that is not a future of "+
 		"its context (a channel, a mutex, a sleep, I/O); move that into an activity",
-		"instance", t.in.id, "orchestration", t.name, "version", t.version, "running_for", ran,
-		"given_up_after", h.Config.WatchdogAbandon, "stack", codeStacks())
+		logkey.Instance, t.in.id, logkey.Orchestration, t.name, logkey.Version, t.version, logkey.Duration, ran.Milliseconds(),
+		logkey.MaxDuration, h.Config.WatchdogAbandon.Milliseconds(), logkey.Stack, codeStacks())
 }
 
 // codeStacks are the stacks of all coroutines of orchestrations that are not parked. The coroutine in question is one

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"runtime/debug"
 
-	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -103,8 +103,8 @@ func tooLarge(err error) *turnpb.Failure {
 // unreadable gives back work whose input cannot be read: counted, so that it does not go on for ever.
 func (a *activity) unreadable(err error) {
 	s, item, token, attempts := a.s, a.item, a.token, a.attempts
-	s.host.Config.Logger.Error("the input of an activity cannot be read; it is tried again later", "instance", item.ID,
-		"activity", item.Name, "event", item.Key.Event, "error", err)
+	s.host.Config.Logger.Error("the input of an activity cannot be read; it is tried again later", logkey.Instance, item.ID,
+		logkey.Activity, item.Name, logkey.ActivityID, item.Key.Event, logkey.Error, err)
 	a.close()
 	attempt := attempts
 	if token == "" {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -16,8 +17,8 @@ func (s *serving) backOff(now int64, a dispatch.Action) {
 	w := a.Work
 	s.p.counts.unregisteredActivities.Add(1)
 	if s.host.Unknown.IsNew(now, "activity "+w.Name, s.host.Config.BackoffMax.Milliseconds()) {
-		s.host.Config.Logger.Warn("no attached consumer has this activity; it is tried again later", "activity", w.Name,
-			"instance", w.ID, "attempt", w.Attempts+1, "delay_ms", a.DelayMs)
+		s.host.Config.Logger.Warn("no attached consumer has this activity; it is tried again later", logkey.Activity, w.Name,
+			logkey.Instance, w.ID, logkey.Attempts, w.Attempts+1, logkey.Backoff, float64(a.DelayMs)/1000)
 	}
 	s.abandonWork(&persistence.AbandonWork{Key: w.Key, Attempts: w.Attempts, DelayMs: a.DelayMs, Counts: true}, 0)
 }
@@ -46,8 +47,9 @@ func (s *serving) abandonWork(c *persistence.AbandonWork, notBefore int64) {
 // poison records that an activity was attempted too often. Its code does not run.
 func (s *serving) poison(item persistence.WorkItem) {
 	s.p.counts.poisonedActivities.Add(1)
-	s.host.Config.Logger.Error("an activity was attempted too often and is recorded as poison", "instance", item.ID,
-		"activity", item.Name, "event", item.Key.Event, "attempts", item.Attempts+1, "max", s.host.Config.MaxAttempts)
+	s.host.Config.Logger.Error("an activity was attempted too often and is recorded as poison", logkey.Instance, item.ID,
+		logkey.Activity, item.Name, logkey.ActivityID, item.Key.Event, logkey.Attempts, item.Attempts+1,
+		logkey.MaxAttempts, s.host.Config.MaxAttempts)
 	a := &activity{s: s, item: item, attempts: item.Attempts}
 	s.activities[item.Key] = a
 	a.keep(encodeFailure(&item.Key, poisonFailure(&item, s.host.Config.MaxAttempts), &s.host.Config.Limits))

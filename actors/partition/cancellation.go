@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
 // The cancellation supervisor of one partition: it tells an activity to stop the moment its row is deleted, its lease is
@@ -64,7 +65,7 @@ func (a *activity) abandon() {
 		return
 	}
 	a.s.host.Config.Logger.Warn("an activity did not stop in time and is given up: its goroutine is leaked until it returns",
-		"instance", a.item.ID, "activity", a.item.Name, "event", a.item.Key.Event, "why", a.giveUp)
+		logkey.Instance, a.item.ID, logkey.Activity, a.item.Name, logkey.ActivityID, a.item.Key.Event, logkey.Reason, a.giveUp)
 	if a.giveUp == ErrActivityCancelled {
 		a.close()
 		return

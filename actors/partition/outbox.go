@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -23,7 +24,7 @@ func (s *serving) deliver(a dispatch.Action) {
 			}
 			s.d.DeliverFailed(s.now(), a.To)
 			s.complain("messages for another partition could not be delivered; they are tried again", r.Err,
-				"to", a.To, "first", a.Rows[0].Seq)
+				logkey.ToPartition, a.To, logkey.FirstSequence, a.Rows[0].Seq)
 		})
 	})
 }
@@ -36,7 +37,7 @@ func (s *serving) acknowledge(a dispatch.Action) {
 			return
 		}
 		s.d.AckFailed(s.now(), a.To)
-		s.complain("delivered messages could not be deleted; it is tried again", r.Err, "to", a.To, "through", a.Through)
+		s.complain("delivered messages could not be deleted; it is tried again", r.Err, logkey.ToPartition, a.To, logkey.LastSequence, a.Through)
 	})
 }
 
@@ -45,5 +46,5 @@ func (s *serving) complain(what string, err error, args ...any) {
 	if errors.Is(err, persistence.ErrBusy) || errors.Is(err, persistence.ErrStopped) || errors.Is(err, persistence.ErrUncertain) {
 		return
 	}
-	s.host.Config.Logger.Error(what, append([]any{"partition", s.p.id, "error", err}, args...)...)
+	s.host.Config.Logger.Error(what, append([]any{logkey.Partition, s.p.id, logkey.Error, err}, args...)...)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -256,8 +257,8 @@ func (p *Partition) restart() {
 	}
 	p.restarts, p.restarted = p.restarts+1, now
 	pause := mailbox.RestartPause(p.restarts)
-	p.host.Config.Logger.Error("the partition's actor failed and starts a new epoch", "partition", p.id,
-		"failures", p.restarts, "after", pause)
+	p.host.Config.Logger.Error("the partition's actor failed and starts a new epoch", logkey.Partition, p.id,
+		logkey.Failures, p.restarts, logkey.Backoff, pause.Seconds())
 	if pause > 0 {
 		p.after(pause, "open", p.open)
 	} else {

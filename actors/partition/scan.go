@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -23,7 +24,7 @@ func (s *serving) read(a dispatch.Action) {
 			}
 			s.d.ReadFailed(s.now(), a)
 			if !errors.Is(err, persistence.ErrBusy) && !errors.Is(err, persistence.ErrStopped) {
-				s.host.Config.Logger.Error("a scan failed", "partition", s.p.id, "scan", a.Kind.String(), "error", err)
+				s.host.Config.Logger.Error("a scan failed", logkey.Partition, s.p.id, logkey.Operation, a.Kind.String(), logkey.Error, err)
 				s.p.answerOpened(s.p.error(a.Kind.String(), err))
 			}
 		})

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -116,8 +116,8 @@ func (s *serving) attach(c *consumer.Attached) {
 	}
 	n, ok := s.d.AttachActivities(s.now(), c.Handles)
 	if !ok {
-		s.host.Config.Logger.Error("too many consumers of activities are attached; this one gets none", "partition", s.p.id,
-			"consumer", c.ID, "max", dispatch.ConsumersMax)
+		s.host.Config.Logger.Error("too many consumers of activities are attached; this one gets none", logkey.Partition, s.p.id,
+			logkey.Worker, c.ID, logkey.MaxWorkers, dispatch.ConsumersMax)
 		return
 	}
 	s.numbers[c] = n

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -76,7 +77,7 @@ func (s *serving) checkEpoch(err error) {
 // partition gives nothing out, and opens no epoch of its own, or the two would take it from each other for ever.
 func (s *serving) fenced() {
 	s.host.Config.Logger.Error("another process has begun a newer epoch; this one no longer serves the partition",
-		"partition", s.p.id, "epoch", s.epoch)
+		logkey.Partition, s.p.id, logkey.Epoch, s.epoch)
 	s.p.counts.fencedPartitions.Add(1)
 	s.p.drop()
 	if s.stopping {

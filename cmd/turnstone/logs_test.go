@@ -47,5 +47,5 @@ func TestF55_a_stop_and_an_unclean_start_log_one_line_each(t *testing.T) {
 	if out, code := last.end(); code != 0 {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	oneLine("an unclean start", last.errors.String(), "not closed cleanly", "partitions=8")
+	oneLine("an unclean start", last.errors.String(), "not closed cleanly", "partitions=8", "target=turnstone::runtime")
 }

@@ -106,12 +106,13 @@ var directions = map[string][]string{
 	"proto":              {},
 	"internal/clock":     {},
 	"internal/ids":       {},
+	"internal/logkey":    {},
 	"limits":             {},
 	"internal/failpoint": {},
 	"internal/terminal":  {},
 	"internal/failure":   {"proto"},
 	"replay":             {"proto", "internal/failure"},
-	".":                  {"proto", "replay", "internal/failure", "limits"},
+	".":                  {"proto", "replay", "internal/failure", "internal/logkey", "limits"},
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
@@ -128,20 +129,20 @@ var directions = map[string][]string{
 
 	"dispatch":                     {"persistence", "limits"},
 	"actors/internal/executortest": {},
-	"actors/internal/mailbox":      {"internal/clock"},
+	"actors/internal/mailbox":      {"internal/clock", "internal/logkey"},
 	"actors/consumer":              {"proto", "replay", "persistence", "internal/clock"},
 	"actors/instance": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "replay", "persistence", "dispatch", "internal/failure",
-		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+		"internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
 	},
 	"actors/partition": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "persistence", "dispatch", "internal/failure",
-		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+		"internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
 	},
 	"actors": {
 		"actors/consumer", "actors/instance", "actors/internal/mailbox", "actors/partition",
 		"proto", "replay", "persistence", "dispatch", "internal/failure", "internal/clock", "internal/ids",
-		"limits", "internal/failpoint",
+		"internal/logkey", "limits", "internal/failpoint",
 	},
 
 	"client": {
@@ -149,7 +150,7 @@ var directions = map[string][]string{
 	},
 	"node": {
 		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "actors/instance", "client", "internal/failure",
-		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+		"internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
 

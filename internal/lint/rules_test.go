@@ -28,6 +28,9 @@ const pkg = "// Package p is a fixture.\npackage p\n"
 // actorFixture starts a file that uses the actor library; what follows is on line 4.
 const actorFixture = pkg + `import "` + actorPackage + `"` + "\n"
 
+// logKeyImport is the import of the keys of log lines; what follows is on line 4.
+const logKeyImport = `import "` + Module + "/" + logKeys + `"` + "\n"
+
 // TestEveryRuleRejectsItsFixture is the test of the rules: each case is a small tree and the findings it must give.
 func TestEveryRuleRejectsItsFixture(t *testing.T) {
 	for _, c := range []struct {
@@ -110,6 +113,23 @@ func TestEveryRuleRejectsItsFixture(t *testing.T) {
 
 		{"alias", map[string]string{"a.go": pkg + "import \"" + Module + "/replay\"\n\n// A is.\ntype A = replay.Context\n"}, []string{"a.go:6: alias"}},
 		{"defined type", map[string]string{"a.go": pkg + "import \"" + Module + "/replay\"\n\n// A is.\ntype A replay.Context\n"}, nil},
+
+		{"key of a log line", map[string]string{"a.go": pkg + "func f() {\n\tlogger.Warn(\"text\", \"instance\", 1)\n}\n"}, []string{"a.go:4: log-key"}},
+		{"key of a log line behind one of the set", map[string]string{"a.go": pkg + logKeyImport + "func f() {\n\tenv.Logger().With(logkey.A, 1, key, 2)\n}\n"},
+			[]string{"a.go:5: log-key"}},
+		{"key of an attribute", map[string]string{"a.go": pkg + "import \"log/slog\"\n\nvar a = slog.Int(\"n\", 1)\n"}, []string{"a.go:5: log-key"}},
+		{"key in a list", map[string]string{"a.go": pkg + "func f(args []any) {\n\tlog.Error(\"text\", append([]any{\"n\", 1}, args...)...)\n}\n"},
+			[]string{"a.go:4: log-key"}},
+		{"key for a function that logs", map[string]string{"a.go": pkg + "func f(n int, args ...any) {\n\tlogger.Error(\"text\", args...)\n}\n",
+			"b.go": pkg + "func g() { f(1, \"n\", 2) }\n"}, []string{"b.go:3: log-key"}},
+		{"keys of the set", map[string]string{"a.go": pkg + logKeyImport + "func f() {\n\tlogger.Warn(\"text\", logkey.A, 1, logkey.A, 2)\n}\n"}, nil},
+		{"an error's text is no log line", map[string]string{"a.go": pkg + "func f(err error) { g(err.Error(), \"n\", 1) }\n"}, nil},
+		{"key that no line has", map[string]string{"internal/logkey/a.go": pkg + "// A is.\nconst A = \"a\"\n",
+			logGuide: "\n### Log lines\n\n| `a` | an a | - |\n"}, []string{"internal/logkey/a.go:4: log-key"}},
+		{"key that the guide does not list", map[string]string{"internal/logkey/a.go": pkg + "// A is.\nconst A = \"a\"\n",
+			"a.go": pkg + logKeyImport + "var a = logkey.A\n"}, []string{"internal/logkey/a.go:4: log-key"}},
+		{"row of the guide without a key", map[string]string{logGuide: "\n### Log lines\n\n| `a` | an a | - |\n\n## More\n\n| `b` | no key | - |\n"},
+			[]string{logGuide + ":4: log-key"}},
 
 		{"props elsewhere", map[string]string{"actors/a.go": actorFixture + "var p = actor.PropsFromFunc(nil)\n"}, []string{"actors/a.go:4: props"}},
 		{"props in their place", map[string]string{propsFile: actorFixture + "var p = actor.PropsFromFunc(nil)\n"}, nil},

@@ -16,7 +16,6 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
-
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 

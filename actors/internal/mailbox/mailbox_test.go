@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/turnstone-dev/turnstone/actors/internal/executortest"
-
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/turnstone-dev/turnstone/actors/internal/executortest"
 )
 
 // latch counts down to an open channel.

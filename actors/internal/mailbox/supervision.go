@@ -11,6 +11,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
 // crash is why an actor was restarted. value is nil if the goroutine was ended with runtime.Goexit.
@@ -129,5 +130,5 @@ func (r *restarting) note(child *actor.PID, f *crash) {
 		return
 	}
 	r.logger.Error("an actor failed and is started again; its queue is kept",
-		"actor", child.GetId(), "reason", f.Error(), "failures", n, "stack", string(f.stack))
+		logkey.Actor, child.GetId(), logkey.Error, f.Error(), logkey.Failures, n, logkey.Stack, string(f.stack))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/asynkron/protoactor-go/eventstream"
 
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
 // System wraps the library's actor system: what is spawned, sent and stopped goes through here.
@@ -138,11 +139,12 @@ func (s *System) observe(event any) {
 	case actor.SystemMessage, actor.MailboxMessage:
 	default:
 		s.dead.Add(1)
-		s.logger.Debug("a message reached no actor", "actor", letter.PID.GetId(), "type", fmt.Sprintf("%T", msg))
+		s.logger.Debug("a message reached no actor", logkey.Actor, letter.PID.GetId(), logkey.MessageType, fmt.Sprintf("%T", msg))
 	}
 }
 
-// quiet passes on what the library logs at Warn and above, and only the attributes that cannot hold a message.
+// quiet passes on what the library logs at Warn and above, and of the attributes only the actor: others can hold
+// a message.
 type quiet struct{ next slog.Handler }
 
 func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
@@ -153,8 +155,8 @@ func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 	kept := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
-		case "actor", "self", "pid", "sender", "directive", "id":
-			kept.AddAttrs(a)
+		case "actor", "pid":
+			kept.AddAttrs(slog.Attr{Key: logkey.Actor, Value: a.Value})
 		}
 		return true
 	})
