@@ -37,8 +37,8 @@ type Config struct {
 	// panics. Handlers of a registry that has a logger of its own (turnstone.WithLogger) log there instead. Nil:
 	// slog.Default at the time of Open.
 	Logger *slog.Logger
-	// Limits bound what is accepted and recorded; its fields say what each means, and the guide lists them. Zero fields
-	// mean their defaults. The type has no public name: assign the fields, as in cfg.Limits.Inbox = 3.
+	// Limits bound what is accepted and recorded: package limits says what each means, and the guide lists them. Zero
+	// fields mean their defaults.
 	Limits limits.Limits
 
 	// Build names the code that this process runs. An instance that is held, because this code does not fit its history or

@@ -10,6 +10,7 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/seam"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -21,17 +22,20 @@ const EngineVersion = "0.1.0"
 
 var engineVersion = semver.MustParse(EngineVersion)
 
+// registries is how the node runs what a registry has.
+var registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
+
 // handlers shows a registry to the engine.
 type handlers struct{ registry *turnstone.Registry }
 
 var _ consumer.Handlers = handlers{}
 
 func (h handlers) Orchestration(name, version string) (resolved string, fn replay.Func, ok bool) {
-	return h.registry.Orchestration(name, version)
+	return registries.Orchestration(h.registry, name, version)
 }
 
 func (h handlers) Activity(name string) (consumer.ActivityFunc, bool) {
-	run, ok := h.registry.Activity(name)
+	run, ok := registries.Activity(h.registry, name)
 	if !ok {
 		return nil, false
 	}

@@ -156,8 +156,8 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 		return nil, invalid("runtime %q has no Registry", r.ID)
 	}
 	detach, err = n.engine.Attach(consumer.Consumer{
-		ID: r.ID, Handlers: handlers{r.Registry.LoggingTo(n.cfg.Logger)}, EngineVersion: EngineVersion,
-		TurnSlots: slots(r.TurnSlots), ActivitySlots: slots(r.ActivitySlots), FailOnNondeterminism: r.Registry.FailsOnNondeterminism(),
+		ID: r.ID, Handlers: handlers{registries.LoggingTo(r.Registry, n.cfg.Logger)}, EngineVersion: EngineVersion,
+		TurnSlots: slots(r.TurnSlots), ActivitySlots: slots(r.ActivitySlots), FailOnNondeterminism: registries.FailsOnNondeterminism(r.Registry),
 	})
 	switch {
 	case errors.Is(err, persistence.ErrStopped):

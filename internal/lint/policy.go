@@ -109,7 +109,8 @@ var directions = map[string][]string{
 	"internal/terminal":  {},
 	"internal/failure":   {"proto"},
 	"replay":             {"proto", "internal/failure"},
-	".":                  {"proto", "replay", "internal/failure", "limits"},
+	"internal/seam":      {"proto", "replay"},
+	".":                  {"proto", "replay", "internal/failure", "internal/seam", "limits"},
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
@@ -134,11 +135,11 @@ var directions = map[string][]string{
 	},
 
 	"client": {
-		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "limits",
+		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "internal/seam", "limits",
 	},
 	"node": {
 		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "client", "internal/failure",
-		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+		"internal/clock", "internal/ids", "internal/seam", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
 
@@ -149,7 +150,7 @@ var directions = map[string][]string{
 	"examples":    {".", "node", "client"},
 	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
-	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "proto", "replay", "persistence", "persistence/pebble"},
+	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "internal/seam", "proto", "replay", "persistence", "persistence/pebble"},
 
 	"internal/lint":        {},
 	"internal/conformance": {},

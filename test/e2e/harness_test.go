@@ -13,6 +13,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/seam"
 	"github.com/turnstone-dev/turnstone/node"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -34,6 +35,9 @@ func fullOrShort(full, short int) int {
 	}
 	return full
 }
+
+// registries is how a node runs what a registry has.
+var registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
 
 // world is one node on a directory of its own, which a case may kill and reopen.
 type world struct {
@@ -189,7 +193,7 @@ func (w *world) verifyHistories() {
 				continue
 			}
 			started := turns[0].Events[0].GetStarted()
-			_, fn, ok := oracle.Orchestration(started.GetName(), started.GetVersion())
+			_, fn, ok := registries.Orchestration(oracle, started.GetName(), started.GetVersion())
 			if !ok {
 				continue // it waits for a handler that this node never had
 			}
