@@ -10,7 +10,6 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/internal/seam"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -21,9 +20,6 @@ import (
 const EngineVersion = "0.1.0"
 
 var engineVersion = semver.MustParse(EngineVersion)
-
-// registries is how the node runs what a registry has.
-var registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
 
 // handlers shows a registry to the engine.
 type handlers struct{ registry *turnstone.Registry }

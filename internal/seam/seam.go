@@ -48,6 +48,12 @@ type Author[H, C, F any] struct {
 	Failure func(f *turnpb.Failure, codec C) F
 }
 
+// Store is how a test reaches the journal of a node that runs, behind the engine's back. N is *node.Node, J is
+// persistence.Journal.
+type Store[N, J any] struct {
+	Of func(n N) J
+}
+
 // offered has each struct by its type. Only init functions write it.
 var offered = map[reflect.Type]any{}
 

@@ -15,6 +15,7 @@ import (
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/internal/seam"
 	"github.com/turnstone-dev/turnstone/node"
+	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -36,8 +37,11 @@ func fullOrShort(full, short int) int {
 	return full
 }
 
-// registries is how a node runs what a registry has.
-var registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
+// What the cases reach behind a node's back: what its registry has, and its journal.
+var (
+	registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
+	stores     = seam.Take[seam.Store[*node.Node, persistence.Journal]]()
+)
 
 // world is one node on a directory of its own, which a case may kill and reopen.
 type world struct {
@@ -162,7 +166,7 @@ func (w *world) finish() {
 	if !w.verified {
 		w.t.Error("no history was verified")
 	}
-	if replayed := w.node.Engine().Counters().ReplayedEvents; w.resident && !w.reopened && replayed != 0 {
+	if replayed := w.node.Metrics().ReplayedEvents; w.resident && !w.reopened && replayed != 0 {
 		w.t.Errorf("a resident run replayed %d events", replayed)
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
