@@ -135,8 +135,7 @@ type ActivityContext struct {
 	logger *slog.Logger
 }
 
-// NewActivityContext makes the context of one run: for hosts, and for unit tests of activities. A nil logger is
-// slog.Default.
+// NewActivityContext makes the context of one run, for unit tests of activities. A nil logger is slog.Default.
 func NewActivityContext(ctx context.Context, info ActivityInfo, logger *slog.Logger) ActivityContext {
 	if logger == nil {
 		logger = slog.Default()

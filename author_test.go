@@ -77,11 +77,11 @@ func TestErrorSurvivesTheWire(t *testing.T) {
 			if !errors.As(err, &e) || e.Kind != "Declined" || !e.NonRetryable {
 				t.Errorf("%s: %#v", where, e)
 			}
-			if details, ok, err := turnstone.Details[decline](err); err != nil || !ok || details.Code != 7 {
-				t.Errorf("%s: details %v, %v, %v", where, details, ok, err)
+			if details, ok := turnstone.Details[decline](err); !ok || details.Code != 7 {
+				t.Errorf("%s: details %v, %v", where, details, ok)
 			}
-			if _, ok, err := turnstone.Details[[]int](err); ok || err == nil {
-				t.Errorf("%s: details as another type: %v, %v", where, ok, err)
+			if details, ok := turnstone.Details[[]int](err); ok || details != nil {
+				t.Errorf("%s: details as another type: %v, %v", where, details, ok)
 			}
 		}
 		if last.Category != turnstone.CategoryApplication || last.Kind != turnstone.KindOrchestrationFailed || last.Retryable {
@@ -97,8 +97,18 @@ func TestPlainErrorIsOfKindError(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != turnstone.KindError || e.Message != "boom y" || e.NonRetryable || !err.Retryable {
 		t.Errorf("%#v", e)
 	}
-	if _, ok, err := turnstone.Details[string](e); ok || err != nil {
-		t.Errorf("details that are not there: %v, %v", ok, err)
+	if details, ok := turnstone.Details[string](e); ok {
+		t.Errorf("details that are not there: %q", details)
+	}
+	if details, ok := turnstone.Details[any](errors.New("plain")); ok {
+		t.Errorf("details of another error: %v", details)
+	}
+	own := &turnstone.Error{Details: 7}
+	if details, ok := turnstone.Details[int](own); !ok || details != 7 {
+		t.Errorf("details that were not sent: %v, %v", details, ok)
+	}
+	if details, ok := turnstone.Details[string](own); ok {
+		t.Errorf("details that were not sent as another type: %q", details)
 	}
 }
 

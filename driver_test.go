@@ -11,8 +11,15 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/seam"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// What the tests reach as a node and a client do.
+var (
+	registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
+	author     = seam.Take[seam.Author[turnstone.Handler, turnstone.Codec, *turnstone.Failure]]()
 )
 
 // driver runs orchestrations of a registry on the replay core alone: activities run inline between two turns, timers
@@ -88,7 +95,7 @@ func (d *driver) run(name, instance string, input any) outcome {
 }
 
 func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestration) (outcome, *turnpb.StartOrchestration) {
-	version, fn, ok := d.registry.Orchestration(start.GetName(), start.GetVersion())
+	version, fn, ok := registries.Orchestration(d.registry, start.GetName(), start.GetVersion())
 	if !ok {
 		panic("no orchestration " + start.GetName())
 	}
@@ -114,7 +121,7 @@ func (d *driver) execute(instance string, n uint64, start *turnpb.StartOrchestra
 		case replay.Completed:
 			return outcome{output: dec.Output, history: e.events(), sites: e.sites()}, nil
 		case replay.Failed:
-			return outcome{failure: turnstone.NewFailure(dec.Failure, d.registry.Codec()), history: e.events(), sites: e.sites()}, nil
+			return outcome{failure: author.Failure(dec.Failure, d.registry.Codec()), history: e.events(), sites: e.sites()}, nil
 		case replay.ContinuedAsNew:
 			return outcome{}, dec.Next
 		}
@@ -133,7 +140,7 @@ func (e *execution) verify() {
 		panic(err)
 	}
 	cfg := e.cfg
-	_, cfg.Func, _ = quiet.Orchestration(cfg.Name, cfg.Version)
+	_, cfg.Func, _ = registries.Orchestration(quiet, cfg.Name, cfg.Version)
 	if err := replay.Verify(cfg, e.segments); err != nil && !errors.Is(err, replay.ErrMisuse) {
 		panic(err)
 	}
@@ -204,7 +211,7 @@ func (e *execution) perform(dec replay.Decision) {
 }
 
 func (e *execution) activity(a replay.Activity) *turnpb.Message {
-	run, ok := e.d.registry.Activity(a.Name)
+	run, ok := registries.Activity(e.d.registry, a.Name)
 	if !ok {
 		panic("no activity " + a.Name)
 	}

@@ -89,20 +89,18 @@ type wireDetails struct {
 	codec Codec
 }
 
-// Details reads the details of the [Error] in err's chain as a T. ok is false if there is no such error or it has no
-// details; err2 says why they are not a T.
-func Details[T any](err error) (details T, ok bool, err2 error) {
+// Details returns the details of the [Error] in err's chain as a T. ok is false if there is no such error, if it has no
+// details, or if they are not a T. As a [Raw] they are the bytes that were recorded.
+func Details[T any](err error) (details T, ok bool) {
 	var e *Error
-	if !errors.As(err, &e) || e.Details == nil {
-		return details, false, nil
+	if !errors.As(err, &e) {
+		return details, false
 	}
-	switch d := e.Details.(type) {
-	case wireDetails: // first: it is an any, too
-		details, err2 = DecodeValue[T](d.codec, d.data)
-		return details, err2 == nil, err2
-	case T:
-		return d, true, nil
-	default:
-		return details, false, fmt.Errorf("the details are a %T, not a %T", e.Details, details)
+	wire, received := e.Details.(wireDetails)
+	if !received {
+		details, ok = e.Details.(T)
+		return details, ok
 	}
+	details, failed := DecodeValue[T](wire.codec, wire.data)
+	return details, failed == nil
 }

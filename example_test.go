@@ -3,6 +3,7 @@ package turnstone_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/turnstone-dev/turnstone"
@@ -11,8 +12,17 @@ import (
 // show runs an orchestration without a node, as these examples need: activities at once, timers in virtual time, and
 // the events of a script when nothing else can happen.
 func show(name string, input any, events []raised, handlers ...turnstone.Handler) {
-	d := newDriver(nil, handlers...)
-	d.events = events
+	r := turnstone.NewRegistry(turnstone.WithLogger(slog.New(slog.DiscardHandler)))
+	if err := r.Register(handlers...); err != nil {
+		panic(err)
+	}
+	showFrom(r, name, input, events)
+}
+
+// showFrom is show with what a registry has.
+func showFrom(r *turnstone.Registry, name string, input any, events []raised) {
+	d := newDriver(nil)
+	d.registry, d.events = r, events
 	out := d.run(name, "example", input)
 	if out.failure != nil {
 		fmt.Println("failed:", out.failure)
@@ -63,8 +73,8 @@ func ExampleError() {
 		_, err := Checkout.Call(ctx, o) // through a child
 		var declined *turnstone.Error
 		if errors.As(err, &declined) && declined.Kind == "Declined" {
-			amount, _, err := turnstone.Details[int](err)
-			return fmt.Sprintf("%v at %d", declined, amount), err
+			amount, _ := turnstone.Details[int](err)
+			return fmt.Sprintf("%v at %d", declined, amount), nil
 		}
 		return "paid", err
 	})
@@ -189,12 +199,12 @@ func ExampleRegistry() {
 	r := turnstone.NewRegistry()
 	fmt.Println(r.Register(v1, v2, Charge, Charge))
 	fmt.Println(r.Versions("Greet"), r.Activities())
-	latest, _, _ := r.Orchestration("Greet", "")
+	showFrom(r, "Greet", "", nil) // the latest version
 	r.SetVersionPolicy("Greet", turnstone.Exact("1.0.0"))
-	exact, _, _ := r.Orchestration("Greet", "")
-	fmt.Println(latest, exact)
+	showFrom(r, "Greet", "", nil)
 	// Output:
 	// duplicate activity registration: Charge
 	// [1.0.0 2.0.0] [Charge]
-	// 2.0.0 1.0.0
+	// "v2"
+	// "v1"
 }

@@ -83,8 +83,8 @@ func (f *Failure) Is(target error) bool {
 	return ok && target == sentinel
 }
 
-// NewFailure reads the recorded form, for hosts and clients. codec reads the author's details; nil is [JSON].
-func NewFailure(f *turnpb.Failure, codec Codec) *Failure {
+// newFailure reads the recorded form. codec reads the author's details; nil is [JSON].
+func newFailure(f *turnpb.Failure, codec Codec) *Failure {
 	if codec == nil {
 		codec = JSON
 	}
@@ -127,7 +127,7 @@ func (f *Failure) application(a *turnpb.ApplicationFailure, codec Codec) {
 // seen turns what the replay core hands to code into what the author sees.
 func seen(codec Codec, err error) error {
 	if recorded, ok := err.(*failure.Error); ok {
-		return NewFailure(recorded.Failure, codec)
+		return newFailure(recorded.Failure, codec)
 	}
 	return err
 }
@@ -190,9 +190,4 @@ func sentFinal(codec Codec, err error) error {
 	out := sent(codec, err)
 	out.app.ErrorKind, out.app.NonRetryable = kindCodec, true
 	return out
-}
-
-// ApplicationFailure is the recorded form, with details in JSON unless they came over the wire.
-func (e *Error) ApplicationFailure() *turnpb.ApplicationFailure {
-	return sent(JSON, e).app
 }

@@ -13,7 +13,7 @@ import (
 // said runs an activity of a registry and returns its error.
 func said(t *testing.T, r *turnstone.Registry, name, input string) error {
 	t.Helper()
-	run, ok := r.Activity(name)
+	run, ok := registries.Activity(r, name)
 	if !ok {
 		t.Fatalf("no activity %s", name)
 	}
@@ -29,11 +29,11 @@ func TestLoggingTo(t *testing.T) {
 	text := func(b *bytes.Buffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 	var own, first, second bytes.Buffer
 	plain := turnstone.NewRegistry(turnstone.WithCodec(turnstone.JSON), turnstone.WithLogger(nil))
-	a, b := plain.LoggingTo(text(&first)), plain.LoggingTo(text(&second))
+	a, b := registries.LoggingTo(plain, text(&first)), registries.LoggingTo(plain, text(&second))
 	if err := a.Register(speak); err != nil { // what is registered with one is in all
 		t.Fatal(err)
 	}
-	for name, r := range map[string]*turnstone.Registry{"to-first": a, "to-second": b, "to-second-again": a.LoggingTo(text(&second))} {
+	for name, r := range map[string]*turnstone.Registry{"to-first": a, "to-second": b, "to-second-again": registries.LoggingTo(a, text(&second))} {
 		if err := said(t, r, "Speak", `"`+name+`"`); err != nil {
 			t.Error(err)
 		}
@@ -52,7 +52,7 @@ func TestLoggingTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Reset()
-	if err := said(t, with.LoggingTo(text(&second)), "Speak", `"to-own"`); err != nil {
+	if err := said(t, registries.LoggingTo(with, text(&second)), "Speak", `"to-own"`); err != nil {
 		t.Error(err)
 	}
 	if !strings.Contains(own.String(), "to-own") || second.Len() != 0 {

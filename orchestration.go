@@ -41,9 +41,9 @@ func (o *Orchestration[I, O]) Version() string {
 	return DefaultVersion
 }
 
-// Pinned is the version that starts through this handle ask for: the one that it was made with. ok is false for a handle
-// that was made without; the registry's policy decides then.
-func (o *Orchestration[I, O]) Pinned() (version string, ok bool) {
+// pinned returns the version that starts through this handle ask for: the one that it was made with. ok is false for a
+// handle that was made without; the registry's policy decides then.
+func (o *Orchestration[I, O]) pinned() (version string, ok bool) {
 	return o.version.text, o.version.made
 }
 

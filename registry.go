@@ -46,6 +46,7 @@ type activityHandler interface {
 type orchestrationHandler interface {
 	Handler
 	handler(*environment) replay.Func
+	pinned() (version string, ok bool)
 }
 
 // versions are the handlers of one name, in ascending order of version.
@@ -80,9 +81,6 @@ func FailOnNondeterminism() RegistryOption {
 	return func(e *environment) { e.failOnNondeterminism = true }
 }
 
-// FailsOnNondeterminism says whether the registry was made with [FailOnNondeterminism]; a host asks.
-func (r *Registry) FailsOnNondeterminism() bool { return r.env.failOnNondeterminism }
-
 // NewRegistry makes an empty registry.
 func NewRegistry(options ...RegistryOption) *Registry {
 	env := &environment{codec: JSON}
@@ -96,9 +94,9 @@ func NewRegistry(options ...RegistryOption) *Registry {
 		orchestrations: map[string]*versions{}, activities: map[string]activityHandler{}}}
 }
 
-// LoggingTo is the same registry, for a host that logs to l: its handlers log there unless the registry has a logger of
-// its own ([WithLogger]). What is registered with one later is in the other, too. l must not be nil.
-func (r *Registry) LoggingTo(l *slog.Logger) *Registry {
+// loggingTo returns the same registry for a host that logs to l: its handlers log there unless the registry has a logger
+// of its own ([WithLogger]). What is registered with one later is in the other, too. l must not be nil.
+func (r *Registry) loggingTo(l *slog.Logger) *Registry {
 	if r.env.ownLogger {
 		return r
 	}
@@ -242,9 +240,9 @@ func (r *Registry) SetVersionPolicy(name string, p VersionPolicy) {
 	r.orchestrations[name].policy = p
 }
 
-// Orchestration resolves a handler for a host. An empty text is no version: the policy decides. The returned version
+// orchestration resolves a handler for a host. An empty text is no version: the policy decides. The returned version
 // is the full one. ok is false if there is no such handler.
-func (r *Registry) Orchestration(name, wanted string) (resolved string, fn replay.Func, ok bool) {
+func (r *Registry) orchestration(name, wanted string) (resolved string, fn replay.Func, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	known := r.orchestrations[name]
@@ -279,8 +277,8 @@ func (v *versions) find(number *semver.Version, env *environment) (resolved stri
 	return "", nil, false
 }
 
-// Activity resolves an activity for a host.
-func (r *Registry) Activity(name string) (run activityRunner, ok bool) {
+// activity resolves an activity for a host.
+func (r *Registry) activity(name string) (run activityRunner, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	h, ok := r.activities[name]

@@ -109,7 +109,7 @@ func TestF30_a_misuse_without_code_of_the_authors_on_the_stack_has_a_line(t *tes
 			})); err != nil {
 				t.Fatal(err)
 			}
-			_, run, _ := r.Orchestration("O", "")
+			_, run, _ := registries.Orchestration(r, "O", "")
 			m := replay.New(replay.Config{Instance: "i", Execution: 1, Name: "O", Version: "1.0.0", Func: run})
 			defer m.Close()
 			m.Advance(replay.Input{Messages: []*turnpb.Message{{Kind: &turnpb.Message_Start{

@@ -23,9 +23,9 @@ func (e *VersionError) Error() string {
 // Unwrap is [ErrInvalidInput].
 func (e *VersionError) Unwrap() error { return ErrInvalidInput }
 
-// CheckVersion refuses a text that is not a strict semantic version, with a [VersionError], and one that is longer than a
+// checkVersion refuses a text that is not a strict semantic version, with a [VersionError], and one that is longer than a
 // name may be.
-func CheckVersion(text string) error {
+func checkVersion(text string) error {
 	_, err := parseVersion(text)
 	return err
 }
@@ -52,7 +52,7 @@ func (c versionChoice) check() error {
 	if !c.made {
 		return nil
 	}
-	return CheckVersion(c.text)
+	return checkVersion(c.text)
 }
 
 // refused is a future of what cannot be asked for: it fails with err and leaves no event.

@@ -16,12 +16,12 @@ var notVersions = []string{"", "1", "1.0", "x", "v1.0.0", "1.0.0.0", "01.0.0", "
 func TestF35_a_handler_of_version_0_0_0_is_a_version_like_any_other(t *testing.T) {
 	r := registryOf(t, at("A", "0.0.0"), at("A", "1.0.0"))
 	for wanted, want := range map[string]string{"0.0.0": "0.0.0", "1.0.0": "1.0.0", "": "1.0.0"} {
-		if got, _, ok := r.Orchestration("A", wanted); !ok || got != want {
+		if got, _, ok := registries.Orchestration(r, "A", wanted); !ok || got != want {
 			t.Errorf("%q resolves to %q, %v; want %q", wanted, got, ok, want)
 		}
 	}
 	r.SetVersionPolicy("A", turnstone.Exact("0.0.0"))
-	if got, _, _ := r.Orchestration("A", ""); got != "0.0.0" {
+	if got, _, _ := registries.Orchestration(r, "A", ""); got != "0.0.0" {
 		t.Errorf("the policy 0.0.0 resolves to %q", got)
 	}
 	d := newDriver(t, at("A", "0.0.0"), at("A", "1.0.0"), orchestration(func(ctx *turnstone.Context) ([]string, error) {
@@ -44,7 +44,7 @@ func TestF36_what_is_no_version_is_refused_at_once(t *testing.T) {
 		}
 	}
 	for _, text := range notVersions {
-		refused(t, "CheckVersion", text, turnstone.CheckVersion(text))
+		refused(t, "CheckVersion", text, author.CheckVersion(text))
 		refused(t, "registration", text, turnstone.NewRegistry().Register(at("A", text)))
 		d := newDriver(t, at("A", "1.0.0"), orchestration(func(ctx *turnstone.Context) (int, error) {
 			_, err := ctx.CallChild("A", []byte("1"), turnstone.WithVersion(text))
@@ -66,7 +66,7 @@ func TestF36_what_is_no_version_is_refused_at_once(t *testing.T) {
 			t.Errorf("a detached start with %q: %v", text, out.failure)
 		}
 	}
-	if err := turnstone.CheckVersion("0.0.0"); err != nil {
+	if err := author.CheckVersion("0.0.0"); err != nil {
 		t.Error(err)
 	}
 }
@@ -116,10 +116,10 @@ func TestF34_a_handle_with_a_version_starts_that_version(t *testing.T) {
 	none := turnstone.NewOrchestration("A", run("1.0.0"))
 	v1 := turnstone.NewOrchestration("A", run("1.0.0"), turnstone.WithVersion("1.0.0"))
 	v2 := turnstone.NewOrchestration("A", run("2.0.0"), turnstone.WithVersion("2.0.0"))
-	if _, ok := none.Pinned(); ok || none.Version() != "1.0.0" {
+	if _, ok := author.Pinned(none); ok || none.Version() != "1.0.0" {
 		t.Errorf("a handle without a version is pinned, or registered as %s", none.Version())
 	}
-	if v, ok := v1.Pinned(); !ok || v != "1.0.0" {
+	if v, ok := author.Pinned(v1); !ok || v != "1.0.0" {
 		t.Errorf("pinned to %q, %v", v, ok)
 	}
 	d := newDriver(t, v1, v2, orchestration(func(ctx *turnstone.Context) ([]string, error) {

@@ -7,8 +7,12 @@ import (
 	"fmt"
 
 	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/internal/seam"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
+
+// author is how the author's package checks and reads.
+var author = seam.Take[seam.Author[turnstone.Handler, turnstone.Codec, *turnstone.Failure]]()
 
 // Reader reads a store: of a running node, or one that is open for reading only. It is safe for concurrent use. Every
 // method ends with ctx; one that ends so says nothing about the store.
@@ -93,7 +97,7 @@ func requestOf(options []RequestOption) (r request, err error) {
 	}
 	switch {
 	case r.versioned && r.version == "":
-		err = turnstone.CheckVersion(r.version)
+		err = author.CheckVersion(r.version)
 	case r.keyed && r.key == "":
 		err = fmt.Errorf("%w: the request key is empty; leave WithRequestKey out for a request without one", turnstone.ErrInvalidInput)
 	}
@@ -236,7 +240,7 @@ func Start[I, O any](ctx context.Context, c *Client, o *turnstone.Orchestration[
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the input of %s: %w", turnstone.ErrInvalidInput, o.Name(), err)
 	}
-	if version, ok := o.Pinned(); ok {
+	if version, ok := author.Pinned(o); ok {
 		options = append([]RequestOption{WithVersion(version)}, options...)
 	}
 	started, err := c.startByName(ctx, id, o.Name(), data, options)

@@ -34,7 +34,7 @@ func optionalVersion(version string, max int) error {
 	if err := limits.CheckID("version", version, max); err != nil {
 		return err
 	}
-	return turnstone.CheckVersion(version)
+	return author.CheckVersion(version)
 }
 
 func checkText(what, s string) error {

@@ -341,7 +341,7 @@ func endFrom(last *turnpb.Event, status persistence.Status, execution uint64, co
 	case *turnpb.Event_Completed:
 		end.Output = k.Completed.GetOutput()
 	case *turnpb.Event_Failed:
-		end.Failure = turnstone.NewFailure(k.Failed.GetFailure(), codec)
+		end.Failure = author.Failure(k.Failed.GetFailure(), codec)
 	default:
 		return end, fmt.Errorf("%w: the status is %v, but the history of execution %d does not end so",
 			persistence.ErrCorrupt, status, execution)

@@ -78,11 +78,11 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// Validate names the first field that is negative.
+// Validate returns an error that begins with the name of the first field that is negative.
 func (l Limits) Validate() error {
 	for _, f := range l.all() {
 		if *f.field < 0 {
-			return fmt.Errorf("the limit %s is %d; it cannot be negative (0 means the default, %d)", f.name, *f.field, f.value)
+			return fmt.Errorf("%s is %d; it cannot be negative (0 means the default, %d)", f.name, *f.field, f.value)
 		}
 	}
 	return nil

@@ -17,7 +17,6 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/node"
-	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
 // load runs an instance for each turn that it is given, one after the other, and says how many were acknowledged.
@@ -120,7 +119,7 @@ func TestF24_two_backups_at_once_into_one_directory(t *testing.T) {
 		for range cap(ends) {
 			if err := <-ends; err == nil {
 				made++
-			} else if !errors.Is(err, pebble.ErrUnfinished) && !errors.Is(err, pebble.ErrNotEmpty) {
+			} else if !errors.Is(err, node.ErrUnfinished) && !errors.Is(err, node.ErrNotEmpty) {
 				t.Error(err)
 			}
 		}
@@ -223,7 +222,7 @@ func TestF24_a_process_killed_in_a_backup(t *testing.T) {
 		for _, dir := range dirs {
 			v, err := node.Verify(deadline(t), dir)
 			switch {
-			case errors.Is(err, pebble.ErrUnfinished), errors.Is(err, pebble.ErrNoStore):
+			case errors.Is(err, node.ErrUnfinished), errors.Is(err, node.ErrNoStore):
 				found["refused"]++
 			case err != nil || len(v.Damages) > 0:
 				t.Errorf("%s: %v, %v", dir, err, v.Damages)

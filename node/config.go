@@ -1,14 +1,11 @@
 package node
 
 import (
-	"cmp"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/limits"
-	"github.com/turnstone-dev/turnstone/persistence"
 )
 
 // Config says where a node's store is and what it runs. Only Dir is required; the zero value of every other field means
@@ -37,8 +34,8 @@ type Config struct {
 	// panics. Handlers of a registry that has a logger of its own (turnstone.WithLogger) log there instead. Nil:
 	// slog.Default at the time of Open.
 	Logger *slog.Logger
-	// Limits bound what is accepted and recorded; its fields say what each means, and the guide lists them. Zero fields
-	// mean their defaults. The type has no public name: assign the fields, as in cfg.Limits.Inbox = 3.
+	// Limits bound what is accepted and recorded: package limits says what each means, and the guide lists them. Zero
+	// fields mean their defaults.
 	Limits limits.Limits
 
 	// Build names the code that this process runs. An instance that is held, because this code does not fit its history or
@@ -93,159 +90,3 @@ type Config struct {
 	// turnstone.ErrBusy. 0 means 200,000.
 	InstancesMax int
 }
-
-const (
-	slotsDefault      = 2
-	drainDefault      = time.Second
-	backoffMaxDefault = time.Minute
-	// maxAttemptsDefault is what the engine takes for 0, too.
-	maxAttemptsDefault = 10
-	// What the store takes by default, and the least of it where MemoryBytes is small.
-	cacheBytesDefault    = 64 << 20
-	memTableBytesDefault = 32 << 20
-	shareLeast           = 4 << 20
-	// watchdogAbandonDefault is what the engine takes for 0.
-	watchdogAbandonDefault = 5 * time.Second
-	leaseMin               = time.Second // no lease is renewed sooner than that
-)
-
-// Validate names the first field that is wrong, in an error that wraps turnstone.ErrInvalidInput.
-func (c Config) Validate() error {
-	if c.Dir == "" {
-		return invalid("Config.Dir is empty; name the directory of the store")
-	}
-	if c.Partitions < 0 || c.Partitions > persistence.PartitionsMax {
-		return invalid("Config.Partitions is %d; 1 to %d are possible: every partition keeps books about every other one that it talks with",
-			c.Partitions, persistence.PartitionsMax)
-	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"BackoffBase", c.BackoffBase}, {"BackoffMax", c.BackoffMax}, {"TurnLease", c.TurnLease},
-		{"TurnLeaseBuffer", c.TurnLeaseBuffer}, {"WorkLease", c.WorkLease}, {"WorkLeaseBuffer", c.WorkLeaseBuffer},
-		{"Grace", c.Grace}, {"WatchdogWarn", c.WatchdogWarn}, {"WatchdogAbandon", c.WatchdogAbandon},
-	} {
-		if d.value < 0 {
-			return invalid("Config.%s is %v; it cannot be negative", d.name, d.value)
-		}
-		if d.value > 0 && d.value < time.Millisecond {
-			return invalid("Config.%s is %v; it cannot be less than 1ms, except 0 for its default", d.name, d.value)
-		}
-	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{{"TurnLease", c.TurnLease}, {"WorkLease", c.WorkLease}} {
-		if d.value > 0 && d.value <= leaseMin {
-			return invalid("Config.%s is %v; it must be more than %v, or it would end before it is renewed", d.name, d.value, leaseMin)
-		}
-	}
-	if most := cmp.Or(c.BackoffMax, backoffMaxDefault); c.BackoffBase > most {
-		return invalid("Config.BackoffBase is %v, more than BackoffMax, which is %v", c.BackoffBase, most)
-	}
-	if most := cmp.Or(c.WatchdogAbandon, watchdogAbandonDefault); c.WatchdogWarn > most {
-		return invalid("Config.WatchdogWarn is %v, more than WatchdogAbandon, which is %v", c.WatchdogWarn, most)
-	}
-	if err := c.validateSizes(); err != nil {
-		return err
-	}
-	if c.InstancesMax < 0 {
-		return invalid("Config.InstancesMax is %d; it cannot be negative", c.InstancesMax)
-	}
-	if err := c.Limits.Validate(); err != nil {
-		return invalid("Config.Limits: %w", err)
-	}
-	if c.NodeID != "" {
-		if err := limits.CheckID("node id", c.NodeID, nodeIDBytesMax); err != nil {
-			return invalid("Config.NodeID: %w", err)
-		}
-	}
-	return c.validateBuffers()
-}
-
-// The bounds of what the store may take. A batch of half a memtable or more is written out by itself.
-const (
-	storeBytesMin    = 1 << 20
-	memTableBytesMax = 1 << 30
-)
-
-func (c Config) validateSizes() error {
-	if n := c.MemTableBytes; n != 0 && (n < storeBytesMin || n > memTableBytesMax) {
-		return invalid("Config.MemTableBytes is %d; 1 MiB to 1 GiB are possible", n)
-	}
-	if n := c.CacheBytes; n != 0 && n < storeBytesMin {
-		return invalid("Config.CacheBytes is %d; it must be at least 1 MiB", n)
-	}
-	return nil
-}
-
-// invalid is a refusal of what the caller gave: a field of a Config or Runtime, or an argument.
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("node: %w: %w", turnstone.ErrInvalidInput, fmt.Errorf(format, args...))
-}
-
-const nodeIDBytesMax = 256
-
-func (c Config) withDefaults() Config {
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	c.MaxAttempts = cmp.Or(c.MaxAttempts, maxAttemptsDefault)
-	switch {
-	case c.Drain == 0:
-		c.Drain = drainDefault
-	case c.Drain < 0:
-		c.Drain = 0
-	}
-	if c.CacheBytes == 0 {
-		c.CacheBytes = c.shareOfMemory(8, cacheBytesDefault)
-	}
-	if c.MemTableBytes == 0 {
-		c.MemTableBytes = c.shareOfMemory(16, memTableBytesDefault)
-	}
-	c.Limits = c.Limits.WithDefaults()
-	return c
-}
-
-// shareOfMemory is what the store takes beside MemoryBytes unless it is told: a program with little memory wants both
-// small.
-func (c Config) shareOfMemory(part, usual int64) int64 {
-	if c.MemoryBytes <= 0 {
-		return usual
-	}
-	return min(usual, max(c.MemoryBytes/part, shareLeast))
-}
-
-func slots(n int) int {
-	switch {
-	case n == 0:
-		return slotsDefault
-	case n < 0:
-		return 0
-	default:
-		return n
-	}
-}
-
-// validateBuffers refuses a buffer that leaves nothing of its lease.
-func (c Config) validateBuffers() error {
-	for _, d := range []struct {
-		name          string
-		buffer, lease time.Duration
-	}{
-		{"TurnLease", c.TurnLeaseBuffer, cmp.Or(c.TurnLease, turnLeaseDefault)},
-		{"WorkLease", c.WorkLeaseBuffer, cmp.Or(c.WorkLease, workLeaseDefault)},
-	} {
-		if d.buffer >= d.lease {
-			return invalid("Config.%sBuffer is %v; it must be less than %s, which is %v", d.name, d.buffer, d.name, d.lease)
-		}
-	}
-	return nil
-}
-
-// What the engine takes for a lease of 0.
-const (
-	turnLeaseDefault = 5 * time.Second
-	workLeaseDefault = 30 * time.Second
-)

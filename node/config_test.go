@@ -47,11 +47,11 @@ func TestF38_a_duration_that_would_be_taken_for_another_is_refused_by_name(t *te
 		}
 	}
 	for want, cfg := range map[string]node.Config{
-		"Config.WatchdogWarn is 1m0s, more than WatchdogAbandon, which is 2s":         {Dir: "d", WatchdogWarn: time.Minute, WatchdogAbandon: 2 * time.Second},
-		"Config.WatchdogWarn is 6s, more than WatchdogAbandon, which is 5s":           {Dir: "d", WatchdogWarn: 6 * time.Second},
-		"Config.BackoffBase is 2m0s, more than BackoffMax, which is 1m0s":             {Dir: "d", BackoffBase: 2 * time.Minute},
-		"Config.TurnLeaseBuffer is 5s; it must be less than TurnLease, which is 5s":   {Dir: "d", TurnLeaseBuffer: 5 * time.Second},
-		"Config.WorkLeaseBuffer is 1m0s; it must be less than WorkLease, which is 4s": {Dir: "d", WorkLease: 4 * time.Second, WorkLeaseBuffer: time.Minute},
+		"Config.WatchdogWarn is 1m0s; it cannot be more than WatchdogAbandon, which is 2s": {Dir: "d", WatchdogWarn: time.Minute, WatchdogAbandon: 2 * time.Second},
+		"Config.WatchdogWarn is 6s; it cannot be more than WatchdogAbandon, which is 5s":   {Dir: "d", WatchdogWarn: 6 * time.Second},
+		"Config.BackoffBase is 2m0s; it cannot be more than BackoffMax, which is 1m0s":     {Dir: "d", BackoffBase: 2 * time.Minute},
+		"Config.TurnLeaseBuffer is 5s; it must be less than TurnLease, which is 5s":        {Dir: "d", TurnLeaseBuffer: 5 * time.Second},
+		"Config.WorkLeaseBuffer is 1m0s; it must be less than WorkLease, which is 4s":      {Dir: "d", WorkLease: 4 * time.Second, WorkLeaseBuffer: time.Minute},
 	} {
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/turnstone-dev/turnstone/node"
-	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
 // TestStoreIsMadeInsideItsDirectory makes a store in an empty directory that is there already: by a symbolic link, and
@@ -26,12 +25,12 @@ func TestStoreIsMadeInsideItsDirectory(t *testing.T) {
 				}
 			}
 			t.Chdir(volume)
-			if _, err := node.OpenReadOnly(deadline(t), dir); !errors.Is(err, pebble.ErrNoStore) {
+			if _, err := node.OpenReadOnly(deadline(t), dir); !errors.Is(err, node.ErrNoStore) {
 				t.Errorf("an empty directory, for reading: %v", err)
 			}
 			n := open(t, config(t, dir))
 			run(t, n, "a", 4)
-			if _, err := node.Open(deadline(t), config(t, volume)); !errors.Is(err, pebble.ErrInUse) {
+			if _, err := node.Open(deadline(t), config(t, volume)); !errors.Is(err, node.ErrInUse) {
 				t.Errorf("by its other name: %v", err)
 			}
 			if err := n.Shutdown(deadline(t)); err != nil {

@@ -3,6 +3,8 @@ package node_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,7 +12,6 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/node"
-	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
 // TestWhatTheCallerGaveWrongIsInvalidInput asks for each refusal of a configuration, an argument or a registration.
@@ -39,13 +40,13 @@ func TestWhatTheCallerGaveWrongIsInvalidInput(t *testing.T) {
 		{validate(func(c *node.Config) { c.Partitions = -1 }), "Config.Partitions is -1"},
 		{validate(func(c *node.Config) { c.Partitions = 4097 }), "Config.Partitions is 4097"},
 		{validate(func(c *node.Config) { c.TurnLease = -time.Second }), "Config.TurnLease is -1s"},
-		{validate(func(c *node.Config) { c.BackoffBase, c.BackoffMax = 2*time.Second, time.Second }), "more than BackoffMax"},
+		{validate(func(c *node.Config) { c.BackoffBase, c.BackoffMax = 2*time.Second, time.Second }), "more than BackoffMax, which is 1s"},
 		{validate(func(c *node.Config) { c.BackoffBase = 2 * time.Minute }), "more than BackoffMax, which is 1m0s"},
 		{validate(func(c *node.Config) { c.BackoffBase = time.Microsecond }), "Config.BackoffBase is 1µs"},
 		{validate(func(c *node.Config) { c.WatchdogWarn = 1 }), "Config.WatchdogWarn is 1ns"},
 		{validate(func(c *node.Config) { c.WorkLease = time.Second }), "Config.WorkLease is 1s; it must be more than 1s"},
 		{validate(func(c *node.Config) { c.InstancesMax = -1 }), "Config.InstancesMax is -1"},
-		{validate(func(c *node.Config) { c.Limits.PayloadBytes = -1 }), "Config.Limits: "},
+		{validate(func(c *node.Config) { c.Limits.PayloadBytes = -1 }), "Config.Limits.PayloadBytes is -1; it cannot be negative (0 means the default, 2097152)"},
 		{validate(func(c *node.Config) { c.NodeID = "a\nb" }), "Config.NodeID: "},
 		{openNoDir, "Config.Dir is empty"},
 		{noDir, "no directory"},
@@ -75,21 +76,49 @@ func TestWhatHasStoppedIsErrStopped(t *testing.T) {
 	}
 }
 
-// TestStoreErrorsAreTheJournals: what is wrong with a directory is told apart by the journal's errors.
-func TestStoreErrorsAreTheJournals(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "store")
-	n := open(t, config(t, dir))
-	_, inUse := node.Open(deadline(t), config(t, dir))
-	if err := n.Shutdown(deadline(t)); err != nil {
-		t.Fatal(err)
+// TestWhatIsWrongWithADirectoryIsToldApart opens directories that no node can run on.
+func TestWhatIsWrongWithADirectoryIsToldApart(t *testing.T) {
+	stopped := func(t *testing.T, dir string) error { return open(t, config(t, dir)).Shutdown(deadline(t)) }
+	for name, c := range map[string]struct {
+		want error
+		make func(t *testing.T, cfg *node.Config) error
+	}{
+		"in use":            {node.ErrInUse, func(t *testing.T, cfg *node.Config) error { open(t, *cfg); return nil }},
+		"other partitions":  {node.ErrPartitions, func(t *testing.T, cfg *node.Config) error { cfg.Partitions = 3; return stopped(t, cfg.Dir) }},
+		"another's":         {node.ErrNotStore, func(_ *testing.T, cfg *node.Config) error { return os.MkdirAll(filepath.Join(cfg.Dir, "mine"), 0o700) }},
+		"a link to nothing": {node.ErrNotWritable, func(_ *testing.T, cfg *node.Config) error { return os.Symlink("nothing", cfg.Dir) }},
+		"no witness": {node.ErrBelowWitness, func(t *testing.T, cfg *node.Config) error {
+			return errors.Join(stopped(t, cfg.Dir), os.Remove(filepath.Join(cfg.Dir, "witness")))
+		}},
+		"of a newer version": {node.ErrFormat, func(t *testing.T, cfg *node.Config) error {
+			return errors.Join(stopped(t, cfg.Dir), age(cfg.Dir))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "store")
+			cfg := config(t, dir)
+			if err := c.make(t, &cfg); err != nil {
+				t.Fatal(err)
+			}
+			_, err := node.Open(deadline(t), cfg)
+			if !errors.Is(err, c.want) || errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("%v; want %v, and the directory", err, c.want)
+			}
+			if f, ok := node.FailureOf(err); ok {
+				t.Errorf("the store has not failed, and the failure is %+v", f)
+			}
+		})
 	}
-	three := config(t, dir)
-	three.Partitions = 3
-	_, partitions := node.Open(deadline(t), three)
-	_, none := node.OpenReadOnly(deadline(t), dir+"-none")
-	for want, err := range map[error]error{pebble.ErrInUse: inUse, pebble.ErrPartitions: partitions, pebble.ErrNoStore: none} {
-		if !errors.Is(err, want) || errors.Is(err, turnstone.ErrInvalidInput) {
-			t.Errorf("%v; want %v", err, want)
-		}
+	if _, err := node.OpenReadOnly(deadline(t), filepath.Join(t.TempDir(), "none")); !errors.Is(err, node.ErrNoStore) {
+		t.Errorf("nothing to read: %v", err)
 	}
+}
+
+// age has a store look as a newer version of its database would leave it.
+func age(dir string) error {
+	markers, err := filepath.Glob(filepath.Join(dir, "db", "marker.format-version.*"))
+	if err != nil || len(markers) != 1 {
+		return fmt.Errorf("the markers are %v, %w", markers, err)
+	}
+	return os.Rename(markers[0], strings.TrimSuffix(markers[0], filepath.Ext(markers[0]))+".999")
 }

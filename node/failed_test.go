@@ -15,7 +15,6 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/node"
-	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
 // A store that has failed leaves goroutines behind on purpose. So each test of one runs in a child, which says so in the
@@ -42,9 +41,9 @@ func breakStore(t *testing.T, dir string) {
 
 // isFailure says whether an error is that of a failed store, with operation and path.
 func isFailure(err error, dir string) bool {
-	var f *pebble.Failure
-	return errors.Is(err, pebble.ErrFailed) && errors.As(err, &f) && f.Op == "create" && strings.HasPrefix(f.Path, dir) &&
-		strings.Contains(err.Error(), f.Op+" "+f.Path)
+	f, ok := node.FailureOf(err)
+	return errors.Is(err, node.ErrFailed) && ok && f.Operation == "create" && strings.HasPrefix(f.Path, dir) && f.Err != nil &&
+		strings.Contains(err.Error(), f.Operation+" "+f.Path)
 }
 
 // TestF23_a_failed_store_stops_the_node_and_not_the_process has a node run while its store fails: all that waits is

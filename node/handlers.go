@@ -27,11 +27,11 @@ type handlers struct{ registry *turnstone.Registry }
 var _ consumer.Handlers = handlers{}
 
 func (h handlers) Orchestration(name, version string) (resolved string, fn replay.Func, ok bool) {
-	return h.registry.Orchestration(name, version)
+	return registries.Orchestration(h.registry, name, version)
 }
 
 func (h handlers) Activity(name string) (consumer.ActivityFunc, bool) {
-	run, ok := h.registry.Activity(name)
+	run, ok := registries.Activity(h.registry, name)
 	if !ok {
 		return nil, false
 	}

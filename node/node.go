@@ -35,12 +35,11 @@ type Node struct {
 // node serves. When ctx ends first, what was opened is closed again.
 //
 // A store that another process has open is waited for, about 2 s: a process that was killed takes a moment to end. Then,
-// or when ctx ends, the error wraps pebble.ErrInUse and names the directory; stop the other process. A store that this
-// process has open is refused at once.
+// or when ctx ends, the error wraps [ErrInUse]. A store that this process has open is refused at once.
 //
-// A wrong Config is refused with turnstone.ErrInvalidInput. What is wrong with the directory is one of the errors of
-// persistence/pebble, such as pebble.ErrNotStore or pebble.ErrPartitions. A disk that fails is pebble.ErrFailed: see
-// [Node.Err].
+// A wrong Config is refused with turnstone.ErrInvalidInput. What is wrong with the directory is [ErrNotStore],
+// [ErrNotWritable], [ErrFormat], [ErrPartitions], [ErrBelowWitness] or [ErrUnfinished]. A disk that fails is [ErrFailed]:
+// see [Node.Err].
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -48,10 +47,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
-	if cfg.Build == "" {
-		cfg.Build = executableBuild()
-	}
+	cfg = cfg.resolved()
 	store, err := pebble.OpenContext(ctx, pebble.Options{
 		Dir: cfg.Dir, Partitions: cfg.Partitions,
 		Log: func(format string, args ...any) {
@@ -123,17 +119,9 @@ func (n *Node) engineConfig() actors.Config {
 		WorkLease: c.WorkLease, WorkLeaseBuffer: c.WorkLeaseBuffer,
 		WatchdogWarn: c.WatchdogWarn, WatchdogAbandon: c.WatchdogAbandon,
 		Build: c.Build, FailOnNondeterminism: c.FailOnNondeterminism,
-		Grace: c.Grace, Drain: drainOf(c.Drain), ResidentBytes: c.ResidentBytes, InstancesMax: c.InstancesMax,
+		Grace: c.Grace, Drain: c.Drain, ResidentBytes: c.ResidentBytes, InstancesMax: c.InstancesMax,
 		MemoryBytes: c.MemoryBytes,
 	}
-}
-
-// drainOf is the engine's form of a drain that has its default already: there 0 means the default.
-func drainOf(d time.Duration) time.Duration {
-	if d == 0 {
-		return -1
-	}
-	return d
 }
 
 // Runtime is a set of handlers with slots of its own. A node has one from its Config; more may be attached, with
@@ -156,8 +144,8 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 		return nil, invalid("runtime %q has no Registry", r.ID)
 	}
 	detach, err = n.engine.Attach(consumer.Consumer{
-		ID: r.ID, Handlers: handlers{r.Registry.LoggingTo(n.cfg.Logger)}, EngineVersion: EngineVersion,
-		TurnSlots: slots(r.TurnSlots), ActivitySlots: slots(r.ActivitySlots), FailOnNondeterminism: r.Registry.FailsOnNondeterminism(),
+		ID: r.ID, Handlers: handlers{registries.LoggingTo(r.Registry, n.cfg.Logger)}, EngineVersion: EngineVersion,
+		TurnSlots: slots(r.TurnSlots), ActivitySlots: slots(r.ActivitySlots), FailOnNondeterminism: registries.FailsOnNondeterminism(r.Registry),
 	})
 	switch {
 	case errors.Is(err, persistence.ErrStopped):
@@ -174,35 +162,29 @@ func (n *Node) ID() string { return n.id }
 // Client talks to this node. It ends with the node.
 func (n *Node) Client() *client.Client { return n.client }
 
-// Engine is the engine that runs here, for tools that count what it does.
-func (n *Node) Engine() *actors.Engine { return n.engine }
-
-// Store is the node's store, for tools that count what it does.
-func (n *Node) Store() *pebble.Store { return n.store }
-
 // Stopped is closed when the node has stopped serving: by a shutdown, or because the store has failed. [Node.Err] tells
 // which.
 func (n *Node) Stopped() <-chan struct{} { return n.store.Stopped() }
 
 // Err is nil while the node serves, and after a shutdown. When a write or a read of the store has failed, as on a full
-// disk, it is that failure: it wraps pebble.ErrFailed and a pebble.Failure with the operation and the path.
+// disk, it is that failure: it wraps [ErrFailed], and [FailureOf] returns the operation and the path.
 //
 // A node whose store has failed answers every request with turnstone.ErrStopped or, if the request was under way,
 // turnstone.ErrUncertain; both wrap the failure. The process goes on. Call Shutdown, which returns the failure, too. What
 // was being written may be on the disk or not, so the directory stays locked until the process ends: to go on, mend the
 // disk, end this process, and start another one.
 func (n *Node) Err() error {
-	if cause := n.store.Cause(); errors.Is(cause, pebble.ErrFailed) {
+	if cause := n.store.Cause(); errors.Is(cause, ErrFailed) {
 		return fmt.Errorf("node: %w", cause)
 	}
 	return nil
 }
 
 // Backup writes a copy of the store, as it is at one moment, into a directory, while the node runs. The directory must be
-// empty or missing, and neither in the store's directory nor around it; pebble.ErrNotEmpty otherwise. All that was acknowledged before the call is in
-// the copy. The whole copy is verified before Backup returns nil; that takes as long as [Verify] on it. When it fails or
-// ctx ends, what it made is removed, and the node goes on. After a crash in the middle the directory is refused with
-// pebble.ErrUnfinished.
+// empty or missing, and neither in the store's directory nor around it; [ErrNotEmpty] otherwise. All that was acknowledged
+// before the call is in the copy. The whole copy is verified before Backup returns nil; that takes as long as [Verify] on
+// it. When it fails or ctx ends, what it made is removed, and the node goes on. After a crash in the middle the directory
+// is refused with [ErrUnfinished].
 //
 // A backup is a clone: a store of its own, which opens by itself, with the same store id and a new node id. What was
 // running in it runs again from there: its activities, timers and retries do, with the same idempotency keys. Run one or
@@ -213,14 +195,6 @@ func (n *Node) Backup(ctx context.Context, dir string) error {
 		return errNoDirectory
 	}
 	return stoppedStore(n.store.Backup(ctx, dir))
-}
-
-// stoppedStore says of an error of the store that the node has stopped, if that is what it says.
-func stoppedStore(err error) error {
-	if errors.Is(err, persistence.ErrStopped) || errors.Is(err, pebble.ErrFailed) {
-		return fmt.Errorf("node: %w: %w", turnstone.ErrStopped, err)
-	}
-	return err
 }
 
 // Shutdown ends the node: nothing new is begun, activities are told to stop and waited for until Config.Drain has passed,
@@ -237,7 +211,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 }
 
 func (n *Node) shutdown(ctx context.Context) error {
-	if n.cfg.Drain == 0 {
+	if n.cfg.Drain < 0 {
 		return n.abort()
 	}
 	stopped := n.stopEngine()
@@ -295,17 +269,4 @@ func (n *Node) Kill() {
 		_ = n.abort()
 		n.err = fmt.Errorf("node: it was killed: %w", turnstone.ErrStopped)
 	})
-}
-
-// Metrics are what a node has done since it was opened.
-type Metrics struct {
-	actors.Counters
-	// Commands that the journal took, the batches that they were written in, and the syncs that made these durable.
-	Commands, Batches, Syncs uint64
-}
-
-// Metrics is a snapshot; it may be taken at any time.
-func (n *Node) Metrics() Metrics {
-	m := n.store.Metrics()
-	return Metrics{Counters: n.engine.Counters(), Commands: m.Commands, Batches: m.Batches, Syncs: m.Syncs}
 }

@@ -36,8 +36,7 @@ func BenchmarkOpen(b *testing.B) {
 				runtime.GC()
 				runtime.ReadMemStats(&m)
 				b.ReportMetric(float64(m.HeapAlloc)/(1<<20), "MiB-live")
-				s := n.Store().Metrics()
-				b.ReportMetric(float64(s.Views+s.Loads), "reads")
+				b.ReportMetric(float64(n.Metrics().Reads), "reads")
 				if err := n.Shutdown(context.Background()); err != nil {
 					b.Fatal(err)
 				}

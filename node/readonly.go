@@ -7,11 +7,8 @@ import (
 	"strings"
 
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
-
-var errNoDirectory = invalid("no directory is named")
 
 // ReadOnly is a store that is open for reading only. Nothing runs, and nothing is written.
 type ReadOnly struct {
@@ -24,8 +21,8 @@ type ReadOnly struct {
 // so that one can be looked at right after its process was killed. An empty dir is turnstone.ErrInvalidInput.
 //
 // Reading needs the permission to write one file, the store's lock, dir/db/LOCK. Without it the error wraps
-// pebble.ErrNotWritable: read as the user who runs the store, or read a copy. A store whose creation was not finished
-// is pebble.ErrNoStore, as an empty directory is.
+// [ErrNotWritable]: read as the user who runs the store, or read a copy. A store whose creation was not finished is
+// [ErrNoStore], as an empty directory is.
 func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
 	if dir == "" {
 		return nil, errNoDirectory
@@ -42,9 +39,6 @@ func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
 
 // Reader reads the store.
 func (r *ReadOnly) Reader() *client.Reader { return r.reader }
-
-// Info says what the store is.
-func (r *ReadOnly) Info() persistence.StoreInfo { return r.store.Info() }
 
 // Close closes the store.
 func (r *ReadOnly) Close() error { return r.store.Close() }

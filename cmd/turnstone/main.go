@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/turnstone-dev/turnstone/persistence/pebble"
+	"github.com/turnstone-dev/turnstone/node"
 )
 
 // Exit codes.
@@ -49,7 +49,7 @@ func interrupted(ctx context.Context, err error) error {
 // exitCode tells a failure of the disk from others: the store itself is as it was, and a supervisor may start the same
 // command again when the disk is mended.
 func exitCode(err error) int {
-	if errors.Is(err, pebble.ErrFailed) {
+	if errors.Is(err, node.ErrFailed) {
 		return exitStore
 	}
 	return exitFailed

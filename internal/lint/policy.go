@@ -112,7 +112,8 @@ var directions = map[string][]string{
 	"internal/terminal":  {},
 	"internal/failure":   {"proto"},
 	"replay":             {"proto", "internal/failure"},
-	".":                  {"proto", "replay", "internal/failure", "internal/logkey", "limits"},
+	"internal/seam":      {"proto", "replay"},
+	".":                  {"proto", "replay", "internal/failure", "internal/logkey", "internal/seam", "limits"},
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
@@ -146,11 +147,11 @@ var directions = map[string][]string{
 	},
 
 	"client": {
-		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "limits",
+		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "internal/seam", "limits",
 	},
 	"node": {
 		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "actors/instance", "client", "internal/failure",
-		"internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
+		"internal/clock", "internal/ids", "internal/logkey", "internal/seam", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
 
@@ -161,7 +162,7 @@ var directions = map[string][]string{
 	"examples":    {".", "node", "client"},
 	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
-	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "actors/instance", "proto", "replay", "persistence", "persistence/pebble"},
+	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "actors/instance", "internal/seam", "proto", "replay", "persistence", "persistence/pebble"},
 
 	"internal/lint":        {},
 	"internal/conformance": {},

@@ -17,6 +17,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // busyOnce is a journal that is busy at the first commit that records an activity's result.
@@ -41,10 +42,14 @@ func (j *busyOnce) Propose(p persistence.Partition, proposal persistence.Proposa
 }
 
 // registered shows a registry to an engine, as a node does.
-type registered struct{ *turnstone.Registry }
+type registered struct{ registry *turnstone.Registry }
+
+func (r registered) Orchestration(name, version string) (resolved string, fn replay.Func, ok bool) {
+	return registries.Orchestration(r.registry, name, version)
+}
 
 func (r registered) Activity(name string) (consumer.ActivityFunc, bool) {
-	run, ok := r.Registry.Activity(name)
+	run, ok := registries.Activity(r.registry, name)
 	return func(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
 		return run(ctx, turnstone.ActivityInfo(info), input)
 	}, ok

@@ -20,7 +20,7 @@ func (w *world) inject(id string, m *turnpb.Message) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	store := w.node.Store()
+	store := stores.Of(w.node)
 	done := make(chan persistence.Result, 1)
 	store.Propose(store.PartitionOf(id), persistence.Proposal{
 		TimeMs: clock.WallMs(clock.Real), Command: &persistence.Enqueue{ID: id, Message: data},

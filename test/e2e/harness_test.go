@@ -13,7 +13,9 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/seam"
 	"github.com/turnstone-dev/turnstone/node"
+	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -34,6 +36,12 @@ func fullOrShort(full, short int) int {
 	}
 	return full
 }
+
+// What the cases reach behind a node's back: what its registry has, and its journal.
+var (
+	registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
+	stores     = seam.Take[seam.Store[*node.Node, persistence.Journal]]()
+)
 
 // world is one node on a directory of its own, which a case may kill and reopen.
 type world struct {
@@ -158,7 +166,7 @@ func (w *world) finish() {
 	if !w.verified {
 		w.t.Error("no history was verified")
 	}
-	if replayed := w.node.Engine().Counters().ReplayedEvents; w.resident && !w.reopened && replayed != 0 {
+	if replayed := w.node.Metrics().ReplayedEvents; w.resident && !w.reopened && replayed != 0 {
 		w.t.Errorf("a resident run replayed %d events", replayed)
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
@@ -189,7 +197,7 @@ func (w *world) verifyHistories() {
 				continue
 			}
 			started := turns[0].Events[0].GetStarted()
-			_, fn, ok := oracle.Orchestration(started.GetName(), started.GetVersion())
+			_, fn, ok := registries.Orchestration(oracle, started.GetName(), started.GetVersion())
 			if !ok {
 				continue // it waits for a handler that this node never had
 			}

@@ -49,7 +49,7 @@ func TestF50_a_kill_while_an_instance_is_held(t *testing.T) {
 		for _, build := range []string{"2", "2", "3"} { // builds that do not fit, the same one again too
 			deploy(build, after)
 			w.raise("i", "other", "") // the timer may have fired before the kill
-			w.until("it is held", func() bool { return w.node.Engine().Counters().Held == 1 })
+			w.until("it is held", func() bool { return w.node.Metrics().Held == 1 })
 		}
 		hold.open()
 		w.raise("i", "go", "y")
@@ -58,7 +58,7 @@ func TestF50_a_kill_while_an_instance_is_held(t *testing.T) {
 		}
 		deploy("1", before)
 		completes(w, "i", "xy")
-		if c := w.node.Engine().Counters(); c.Held != 0 {
+		if c := w.node.Metrics(); c.Held != 0 {
 			w.t.Errorf("%d are held", c.Held)
 		}
 	})

@@ -61,10 +61,10 @@ func TestF01_parents_that_are_evicted_while_they_are_told(t *testing.T) {
 	close(numbers)
 	running.Wait()
 	m := w.node.Metrics()
-	if m.Counters.Retold != 0 {
-		t.Errorf("%d wake-ups were lost and had to be told again", m.Counters.Retold)
+	if m.Retold != 0 {
+		t.Errorf("%d wake-ups were lost and had to be told again", m.Retold)
 	}
-	t.Logf("%d parents, %d evictions, %d of them while the instance read its inbox, %d loads", total, m.Counters.Evictions,
-		m.Counters.EvictedInLoad, m.Counters.Loads)
+	t.Logf("%d parents, %d evictions, %d of them while the instance read its inbox, %d loads", total, m.Evictions,
+		m.EvictedInLoad, m.Loads)
 	w.finish()
 }

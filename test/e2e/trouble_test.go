@@ -70,7 +70,7 @@ func TestWatchdog(t *testing.T) {
 		completes(w, "i", "X")
 		completes(w, "j", "Y")
 		if m := w.node.Metrics(); m.ReportedTurns == 0 || m.AbandonedTurns == 0 || m.LeakedCoroutines == 0 {
-			t.Errorf("metrics %+v", m.Counters)
+			t.Errorf("metrics %+v", m)
 		}
 		if log := w.log.String(); !strings.Contains(log, "trouble_test.go") {
 			t.Errorf("the report does not show where the code blocks:\n%s", log)
