@@ -1,8 +1,12 @@
 // Package limits holds every limit of Turnstone, in one place, and the checks that enforce them before anything is
-// written. A node is given its [Limits] in its Config; what is over one is refused with an [Error] or an [IDError].
+// written. A node is given its [Limits] in node.Config; fields that are left out have their defaults:
 //
-// It must not know who asks. A limit's own value is allowed; one more is refused with an [Error] that names the limit
-// and the size.
+//	node.Config{Dir: dir, Limits: limits.Limits{Inbox: 3}}
+//
+// A limit's own value is allowed, and one more is refused. A client and the author's code find a turnstone.LimitError then,
+// or turnstone.ErrBusy of an inbox; inside of the engine it is an [Error], or an [IDError] of an id.
+//
+// It must not know who asks.
 package limits
 
 import (

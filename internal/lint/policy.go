@@ -197,6 +197,7 @@ var forTests = []string{
 
 // testDirections is what the tests of a row may import beside that.
 var testDirections = map[string][]string{
+	".":           {"client", "node"},      // the program that the package's comment begins with
 	"bench/limit": {".", "client", "node"}, // they count the rows of a real store
 }
 
