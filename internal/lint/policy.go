@@ -111,6 +111,9 @@ var directions = map[string][]string{
 	"replay":             {"proto", "internal/failure"},
 	".":                  {"proto", "replay", "internal/failure", "limits"},
 
+	// One decoder of stored history, for all that read it.
+	"internal/history": {"proto", "replay"},
+
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
 	"internal/story":     {"proto", "persistence", "internal/failure", "internal/terminal"},
@@ -120,7 +123,7 @@ var directions = map[string][]string{
 	"persistence/persistencetest": {"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits"},
 	"persistence/pebble": {
 		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits",
-		"internal/failpoint",
+		"internal/failpoint", "internal/history",
 	},
 
 	"dispatch":                     {"persistence", "limits"},
@@ -129,11 +132,11 @@ var directions = map[string][]string{
 	"actors/consumer":              {"proto", "replay", "persistence", "internal/clock"},
 	"actors/instance": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "replay", "persistence", "dispatch", "internal/failure",
-		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+		"internal/history", "internal/clock", "internal/ids", "limits", "internal/failpoint",
 	},
 	"actors/partition": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "persistence", "dispatch", "internal/failure",
-		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+		"internal/history", "internal/clock", "internal/ids", "limits", "internal/failpoint",
 	},
 	"actors": {
 		"actors/consumer", "actors/instance", "actors/internal/mailbox", "actors/partition",
