@@ -84,6 +84,7 @@ var goroutinePermits = []*permit{
 	{"replay/unwind.go", "the default that unwinds a coroutine in tests; it waits for it"},
 	{"persistence/pebble", "its driver and its syncs are goroutines that Close waits for"},
 	{"actors/internal/mailbox/executor.go", "the executor owns the turn and activity slots' goroutines and waits for them"},
+	{"client/clienttest", "callers that wait are goroutines which their test waits for"},
 	{"cmd", "a program: signals and progress"},
 	{"bench", "its load generators are goroutines that it waits for"},
 }
@@ -116,7 +117,7 @@ var directions = map[string][]string{
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
-	"internal/story":     {"proto", "persistence", "internal/failure", "internal/terminal"},
+	"internal/story":     {"proto", "replay", "internal/failure", "internal/terminal"},
 
 	"persistence":                 {"persistence/rowcode", "proto", "limits"},
 	"persistence/rowcode":         {},
@@ -144,23 +145,34 @@ var directions = map[string][]string{
 		"limits", "internal/failpoint",
 	},
 
-	"client": {
-		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "limits",
+	// What can be asked of a node is plain data, and what carries it in this process is apart from what asks.
+	"client/api": {},
+	"client/local": {
+		".", "proto", "persistence", "client/api", "internal/failure", "internal/history", "limits",
+	},
+	"client": {".", "proto", "replay", "client/api", "internal/history"},
+	"client/clienttest": {
+		".", "proto", "persistence", "persistence/persistencetest", "client", "client/api", "client/local", "internal/failure",
+		"limits",
 	},
 	"node": {
-		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "actors/instance", "client", "internal/failure",
-		"internal/clock", "internal/ids", "limits", "internal/failpoint",
+		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "actors/instance",
+		"client", "client/api", "client/local", "internal/failure", "internal/clock", "internal/ids", "limits",
+		"internal/failpoint",
 	},
 	"sim": {"*"},
 
 	"cmd/turnstone": {
-		".", "proto", "persistence", "persistence/pebble", "node", "client", "internal/catalogue", "internal/story",
+		".", "proto", "replay", "persistence", "persistence/pebble", "node", "client", "internal/catalogue", "internal/story",
 		"internal/failure", "limits", "internal/clock", "internal/ids", "internal/terminal",
 	},
 	"examples":    {".", "node", "client"},
 	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
-	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "actors/instance", "proto", "replay", "persistence", "persistence/pebble"},
+	"test/e2e": {
+		".", "node", "client", "client/api", "client/local", "actors", "actors/consumer", "actors/instance", "proto", "replay",
+		"persistence", "persistence/pebble",
+	},
 
 	"internal/lint":        {},
 	"internal/conformance": {},
@@ -174,6 +186,7 @@ var forTests = []string{
 
 // testDirections is what the tests of a row may import beside that.
 var testDirections = map[string][]string{
+	"client":      {"client/clienttest"},
 	"bench/limit": {".", "client", "node"}, // they count the rows of a real store
 }
 
