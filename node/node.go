@@ -12,6 +12,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -78,9 +79,8 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 func (n *Node) run(ctx context.Context) error {
 	ready := make(chan error, 1)
 	n.engine = actors.Start(n.engineConfig(), func(err error) { ready <- err })
-	n.client = client.New(port{n.engine}, n.store, client.Options{
-		Codec: n.codec(), Limits: n.cfg.Limits, MaxAttempts: n.cfg.MaxAttempts,
-	})
+	port := local.New(requests{n.engine}, n.store, local.Options{Limits: n.cfg.Limits, MaxAttempts: n.cfg.MaxAttempts})
+	n.client = client.New(port, n.codec())
 	if n.cfg.Registry != nil {
 		detach, err := n.Attach(Runtime{
 			ID: "main", Registry: n.cfg.Registry, TurnSlots: n.cfg.TurnSlots, ActivitySlots: n.cfg.ActivitySlots,
