@@ -78,7 +78,7 @@ func (c *Client) StartByName(ctx context.Context, id, name string, input []byte,
 	return c.startByName(ctx, id, name, bytes.Clone(input), options)
 }
 
-// startByName starts with an input that nobody else has.
+// startByName starts with an input that the caller cannot change any more.
 func (c *Client) startByName(ctx context.Context, id, name string, input []byte, options []RequestOption) (Started, error) {
 	r, err := requestOf(options)
 	if err != nil {
@@ -91,13 +91,13 @@ func (c *Client) startByName(ctx context.Context, id, name string, input []byte,
 }
 
 // RaiseEvent raises an event with encoded data. It returns when the event is durable; when ctx ends first, or the node
-// stops (turnstone.ErrUncertain), it may have been carried out. Whether anybody waits does not matter. An instance
+// stops (turnstone.ErrUncertain), it may have been carried out. Whether the instance waits for it does not matter. An instance
 // that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) RaiseEvent(ctx context.Context, id, name string, data []byte, options ...RequestOption) error {
 	return c.raise(ctx, id, name, bytes.Clone(data), options)
 }
 
-// raise raises with data that nobody else has.
+// raise raises with data that the caller cannot change any more.
 func (c *Client) raise(ctx context.Context, id, name string, data []byte, options []RequestOption) error {
 	r, err := requestOf(options)
 	if err != nil {

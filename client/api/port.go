@@ -2,9 +2,9 @@ package api
 
 // Port carries requests to a node. Each function that it is given is called once with the answer, from any goroutine,
 // perhaps before the call returns, and must not block. An error of an answer is an [*Error]; the answer itself is zero
-// then. What a request carries belongs to the port from the call on, and an answer to who asked.
+// then. What a request carries belongs to the port from the call on, and an answer to the caller.
 //
-// When the node stops, requests may stay without an answer: who waits for one also watches Stopped.
+// When the node stops, requests may stay without an answer: a caller that waits for one also watches Stopped.
 type Port interface {
 	Reader
 

@@ -186,7 +186,7 @@ func (w *world) released(e *persistence.Effects) {
 	}
 }
 
-// watched waits until somebody watches an instance.
+// watched waits until an instance is watched.
 func (w *world) watched(id string) {
 	w.t.Helper()
 	w.mu.Lock()

@@ -125,7 +125,9 @@ var directions = map[string][]string{
 
 	"persistence":                 {"persistence/rowcode", "proto", "limits"},
 	"persistence/rowcode":         {},
-	"persistence/persistencetest": {"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits"},
+	"persistence/persistencetest": {
+		"persistence", "persistence/rowcode", "proto", "internal/history", "internal/clock", "internal/ids", "limits",
+	},
 	"persistence/pebble": {
 		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits",
 		"internal/failpoint", "internal/history", "persistence/pebble/internal/locallog",
