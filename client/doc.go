@@ -1,15 +1,16 @@
 // Package client starts orchestrations, raises events to them, cancels and terminates them, releases those that are held,
 // waits for them and reads what they did.
 //
-// It owns the checks that every request passes before anything is written, the waiting by notification, the decoding
-// of stored histories, and the merging of listings over partitions. [Core] is all of it with callbacks, for a host that
-// never blocks; [Client] is a thin blocking shell around it; [Reader] is the half that needs no running engine.
-// It must not know how an instance runs, where, or how the journal stores anything.
+// It is a blocking shell around the port of package client/api, whose answers come by callback: it encodes and decodes
+// typed values, waits for answers and contexts, and puts pages together. [Reader] is the half that only reads. What is
+// asked of this process goes through the port of package client/local.
+//
+// It must not know how a request is carried out, nor where: everything that it asks and is told can be encoded.
 //
 // Invariants:
-//   - What a limit refuses has written nothing.
-//   - A read shows only what is durable; what was shown is never taken back.
-//   - Waiting never polls: it registers, reads, and then waits to be told.
+//   - A request that was given up may still be carried out; one that was refused has written nothing.
+//   - A history that is not whole is an error, never a shorter one.
+//   - A client has one codec: that of the registries which run what it asks for.
 //
 // Start reading at [Start], then [Client.Wait].
 package client

@@ -3,41 +3,8 @@ package client
 import (
 	"context"
 
-	"github.com/turnstone-dev/turnstone/limits"
+	"github.com/turnstone-dev/turnstone/client/api"
 )
-
-// TerminateRequest ends an instance without its code.
-type TerminateRequest struct {
-	ID     string
-	Reason string
-	// RequestKey makes the request repeatable for 24 hours, as that of a [StartRequest] does. Empty: none.
-	RequestKey string
-}
-
-// Terminate ends an instance; see [Client.Terminate].
-func (c *Core) Terminate(t TerminateRequest, done func(error)) {
-	l := c.limits
-	err := firstError(
-		limits.CheckID("instance id", t.ID, l.DerivedIDBytes),
-		optionalID("request key", t.RequestKey, l.RequestKeyBytes),
-		limits.Check("terminate reason bytes", len(t.Reason), l.ReasonBytes),
-		checkText("terminate reason", t.Reason),
-	)
-	if err != nil {
-		done(err)
-		return
-	}
-	c.engine.Terminate(t, func(err error) { done(about(t.ID, err)) })
-}
-
-// Release has an instance that is held tried again; see [Client.Release].
-func (c *Core) Release(id string, done func(error)) {
-	if err := limits.CheckID("instance id", id, c.limits.DerivedIDBytes); err != nil {
-		done(clientError(err))
-		return
-	}
-	c.engine.Release(id, func(err error) { done(about(id, err)) })
-}
 
 // Terminate ends an instance as Failed, with a failure that matches turnstone.ErrTerminated and has the reason. None of
 // its code runs, so it also ends one that is held, or whose handler is not registered. Its children are cancelled as at
@@ -55,7 +22,7 @@ func (c *Client) Terminate(ctx context.Context, id, reason string, options ...Re
 		return err
 	}
 	return c.tell(ctx, func(done func(error)) {
-		c.core.Terminate(TerminateRequest{ID: id, Reason: reason, RequestKey: r.key}, done)
+		c.port.Terminate(api.TerminateRequest{ID: id, Reason: reason, RequestKey: r.key}, done)
 	})
 }
 
@@ -67,7 +34,7 @@ func (c *Client) Terminate(ctx context.Context, id, reason string, options ...Re
 // nothing was written, ask again in a moment. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may
 // have been carried out: ask again.
 func (c *Client) Release(ctx context.Context, id string) error {
-	return c.tell(ctx, func(done func(error)) { c.core.Release(id, done) })
+	return c.tell(ctx, func(done func(error)) { c.port.Release(api.ReleaseRequest{ID: id}, done) })
 }
 
 // Terminate ends the instance without its code; see [Client.Terminate].

@@ -1,16 +1,32 @@
 package client
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone"
-	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/client/api"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
+
+// Reader reads a store: of a running node, or one that is open for reading only. It is safe for concurrent use. Every
+// method ends with ctx; one that ends so says nothing about the store.
+type Reader struct {
+	port  api.Reader
+	codec turnstone.Codec
+}
+
+// NewReader makes a reader that asks through a port, for a codec: it decodes what an author's error carries. A nil codec is
+// turnstone.JSON.
+func NewReader(p api.Reader, codec turnstone.Codec) *Reader {
+	if codec == nil {
+		codec = turnstone.JSON
+	}
+	return &Reader{port: p, codec: codec}
+}
 
 // State is where an instance or an execution is.
 type State string
@@ -89,280 +105,58 @@ type Description struct {
 	Failure *turnstone.Failure
 }
 
-// Turn is one committed turn of a history.
-type Turn struct {
-	Header *turnpb.SegmentHeader
-	Events []*turnpb.Event
-}
-
-// Execution is one run of an instance's code.
-type Execution struct {
-	Number uint64
-	State  State
-	// Started is the time of its first turn; zero if that is not recorded yet.
-	Started time.Time
-}
-
-// reads are the questions that need no engine.
-type reads struct {
-	journal Journal
-	codec   turnstone.Codec
-	// runs says whether the node has the handler of an orchestration; nil if there is no node.
-	runs func(name, version string) bool
-	// maxAttempts is that of the node; 0 if it is not known.
-	maxAttempts uint32
-}
-
-// view asks about one instance. A journal that stops answers with an error while read may still run, so what read made
-// is looked at only after it has succeeded.
-func view[T any](c *reads, id string, read func(persistence.Reader) (T, error), done func(T, error)) {
-	var value T
-	c.journal.View(c.journal.PartitionOf(id), func(r persistence.Reader) (err error) {
-		value, err = read(r)
-		return err
-	}, func(err error) {
-		if err != nil {
-			var zero T
-			done(zero, about(id, err))
-			return
-		}
-		done(value, nil)
-	})
-}
-
-// Status tells where an instance is. An unknown id is no error: its state is NotFound.
-func (c *reads) Status(id string, done func(Status, error)) {
-	view(c, id, func(r persistence.Reader) (Status, error) {
-		head, ok, err := headOf(r, id)
-		if err != nil || !ok {
-			return Status{State: StateNotFound}, err
-		}
-		if !head.Status.Terminal() {
-			return Status{State: StateRunning}, nil
-		}
-		end, err := endOf(r, head, c.codec)
-		return Status{State: end.State, Output: end.Output, Failure: end.Failure}, err
-	}, done)
-}
-
-// Describe tells all about an instance but its history. An unknown id: turnstone.ErrInstanceNotFound.
-func (c *reads) Describe(id string, done func(Description, error)) {
-	view(c, id, func(r persistence.Reader) (Description, error) {
-		head, err := mustHead(r, id)
-		if err != nil {
-			return Description{}, err
-		}
-		lease, err := leaseOf(r, &head)
-		if err != nil {
-			return Description{}, err
-		}
-		d := c.describe(&head, &lease)
-		if head.Status.Terminal() {
-			var end End
-			end, err = endOf(r, head, c.codec)
-			d.Output, d.Failure = end.Output, end.Failure
-		}
-		return d, err
-	}, done)
-}
-
-// History gives the recorded turns of an execution, in order; execution 0 means the current one. An unknown id:
-// turnstone.ErrInstanceNotFound. An execution that has no turn yet, or does not exist, has none.
-func (c *reads) History(id string, execution uint64, done func([]Turn, error)) {
-	view(c, id, func(r persistence.Reader) ([]persistence.StoredPart, error) {
-		head, err := mustHead(r, id)
-		if err != nil {
-			return nil, err
-		}
-		n := execution
-		if n == 0 {
-			n = head.Execution
-		}
-		return partsOf(r, &head, n)
-	}, func(parts []persistence.StoredPart, err error) {
-		if err != nil {
-			done(nil, err)
-			return
-		}
-		turns, err := Decode(parts)
-		done(turns, about(id, err))
-	})
-}
-
-// partsOf reads the stored parts of an execution. One that is not whole is an error, never a shorter history.
-func partsOf(r persistence.Reader, head *persistence.Head, n uint64) (parts []persistence.StoredPart, err error) {
-	var check persistence.HistoryCheck
-	var damage error
-	err = r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
-		parts = append(parts, p)
-		damage = check.Part(&p)
-		return damage == nil
-	})
-	switch {
-	case err != nil || damage != nil:
-		err = errors.Join(err, damage)
-	case n == head.Execution:
-		err = check.End(head)
-	case n >= head.FirstExecution && n < head.Execution && len(parts) == 0:
-		err = errMissing
-	}
+// Status tells where an instance is. An unknown id is no error: its state is NotFound. Between an acknowledged start
+// and the first turn the state is Running.
+func (r *Reader) Status(ctx context.Context, id string) (Status, error) {
+	s, err := ask(ctx, r.port, turnstone.ErrStopped, func(done func(api.Status, error)) { r.port.Status(api.StatusRequest{ID: id}, done) })
 	if err != nil {
-		return nil, fmt.Errorf("execution %d: %w", n, err)
+		return Status{}, err
 	}
-	return parts, nil
-}
-
-var errMissing = fmt.Errorf("%w: it has no turn, and another execution follows it", persistence.ErrCorrupt)
-
-// Executions lists the executions of an instance, ascending. An unknown id: turnstone.ErrInstanceNotFound.
-func (c *reads) Executions(id string, done func([]Execution, error)) {
-	view(c, id, func(r persistence.Reader) ([]Execution, error) {
-		head, err := mustHead(r, id)
-		if err != nil {
-			return nil, err
-		}
-		var all []Execution
-		for n := uint64(1); n <= head.Execution; n++ {
-			e, err := executionOf(r, head, n)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, e)
-		}
-		return all, nil
-	}, done)
-}
-
-func executionOf(r persistence.Reader, head persistence.Head, n uint64) (Execution, error) {
-	e := Execution{Number: n, State: StateContinuedAsNew}
-	if n == head.Execution {
-		e.State = State(head.Status.String())
-	}
-	var header []byte
-	err := r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
-		header = p.Header
-		return false
-	})
-	if err == nil && header == nil && n >= head.FirstExecution && n < head.Execution {
-		err = fmt.Errorf("execution %d: %w", n, errMissing)
-	}
-	if err != nil || header == nil {
-		return e, err
-	}
-	var h turnpb.SegmentHeader
-	if err := proto.Unmarshal(header, &h); err != nil {
-		return e, fmt.Errorf("%w: segment header of execution %d: %w", persistence.ErrCorrupt, n, err)
-	}
-	e.Started = time.UnixMilli(h.GetTimeMs()).UTC()
-	return e, nil
-}
-
-// Decode reads the stored parts of one execution.
-func Decode(parts []persistence.StoredPart) ([]Turn, error) {
-	var turns []Turn
-	for _, p := range parts {
-		if p.Header != nil {
-			h := &turnpb.SegmentHeader{}
-			if err := proto.Unmarshal(p.Header, h); err != nil {
-				return nil, fmt.Errorf("%w: header at event %d: %w", persistence.ErrCorrupt, p.FirstEvent, err)
-			}
-			turns = append(turns, Turn{Header: h})
-		}
-		if len(turns) == 0 {
-			return nil, fmt.Errorf("%w: the history begins without a segment header", persistence.ErrCorrupt)
-		}
-		events, err := decodeEvents(p)
-		if err != nil {
-			return nil, err
-		}
-		last := &turns[len(turns)-1]
-		last.Events = append(last.Events, events...)
-	}
-	return turns, nil
-}
-
-func decodeEvents(p persistence.StoredPart) ([]*turnpb.Event, error) {
-	var list turnpb.EventList
-	if err := proto.Unmarshal(p.Events, &list); err != nil {
-		return nil, fmt.Errorf("%w: events at %d: %w", persistence.ErrCorrupt, p.FirstEvent, err)
-	}
-	return list.GetEvents(), nil
-}
-
-func headOf(r persistence.Reader, id string) (head persistence.Head, ok bool, err error) {
-	iid, ok, err := r.Resolve(id)
-	if err != nil || !ok {
-		return persistence.Head{}, false, err
-	}
-	return r.Head(iid)
-}
-
-func mustHead(r persistence.Reader, id string) (persistence.Head, error) {
-	head, ok, err := headOf(r, id)
-	if err == nil && !ok {
-		err = persistence.ErrNotFound
-	}
-	return head, err
-}
-
-// endOf reads the terminal event of an instance that has ended: the last event of its last part.
-func endOf(r persistence.Reader, head persistence.Head, codec turnstone.Codec) (End, error) {
-	var last *turnpb.Event
-	var bad error
-	err := r.Parts(head.IID, head.Execution, head.LastPart, func(p persistence.StoredPart) bool {
-		last, bad = lastEvent(p.Events)
-		return bad == nil
-	})
-	if err == nil {
-		err = bad
-	}
+	failure, err := failureOf(s.Failure, r.codec)
 	if err != nil {
-		return End{}, err
+		return Status{}, err
 	}
-	return endFrom(last, head.Status, head.Execution, codec)
+	return Status{State: State(s.State), Output: s.Output, Failure: failure}, nil
 }
 
-// lastEvent is the last of an encoded turnpb.EventList; nil if there is none.
-func lastEvent(encoded []byte) (*turnpb.Event, error) {
-	var list turnpb.EventList
-	if err := proto.Unmarshal(encoded, &list); err != nil {
-		return nil, fmt.Errorf("%w: the last events of the history: %w", persistence.ErrCorrupt, err)
+// Describe tells all about an instance but its history, and why it waits. An unknown id: turnstone.ErrInstanceNotFound.
+func (r *Reader) Describe(ctx context.Context, id string) (Description, error) {
+	d, err := ask(ctx, r.port, turnstone.ErrStopped, func(done func(api.Description, error)) {
+		r.port.Describe(api.DescribeRequest{ID: id}, done)
+	})
+	if err != nil {
+		return Description{}, err
 	}
-	if n := len(list.GetEvents()); n > 0 {
-		return list.GetEvents()[n-1], nil
-	}
-	return nil, nil
+	return descriptionOf(&d, r.codec)
 }
 
-// endFrom tells an end from the terminal event.
-func endFrom(last *turnpb.Event, status persistence.Status, execution uint64, codec turnstone.Codec) (End, error) {
-	end := End{State: State(status.String()), Execution: execution}
-	switch k := last.GetKind().(type) {
-	case *turnpb.Event_Completed:
-		end.Output = k.Completed.GetOutput()
-	case *turnpb.Event_Failed:
-		end.Failure = author.Failure(k.Failed.GetFailure(), codec)
-	default:
-		return end, fmt.Errorf("%w: the status is %v, but the history of execution %d does not end so",
-			persistence.ErrCorrupt, status, execution)
+// descriptionOf decodes a description.
+func descriptionOf(d *api.Description, codec turnstone.Codec) (Description, error) {
+	failure, err := failureOf(d.Failure, codec)
+	if err != nil {
+		return Description{}, fmt.Errorf("instance %q: %w", d.ID, err)
 	}
-	return end, nil
+	return Description{
+		ID: d.ID, Name: d.Name, Version: d.Version, State: State(d.State),
+		Incarnation: d.Incarnation, EngineVersion: d.EngineVersion, Execution: d.Execution, Turn: d.Turn,
+		Parent: (*Parent)(d.Parent), Created: moment(d.CreatedMs), Updated: moment(d.UpdatedMs), Ended: moment(d.EndedMs),
+		Held: heldOf(d.Held), Why: d.Why,
+		OpenActivities: d.OpenActivities, OpenTimers: d.OpenTimers, OpenChildren: d.OpenChildren, Inbox: d.Inbox,
+		Dropped: d.Dropped, HistoryEvents: d.HistoryEvents, HistoryBytes: d.HistoryBytes,
+		Output: d.Output, Failure: failure,
+	}, nil
 }
 
-func (c *reads) describe(h *persistence.Head, lease *persistence.TurnLease) Description {
-	d := Description{
-		ID: h.ID, Name: h.Name, Version: h.Version, State: State(h.Status.String()),
-		Incarnation: uint64(h.IID), EngineVersion: h.Pin, Execution: h.Execution, Turn: h.Turn,
-		Created: moment(h.CreatedAtMs), Updated: moment(h.UpdatedAtMs), Ended: moment(h.EndedAtMs),
-		OpenActivities: int(h.Work), OpenTimers: int(h.Timers), OpenChildren: int(h.Children), Inbox: int(h.Inbox),
-		Dropped: int(h.Dropped), HistoryEvents: int(h.HistoryEvents), HistoryBytes: int(h.HistoryBytes),
+// failureOf decodes a failure as it is recorded; nil is none.
+func failureOf(recorded []byte, codec turnstone.Codec) (*turnstone.Failure, error) {
+	if recorded == nil {
+		return nil, nil
 	}
-	if !h.Parent.IsZero() {
-		d.Parent = &Parent{Instance: h.Parent.ID, Execution: h.Parent.Execution, Event: h.Parent.Event}
+	var f turnpb.Failure
+	if err := proto.Unmarshal(recorded, &f); err != nil {
+		return nil, fmt.Errorf("%w: decode the failure: %w", turnstone.ErrDamaged, err)
 	}
-	d.Held = c.heldOf(lease)
-	d.Why = c.why(&d, lease)
-	return d
+	return author.Failure(&f, codec), nil
 }
 
 func moment(ms int64) time.Time {

@@ -26,6 +26,9 @@ type Config struct {
 	// TurnSlots and ActivitySlots are how many turns and activities run at once. 0 means 2; negative means none.
 	TurnSlots     int
 	ActivitySlots int
+	// Codec encodes and decodes what the node's client and the code that runs here give each other. A Registry with
+	// another one is refused. Nil: that of Registry, or turnstone.JSON if there is none.
+	Codec turnstone.Codec
 
 	// NodeID names this node among those of one store. It must stay the same across restarts. Empty: a random one that
 	// is kept in the directory.

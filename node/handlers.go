@@ -9,7 +9,8 @@ import (
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
-	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/api"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -49,33 +50,33 @@ func (h handlers) Replays(pin string) bool {
 	return err == nil && !v.GreaterThan(engineVersion)
 }
 
-// port shows the engine to a client.
-type port struct{ engine *actors.Engine }
+// requests shows the engine to the port of this process.
+type requests struct{ engine *actors.Engine }
 
-var _ client.Engine = port{}
+var _ local.Engine = requests{}
 
-func (p port) StartInstance(r client.StartRequest, reply func(client.Started, error)) {
-	p.engine.StartInstance(instance.StartRequest(r), func(a instance.StartReply) {
+func (r requests) StartInstance(q api.StartRequest, reply func(api.Started, error)) {
+	r.engine.StartInstance(instance.StartRequest(q), func(a instance.StartReply) {
 		if a.Err != nil {
-			reply(client.Started{}, a.Err)
+			reply(api.Started{}, a.Err)
 			return
 		}
-		reply(client.Started{Repeated: a.Repeated, NoHandler: !a.Runs && !p.engine.Runs(r.Name, r.Version)}, nil)
+		reply(api.Started{Repeated: a.Repeated, NoHandler: !a.Runs && !r.engine.Runs(q.Name, q.Version)}, nil)
 	})
 }
 
-func (p port) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
-	p.engine.Deliver(instance.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
+func (r requests) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
+	r.engine.Deliver(instance.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
 }
 
-func (p port) Terminate(t client.TerminateRequest, reply func(error)) {
-	p.engine.Terminate(instance.Termination(t), reply)
+func (r requests) Terminate(q api.TerminateRequest, reply func(error)) {
+	r.engine.Terminate(instance.Termination(q), reply)
 }
 
-func (p port) Release(id string, reply func(error)) { p.engine.Release(id, reply) }
+func (r requests) Release(id string, reply func(error)) { r.engine.Release(id, reply) }
 
-func (p port) Runs(name, version string) bool { return p.engine.Runs(name, version) }
+func (r requests) Runs(name, version string) bool { return r.engine.Runs(name, version) }
 
-func (p port) WatchEnd(id string, ended func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool) {
-	return p.engine.WatchEnd(id, ended, damaged)
+func (r requests) WatchEnd(id string, ended func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool) {
+	return r.engine.WatchEnd(id, ended, damaged)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -78,9 +79,8 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 func (n *Node) run(ctx context.Context) error {
 	ready := make(chan error, 1)
 	n.engine = actors.Start(n.engineConfig(), func(err error) { ready <- err })
-	n.client = client.New(port{n.engine}, n.store, client.Options{
-		Codec: n.codec(), Limits: n.cfg.Limits, MaxAttempts: n.cfg.MaxAttempts,
-	})
+	port := local.New(requests{n.engine}, n.store, local.Options{Limits: n.cfg.Limits, MaxAttempts: n.cfg.MaxAttempts})
+	n.client = client.New(port, n.cfg.codec())
 	if n.cfg.Registry != nil {
 		detach, err := n.Attach(Runtime{
 			ID: "main", Registry: n.cfg.Registry, TurnSlots: n.cfg.TurnSlots, ActivitySlots: n.cfg.ActivitySlots,
@@ -101,13 +101,6 @@ func (n *Node) run(ctx context.Context) error {
 	case <-n.store.Stopped():
 		return fmt.Errorf("node: %w: the store %s: %w", turnstone.ErrStopped, n.cfg.Dir, n.store.Cause())
 	}
-}
-
-func (n *Node) codec() turnstone.Codec {
-	if n.cfg.Registry == nil {
-		return turnstone.JSON
-	}
-	return n.cfg.Registry.Codec()
 }
 
 func (n *Node) engineConfig() actors.Config {
@@ -137,11 +130,14 @@ type Runtime struct {
 }
 
 // Attach adds a runtime. detach takes it away: nothing new is given to it, and its activities are told to stop. err
-// wraps turnstone.ErrInvalidInput if the runtime has no ID, one that is attached already or no Registry, and
-// turnstone.ErrStopped if the node no longer serves.
+// wraps turnstone.ErrInvalidInput if the runtime has no ID, one that is attached already, no Registry or one with another
+// codec than the node's (see Config.Codec), and turnstone.ErrStopped if the node no longer serves.
 func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	if r.Registry == nil {
 		return nil, invalid("runtime %q has no Registry", r.ID)
+	}
+	if err := n.cfg.validateCodec(r.ID, r.Registry); err != nil {
+		return nil, err
 	}
 	detach, err = n.engine.Attach(consumer.Consumer{
 		ID: r.ID, Handlers: handlers{registries.LoggingTo(r.Registry, n.cfg.Logger)}, EngineVersion: EngineVersion,
@@ -159,7 +155,7 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 // ID is the node's id.
 func (n *Node) ID() string { return n.id }
 
-// Client talks to this node. It ends with the node.
+// Client talks to this node, with its codec: see Config.Codec. It ends with the node.
 func (n *Node) Client() *client.Client { return n.client }
 
 // Stopped is closed when the node has stopped serving: by a shutdown, or because the store has failed. [Node.Err] tells

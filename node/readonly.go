@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
@@ -34,7 +35,7 @@ func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ReadOnly{reader: client.NewReader(store, nil), store: store}, nil
+	return &ReadOnly{reader: client.NewReader(local.NewReader(store), nil), store: store}, nil
 }
 
 // Reader reads the store.

@@ -38,7 +38,7 @@ func (c Config) Validate() error {
 			return invalid("Config.NodeID: %w", err)
 		}
 	}
-	return nil
+	return c.validateCodec("main", c.Registry)
 }
 
 // rule is what the value of a field must keep to.

@@ -13,6 +13,18 @@ type HistoryCheck struct {
 	chain               Chain
 }
 
+// HistoryPlace is where a check stands between two parts: behind so many turns, events and bytes. The zero value is the
+// start of an execution.
+type HistoryPlace struct{ Turn, Events, Bytes uint64 }
+
+// ResumeHistory goes on with a check whose earlier parts have passed. At least one part must follow before End.
+func ResumeHistory(at HistoryPlace) HistoryCheck {
+	return HistoryCheck{turn: at.Turn, events: at.Events, bytes: at.Bytes}
+}
+
+// Place is where the check stands.
+func (c *HistoryCheck) Place() HistoryPlace { return HistoryPlace{c.turn, c.events, c.bytes} }
+
 // Part takes the next part.
 func (c *HistoryCheck) Part(p *StoredPart) error {
 	if p.FirstEvent != c.events+1 {

@@ -23,7 +23,7 @@ type Journal interface {
 	// runs, also not when the journal stops.
 	View(p Partition, read func(Reader) error, done func(error))
 	// Load is View without the wait: only for an instance's own load, whose next commit lies behind what it saw in the
-	// same log, and for a dispatcher's scans.
+	// same log, and for a dispatcher's scans. It does not queue behind views: what clients read does not hold it up.
 	Load(p Partition, read func(Reader) error, done func(error))
 	// MayExist reports false only if the partition holds no instance with this id, answered from memory or a filter
 	// and never from a data block when the id is new.

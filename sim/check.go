@@ -72,8 +72,8 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 			return
 		}
 		for _, e := range executions {
-			for _, t := range e.turns {
-				for _, event := range t.events {
+			for _, t := range e.turns() {
+				for _, event := range t.Events {
 					if raised := event.GetExternalEvent(); raised != nil {
 						recorded[string(raised.GetData())]++
 					}
@@ -127,8 +127,8 @@ func (w *World) examineExecution(rec *record, e *execution) {
 	answered := map[uint64]bool{}
 	children := map[uint64]*turnpb.SubOrchestrationScheduled{}
 	fires := map[uint64]int64{}
-	for _, t := range e.turns {
-		for _, event := range t.events {
+	for _, t := range e.turns() {
+		for _, event := range t.Events {
 			where := fmt.Sprintf("%s execution %d event %d", rec.id, e.number, event.GetId())
 			if answers(event) {
 				if answered[event.GetSource()] {
@@ -142,7 +142,7 @@ func (w *World) examineExecution(rec *record, e *execution) {
 			case *turnpb.Event_TimerCreated:
 				fires[event.GetId()] = k.TimerCreated.GetFireAtMs()
 			case *turnpb.Event_TimerFired:
-				w.checkTimer(fires[event.GetSource()], t.header.GetTimeMs(), where)
+				w.checkTimer(fires[event.GetSource()], t.Header.GetTimeMs(), where)
 			case *turnpb.Event_SubOrchestrationScheduled:
 				children[event.GetId()] = k.SubOrchestrationScheduled
 			case *turnpb.Event_SubOrchestrationCompleted:
@@ -244,7 +244,8 @@ func (w *World) checkChild(parent *record, source uint64, scheduled *turnpb.SubO
 		return
 	}
 	last := executions[len(executions)-1]
-	events := last.turns[len(last.turns)-1].events
+	turns := last.turns()
+	events := turns[len(turns)-1].Events
 	ended := events[len(events)-1].GetCompleted()
 	if ended == nil || string(ended.GetOutput()) != string(result) {
 		w.fail("S7", "%s records %q of %s, which ended with %v", where, result, id, events[len(events)-1])
@@ -253,15 +254,12 @@ func (w *World) checkChild(parent *record, source uint64, scheduled *turnpb.SubO
 
 // oracle replays an execution with a fresh machine, turn by turn: it must decide the same bytes.
 func (w *World) oracle(rec *record, e *execution) {
-	started := e.turns[0].events
+	started := e.turns()[0].Events
 	if len(started) == 0 || started[0].GetStarted() == nil {
 		return // it was ended before any code ran
 	}
 	program := &interpreter{took: w.took}
-	segments := make([]replay.Segment, len(e.turns))
-	for i, t := range e.turns {
-		segments[i] = replay.Segment{Header: t.header, Events: t.events}
-	}
+	segments := e.turns()
 	if last := &segments[len(segments)-1]; w.failsSome && failure.IsNondeterminism(failed(last.Events)) {
 		segments = segments[:len(segments)-1] // code that does not fit ended it
 	}

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/internal/history"
 	"github.com/turnstone-dev/turnstone/persistence"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // instanceKey names an incarnation in the whole store.
@@ -289,33 +290,17 @@ func (r *record) turns() (executions []execution, err error) {
 			executions = append(executions, execution{number: part.Execution})
 		}
 		e := &executions[len(executions)-1]
-		list := &turnpb.EventList{}
-		if err := decode(part.Events, list); err != nil {
-			return nil, fmt.Errorf("%s: part from event %d on: %w", r.id, part.FirstEvent, err)
+		if err := e.decoder.Part(part.FirstEvent, part.Header, part.Events); err != nil {
+			return nil, fmt.Errorf("%s: execution %d: %w", r.id, part.Execution, err)
 		}
-		if part.Header != nil {
-			header := &turnpb.SegmentHeader{}
-			if err := decode(part.Header, header); err != nil {
-				return nil, fmt.Errorf("%s: header at event %d: %w", r.id, part.FirstEvent, err)
-			}
-			e.turns = append(e.turns, turnOf{header: header})
-		}
-		if len(e.turns) == 0 {
-			return nil, fmt.Errorf("%s: execution %d begins without a header", r.id, part.Execution)
-		}
-		last := &e.turns[len(e.turns)-1]
-		last.events = append(last.events, list.GetEvents()...)
 	}
 	return executions, nil
 }
 
 // execution is one execution's decoded history.
 type execution struct {
-	number uint64
-	turns  []turnOf
+	number  uint64
+	decoder history.Decoder
 }
 
-type turnOf struct {
-	header *turnpb.SegmentHeader
-	events []*turnpb.Event
-}
+func (e *execution) turns() []replay.Segment { return e.decoder.Turns() }

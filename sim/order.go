@@ -31,8 +31,8 @@ func (c *client) compareOrder(dumps []*persistence.Dump) {
 		}
 		for i := range executions {
 			one := &events{client: c, order: map[orderKey][]*eventRecord{}}
-			for _, t := range executions[i].turns {
-				for _, event := range t.events {
+			for _, t := range executions[i].turns() {
+				for _, event := range t.Events {
 					raised := event.GetExternalEvent()
 					if raised == nil {
 						continue

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/internal/history"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -158,33 +159,19 @@ func childExists(item persistence.InboxItem) *turnpb.Message {
 func ReadSegments(
 	r persistence.Reader, iid persistence.Incarnation, execution uint64, check *persistence.HistoryCheck,
 ) (segments []replay.Segment, unreadable, damage error) {
+	var decoder history.Decoder
 	var bad error
 	err := r.Parts(iid, execution, 1, func(p persistence.StoredPart) bool {
 		if damage = check.Part(&p); damage != nil {
 			return false
 		}
-		var list turnpb.EventList
-		if bad = proto.Unmarshal(p.Events, &list); bad != nil {
-			bad = fmt.Errorf("events from %d on: %w", p.FirstEvent, bad)
-			return false
-		}
-		if p.Header == nil {
-			last := &segments[len(segments)-1]
-			last.Events = append(last.Events, list.Events...)
-			return true
-		}
-		header := &turnpb.SegmentHeader{}
-		if bad = proto.Unmarshal(p.Header, header); bad != nil {
-			bad = fmt.Errorf("the header at event %d: %w", p.FirstEvent, bad)
-			return false
-		}
-		segments = append(segments, replay.Segment{Header: header, Events: list.Events})
-		return true
+		bad = decoder.Part(p.FirstEvent, p.Header, p.Events)
+		return bad == nil
 	})
 	if err = errors.Join(err, bad); err != nil {
 		return nil, err, nil
 	}
-	return segments, nil, damage
+	return decoder.Turns(), nil, damage
 }
 
 // loaded takes the answer of a read.

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-
+	"github.com/turnstone-dev/turnstone/internal/history"
 	"github.com/turnstone-dev/turnstone/persistence"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // inputs are those of activities whose effect did not bring them: after a restart, or when memory was short. A stored part
@@ -133,12 +131,12 @@ func (p *partInputs) read(r persistence.Reader) (err error) {
 	p.events = map[uint64][]byte{}
 	var damage error
 	err = r.Parts(p.key.iid, p.key.execution, p.key.part, func(stored persistence.StoredPart) bool {
-		var list turnpb.EventList
-		if damage = proto.Unmarshal(stored.Events, &list); damage != nil {
-			damage = fmt.Errorf("%w: part %d: %w", persistence.ErrCorrupt, p.key.part, damage)
+		events, err := history.Events(stored.FirstEvent, stored.Events)
+		if err != nil {
+			damage = fmt.Errorf("%w: part %d: %w", persistence.ErrCorrupt, p.key.part, err)
 			return false
 		}
-		for _, e := range list.GetEvents() {
+		for _, e := range events {
 			if scheduled := e.GetActivityScheduled(); scheduled != nil {
 				p.events[e.GetId()] = scheduled.GetInput()
 			}

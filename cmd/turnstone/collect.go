@@ -39,11 +39,10 @@ func (d *demo) countRecorded(ctx context.Context, id string) (int, error) {
 		if i.Name != catalogue.NameBatch {
 			return nil
 		}
-		turns, err := d.client.History(ctx, i.ID, 0)
-		if err != nil {
-			return err
-		}
-		for _, t := range turns {
+		for t, err := range d.client.Turns(ctx, i.ID, 0) {
+			if err != nil {
+				return err
+			}
 			for _, e := range t.Events {
 				if e.GetActivityCompleted() != nil {
 					count++

@@ -11,6 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/story"
 	"github.com/turnstone-dev/turnstone/internal/terminal"
 	"github.com/turnstone-dev/turnstone/node"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 func inspectCommand() *cobra.Command {
@@ -56,17 +57,15 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 		fmt.Fprintf(out, "why: %s\n", terminal.Text(d.Why))
 	}
 	for n := first; n <= last; n++ {
-		turns, err := r.History(ctx, id, n)
-		if err != nil {
-			return err
-		}
 		fmt.Fprintf(out, "\nexecution %d\n", n)
-		told := make([]story.Turn, len(turns))
-		for i, t := range turns {
-			told[i] = story.Turn{Header: t.Header, Events: t.Events}
-		}
-		if err := story.Write(out, told); err != nil {
-			return err
+		story := story.NewWriter(out)
+		for turn, err := range r.Turns(ctx, id, n) {
+			if err != nil {
+				return err
+			}
+			if err := story.Turn(replay.Segment(turn)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

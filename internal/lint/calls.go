@@ -157,7 +157,9 @@ func isSkip(call *ast.CallExpr) bool {
 }
 
 // isKit says whether a file is test code without the suffix: a conformance kit that other packages' tests call.
-func isKit(s *source) bool { return within(s.path, "persistence/persistencetest") }
+func isKit(s *source) bool {
+	return within(s.path, "persistence/persistencetest") || within(s.path, "client/clienttest")
+}
 
 func importOf(f *ast.File, pkg string) token.Pos {
 	for _, spec := range f.Imports {

@@ -86,6 +86,7 @@ var goroutinePermits = []*permit{
 	{"persistence/pebble/store.go", "its readers are goroutines that Close waits for"},
 	{"persistence/pebble/guarded.go", "what a failed disk holds for ever must not hold its caller"},
 	{"actors/internal/mailbox/executor.go", "the executor owns the turn and activity slots' goroutines and waits for them"},
+	{"client/clienttest", "callers that wait are goroutines which their test waits for"},
 	{"cmd", "a program: signals and progress"},
 	{"bench", "its load generators are goroutines that it waits for"},
 }
@@ -115,16 +116,21 @@ var directions = map[string][]string{
 	"internal/seam":      {"proto", "replay"},
 	".":                  {"proto", "replay", "internal/failure", "internal/logkey", "internal/seam", "limits"},
 
+	// One decoder of stored history, for all that read it.
+	"internal/history": {"proto", "replay"},
+
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
-	"internal/story":     {"proto", "persistence", "internal/failure", "internal/terminal"},
+	"internal/story":     {"proto", "replay", "internal/failure", "internal/terminal"},
 
 	"persistence":                 {"persistence/rowcode", "proto", "limits"},
 	"persistence/rowcode":         {},
-	"persistence/persistencetest": {"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits"},
+	"persistence/persistencetest": {
+		"persistence", "persistence/rowcode", "proto", "internal/history", "internal/clock", "internal/ids", "limits",
+	},
 	"persistence/pebble": {
 		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits",
-		"internal/failpoint", "persistence/pebble/internal/locallog",
+		"internal/failpoint", "internal/history", "persistence/pebble/internal/locallog",
 	},
 	"persistence/pebble/internal/locallog": {"persistence"},
 
@@ -134,11 +140,11 @@ var directions = map[string][]string{
 	"actors/consumer":              {"proto", "replay", "persistence", "internal/clock"},
 	"actors/instance": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "replay", "persistence", "dispatch", "internal/failure",
-		"internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
+		"internal/history", "internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
 	},
 	"actors/partition": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "persistence", "dispatch", "internal/failure",
-		"internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
+		"internal/history", "internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
 	},
 	"actors": {
 		"actors/consumer", "actors/instance", "actors/internal/mailbox", "actors/partition",
@@ -146,23 +152,34 @@ var directions = map[string][]string{
 		"internal/logkey", "limits", "internal/failpoint",
 	},
 
-	"client": {
-		".", "proto", "persistence", "internal/failure", "internal/clock", "internal/ids", "internal/seam", "limits",
+	// What can be asked of a node is plain data, and what carries it in this process is apart from what asks.
+	"client/api": {},
+	"client/local": {
+		".", "proto", "persistence", "client/api", "internal/failure", "internal/history", "internal/seam", "limits",
+	},
+	"client": {".", "proto", "replay", "client/api", "internal/history", "internal/seam"},
+	"client/clienttest": {
+		".", "proto", "persistence", "persistence/persistencetest", "client", "client/api", "client/local", "internal/failure",
+		"limits",
 	},
 	"node": {
-		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "actors/instance", "client", "internal/failure",
-		"internal/clock", "internal/ids", "internal/logkey", "internal/seam", "limits", "internal/failpoint",
+		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "actors/instance",
+		"client", "client/api", "client/local", "internal/failure", "internal/clock", "internal/ids", "internal/logkey",
+		"internal/seam", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
 
 	"cmd/turnstone": {
-		".", "proto", "persistence", "persistence/pebble", "node", "client", "internal/catalogue", "internal/story",
+		".", "proto", "replay", "persistence", "persistence/pebble", "node", "client", "internal/catalogue", "internal/story",
 		"internal/failure", "limits", "internal/clock", "internal/ids", "internal/terminal",
 	},
 	"examples":    {".", "node", "client"},
 	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
-	"test/e2e":    {".", "node", "client", "actors", "actors/consumer", "actors/instance", "internal/seam", "proto", "replay", "persistence", "persistence/pebble"},
+	"test/e2e": {
+		".", "node", "client", "client/api", "client/local", "actors", "actors/consumer", "actors/instance", "internal/seam", "proto",
+		"replay", "persistence", "persistence/pebble",
+	},
 
 	"internal/lint":        {},
 	"internal/conformance": {},
@@ -197,7 +214,8 @@ var forTests = []string{
 
 // testDirections is what the tests of a row may import beside that.
 var testDirections = map[string][]string{
-	".":           {"client", "node"},      // the program that the package's comment begins with
+	".":           {"client", "node"}, // the program that the package's comment begins with
+	"client":      {"client/clienttest"},
 	"bench/limit": {".", "client", "node"}, // they count the rows of a real store
 }
 

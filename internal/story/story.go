@@ -16,24 +16,24 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/terminal"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // PayloadRunes is how much of an input, result or event's data is shown.
 const PayloadRunes = 120
 
-// Turn is one committed turn of an execution.
-type Turn struct {
-	Header *turnpb.SegmentHeader
-	Events []*turnpb.Event
+// Writer prints the turns of one execution, one after the other.
+type Writer struct{ t teller }
+
+// NewWriter makes a Writer.
+func NewWriter(w io.Writer) *Writer {
+	return &Writer{teller{w: w, asked: map[uint64]asked{}, sites: map[uint32]string{}}}
 }
 
-// Write prints the turns of one execution.
-func Write(w io.Writer, turns []Turn) error {
-	t := teller{w: w, asked: map[uint64]asked{}, sites: map[uint32]string{}}
-	for _, turn := range turns {
-		t.turn(turn)
-	}
-	return t.err
+// Turn prints the next turn.
+func (w *Writer) Turn(turn replay.Segment) error {
+	w.t.turn(turn)
+	return w.t.err
 }
 
 type asked struct {
@@ -55,7 +55,7 @@ func (t *teller) printf(format string, args ...any) {
 	}
 }
 
-func (t *teller) turn(turn Turn) {
+func (t *teller) turn(turn replay.Segment) {
 	t.now = turn.Header.GetTimeMs()
 	at := time.UnixMilli(t.now).UTC().Format("2006-01-02 15:04:05.000")
 	t.printf("turn %d  %s%s\n", turn.Header.GetTurn(), at, origin(turn.Header.GetOrigin()))

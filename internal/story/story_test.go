@@ -2,11 +2,24 @@ package story
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
 	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
 )
+
+// write prints all turns of an execution.
+func write(w io.Writer, turns []replay.Segment) error {
+	story := NewWriter(w)
+	for _, turn := range turns {
+		if err := story.Turn(turn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func app(message string) *turnpb.Failure {
 	return &turnpb.Failure{Category: &turnpb.Failure_Application{Application: &turnpb.ApplicationFailure{
@@ -14,7 +27,7 @@ func app(message string) *turnpb.Failure {
 }
 
 func TestStoryOfAnExecution(t *testing.T) {
-	turns := []Turn{
+	turns := []replay.Segment{
 		{Header: &turnpb.SegmentHeader{Turn: 1, TimeMs: 1_700_000_000_000, CallSites: []*turnpb.CallSite{{Event: 2, Hash: 7, Text: "main.checkout:12"}, {Event: 3, Hash: 7}}},
 			Events: []*turnpb.Event{
 				{Id: 1, Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{Name: "Checkout", Version: "1.2.0", Input: []byte(`{"order": 7}`)}}},
@@ -33,7 +46,7 @@ func TestStoryOfAnExecution(t *testing.T) {
 			}},
 	}
 	var out strings.Builder
-	if err := Write(&out, turns); err != nil {
+	if err := write(&out, turns); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -67,7 +80,7 @@ func TestEveryEventHasASentence(t *testing.T) {
 		m := e.ProtoReflect()
 		m.Set(fields.Get(i), m.NewField(fields.Get(i)))
 		var out strings.Builder
-		if err := Write(&out, []Turn{{Header: &turnpb.SegmentHeader{}, Events: []*turnpb.Event{e}}}); err != nil {
+		if err := write(&out, []replay.Segment{{Header: &turnpb.SegmentHeader{}, Events: []*turnpb.Event{e}}}); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(out.String(), "does not know") {
@@ -79,7 +92,7 @@ func TestEveryEventHasASentence(t *testing.T) {
 // Every text of an event and of its call site is a part of one line, and a terminal obeys none of it.
 func TestF41_a_story_has_one_line_for_an_event_whatever_its_texts_are(t *testing.T) {
 	const evil = "a\x1b[2J\n\u202eb"
-	turns := []Turn{{
+	turns := []replay.Segment{{
 		Header: &turnpb.SegmentHeader{Turn: 1, CallSites: []*turnpb.CallSite{{Event: 1, Text: evil}},
 			PanicStack: "main.pay (a\x1b[2J.go:7)\r\nmain.\u202eb (b.go:8)"},
 		Events: []*turnpb.Event{
@@ -89,7 +102,7 @@ func TestF41_a_story_has_one_line_for_an_event_whatever_its_texts_are(t *testing
 		},
 	}}
 	var out strings.Builder
-	if err := Write(&out, turns); err != nil {
+	if err := write(&out, turns); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Count(out.String(), "\n") != 6 || strings.ContainsAny(out.String(), "\x1b\u202e\r") || strings.Count(out.String(), `a\x1b[2J\n\u202eb`) != 5 {
@@ -114,7 +127,7 @@ func TestPayloadsAndWriters(t *testing.T) {
 	if long := Payload([]byte(`"` + strings.Repeat("x", 500) + `"`)); !strings.HasSuffix(long, "... (502 bytes)") {
 		t.Errorf("a long payload is shown as %s", long)
 	}
-	if err := Write(broken{}, []Turn{{Header: &turnpb.SegmentHeader{}}}); !errors.Is(err, errBroken) {
+	if err := write(broken{}, []replay.Segment{{Header: &turnpb.SegmentHeader{}}}); !errors.Is(err, errBroken) {
 		t.Errorf("a writer that fails gave %v", err)
 	}
 }

@@ -73,7 +73,7 @@ func (s *Store) Step(kind StepKind) bool {
 }
 
 func (s *Store) stepView() bool {
-	v := s.views.next(false)
+	v := s.views.oldest()
 	if v == nil {
 		return false
 	}

@@ -55,9 +55,9 @@ type Tuning struct {
 	// ErrBusy. Defaults 16,384 and 256 MiB.
 	QueueMax   int
 	QueueBytes int
-	// ViewsMax is how many reads may wait before View answers ErrBusy. Default 16,384.
+	// ViewsMax is how many reads may wait before View answers ErrBusy, and how many before Load does. Default 16,384.
 	ViewsMax int
-	// Readers is the number of goroutines that serve reads. Default 4.
+	// Readers is the number of goroutines that serve views; as many serve loads. Default 4.
 	Readers int
 	// BatchBytes and BatchCommands close a batch. Defaults 4 MiB and 4,096.
 	BatchBytes    int

@@ -42,7 +42,7 @@ var errReadOnly = fmt.Errorf("%w: the store is open for reading only", persisten
 
 // newStore puts a log over a core.
 func newStore(c *core) *Store {
-	s := &Store{o: c.o, core: c, views: newViewQueue(c.o.Tuning.ViewsMax), closing: make(chan struct{})}
+	s := &Store{o: c.o, core: c, views: newViewQueue(c.o.Tuning.ViewsMax, !c.o.Manual), closing: make(chan struct{})}
 	t := &c.o.Tuning
 	s.log = locallog.New(logged{c}, locallog.Config{
 		QueueMax: t.QueueMax, QueueBytes: t.QueueBytes, BatchCommands: t.BatchCommands, BatchBytes: t.BatchBytes,
@@ -118,9 +118,11 @@ func (s *Store) start() {
 		s.log.Start()
 		s.arm()
 	}
-	s.running.Add(s.o.Tuning.Readers)
+	s.running.Add(s.o.Tuning.Readers * int(lanes))
 	for range s.o.Tuning.Readers {
-		go s.serve()
+		for l := range lanes {
+			go s.serve(l)
+		}
 	}
 }
 

@@ -1,8 +1,7 @@
 package pebble
 
 import (
-	"google.golang.org/protobuf/proto"
-
+	"github.com/turnstone-dev/turnstone/internal/history"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -119,24 +118,23 @@ func (i *instanceCheck) part(w *walk, key []byte, p *persistence.StoredPart) {
 
 // events decodes a part and follows what it opens and closes. It says whether the last event ends the execution.
 func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool) (ended bool) {
-	var header turnpb.SegmentHeader
 	if first {
-		if err := proto.Unmarshal(p.Header, &header); err != nil {
-			i.v.damage(key, "its header cannot be decoded: %v", err)
+		if header, err := history.Header(p.FirstEvent, p.Header); err != nil {
+			i.v.damage(key, "it cannot be decoded: %v", err)
 		} else if header.Turn != p.Turn {
 			i.v.damage(key, "its header is that of turn %d", header.Turn)
 		}
 	}
-	var list turnpb.EventList
-	if err := proto.Unmarshal(p.Events, &list); err != nil {
-		i.v.damage(key, "its events cannot be decoded: %v", err)
+	events, err := history.Events(p.FirstEvent, p.Events)
+	if err != nil {
+		i.v.damage(key, "it cannot be decoded: %v", err)
 		return false
 	}
-	if uint64(len(list.Events)) != p.Count {
-		i.v.damage(key, "it holds %d events and counts %d", len(list.Events), p.Count)
+	if uint64(len(events)) != p.Count {
+		i.v.damage(key, "it holds %d events and counts %d", len(events), p.Count)
 	}
-	i.v.rep.Events += uint64(len(list.Events))
-	for n, e := range list.Events {
+	i.v.rep.Events += uint64(len(events))
+	for n, e := range events {
 		if e.Id != p.FirstEvent+uint64(n) {
 			i.v.damage(key, "event %d stands where %d belongs", e.Id, p.FirstEvent+uint64(n))
 		}

@@ -29,28 +29,46 @@ func (v *view) end(err error) {
 	}
 }
 
+// lane is a kind of reads that has goroutines and a bound of its own: an instance's load does not wait behind what clients
+// read, however much that is.
+type lane uint8
+
+const (
+	laneLoad lane = iota
+	laneView
+
+	lanes
+)
+
 // viewQueue holds the reads that wait, and those that run, so that none is forgotten when the store stops.
 type viewQueue struct {
-	max  int
-	mu   sync.Mutex
-	cond *sync.Cond
-	// waiting are served in order; running are with a reader or wait for durability.
-	waiting []*view
+	max int // in each lane
+	// apart: there is a lane for each kind. A store that is driven by hand has one: its reads run in the order in which they
+	// came.
+	apart bool
+	mu    sync.Mutex
+	// waiting are served in order, each lane's beside the other's; more says that there is one.
+	waiting [lanes][]*view
+	more    [lanes]*sync.Cond
+	// running are with a reader or wait for durability.
 	running map[*view]struct{}
 	added   uint64
 	failed  error
 }
 
-func newViewQueue(max int) *viewQueue {
-	q := &viewQueue{max: max, running: map[*view]struct{}{}}
-	q.cond = sync.NewCond(&q.mu)
+func newViewQueue(max int, apart bool) *viewQueue {
+	q := &viewQueue{max: max, apart: apart, running: map[*view]struct{}{}}
+	for l := range q.more {
+		q.more[l] = sync.NewCond(&q.mu)
+	}
 	return q
 }
 
 func (q *viewQueue) add(v *view) {
 	q.mu.Lock()
 	err := q.failed
-	if err == nil && len(q.waiting) >= q.max {
+	l := q.lane(v)
+	if err == nil && len(q.waiting[l]) >= q.max {
 		err = persistence.ErrBusy
 	}
 	if err != nil {
@@ -60,24 +78,42 @@ func (q *viewQueue) add(v *view) {
 	}
 	q.added++
 	v.number = q.added
-	q.waiting = append(q.waiting, v)
+	q.waiting[l] = append(q.waiting[l], v)
 	q.mu.Unlock()
-	q.cond.Signal()
+	q.more[l].Signal()
 }
 
-// next takes the oldest waiting read; nil if there is none and wait is false, or if the store has stopped.
-func (q *viewQueue) next(wait bool) *view {
+func (q *viewQueue) lane(v *view) lane {
+	if v.durable && q.apart {
+		return laneView
+	}
+	return laneLoad
+}
+
+// next waits for a read of a lane, and takes the oldest; nil if the store has stopped.
+func (q *viewQueue) next(l lane) *view {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for wait && len(q.waiting) == 0 && q.failed == nil {
-		q.cond.Wait()
+	for len(q.waiting[l]) == 0 && q.failed == nil {
+		q.more[l].Wait()
 	}
-	if q.failed != nil || len(q.waiting) == 0 {
+	return q.take(l)
+}
+
+// oldest takes the oldest read of a queue with one lane; nil if there is none, or if the store has stopped.
+func (q *viewQueue) oldest() *view {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.take(laneLoad)
+}
+
+func (q *viewQueue) take(l lane) *view {
+	if q.failed != nil || len(q.waiting[l]) == 0 {
 		return nil
 	}
-	v := q.waiting[0]
-	q.waiting[0] = nil
-	q.waiting = q.waiting[1:]
+	v := q.waiting[l][0]
+	q.waiting[l][0] = nil
+	q.waiting[l] = q.waiting[l][1:]
 	q.running[v] = struct{}{}
 	return v
 }
@@ -98,7 +134,7 @@ func (q *viewQueue) endRead(v *view) error {
 	return q.failed
 }
 
-// finish ends a read that next gave out.
+// finish ends a read that next or oldest gave out.
 func (q *viewQueue) finish(v *view, err error) {
 	q.mu.Lock()
 	delete(q.running, v)
@@ -113,8 +149,8 @@ func (q *viewQueue) fail(err error) {
 	if q.failed == nil {
 		q.failed = err
 	}
-	all := q.waiting
-	q.waiting = nil
+	all := slices.Concat(q.waiting[:]...)
+	q.waiting = [lanes][]*view{}
 	for v := range q.running {
 		if !v.reading {
 			all = append(all, v)
@@ -122,7 +158,9 @@ func (q *viewQueue) fail(err error) {
 		}
 	}
 	q.mu.Unlock()
-	q.cond.Broadcast()
+	for _, more := range q.more {
+		more.Broadcast()
+	}
 	slices.SortFunc(all, func(a, b *view) int { return cmp.Compare(a.number, b.number) })
 	for _, v := range all {
 		v.end(err)
@@ -134,13 +172,13 @@ func (q *viewQueue) forget() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.failed = fmt.Errorf("%w: %w", persistence.ErrStopped, errDropped)
-	q.waiting, q.running = nil, map[*view]struct{}{}
+	q.waiting, q.running = [lanes][]*view{}, map[*view]struct{}{}
 }
 
 func (q *viewQueue) pending() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting) > 0
+	return slices.ContainsFunc(q.waiting[:], func(waiting []*view) bool { return len(waiting) > 0 })
 }
 
 // View implements persistence.Journal.
@@ -153,11 +191,11 @@ func (s *Store) Load(p persistence.Partition, read func(persistence.Reader) erro
 	s.views.add(&view{p: p, read: read, done: done})
 }
 
-// serve runs reads until the store stops.
-func (s *Store) serve() {
+// serve runs the reads of a lane until the store stops.
+func (s *Store) serve(l lane) {
 	defer s.running.Done()
 	for {
-		v := s.views.next(true)
+		v := s.views.next(l)
 		if v == nil {
 			return
 		}

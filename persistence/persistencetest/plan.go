@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/internal/history"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -335,12 +336,12 @@ func messageText(item persistence.InboxItem) string {
 
 // eventTexts shows the events of a stored part: id, kind and what tells them apart.
 func eventTexts(part persistence.StoredPart) ([]string, error) {
-	var list turnpb.EventList
-	if err := proto.Unmarshal(part.Events, &list); err != nil {
-		return nil, fmt.Errorf("part at event %d: %w", part.FirstEvent, err)
+	events, err := history.Events(part.FirstEvent, part.Events)
+	if err != nil {
+		return nil, err
 	}
 	var texts []string
-	for _, e := range list.Events {
+	for _, e := range events {
 		kind := strings.TrimPrefix(fmt.Sprintf("%T", e.Kind), "*turnpb.Event_")
 		switch k := e.Kind.(type) {
 		case *turnpb.Event_ExternalSubscribed:

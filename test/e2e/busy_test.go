@@ -13,6 +13,8 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/api"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
@@ -60,15 +62,15 @@ func (r registered) Replays(string) bool { return true }
 // engine shows an engine to a client, as a node does.
 type engine struct{ *actors.Engine }
 
-func (e engine) StartInstance(r client.StartRequest, reply func(client.Started, error)) {
-	e.Engine.StartInstance(instance.StartRequest(r), func(a instance.StartReply) { reply(client.Started{Repeated: a.Repeated}, a.Err) })
+func (e engine) StartInstance(r api.StartRequest, reply func(api.Started, error)) {
+	e.Engine.StartInstance(instance.StartRequest(r), func(a instance.StartReply) { reply(api.Started{Repeated: a.Repeated}, a.Err) })
 }
 
 func (e engine) Deliver(id string, m *turnpb.Message, key string, reply func(error)) {
 	e.Engine.Deliver(instance.Delivery{ID: id, Message: m, RequestKey: key}, reply)
 }
 
-func (e engine) Terminate(t client.TerminateRequest, reply func(error)) {
+func (e engine) Terminate(t api.TerminateRequest, reply func(error)) {
 	e.Engine.Terminate(instance.Termination(t), reply)
 }
 
@@ -100,7 +102,7 @@ func TestResultRefusedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		run, err := client.Start(ctx, client.New(engine{e}, store, client.Options{}), o, "i", "x")
+		run, err := client.Start(ctx, client.New(local.New(engine{e}, store, local.Options{}), nil), o, "i", "x")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package client_test
+package clienttest
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -18,8 +19,8 @@ import (
 var echo = turnstone.NewOrchestration("O", func(_ *turnstone.Context, n int) (int, error) { return n, nil })
 
 // Every limit is allowed at its value and refused one above, before anything is written.
-func TestLimits(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) Limits(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	l, ctx, long := limits.Default(), context.Background(), func(n int) string { return strings.Repeat("x", n) }
 	w.start("i")
 	for _, c := range []struct {
@@ -65,8 +66,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestInvalidIDs(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) InvalidIDs(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	ctx := context.Background()
 	for name, id := range map[string]string{
 		"is empty": "", "is not valid UTF-8": "a\xff", "has a control character at byte 1": "a\x00b", "byte 2": "ab\n",
@@ -94,8 +95,8 @@ func TestInvalidIDs(t *testing.T) {
 	}
 }
 
-func TestStart(t *testing.T) {
-	w := newWorld(t, 2, client.Options{Limits: limits.Limits{Inbox: inboxMax}})
+func (s suite) Start(t *testing.T) {
+	w := s.world(t, 2, local.Options{Limits: limits.Limits{Inbox: inboxMax}})
 	ctx := context.Background()
 	run, err := client.Start(ctx, w.c, echo, "i", 7, client.WithRequestKey("k"))
 	if err != nil || run.ID() != "i" {
@@ -134,8 +135,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-func TestWait(t *testing.T) {
-	w := newWorld(t, 2, client.Options{})
+func (s suite) Wait(t *testing.T) {
+	w := s.world(t, 2, local.Options{})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	got := make(chan error, 1)
@@ -173,10 +174,10 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// TestWaitReadsNothingWhileTheInstanceIsOpen has the engine say that an instance which has ended in the journal is open:
+// WaitReadsNothingWhileTheInstanceIsOpen has the engine say that an instance which has ended in the journal is open:
 // a read would answer, and only the engine's word may.
-func TestWaitReadsNothingWhileTheInstanceIsOpen(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) WaitReadsNothingWhileTheInstanceIsOpen(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	var last persistence.EndEffect
 	w.mu.Lock()
 	w.watchers["i"] = append(w.watchers["i"], func(end persistence.EndEffect) { last = end })
@@ -201,8 +202,8 @@ func TestWaitReadsNothingWhileTheInstanceIsOpen(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithItsContext(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) WaitEndsWithItsContext(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	w.start("i")
 	short, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
@@ -234,10 +235,10 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestAStopLeavesWritesInDoubt has requests that the engine has not answered when the journal stops: they may be in the
+// AStopLeavesWritesInDoubt has requests that the engine has not answered when the journal stops: they may be in the
 // log. Only what was asked later is known to be nowhere.
-func TestAStopLeavesWritesInDoubt(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) AStopLeavesWritesInDoubt(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	w.hold = true
 	ctx := context.Background()
 	requests := map[string]func() error{
@@ -273,8 +274,8 @@ func TestAStopLeavesWritesInDoubt(t *testing.T) {
 }
 
 // An engine that never answers does not hold a caller longer than its context.
-func TestStartEndsWithItsContext(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) StartEndsWithItsContext(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	w.busy = true
 	if _, err := w.c.StartByName(context.Background(), "i", "O", nil); !errors.Is(err, turnstone.ErrBusy) || errors.Is(err, turnstone.ErrUncertain) {
 		t.Errorf("an engine at its limits: %v", err)
@@ -287,8 +288,8 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestReads(t *testing.T) {
-	w := newWorld(t, 4, client.Options{})
+func (s suite) Reads(t *testing.T) {
+	w := s.world(t, 4, local.Options{})
 	ctx := context.Background()
 	if s, err := w.c.Status(ctx, "i"); err != nil || s.State != client.StateNotFound || s.State.Terminal() {
 		t.Errorf("unknown: %+v, %v", s, err)
@@ -335,7 +336,7 @@ func TestReads(t *testing.T) {
 
 // holes is a journal that loses parts of histories.
 type holes struct {
-	client.Journal
+	local.Journal
 	lost func(p persistence.StoredPart) bool
 }
 
@@ -352,9 +353,9 @@ func (r holesReader) Parts(iid persistence.Incarnation, execution, from uint64, 
 	return r.Reader.Parts(iid, execution, from, func(p persistence.StoredPart) bool { return r.lost(p) || yield(p) })
 }
 
-// TestF20_a_history_with_a_hole_is_an_error_for_readers loses each turn of an instance with two executions.
-func TestF20_a_history_with_a_hole_is_an_error_for_readers(t *testing.T) {
-	w, ctx := newWorld(t, 1, client.Options{}), context.Background()
+// F20_a_history_with_a_hole_is_an_error_for_readers loses each turn of an instance with two executions.
+func (s suite) F20_a_history_with_a_hole_is_an_error_for_readers(t *testing.T) {
+	w, ctx := s.world(t, 1, local.Options{}), context.Background()
 	w.start("i")
 	w.turn("i", persistence.OutcomeContinued, started(), continued())
 	for range 3 {
@@ -364,9 +365,9 @@ func TestF20_a_history_with_a_hole_is_an_error_for_readers(t *testing.T) {
 		lost := func(p persistence.StoredPart) bool {
 			return p.Execution == 2 && p.Turn == turn || turn == 0 && p.Execution == 1
 		}
-		r := client.NewReader(holes{w.journal, lost}, nil)
+		r := s.reads(t, w, holes{w.journal, lost})
 		execution := min(turn+1, 2)
-		if _, err := r.History(ctx, "i", execution); !errors.Is(err, turnstone.ErrDamaged) || !errors.Is(err, persistence.ErrCorrupt) ||
+		if _, err := r.History(ctx, "i", execution); !errors.Is(err, turnstone.ErrDamaged) ||
 			!strings.Contains(err.Error(), fmt.Sprintf("execution %d: ", execution)) {
 			t.Errorf("without turn %d: %v", turn, err)
 		}
@@ -378,8 +379,8 @@ func TestF20_a_history_with_a_hole_is_an_error_for_readers(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-func TestList(t *testing.T) {
-	w := newWorld(t, 4, client.Options{})
+func (s suite) List(t *testing.T) {
+	w := s.world(t, 4, local.Options{})
 	ctx := context.Background()
 	const n = 23
 	for i := range n {
@@ -436,37 +437,28 @@ func TestList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newWorld(t, 2, client.Options{}).c.List(ctx, client.ListRequest{Cursor: page.Next}); !errors.Is(err, turnstone.ErrInvalidInput) {
+	if _, err := s.world(t, 2, local.Options{}).c.List(ctx, client.ListRequest{Cursor: page.Next}); !errors.Is(err, turnstone.ErrInvalidInput) {
 		t.Errorf("a cursor of another store: %v", err)
 	}
 }
 
 // Damage is named, never shown as a shorter history.
-func TestDamage(t *testing.T) {
-	for name, parts := range map[string][]persistence.StoredPart{
-		"no header":  {{FirstEvent: 1, Events: nil}},
-		"bad header": {{FirstEvent: 1, Header: []byte{0xff}}},
-		"bad events": {{FirstEvent: 1, Header: []byte{}, Events: []byte{0xff}}},
-	} {
-		if _, err := client.Decode(parts); !errors.Is(err, persistence.ErrCorrupt) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	w := newWorld(t, 1, client.Options{})
+func (s suite) Damage(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	w.start("i")
 	w.turn("i", persistence.OutcomeCompleted, started()) // a head that says more than its history
-	if _, err := w.c.Describe(context.Background(), "i"); !errors.Is(err, persistence.ErrCorrupt) {
+	if _, err := w.c.Describe(context.Background(), "i"); !errors.Is(err, turnstone.ErrDamaged) {
 		t.Errorf("describe: %v", err)
 	}
-	if _, err := w.c.Wait(context.Background(), "i"); !errors.Is(err, persistence.ErrCorrupt) {
+	if _, err := w.c.Wait(context.Background(), "i"); !errors.Is(err, turnstone.ErrDamaged) {
 		t.Errorf("wait: %v", err)
 	}
 }
 
 // TestF20_a_wait_for_a_damaged_instance_is_answered: when it is known to be set aside, and when that is found later. One that
 // has ended gives its end.
-func TestF20_a_wait_for_a_damaged_instance_is_answered(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) F20_a_wait_for_a_damaged_instance_is_answered(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	w.start("i")
 	w.turn("i", persistence.OutcomeRunning, started())
 	damage := fmt.Errorf("%w: turn 7 is lost", persistence.ErrCorrupt)

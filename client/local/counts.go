@@ -1,30 +1,17 @@
-package client
+package local
 
 import (
-	"context"
 	"sync"
 
-	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// Counts are how many instances there are, by state. Those that are held are Pending or Running, too.
-type Counts struct {
-	Pending, Running, Completed, Failed int
-	Held                                int
-}
-
-// Counts counts the instances of the store. Each partition's numbers are exact, and cost the same however many instances
-// there are; the partitions are read one beside the other, so what changes meanwhile may be in the sum or not.
-func (r *Reader) Counts(ctx context.Context) (Counts, error) {
-	return ask(ctx, r.reads.journal, turnstone.ErrStopped, func(done func(Counts, error)) { r.reads.Counts(done) })
-}
-
-// Counts counts the instances of the store.
-func (c *reads) Counts(done func(Counts, error)) {
-	viewAll(c.journal, func(_ int, r persistence.Reader) (persistence.PartitionState, error) { return r.Partition() },
+// Count implements api.Reader. Each partition knows its own numbers, so it costs the same however many instances there are.
+func (r *Reader) Count(_ api.CountRequest, done func(api.Counts, error)) {
+	viewAll(r.journal, func(_ int, r persistence.Reader) (persistence.PartitionState, error) { return r.Partition() },
 		func(states []persistence.PartitionState, err error) {
-			var sum Counts
+			var sum api.Counts
 			for i := range states {
 				s := &states[i]
 				sum.Pending += int(s.Pending)
@@ -53,7 +40,7 @@ func viewAll[T any](j Journal, read func(partition int, r persistence.Reader) (T
 			if err == nil { // else the read may still run
 				all[p] = value
 			} else if first == nil {
-				first = clientError(err)
+				first = answerError(err)
 			}
 			left--
 			last := left == 0

@@ -1,4 +1,4 @@
-package client_test
+package clienttest
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// TestF42_a_wait_for_an_unknown_id_is_answered_at_once has no deadline: a wait that hangs is found by the test's own.
-func TestF42_a_wait_for_an_unknown_id_is_answered_at_once(t *testing.T) {
-	w := newWorld(t, 2, client.Options{})
+// F42_a_wait_for_an_unknown_id_is_answered_at_once has no deadline: a wait that hangs is found by the test's own.
+func (s suite) F42_a_wait_for_an_unknown_id_is_answered_at_once(t *testing.T) {
+	w := s.world(t, 2, local.Options{})
 	ctx := context.Background()
 	_, err := w.c.Wait(ctx, "mistyped")
 	if !errors.Is(err, turnstone.ErrInstanceNotFound) || !strings.Contains(err.Error(), `instance "mistyped"`) {
@@ -25,8 +26,8 @@ func TestF42_a_wait_for_an_unknown_id_is_answered_at_once(t *testing.T) {
 	}
 }
 
-func TestF42_a_wait_that_asks_for_it_waits_for_the_start(t *testing.T) {
-	w := newWorld(t, 2, client.Options{})
+func (s suite) F42_a_wait_that_asks_for_it_waits_for_the_start(t *testing.T) {
+	w := s.world(t, 2, local.Options{})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	answered := make(chan error, 1)
@@ -39,8 +40,8 @@ func TestF42_a_wait_that_asks_for_it_waits_for_the_start(t *testing.T) {
 	}
 }
 
-func TestF42_a_start_says_that_no_runtime_has_its_name(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) F42_a_start_says_that_no_runtime_has_its_name(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	ctx := context.Background()
 	if s, err := w.c.StartByName(ctx, "i", "Mistyped", nil); err != nil || !s.NoHandler || s.Repeated {
 		t.Errorf("a name that nothing runs: %+v, %v", s, err)

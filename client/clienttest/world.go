@@ -1,23 +1,21 @@
-package client_test
+package clienttest
 
 import (
 	"context"
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/api"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // inboxMax is how many messages may wait for an instance of a world.
 const inboxMax = 2
@@ -27,10 +25,12 @@ const inboxMax = 2
 type world struct {
 	t       *testing.T
 	journal *persistencetest.Memory
+	port    api.Port // under test
 	c       *client.Client
 	nowMs   int64
 
 	mu       sync.Mutex
+	changed  *sync.Cond // that a request is held, or an instance watched
 	watchers map[string][]func(persistence.EndEffect)
 	aside    map[string]error       // what is damaged of an instance
 	damages  map[string]func(error) // who waits last for an instance
@@ -42,17 +42,20 @@ type world struct {
 	busy     bool // starts are refused
 }
 
-func newWorld(t *testing.T, partitions int, o client.Options) *world {
+// world makes a world whose client asks through the port under test.
+func (s suite) world(t *testing.T, partitions int, o local.Options) *world {
 	w := &world{
 		t: t, journal: persistencetest.OpenMemory(persistencetest.NewDisk(partitions), persistencetest.Faults{}),
 		nowMs: 1_700_000_000_000, watchers: map[string][]func(persistence.EndEffect){},
 		aside: map[string]error{}, damages: map[string]func(error){},
 	}
+	w.changed = sync.NewCond(&w.mu)
 	for p := range partitions {
 		w.journal.Attach(persistence.Partition(p), w.released)
 		w.propose(persistence.Partition(p), persistence.BeginEpoch{Epoch: 1, Node: "n", Process: "p"})
 	}
-	w.c = client.New(w, w.journal, o)
+	w.port = s.through(t, local.New(w, w.journal, o))
+	w.c = client.New(w.port, nil)
 	return w
 }
 
@@ -65,20 +68,20 @@ func (w *world) propose(p persistence.Partition, c persistence.Command) persiste
 	return result
 }
 
-// StartInstance implements client.Engine.
-func (w *world) StartInstance(r client.StartRequest, reply func(client.Started, error)) {
+// StartInstance implements local.Engine.
+func (w *world) StartInstance(r api.StartRequest, reply func(api.Started, error)) {
 	w.started++
 	if w.held() {
 		return
 	}
 	if w.busy {
-		reply(client.Started{}, fmt.Errorf("%w: too much to do", persistence.ErrBusy))
+		reply(api.Started{}, fmt.Errorf("%w: too much to do", persistence.ErrBusy))
 		return
 	}
 	result := w.propose(w.journal.PartitionOf(r.ID), &persistence.StartInstance{
 		ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, Request: persistence.Request{Key: r.RequestKey},
 	})
-	reply(client.Started{Repeated: result.Repeated, NoHandler: r.Name != "O"}, result.Err)
+	reply(api.Started{Repeated: result.Repeated, NoHandler: r.Name != "O"}, result.Err)
 }
 
 // held counts a request that is not answered.
@@ -87,6 +90,7 @@ func (w *world) held() bool {
 	defer w.mu.Unlock()
 	if w.hold {
 		w.holding++
+		w.changed.Broadcast()
 	}
 	return w.hold
 }
@@ -94,22 +98,14 @@ func (w *world) held() bool {
 // asked waits until so many requests are held.
 func (w *world) asked(n int) {
 	w.t.Helper()
-	for deadline := time.After(10 * time.Second); ; {
-		w.mu.Lock()
-		holding := w.holding
-		w.mu.Unlock()
-		if holding >= n {
-			return
-		}
-		select {
-		case <-deadline:
-			w.t.Fatalf("%d requests were asked, want %d", holding, n)
-		case <-time.After(time.Millisecond):
-		}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.holding < n {
+		w.changed.Wait()
 	}
 }
 
-// Deliver implements client.Engine.
+// Deliver implements local.Engine.
 func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
 	if w.held() {
 		return
@@ -122,8 +118,8 @@ func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply f
 	reply(w.propose(w.journal.PartitionOf(id), &persistence.Enqueue{ID: id, Message: data, Request: persistence.Request{Key: requestKey}, InboxMax: inboxMax}).Err)
 }
 
-// Terminate implements client.Engine: it commits a last turn, as the engine does.
-func (w *world) Terminate(t client.TerminateRequest, reply func(error)) {
+// Terminate implements local.Engine: it commits a last turn, as the engine does.
+func (w *world) Terminate(t api.TerminateRequest, reply func(error)) {
 	if w.held() {
 		return
 	}
@@ -143,7 +139,7 @@ func (w *world) Terminate(t client.TerminateRequest, reply func(error)) {
 	}).Err)
 }
 
-// Release implements client.Engine.
+// Release implements local.Engine.
 func (w *world) Release(id string, reply func(error)) {
 	if w.held() {
 		return
@@ -151,10 +147,10 @@ func (w *world) Release(id string, reply func(error)) {
 	reply(w.propose(w.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}).Err)
 }
 
-// Runs implements client.Engine: the handler of O is registered.
+// Runs implements local.Engine: the handler of O is registered.
 func (w *world) Runs(name, _ string) bool { return name == "O" }
 
-// WatchEnd implements client.Engine.
+// WatchEnd implements local.Engine.
 func (w *world) WatchEnd(id string, ended func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool) {
 	w.mu.Lock()
 	aside := w.aside[id]
@@ -166,6 +162,7 @@ func (w *world) WatchEnd(id string, ended func(persistence.EndEffect), damaged f
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.watchers[id] = append(w.watchers[id], ended)
+	w.changed.Broadcast()
 	i := len(w.watchers[id]) - 1
 	return func() {
 		w.mu.Lock()
@@ -189,22 +186,13 @@ func (w *world) released(e *persistence.Effects) {
 	}
 }
 
-// watched waits until somebody watches an instance.
+// watched waits until an instance is watched.
 func (w *world) watched(id string) {
 	w.t.Helper()
-	deadline := time.After(10 * time.Second)
-	for {
-		w.mu.Lock()
-		n := len(w.watchers[id])
-		w.mu.Unlock()
-		if n > 0 {
-			return
-		}
-		select {
-		case <-deadline:
-			w.t.Fatalf("nobody watches %s", id)
-		case <-time.After(time.Millisecond):
-		}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.watchers[id]) == 0 {
+		w.changed.Wait()
 	}
 }
 

@@ -1,4 +1,4 @@
-package client_test
+package clienttest
 
 import (
 	"errors"
@@ -7,10 +7,11 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/local"
 )
 
-func TestF36_a_start_refuses_what_is_no_version(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) F36_a_start_refuses_what_is_no_version(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	for _, text := range []string{"", "1.0", "x", "v1.0.0", "1.0.0.0"} {
 		for where, err := range map[string]error{
 			"StartByName": second(w.c.StartByName(t.Context(), "i", "O", nil, client.WithVersion(text))),
@@ -46,8 +47,8 @@ func TestF36_a_start_refuses_what_is_no_version(t *testing.T) {
 	}
 }
 
-func TestF34_a_typed_handle_with_a_version_starts_it(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) F34_a_typed_handle_with_a_version_starts_it(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	run := func(*turnstone.Context, int) (int, error) { return 0, nil }
 	none := turnstone.NewOrchestration("O", run)
 	first := turnstone.NewOrchestration("O", run, turnstone.WithVersion("0.0.0"))

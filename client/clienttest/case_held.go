@@ -1,4 +1,4 @@
-package client_test
+package clienttest
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -33,8 +34,8 @@ func (w *world) describe(id string) client.Description {
 	return d
 }
 
-func TestF50_a_held_instance_says_since_when_and_why_and_what_to_do(t *testing.T) {
-	w := newWorld(t, 2, client.Options{})
+func (s suite) F50_a_held_instance_says_since_when_and_why_and_what_to_do(t *testing.T) {
+	w := s.world(t, 2, local.Options{})
 	ctx := t.Context()
 	w.start("i")
 	w.turn("i", persistence.OutcomeRunning, started())
@@ -86,7 +87,7 @@ func TestF50_a_held_instance_says_since_when_and_why_and_what_to_do(t *testing.T
 
 // counting counts what is read of instances.
 type counting struct {
-	client.Journal
+	local.Journal
 	reads int
 }
 
@@ -113,8 +114,8 @@ func (r countingReader) List([]persistence.Status, persistence.ListCursor, int) 
 	return nil, errors.New("it looks at instances that are not held")
 }
 
-func TestF50_held_instances_are_listed_by_age_and_counted(t *testing.T) {
-	w := newWorld(t, 4, client.Options{})
+func (s suite) F50_held_instances_are_listed_by_age_and_counted(t *testing.T) {
+	w := s.world(t, 4, local.Options{})
 	ctx := t.Context()
 	const n, held = 100, 11
 	for i := range n {
@@ -132,7 +133,7 @@ func TestF50_held_instances_are_listed_by_age_and_counted(t *testing.T) {
 	}
 	for _, max := range []int{0, 1, 3, held, n} {
 		j := &counting{Journal: w.journal}
-		r := client.NewReader(j, nil)
+		r := s.reads(t, w, j)
 		var ids []string
 		for q := (client.ListRequest{Held: true, Max: max}); ; {
 			page, err := r.List(ctx, q)
@@ -192,8 +193,8 @@ func (w *world) misses(id string) {
 	}
 }
 
-func TestF51_an_instance_whose_handler_is_missing_says_when_it_is_given_up(t *testing.T) {
-	w := newWorld(t, 1, client.Options{MaxAttempts: 10})
+func (s suite) F51_an_instance_whose_handler_is_missing_says_when_it_is_given_up(t *testing.T) {
+	w := s.world(t, 1, local.Options{MaxAttempts: 10})
 	w.start("i")
 	for range 3 {
 		w.misses("i")
@@ -202,7 +203,7 @@ func TestF51_an_instance_whose_handler_is_missing_says_when_it_is_given_up(t *te
 	if want := "attempt 3 of 10, after which it fails for good as poison"; d.Held.End != want || !strings.Contains(d.Why, want) || d.Held.Attempts != 3 {
 		t.Errorf("held: %+v; %q", d.Held, d.Why)
 	}
-	r, err := client.NewReader(w.journal, nil).Describe(t.Context(), "i")
+	r, err := client.NewReader(local.NewReader(w.journal), nil).Describe(t.Context(), "i")
 	if want := "attempt 3; after the node's MaxAttempts it fails for good as poison"; err != nil || r.Held.End != want || !strings.Contains(r.Why, want) {
 		t.Errorf("without a node: held: %+v; %q, %v", r.Held, r.Why, err)
 	}
@@ -231,8 +232,8 @@ func TestF51_an_instance_whose_handler_is_missing_says_when_it_is_given_up(t *te
 	}
 }
 
-func TestF31_describe_says_in_words_what_an_instance_waits_for(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) F31_describe_says_in_words_what_an_instance_waits_for(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	for _, id := range []string{"pending", "event", "work", "backoff", "ended"} {
 		w.start(id)
 	}
@@ -263,14 +264,14 @@ func TestF31_describe_says_in_words_what_an_instance_waits_for(t *testing.T) {
 			t.Errorf("%s: %q, want %q", id, got, want)
 		}
 	}
-	d, err := client.NewReader(w.journal, nil).Describe(t.Context(), "missing")
+	d, err := client.NewReader(local.NewReader(w.journal), nil).Describe(t.Context(), "missing")
 	if err != nil || d.Why != "its first turn has not run yet" {
 		t.Errorf("a store without a node: %q, %v", d.Why, err)
 	}
 }
 
-func TestF52_a_termination_ends_an_instance_and_is_answered_by_its_key(t *testing.T) {
-	w := newWorld(t, 2, client.Options{})
+func (s suite) F52_a_termination_ends_an_instance_and_is_answered_by_its_key(t *testing.T) {
+	w := s.world(t, 2, local.Options{})
 	ctx := t.Context()
 	w.start("i")
 	w.turn("i", persistence.OutcomeRunning, started())

@@ -1,10 +1,12 @@
-package client_test
+package clienttest
 
 import (
 	"testing"
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/api"
+	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -15,30 +17,21 @@ type recorder struct {
 	inputs [][]byte
 }
 
-func (r *recorder) StartInstance(s client.StartRequest, reply func(client.Started, error)) {
-	r.inputs = append(r.inputs, s.Input)
-	r.world.StartInstance(s, reply)
+func (r *recorder) StartInstance(q api.StartRequest, reply func(api.Started, error)) {
+	r.inputs = append(r.inputs, q.Input)
+	r.world.StartInstance(q, reply)
 }
 
-func TestF28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) F28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	r := &recorder{world: w}
-	c, ctx := client.New(r, w.journal, client.Options{}), t.Context()
+	c, ctx := client.New(s.through(t, local.New(r, w.journal, local.Options{})), nil), t.Context()
 	raw := turnstone.NewOrchestration("O", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) { return in, nil })
-	core := client.NewCore(r, w.journal, client.Options{})
 	calls := []func(id string, data []byte) error{
 		func(id string, data []byte) error { _, err := c.StartByName(ctx, id, "O", data); return err },
 		func(id string, data []byte) error { _, err := client.Start(ctx, c, raw, id, data); return err },
-		func(id string, data []byte) (err error) {
-			core.Start(client.StartRequest{ID: id, Name: "O", Input: data}, func(_ client.Started, failed error) { err = failed })
-			return err
-		},
 		func(_ string, data []byte) error { return c.RaiseEvent(ctx, "a", "e", data) },
 		func(_ string, data []byte) error { return client.Raise(ctx, c, "b", "e", turnstone.Raw(data)) },
-		func(_ string, data []byte) (err error) {
-			core.Raise("c", "e", data, "", func(failed error) { err = failed })
-			return err
-		},
 	}
 	for i, call := range calls {
 		data := []byte("given")
@@ -61,8 +54,8 @@ func TestF28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T) {
 	}
 }
 
-func TestF28_what_a_caller_was_given_may_be_changed(t *testing.T) {
-	w := newWorld(t, 1, client.Options{})
+func (s suite) F28_what_a_caller_was_given_may_be_changed(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
 	ctx := t.Context()
 	w.start("i")
 	var outputs [2]chan []byte

@@ -1,0 +1,92 @@
+package node_test
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/turnstone-dev/turnstone"
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/node"
+)
+
+// reversed is JSON backwards: to another codec a number is another number.
+type reversed struct{ name string }
+
+func (*reversed) Encode(v any) ([]byte, error) {
+	data, err := turnstone.JSON.Encode(v)
+	slices.Reverse(data)
+	return data, err
+}
+
+func (*reversed) Decode(data []byte, v any) error {
+	data = slices.Clone(data)
+	slices.Reverse(data)
+	return turnstone.JSON.Decode(data, v)
+}
+
+// uncomparable is a codec that == cannot compare.
+type uncomparable struct {
+	*reversed
+	_ []int
+}
+
+func registry(t *testing.T, codec turnstone.Codec) *turnstone.Registry {
+	t.Helper()
+	r := turnstone.NewRegistry(turnstone.WithLogger(slog.New(slog.DiscardHandler)), turnstone.WithCodec(codec))
+	if err := r.Register(double, twice); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestF40_a_number_arrives_as_it_was_sent runs handlers with a codec of their own, on nodes that know of it and on others.
+func TestF40_a_number_arrives_as_it_was_sent(t *testing.T) {
+	own, other := &reversed{"own"}, &reversed{"other"}
+	byValue := uncomparable{reversed: own}
+	for name, c := range map[string]struct {
+		cfg      node.Config
+		attached turnstone.Codec // nil: none
+		refused  bool
+	}{
+		"a node without a codec":            {attached: own, refused: true},
+		"a node with it":                    {cfg: node.Config{Codec: own}, attached: own},
+		"a node with another of its type":   {cfg: node.Config{Codec: other}, attached: own, refused: true},
+		"a node whose registry has it":      {cfg: node.Config{Registry: registry(t, own), TurnSlots: -1}, attached: own},
+		"a node whose registry has another": {cfg: node.Config{Registry: registry(t, turnstone.JSON)}, attached: own, refused: true},
+		"its registry alone":                {cfg: node.Config{Registry: registry(t, byValue)}},
+		"a codec that cannot be compared":   {cfg: node.Config{Codec: byValue}, attached: byValue, refused: true},
+		"no codec anywhere":                 {attached: turnstone.JSON},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.cfg.Dir, c.cfg.Partitions, c.cfg.Logger = t.TempDir(), 1, slog.New(slog.DiscardHandler)
+			n := open(t, c.cfg)
+			if c.attached != nil {
+				_, err := n.Attach(node.Runtime{ID: "more", Registry: registry(t, c.attached)})
+				if c.refused {
+					if !errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), `runtime "more"`) ||
+						!strings.Contains(err.Error(), "Config.Codec") {
+						t.Errorf("attached with another codec: %v", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			run, err := client.Start(deadline(t), n.Client(), twice, "i", 123)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out, err := run.Wait(deadline(t)); err != nil || out != 246 {
+				t.Errorf("twice 123 is %d, %v", out, err)
+			}
+		})
+	}
+	err := node.Config{Dir: t.TempDir(), Registry: registry(t, own), Codec: other}.Validate()
+	if !errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), `runtime "main"`) {
+		t.Errorf("a configuration with two codecs: %v", err)
+	}
+}
