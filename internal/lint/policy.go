@@ -123,8 +123,8 @@ var directions = map[string][]string{
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},
 	"internal/story":     {"proto", "replay", "internal/failure", "internal/terminal"},
 
-	"persistence":                 {"persistence/rowcode", "proto", "limits"},
-	"persistence/rowcode":         {},
+	"persistence":         {"persistence/rowcode", "proto", "limits"},
+	"persistence/rowcode": {},
 	"persistence/persistencetest": {
 		"persistence", "persistence/rowcode", "proto", "internal/history", "internal/clock", "internal/ids", "limits",
 	},
