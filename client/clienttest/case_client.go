@@ -314,7 +314,7 @@ func (s suite) Reads(t *testing.T) {
 		t.Errorf("status %+v, %v", s, err)
 	}
 	turns, err := w.c.History(ctx, "i", 0)
-	if err != nil || len(turns) != 2 || len(turns[1].Events) != 2 || turns[1].Header.GetTurn() != 2 || turns[1].Events[1].GetId() != 3 {
+	if err != nil || len(turns) != 2 || len(turns[1].Events) != 2 || turns[1].Number != 2 || turns[1].Events[1].ID != 3 {
 		t.Errorf("history %v, %v", turns, err)
 	}
 	if turns, err := w.c.History(ctx, "i", 9); err != nil || len(turns) != 0 {

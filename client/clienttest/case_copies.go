@@ -8,7 +8,6 @@ import (
 	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/persistence"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // recorder keeps what reaches the engine, as the engine does until it is encoded.
@@ -78,7 +77,7 @@ func (s suite) F28_what_a_caller_was_given_may_be_changed(t *testing.T) {
 	}
 	output := func(turns []client.Turn) []byte {
 		events := turns[0].Events
-		return events[len(events)-1].GetKind().(*turnpb.Event_Completed).Completed.GetOutput()
+		return events[len(events)-1].Data
 	}
 	for range 2 {
 		status, err := w.c.Status(ctx, "i")
