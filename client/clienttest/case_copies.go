@@ -27,10 +27,13 @@ func (s suite) F28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T
 	c, ctx := client.New(s.through(t, local.New(r, w.journal, local.Options{})), nil), t.Context()
 	raw := turnstone.NewOrchestration("O", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) { return in, nil })
 	calls := []func(id string, data []byte) error{
-		func(id string, data []byte) error { _, err := c.StartByName(ctx, id, "O", data); return err },
-		func(id string, data []byte) error { _, err := client.Start(ctx, c, raw, id, data); return err },
-		func(_ string, data []byte) error { return c.RaiseEvent(ctx, "a", "e", data) },
+		func(id string, data []byte) error { _, err := c.Start(ctx, id, "O", data); return err },
+		func(id string, data []byte) error { _, err := client.Start(ctx, c, id, raw, data); return err },
+		func(_ string, data []byte) error { return c.Raise(ctx, "a", "e", data) },
 		func(_ string, data []byte) error { return client.Raise(ctx, c, "b", "e", turnstone.Raw(data)) },
+		func(_ string, data []byte) error {
+			return client.Attach[int](c, "a").Raise(ctx, "e", turnstone.Raw(data))
+		},
 	}
 	for i, call := range calls {
 		data := []byte("given")

@@ -264,7 +264,7 @@ func (w *world) history(id string, execution uint64) events {
 // begin starts an instance.
 func begin[I, O any](w *world, o *turnstone.Orchestration[I, O], id string, input I) *client.Run[O] {
 	w.t.Helper()
-	run, err := client.Start(w.ctx, w.c, o, id, input)
+	run, err := client.Start(w.ctx, w.c, id, o, input)
 	if err != nil {
 		w.t.Fatalf("start %s: %v", id, err)
 	}
