@@ -45,14 +45,14 @@ func TestRetry(t *testing.T) {
 		runs   int
 		timers int
 	}{
-		{"RTY_024", 0, three, "success on attempt 1", "", 1, 0},
-		{"RTY_025", 2, three, "success on attempt 3", "", 3, 2},
-		{"RTY_026", 9, three, "", "attempt 3 failed", 3, 2},
-		{"RTY_027", 9, turnstone.NewRetryPolicy(1), "", "attempt 1 failed", 1, 0},
-		{"RTY_028", 2, three.WithBackoff(turnstone.FixedBackoff(50 * ms)), "success on attempt 3", "", 3, 2},
-		{"RTY_029", 2, three.WithBackoff(turnstone.NoBackoff()), "success on attempt 3", "", 3, 0},
-		{"RTY_035", 3, turnstone.NewRetryPolicy(5), "success on attempt 4", "", 4, 3},
-		{"RTY_036", 9, turnstone.NewRetryPolicy(20), "success on attempt 10", "", 10, 9},
+		{"RTY_024 a success is the first attempt alone", 0, three, "success on attempt 1", "", 1, 0},
+		{"RTY_025 two failures are followed by a success", 2, three, "success on attempt 3", "", 3, 2},
+		{"RTY_026 the last of three failures is the error", 9, three, "", "attempt 3 failed", 3, 2},
+		{"RTY_027 a single attempt's failure is the error", 9, turnstone.NewRetryPolicy(1), "", "attempt 1 failed", 1, 0},
+		{"RTY_028 a backoff is a timer before each further attempt", 2, three.WithBackoff(turnstone.FixedBackoff(50 * ms)), "success on attempt 3", "", 3, 2},
+		{"RTY_029 no backoff makes no timers", 2, three.WithBackoff(turnstone.NoBackoff()), "success on attempt 3", "", 3, 0},
+		{"RTY_035 a success at attempt 4 has four schedules", 3, turnstone.NewRetryPolicy(5), "success on attempt 4", "", 4, 3},
+		{"RTY_036 a success at attempt 10 of 20 has ten calls", 9, turnstone.NewRetryPolicy(20), "success on attempt 10", "", 10, 9},
 	} {
 		t.Run(c.id, func(t *testing.T) {
 			both(t, func(t *testing.T, cold bool) {
@@ -77,7 +77,7 @@ func TestRetry(t *testing.T) {
 }
 
 func TestRetryTimeout(t *testing.T) {
-	t.Run("RTY_030", func(t *testing.T) {
+	t.Run("RTY_030 an attempt that takes too long is a timeout", func(t *testing.T) {
 		both(t, func(t *testing.T, cold bool) {
 			a := flaky(1)
 			var seen error
@@ -103,7 +103,7 @@ func TestRetryTimeout(t *testing.T) {
 			}
 		})
 	})
-	t.Run("RTY_031", func(t *testing.T) {
+	t.Run("RTY_031 an attempt that is fast enough succeeds", func(t *testing.T) {
 		a := flaky(1)
 		d := newDriver(t, a, retrying(a, turnstone.NewRetryPolicy(3).WithTimeout(time.Minute)))
 		out := d.run("O", "i", struct{}{})

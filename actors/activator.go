@@ -16,8 +16,8 @@ import (
 // activator maps identities to actors that are started on demand. It is the only address that senders use, and the
 // only one that sends an instance the messages that count, so equal counts mean that nothing is on its way:
 //
-//	tell   no entry: start an actor with a new cell. Then sent++ and send, both under the shard's lock.
-//	actor  cell.received++ first thing for every message of the activator. When nothing is outstanding it calls
+//	tell   no entry: start an actor with a new carryover. Then sent++ and send, both under the shard's lock.
+//	actor  Received++ first thing for every message of the activator. When nothing is outstanding it calls
 //	       idle(id, self, received) and then does nothing: it is woken by a message or leaves.
 //	idle   the entry's address equals, and sent == received: delete the entry and send Leave. Else ignore.
 //	leave  the actor stops itself. Its successor has another address, and its last commit is done.
@@ -40,15 +40,15 @@ type activatorShard struct {
 }
 
 type activation struct {
-	pid  *actor.PID
-	cell *mailbox.Carryover
-	sent uint64
+	pid       *actor.PID
+	carryover *mailbox.Carryover
+	sent      uint64
 }
 
 var leave = &mailbox.Leave{}
 
 // newActivator makes an empty table. make builds the actor of an identity, at its start and after every restart, with
-// the same cell; it runs under a lock and must be quick, send nothing, and not panic. max bounds the identities that
+// the same carryover; it runs under a lock and must be quick, send nothing, and not panic. max bounds the identities that
 // are active at once; 0 or less means no bound.
 func newActivator(sys *mailbox.System, make func(id string, c *mailbox.Carryover) actor.Actor, max int) *activator {
 	a := &activator{system: sys, make: make, max: int64(max), seed: maphash.MakeSeed()}
@@ -85,7 +85,7 @@ func (a *activator) tell(id string, msg any) error {
 // start spawns the actor of an identity.
 func (a *activator) start(id string) *activation {
 	c := new(mailbox.Carryover)
-	return &activation{pid: a.system.Spawn("instance", func() actor.Actor { return a.make(id, c) }), cell: c}
+	return &activation{pid: a.system.Spawn("instance", func() actor.Actor { return a.make(id, c) }), carryover: c}
 }
 
 // open says whether the identity has an actor, which knows that its instance exists, and whose end is yet to be told.
@@ -94,7 +94,7 @@ func (a *activator) open(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[id]
-	return e != nil && e.cell.Open.Load() && !e.cell.Over.Load()
+	return e != nil && e.carryover.Open.Load() && !e.carryover.Over.Load()
 }
 
 // over notes that the identity's end is about to be told.
@@ -103,7 +103,7 @@ func (a *activator) over(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.entries[id]; e != nil {
-		e.cell.Over.Store(true)
+		e.carryover.Over.Store(true)
 	}
 }
 

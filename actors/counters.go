@@ -70,7 +70,7 @@ type Counters struct {
 	// Deferred are messages that a turn was offered and left, InboxReads are reads of an inbox alone.
 	Deferred   uint64
 	InboxReads uint64
-	// Refused are requests that the door answered with ErrBusy.
+	// Refused are requests that admission answered with ErrBusy.
 	Refused uint64
 	// Passivations are instances that left, Restarts are actors that failed and were started again, DeadLetters are
 	// messages that reached no actor. Active instances now.

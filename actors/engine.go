@@ -36,7 +36,7 @@ type Engine struct {
 	memory    memory
 	instances *instance.Host
 	clock     *clock.Watch
-	door      door
+	admission admission
 	counts    counters
 	turnsRun  consumer.Runner
 	workRun   consumer.Runner
@@ -67,7 +67,7 @@ func Start(cfg Config, ready func(error)) *Engine {
 	e.turnsRun, e.workRun = cfg.Turns, cfg.Activities
 	e.mu.consumers = map[string]*consumer.Attached{}
 	e.waiters.init()
-	e.door.init(&e.counts, cfg.MemoryBytes)
+	e.admission.init(&e.counts, cfg.MemoryBytes)
 	e.sys = mailbox.New(mailbox.Config{Executor: cfg.Executor, Logger: cfg.Logger, Clock: cfg.Clock})
 	e.memory.max = cfg.MemoryBytes
 	e.residents = newResidency(e, cfg.ResidentBytes)

@@ -13,7 +13,7 @@ import (
 // is held is made durable, machines are unwound, and every epoch is ended cleanly, so that a successor takes over at
 // once. done is called when all that is over; the journal is still open. Stop is called once.
 func (e *Engine) Stop(done func(error)) {
-	e.door.closed.Store(true)
+	e.admission.closed.Store(true)
 	e.mu.Lock()
 	e.draining.Store(true)
 	consumers := make([]*consumer.Attached, 0, len(e.mu.consumers))

@@ -26,10 +26,10 @@ func TestPOI_018_LeasesAreRenewedOnSchedule(t *testing.T) {
 		renewals      int // that are due while it runs: the lease is taken after 1 s
 	}{
 		{"default", 0, 0, 80 * time.Second, 3},
-		{"POI_018", 3 * time.Second, time.Second, 6 * time.Second, 2},
-		{"POI_020", 2 * time.Second, time.Second, 3500 * time.Millisecond, 2},
-		{"POI_021", 5 * time.Second, 2 * time.Second, 6 * time.Second, 1},
-		{"POI_019", 3 * time.Second, time.Second, 500 * time.Millisecond, 0},
+		{"POI_018 an activity that outlasts its lease is renewed and runs once", 3 * time.Second, time.Second, 6 * time.Second, 2},
+		{"POI_020 a short lease is renewed at its half", 2 * time.Second, time.Second, 3500 * time.Millisecond, 2},
+		{"POI_021 a lease is renewed before its end by the buffer", 5 * time.Second, 2 * time.Second, 6 * time.Second, 1},
+		{"POI_019 an activity shorter than its lease is not renewed", 3 * time.Second, time.Second, 500 * time.Millisecond, 0},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

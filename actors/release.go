@@ -18,7 +18,7 @@ func (e *Engine) Release(id string, reply func(error)) {
 		return
 	}
 	e.propose(e.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}, func(r persistence.Result) {
-		e.door.leave(size)
+		e.admission.leave(size)
 		if r.Err == nil && r.Released {
 			e.cfg.Logger.Info("an instance that was held has been released", logkey.Instance, id)
 			e.act.tellActive(id, &instance.Freed{}) // a try that goes on now began before it

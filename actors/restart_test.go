@@ -136,7 +136,7 @@ func (w *world) carryover(id string) *mailbox.Carryover {
 	if e == nil {
 		w.t.Fatalf("%s is not active", id)
 	}
-	return e.cell
+	return e.carryover
 }
 
 // TestF54_AnInstanceThatCannotRecoverIsGivenUp: every step of it panics, those after a restart too. Whoever waits is

@@ -19,7 +19,7 @@ func (e *Engine) Terminate(t instance.Termination, reply func(error)) {
 		reply(err)
 		return
 	}
-	e.terminating.Add(1) // before the door: a stop waits for those that it has let in
+	e.terminating.Add(1) // before admission: a stop waits for those that it has let in
 	size, err := e.enter(t.ID, len(t.Reason))
 	if err != nil {
 		reply(err)
@@ -27,7 +27,7 @@ func (e *Engine) Terminate(t instance.Termination, reply func(error)) {
 		return
 	}
 	instance.Terminate(e.instances, t, func(err error) {
-		e.door.leave(size)
+		e.admission.leave(size)
 		reply(notProposed(err))
 		e.terminated()
 	})

@@ -8,8 +8,8 @@ func TestBackoff(t *testing.T) {
 		base, max int64
 		want      []int64
 	}{
-		{"VER_055", 1000, 60_000, []int64{1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000}},
-		{"VER_056", 100, 500, []int64{100, 200, 400, 500, 500}},
+		{"VER_055 the backoff of a missing handler doubles from 1 s to 60 s", 1000, 60_000, []int64{1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000}},
+		{"VER_056 the backoff of a missing handler doubles from 100 ms to 500 ms", 100, 500, []int64{100, 200, 400, 500, 500}},
 		{"the exponent is capped", 1, 1 << 40, []int64{1, 2, 4, 8, 16, 32, 64, 64, 64}},
 		{"a base that would overflow", 1 << 61, 1 << 62, []int64{1 << 61, 1 << 62, 1 << 62}},
 		{"a base above the maximum", 9000, 1000, []int64{1000, 1000}},

@@ -79,7 +79,7 @@ func (c *Config) own(h persistence.Holder) bool {
 type Dispatcher struct {
 	cfg     Config
 	wall    *wallClock
-	tells   *tells
+	ready   *readyQueue
 	work    *work
 	timers  *timers
 	streams streams
@@ -104,8 +104,8 @@ type Dispatcher struct {
 func New(cfg Config, now int64, careful bool) *Dispatcher {
 	cfg = cfg.withDefaults()
 	d := &Dispatcher{cfg: cfg, wall: &wallClock{}}
-	d.tells = newTells(d.wall, cfg.TellsMax, cfg.PageRows)
-	d.tells.last = cfg.FirstTell
+	d.ready = newTells(d.wall, cfg.TellsMax, cfg.PageRows)
+	d.ready.last = cfg.FirstTell
 	d.work = newWork(&d.cfg, d.wall)
 	d.timers = newTimers(d.wall, &d.cfg)
 	d.streams = streams{rows: cfg.PageRows}
@@ -136,7 +136,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 		d.timers.added(item)
 	}
 	for _, end := range e.Ended {
-		d.tells.ended(end.IID)
+		d.ready.ended(end.IID)
 		d.heldBack.free(end.IID)
 		d.over(end.IID)
 	}
@@ -146,10 +146,10 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
-		d.tells.put(now, tell{id: s.ID, iid: s.IID, start: &s})
+		d.ready.put(now, tell{id: s.ID, iid: s.IID, start: &s})
 	}
 	for _, r := range e.Inbox {
-		d.tells.put(now, tell{id: r.ID, iid: r.IID, seq: r.Seq, dueAt: r.NotBeforeMs})
+		d.ready.put(now, tell{id: r.ID, iid: r.IID, seq: r.Seq, dueAt: r.NotBeforeMs})
 	}
 	for _, l := range e.Leases {
 		switch {
@@ -179,7 +179,7 @@ func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, tok
 	if token != "" { // an instance of this process gives back a lease that no turn has: it is told soon enough for that
 		due = min(max(expires, notBefore), d.wall.at(now)+leaseLongMs)
 	}
-	d.tells.put(now, tell{id: id, iid: iid, retry: true, dueAt: due, backoff: token == ""})
+	d.ready.put(now, tell{id: id, iid: iid, retry: true, dueAt: due, backoff: token == ""})
 }
 
 // leaseLongMs is after how long an instance with a lease is told at most, whatever its row says: the clock may have been
@@ -187,12 +187,12 @@ func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, tok
 const leaseLongMs = 60_000
 
 // GivenBack says that an instance has given its lease back and has nothing to do: it is not tried again for that.
-func (d *Dispatcher) GivenBack(iid persistence.Incarnation) { d.tells.forget(laterKey{iid, 0}) }
+func (d *Dispatcher) GivenBack(iid persistence.Incarnation) { d.ready.forget(laterKey{iid, 0}) }
 
 // AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.
 func (d *Dispatcher) AttachTurns() {
 	d.turns++
-	d.tells.served(d.heldBack.attached())
+	d.ready.served(d.heldBack.attached())
 }
 
 // DetachTurns: see AttachTurns.
@@ -227,7 +227,7 @@ func (d *Dispatcher) Tick(now int64) {
 		return
 	}
 	if d.turns > 0 {
-		if d.tells.walkStep(now, d.emit) {
+		if d.ready.walkStep(now, d.emit) {
 			d.heldBack.walkBegins()
 		}
 	}
@@ -243,7 +243,7 @@ func (d *Dispatcher) endCareful(now int64) {
 	if now < d.carefulUntil {
 		return
 	}
-	if d.turnsCareful && d.tells.walked() {
+	if d.turnsCareful && d.ready.walked() {
 		d.turnsCareful = false
 	}
 	if d.workCareful && d.work.opened() {
@@ -257,11 +257,11 @@ const tellsMaxAtOnce = 512
 
 func (d *Dispatcher) tellDue(now int64) {
 	for range tellsMaxAtOnce {
-		t := d.tells.due(now)
+		t := d.ready.due(now)
 		if t == nil {
 			break
 		}
-		again := d.tells.tell(now, t)
+		again := d.ready.tell(now, t)
 		if t.retry {
 			d.heldBack.try(t.iid, t.fresh)
 			d.free(t.iid) // if it is held after that, its row says so again
@@ -278,7 +278,7 @@ func (d *Dispatcher) tellDue(now int64) {
 			Kind: kind, ID: t.id, IID: t.iid, Start: t.start, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh,
 		})
 	}
-	for now >= d.tells.pausedUntil && d.heldBack.known {
+	for now >= d.ready.pausedUntil && d.heldBack.known {
 		item, again, ok := d.timers.due(now)
 		if !ok {
 			break
@@ -295,14 +295,14 @@ func (d *Dispatcher) tellDue(now int64) {
 
 // Busy says that an instance could not be told because the node is full: nobody is told for a while, then this again.
 func (d *Dispatcher) Busy(now int64, a Action) {
-	d.tells.busy(now)
-	until := d.tells.pausedUntil
+	d.ready.busy(now)
+	until := d.ready.pausedUntil
 	switch a.Kind {
 	case TimerDue:
 		d.timers.busy(a.Timer, until)
 	default:
-		d.tells.untold(a.IID)
-		d.tells.put(now, tell{
+		d.ready.untold(a.IID)
+		d.ready.put(now, tell{
 			id: a.ID, iid: a.IID, start: a.Start, seq: a.Seq, retry: a.Kind == TellRetry || a.Fresh != 0, fresh: a.Fresh,
 		})
 	}
@@ -311,7 +311,7 @@ func (d *Dispatcher) Busy(now int64, a Action) {
 // Acknowledged says that an instance has dealt with what it was told up to the action with this number. until, if it is
 // not 0, is when it must be told again.
 func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
-	d.tells.acknowledged(now, iid, number, until)
+	d.ready.acknowledged(now, iid, number, until)
 	if until == 0 && len(d.heldBack.trying) > 0 {
 		delete(d.heldBack.trying, iid) // one that is still held leaves with LeftHeld
 	}
@@ -320,21 +320,21 @@ func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number
 // LeftHeld says that an instance which is held leaves what it was told up to the action with this number (0: nothing but
 // timers), and has forgotten these timers. until, if it is not 0, is when it may be tried again.
 func (d *Dispatcher) LeftHeld(now int64, iid persistence.Incarnation, number uint64, until int64, timers []persistence.TimerKey) {
-	d.tells.acknowledged(now, iid, number, until)
-	if d.heldBack.tries(iid) && d.tells.told[iid] == nil {
+	d.ready.acknowledged(now, iid, number, until)
+	if d.heldBack.tries(iid) && d.ready.told[iid] == nil {
 		d.heldBack.hold(iid) // it was not tried, so its row does not say so again
 	}
 	for _, key := range timers {
 		switch x := d.timers.table[key]; {
 		case x == nil:
-		case d.tells.told[iid] != nil: // it has been told something since, so it may not be held any more
+		case d.ready.told[iid] != nil: // it has been told something since, so it may not be held any more
 			d.timers.busy(key, now+leftPauseMs)
 		default:
 			d.heldBack.hold(iid)
 			d.timers.forget(key)
 			d.heldBack.park(x.item)
-			if until > 0 && d.tells.inLtr[laterKey{iid, 0}] == nil {
-				d.tells.put(now, tell{id: x.item.ID, iid: iid, retry: true, dueAt: until}) // it was told of its timers only
+			if until > 0 && d.ready.inLtr[laterKey{iid, 0}] == nil {
+				d.ready.put(now, tell{id: x.item.ID, iid: iid, retry: true, dueAt: until}) // it was told of its timers only
 			}
 		}
 	}
@@ -344,12 +344,12 @@ func (d *Dispatcher) LeftHeld(now int64, iid persistence.Incarnation, number uin
 const leftPauseMs = 1000
 
 // Waits says that an instance which was told again is at work on it: it is told again later.
-func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.tells.waits(now, iid) }
+func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.ready.waits(now, iid) }
 
 // Lost says that an instance knows nothing of what it was told under a number. It reports whether the acknowledgement is
 // still owed: a wake-up was lost then. It is the instance's id that it returns.
 func (d *Dispatcher) Lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
-	return d.tells.lost(iid, number)
+	return d.ready.lost(iid, number)
 }
 
 // LostTimer says that an instance knows nothing of a timer that it was told again. It reports whether it should: it has
@@ -366,14 +366,14 @@ func (d *Dispatcher) LostTimer(key persistence.TimerKey) (id string, lost bool) 
 // One may have been attached since the instance looked: then it is told again at once.
 func (d *Dispatcher) Unserved(iid persistence.Incarnation, number uint64) {
 	if d.turns > 0 {
-		d.tells.tooEarly(iid, number)
+		d.ready.tooEarly(iid, number)
 		return
 	}
-	d.tells.unserved(iid, number)
+	d.ready.unserved(iid, number)
 }
 
 // Told says that an instance could be told.
-func (d *Dispatcher) Told() { d.tells.calm() }
+func (d *Dispatcher) Told() { d.ready.calm() }
 
 // Careful reports whether every message must be accepted first and every turn leased.
 func (d *Dispatcher) Careful() bool { return d.turnsCareful }
@@ -410,9 +410,9 @@ func (d *Dispatcher) Wake(now int64) int64 {
 	}
 	wake = min(wake, d.streams.wake(d.readsFrom))
 	if d.turns > 0 {
-		wake = min(wake, d.tells.wake(now))
+		wake = min(wake, d.ready.wake(now))
 		if d.heldBack.known {
-			wake = min(wake, max(d.timers.wake(now, d.readsFrom), d.tells.pausedUntil))
+			wake = min(wake, max(d.timers.wake(now, d.readsFrom), d.ready.pausedUntil))
 		}
 	}
 	if d.carefulUntil > now {
@@ -430,11 +430,11 @@ func (d *Dispatcher) ReadFailed(now int64, a Action) {
 	d.readsFrom = now + d.readPause
 	switch a.Kind {
 	case ScanLeases:
-		d.tells.leases.running = false
+		d.ready.leases.running = false
 	case ScanStarts:
-		d.tells.starts.running = false
+		d.ready.starts.running = false
 	case ScanInbox:
-		d.tells.inbox.running = false
+		d.ready.inbox.running = false
 	case ScanTimers:
 		d.timers.failed()
 	case ScanWork:
@@ -451,10 +451,10 @@ func (d *Dispatcher) ReadFailed(now int64, a Action) {
 // LeasesPage, StartsPage, InboxPage, WorkPage, TimersPage and RequestsPage take the page that an action asked for.
 func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 	d.readPause = 0
-	d.tells.page(&d.tells.leases, len(rows))
+	d.ready.page(&d.ready.leases, len(rows))
 	for i := range rows {
 		r := &rows[i]
-		d.tells.leases.after = r.IID
+		d.ready.leases.after = r.IID
 		token := r.Token
 		if d.cfg.dead(r.Holder) {
 			token = ""
@@ -470,7 +470,7 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 		}
 	}
 	clear(d.heldBack.gone)
-	if d.tells.leases.done {
+	if d.ready.leases.done {
 		d.heldBack.walkEnds()
 	}
 }
@@ -478,13 +478,13 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 // StartsPage: see LeasesPage.
 func (d *Dispatcher) StartsPage(now int64, rows []persistence.StartEffect) {
 	d.readPause = 0
-	d.tells.startsPage(now, rows)
+	d.ready.startsPage(now, rows)
 }
 
 // InboxPage: see LeasesPage.
 func (d *Dispatcher) InboxPage(now int64, rows []persistence.InboxEffect) {
 	d.readPause = 0
-	d.tells.inboxPage(now, rows)
+	d.ready.inboxPage(now, rows)
 }
 
 // WorkPage: see LeasesPage.
@@ -515,7 +515,7 @@ type Sizes struct {
 // Sizes counts what is held in memory.
 func (d *Dispatcher) Sizes() Sizes {
 	return Sizes{
-		Work: len(d.work.entries), WorkBusy: d.work.busy, Timers: len(d.timers.table), Tells: d.tells.len(),
+		Work: len(d.work.entries), WorkBusy: d.work.busy, Timers: len(d.timers.table), Tells: d.ready.len(),
 		Held: d.Held(), Parked: d.heldBack.count,
 	}
 }

@@ -73,7 +73,7 @@ func (h *heldSet) timer(iid persistence.Incarnation) uint64 {
 // over notes that an instance is not held any more.
 func (d *Dispatcher) over(iid persistence.Incarnation) {
 	d.heldBack.over(iid)
-	if d.tells.leases.running {
+	if d.ready.leases.running {
 		d.heldBack.gone[iid] = struct{}{}
 	}
 }
@@ -166,7 +166,7 @@ func (d *Dispatcher) hold(iid persistence.Incarnation, notBefore int64) bool {
 	d.heldBack.hold(iid)
 	d.heldBack.marks[iid] |= heldCurrent
 	if notBefore == 0 {
-		d.tells.forget(laterKey{iid, 0})
+		d.ready.forget(laterKey{iid, 0})
 	}
 	return notBefore == 0
 }
@@ -196,8 +196,8 @@ func (d *Dispatcher) heldPage(now int64, r *persistence.TurnLease) {
 	switch {
 	case d.heldBack.now && !d.heldBack.current(r.IID):
 		d.heldBack.hold(r.IID)
-		d.tells.put(now, tell{id: r.ID, iid: r.IID, retry: true, fresh: d.heldBack.attach})
-		if d.tells.inRdy[r.IID] == nil {
+		d.ready.put(now, tell{id: r.ID, iid: r.IID, retry: true, fresh: d.heldBack.attach})
+		if d.ready.inRdy[r.IID] == nil {
 			d.heldBack.fresh = true // it found no room: the next walk finds it
 		}
 	case r.NotBeforeMs != 0:

@@ -30,7 +30,7 @@ func (d *Dispatcher) SetWall(now, wallMs int64) {
 	d.wall.ahead = wallMs - now
 	if before-d.wall.ahead >= setBackMinMs {
 		d.work.setBack(now)
-		d.tells.setBack(now, d.cfg.BackoffMaxMs)
+		d.ready.setBack(now, d.cfg.BackoffMaxMs)
 	}
 }
 
@@ -60,7 +60,7 @@ func (w *work) setBack(now int64) {
 }
 
 // setBack finds the instances whose backoff or lease the new time has made longer than any is.
-func (t *tells) setBack(now, backoffMaxMs int64) {
+func (t *readyQueue) setBack(now, backoffMaxMs int64) {
 	var over []*tell
 	for _, x := range t.later.items {
 		leased := x.retry && !x.backoff && x.dueAt > t.wall.at(now)+leaseLongMs
@@ -80,6 +80,6 @@ func (t *tells) setBack(now, backoffMaxMs int64) {
 
 // WaitsForWall reports whether anything waits for a time of the wall clock: then it matters that the clock is set.
 func (d *Dispatcher) WaitsForWall() bool {
-	return d.tells.later.len() > 0 || d.tells.rewalkAt != Never || d.work.later.len() > 0 || d.work.bounds.laterAt != Never ||
+	return d.ready.later.len() > 0 || d.ready.rewalkAt != Never || d.work.later.len() > 0 || d.work.bounds.laterAt != Never ||
 		d.timers.pending.len() > 0 || !d.timers.complete
 }

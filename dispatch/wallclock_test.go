@@ -63,7 +63,7 @@ func TestF18_WhatFoundNoRoomIsLookedAtAfterAStepBack(t *testing.T) {
 		w.commit(persistence.Effects{Leases: []persistence.LeaseEffect{{ID: "i", IID: 100 + i, Attempts: 1, NotBeforeMs: w.wall() + 1000}}})
 	}
 	w.settle()
-	if w.d.work.bounds.laterAt == Never || w.d.tells.rewalkAt == Never {
+	if w.d.work.bounds.laterAt == Never || w.d.ready.rewalkAt == Never {
 		t.Fatal("everything found room")
 	}
 	w.set(-hour)
@@ -77,7 +77,7 @@ func TestF18_WhatFoundNoRoomIsLookedAtAfterAStepBack(t *testing.T) {
 		w.end(g.Item.Key)
 		w.settle()
 	}
-	if w.d.tells.rewalkAt != Never {
+	if w.d.ready.rewalkAt != Never {
 		t.Error("the instances that found no room are not looked for")
 	}
 }

@@ -25,31 +25,31 @@ func TestActionToEvent(t *testing.T) {
 		}
 		return a
 	}
-	t.Run("RE_128", func(t *testing.T) {
+	t.Run("RE_128 an activity is recorded once with name and input", func(t *testing.T) {
 		if a := scheduled(t, replay.ActivityOptions{}); a.GetName() != "Greet" || string(a.GetInput()) != "Alice" {
 			t.Errorf("event: %v", a)
 		}
 	})
-	t.Run("RE_129", func(t *testing.T) {
+	t.Run("RE_129 an activity on a session is recorded with it", func(t *testing.T) {
 		if a := scheduled(t, replay.ActivityOptions{Session: &sess}); a.GetSession() != "sess-1" {
 			t.Errorf("event: %v", a)
 		}
 	})
-	t.Run("RE_131", func(t *testing.T) {
+	t.Run("RE_131 a timer is recorded once with the time at which it fires", func(t *testing.T) {
 		d := after(t, minute, hist())
 		wantKinds(t, d, "TC")
 		if d.Events[0].GetTimerCreated().GetFireAtMs() <= 0 {
 			t.Errorf("event: %v", d.Events[0])
 		}
 	})
-	t.Run("RE_132", func(t *testing.T) {
+	t.Run("RE_132 a wait is recorded once with its name", func(t *testing.T) {
 		d := after(t, waits("E"), hist())
 		wantKinds(t, d, "XS")
 		if d.Events[0].GetExternalSubscribed().GetName() != "E" {
 			t.Errorf("event: %v", d.Events[0])
 		}
 	})
-	t.Run("RE_133", func(t *testing.T) {
+	t.Run("RE_133 a child that is not awaited is recorded with name and input", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			child(c, "C", "in")
 			return []byte("done"), nil
@@ -64,7 +64,7 @@ func TestActionToEvent(t *testing.T) {
 		c.Detached("D", "d-1", []byte("in"), "2.0.0")
 		return []byte("scheduled"), nil
 	}
-	t.Run("RE_134", func(t *testing.T) {
+	t.Run("RE_134 a detached start is recorded with name, instance and input", func(t *testing.T) {
 		d := after(t, detached, hist())
 		wantCompleted(t, d, "scheduled")
 		wantKinds(t, d, "Chained")
@@ -76,7 +76,7 @@ func TestActionToEvent(t *testing.T) {
 			t.Errorf("detached: %+v", d.Detached)
 		}
 	})
-	t.Run("RE_135", func(t *testing.T) {
+	t.Run("RE_135 two activities that are not awaited are recorded twice", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			activity(c, "A", "")
 			activity(c, "B", "")
@@ -85,7 +85,7 @@ func TestActionToEvent(t *testing.T) {
 		}, hist())
 		wantKinds(t, d, "AS AS TC")
 	})
-	t.Run("RE_136", func(t *testing.T) {
+	t.Run("RE_136 a detached start keeps later event ids the same on replay", func(t *testing.T) {
 		code := func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.Detached("D", "d-1", []byte("in"), "")
 			s, err := text(activity(c, "A", ""))
@@ -95,7 +95,7 @@ func TestActionToEvent(t *testing.T) {
 		wantKinds(t, d, "Chained AS")
 		wantCompleted(t, after(t, code, append(hist(), d.Events...), msgAC(3, "r")), "r")
 	})
-	t.Run("RE_137", func(t *testing.T) {
+	t.Run("RE_137 an activity's tag is recorded", func(t *testing.T) {
 		if a := scheduled(t, replay.ActivityOptions{Tag: &gpu}); a.GetTag() != "gpu" {
 			t.Errorf("event: %v", a)
 		}
@@ -112,7 +112,7 @@ func TestActionToEvent(t *testing.T) {
 			t.Errorf("tag %q, session %q", *a.Tag, *a.Session)
 		}
 	})
-	t.Run("RE_138", func(t *testing.T) {
+	t.Run("RE_138 an activity without a tag is recorded without one", func(t *testing.T) {
 		if a := scheduled(t, replay.ActivityOptions{}); a.Tag != nil || a.Session != nil {
 			t.Errorf("event: %v", a)
 		}
@@ -143,12 +143,12 @@ func raceChild(c *replay.Context, _ []byte) ([]byte, error) {
 
 func TestDropped(t *testing.T) {
 	one := events(evS(1), evAS(2, "A", ""), evTC(3))
-	t.Run("RE_142", func(t *testing.T) {
+	t.Run("RE_142 an activity that loses to a timer is cancelled", func(t *testing.T) {
 		d := after(t, racing("A"), one, msgTF(3))
 		wantCompleted(t, d, "timer_won")
 		wantIDs(t, "cancelled", d.CancelledActivities, 2)
 	})
-	t.Run("RE_143", func(t *testing.T) {
+	t.Run("RE_143 a timer that loses to an activity needs no cancellation", func(t *testing.T) {
 		d := after(t, racing("A"), one, msgAC(2, "r"))
 		wantCompleted(t, d, "activity_won")
 		wantIDs(t, "cancelled", d.CancelledActivities)
@@ -157,15 +157,15 @@ func TestDropped(t *testing.T) {
 			t.Errorf("cancelled timers: %+v", d.CancelledTimers)
 		}
 	})
-	t.Run("RE_144", func(t *testing.T) {
+	t.Run("RE_144 both activities that lose to a timer are cancelled", func(t *testing.T) {
 		d := after(t, racing("A", "B"), events(evS(1), evAS(2, "A", ""), evAS(3, "B", ""), evTC(4)), msgTF(4))
 		wantIDs(t, "cancelled", d.CancelledActivities, 2, 3)
 	})
-	t.Run("RE_145", func(t *testing.T) {
+	t.Run("RE_145 an activity that completed is not cancelled", func(t *testing.T) {
 		d := after(t, greet, events(evS(1), evAS(2, "Greet", "Alice")), msgAC(2, "r"))
 		wantIDs(t, "cancelled", d.CancelledActivities)
 	})
-	t.Run("RE_146", func(t *testing.T) {
+	t.Run("RE_146 an activity that is dropped is cancelled in the turn that scheduled it", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			activity(c, "A", "").Cancel()
 			return []byte("done"), nil
@@ -174,7 +174,7 @@ func TestDropped(t *testing.T) {
 		wantReasons(t, d, replay.ReasonDropped)
 		wantIDs(t, "cancelled", d.CancelledActivities, 2)
 	})
-	t.Run("RE_147", func(t *testing.T) {
+	t.Run("RE_147 a timer that is dropped needs no cancellation", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.Timer(time.Minute).Cancel()
 			return []byte("done"), nil
@@ -185,7 +185,7 @@ func TestDropped(t *testing.T) {
 			t.Errorf("decision: %+v", d)
 		}
 	})
-	t.Run("RE_148", func(t *testing.T) {
+	t.Run("RE_148 a wait that is dropped cancels no activity", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.WaitEvent("E", positional).Cancel()
 			return []byte("done"), nil
@@ -194,7 +194,7 @@ func TestDropped(t *testing.T) {
 		wantKinds(t, d, "XS XCancel(2)")
 		wantIDs(t, "cancelled", d.CancelledActivities)
 	})
-	t.Run("RE_149", func(t *testing.T) {
+	t.Run("RE_149 of what is dropped at the return only activities are cancelled", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			activity(c, "A", "")
 			activity(c, "B", "")
@@ -203,7 +203,7 @@ func TestDropped(t *testing.T) {
 		}, events(evS(1)))
 		wantIDs(t, "cancelled", d.CancelledActivities, 2, 3)
 	})
-	t.Run("RE_150", func(t *testing.T) {
+	t.Run("RE_150 a child that is dropped is cancelled and the request recorded", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			child(c, "C", "").Cancel()
 			return nil, nil
@@ -214,7 +214,7 @@ func TestDropped(t *testing.T) {
 			t.Errorf("cancelled children: %+v", d.CancelledChildren)
 		}
 	})
-	t.Run("RE_151", func(t *testing.T) {
+	t.Run("RE_151 a child that loses to a timer is cancelled", func(t *testing.T) {
 		d := after(t, raceChild, events(evS(1), evSS(2, "C", "sub::2", ""), evTC(3)), msgTF(3))
 		wantCompleted(t, d, "timer_won")
 		want := replay.CancelledChild{Event: 2, Instance: "inst::sub::2", Reason: "parent dropped sub-orchestration future"}
@@ -222,19 +222,19 @@ func TestDropped(t *testing.T) {
 			t.Errorf("cancelled children: %+v", d.CancelledChildren)
 		}
 	})
-	t.Run("RE_152", func(t *testing.T) {
+	t.Run("RE_152 a lost race without a recorded cancellation cancels on replay", func(t *testing.T) {
 		d := after(t, racing("A"), append(one[:3:3], evTF(4, 3)))
 		wantIDs(t, "cancelled", d.CancelledActivities, 2)
 		wantKinds(t, d, "ACancel(2)")
 	})
-	t.Run("RE_153", func(t *testing.T) {
+	t.Run("RE_153 a child that completed is not cancelled", func(t *testing.T) {
 		d := after(t, raceChild, events(evS(1), evSS(2, "C", "sub::2", ""), evTC(3)), msgSC(2, "r"))
 		wantCompleted(t, d, "child_won")
 		if len(d.CancelledChildren) != 0 {
 			t.Errorf("cancelled children: %+v", d.CancelledChildren)
 		}
 	})
-	t.Run("RE_154", func(t *testing.T) {
+	t.Run("RE_154 an activity that is dropped before a wait is cancelled in that turn", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			activity(c, "A", "").Cancel()
 			c.Timer(time.Minute).Await()
@@ -249,23 +249,23 @@ func TestDropped(t *testing.T) {
 }
 
 func TestDroppedAcrossTurns(t *testing.T) {
-	t.Run("RE_156", func(t *testing.T) {
+	t.Run("RE_156 awaiting an activity whose cancellation is recorded is nondeterminism", func(t *testing.T) {
 		d := after(t, greet, events(evS(1), evAS(2, "Greet", "Alice"), evACancel(3, 2, replay.ReasonDropped), evAC(4, 2, "r")))
 		wantNondeterminism(t, d, "cancellation mismatch (activities)", "event 2")
 	})
-	t.Run("RE_157", func(t *testing.T) {
+	t.Run("RE_157 an activity that loses in a later turn is cancelled and recorded once", func(t *testing.T) {
 		d := after(t, racing("A"), events(evS(1), evAS(2, "A", ""), evTC(3)), msgTF(3))
 		wantIDs(t, "cancelled", d.CancelledActivities, 2)
 		wantKinds(t, d, "TF(3) ACancel(2)")
 	})
-	t.Run("RE_158", func(t *testing.T) {
+	t.Run("RE_158 a child that loses in a later turn is cancelled and recorded once", func(t *testing.T) {
 		d := after(t, raceChild, events(evS(1), evSS(2, "C", "sub::2", ""), evTC(3)), msgTF(3))
 		wantKinds(t, d, "TF(3) SCancel(2)")
 		if len(d.CancelledChildren) != 1 || d.CancelledChildren[0].Instance != "inst::sub::2" {
 			t.Errorf("cancelled children: %+v", d.CancelledChildren)
 		}
 	})
-	t.Run("RE_160", func(t *testing.T) {
+	t.Run("RE_160 a recorded cancellation of a child is not asked for again", func(t *testing.T) {
 		d := after(t, raceChild, events(evS(1), evSS(2, "C", "sub::2", ""), evTC(3), evTF(4, 3), evSCancel(5, 2, replay.ReasonDropped)))
 		wantCompleted(t, d, "timer_won")
 		wantKinds(t, d, "")
@@ -273,7 +273,7 @@ func TestDroppedAcrossTurns(t *testing.T) {
 			t.Errorf("cancelled children: %+v", d.CancelledChildren)
 		}
 	})
-	t.Run("RE_161", func(t *testing.T) {
+	t.Run("RE_161 a new cancellation beside a recorded one is the only one asked for", func(t *testing.T) {
 		code := func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.Race(activity(c, "A", ""), c.Timer(time.Minute))
 			activity(c, "B", "").Cancel()
@@ -285,11 +285,11 @@ func TestDroppedAcrossTurns(t *testing.T) {
 		wantIDs(t, "cancelled", d.CancelledActivities, 6)
 		wantKinds(t, d, "AS TC ACancel(6)")
 	})
-	t.Run("RE_163", func(t *testing.T) {
+	t.Run("RE_163 two recorded cancellations of one activity are harmless", func(t *testing.T) {
 		d := after(t, racing("A"), events(evS(1), evAS(2, "A", ""), evTC(3), evTF(4, 3), evACancel(5, 2, replay.ReasonDropped), evACancel(6, 2, replay.ReasonFailed)))
 		wantCompleted(t, d, "timer_won")
 	})
-	t.Run("RE_164", func(t *testing.T) {
+	t.Run("RE_164 two recorded cancellations of one child are harmless", func(t *testing.T) {
 		d := after(t, raceChild, events(evS(1), evSS(2, "C", "sub::2", ""), evTC(3), evTF(4, 3), evSCancel(5, 2, replay.ReasonDropped), evSCancel(6, 2, replay.ReasonDropped)))
 		wantCompleted(t, d, "timer_won")
 	})
@@ -340,7 +340,7 @@ func TestEngineObject(t *testing.T) {
 		c.All(activity(c, "A", ""), activity(c, "B", ""))
 		return []byte("both"), nil
 	}
-	t.Run("RE_165", func(t *testing.T) {
+	t.Run("RE_165 a new machine has its history, no new events and no progress", func(t *testing.T) {
 		m := replay.New(config(greet))
 		defer m.Close()
 		m.Load(flat(evS(1), evAS(2, "Greet", "Alice")))
@@ -348,35 +348,35 @@ func TestEngineObject(t *testing.T) {
 			t.Errorf("loading ran something: next %d, replayed %d", m.NextEvent(), m.Replayed())
 		}
 	})
-	t.Run("RE_166", func(t *testing.T) {
+	t.Run("RE_166 two completions of two open activities are progress", func(t *testing.T) {
 		d := after(t, both, events(evS(1), evAS(2, "A", ""), evAS(3, "B", "")), msgAC(2, "a"), msgAC(3, "b"))
 		if d.Converted != 2 || !d.Progress {
 			t.Errorf("converted %d, progress %v", d.Converted, d.Progress)
 		}
 	})
-	t.Run("RE_167", func(t *testing.T) {
+	t.Run("RE_167 an event for an open wait is progress", func(t *testing.T) {
 		d := after(t, waits("E"), events(evS(1), evXS(2, "E")), msgXE("E", "x"))
 		if d.Converted != 1 || !d.Progress {
 			t.Errorf("converted %d, progress %v", d.Converted, d.Progress)
 		}
 	})
-	t.Run("RE_168", func(t *testing.T) {
+	t.Run("RE_168 two repeated completions add nothing", func(t *testing.T) {
 		d := after(t, two("A", "B"), events(evS(1), evAS(2, "A", "in"), evAC(3, 2, "r"), evAS(4, "B", "in")), msgAC(2, "r"), msgAC(2, "r"))
 		wantKinds(t, d, "")
 		wantRejected(t, d, 2)
 	})
-	t.Run("RE_169", func(t *testing.T) { wantCompleted(t, after(t, returns("output"), events(evS(1))), "output") })
-	t.Run("RE_170", func(t *testing.T) {
+	t.Run("RE_169 a handler's output is the instance's", func(t *testing.T) { wantCompleted(t, after(t, returns("output"), events(evS(1))), "output") })
+	t.Run("RE_170 a handler's error is the instance's failure", func(t *testing.T) {
 		d := after(t, func(*replay.Context, []byte) ([]byte, error) { return nil, fmt.Errorf("orchestration-error") }, events(evS(1)))
 		a := d.Failure.GetApplication()
 		if a.GetKind() != kindOrchestrationFailed || a.GetMessage() != "orchestration-error" {
 			t.Errorf("failure: %v", d.Failure)
 		}
 	})
-	t.Run("RE_171", func(t *testing.T) {
+	t.Run("RE_171 a completion that a handler never awaits is no obstacle to its end", func(t *testing.T) {
 		wantCompleted(t, after(t, returns("ok"), events(evS(1), evAS(999, "A", ""), evAC(1000, 999, "r"))), "ok")
 	})
-	t.Run("RE_172", func(t *testing.T) {
+	t.Run("RE_172 new events follow the old ones in order", func(t *testing.T) {
 		m := replay.New(config(two("A", "B")))
 		defer m.Close()
 		h := events(evS(1), evAS(2, "A", "in"))
@@ -387,7 +387,7 @@ func TestEngineObject(t *testing.T) {
 			t.Errorf("history: %v", h)
 		}
 	})
-	t.Run("RE_173", func(t *testing.T) {
+	t.Run("RE_173 progress says whether a turn has new events, turn by turn", func(t *testing.T) {
 		m := replay.New(config(both))
 		defer m.Close()
 		m.Load(flat(evS(1), evAS(2, "A", ""), evAS(3, "B", "")))

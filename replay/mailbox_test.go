@@ -56,17 +56,17 @@ func TestCarryForward(t *testing.T) {
 		in   []*turnpb.Message
 		want string
 	}{
-		{"INT_001", nothing, nil, ""},
-		{"INT_002", nothing, []*turnpb.Message{msgQ("x", "1"), msgQ("y", "2"), msgQ("x", "3")}, "q:x=1 q:y=2 q:x=3"},
-		{"INT_003", take("x"), []*turnpb.Message{msgQ("x", "1"), msgQ("x", "2")}, "q:x=2"},
-		{"INT_004", giveUp("x"), []*turnpb.Message{msgQ("x", "1")}, "q:x=1"},
-		{"INT_005", take("x"), []*turnpb.Message{msgQ("y", "1")}, "q:y=1"},
-		{"INT_006", take("x"), []*turnpb.Message{msgQ("z", "1"), msgQ("x", "2"), msgQ("y", "3"), msgQ("z", "4")}, "q:z=1 q:y=3 q:z=4"},
-		{"INT_007", take("x", "x"), []*turnpb.Message{msgQ("x", "1"), msgQ("x", "2"), msgQ("x", "3"), msgQ("x", "4")}, "q:x=3 q:x=4"},
-		{"INT_008", func(c *replay.Context) { c.Timer(time.Second); activity(c, "x", ""); c.NewGUID() }, []*turnpb.Message{msgQ("x", "1")}, "q:x=1"},
-		{"INT_009", take("x", "x", "x"), []*turnpb.Message{msgQ("x", "1")}, ""},
-		{"INT_010", giveUp("x", "y"), []*turnpb.Message{msgQ("x", "1"), msgQ("y", "2")}, "q:x=1"},
-		{"INT_013", func(c *replay.Context) { activity(c, "A", "") }, nil, ""},
+		{"INT_001 nothing that came carries nothing", nothing, nil, ""},
+		{"INT_002 what came and was not taken is carried in order", nothing, []*turnpb.Message{msgQ("x", "1"), msgQ("y", "2"), msgQ("x", "3")}, "q:x=1 q:y=2 q:x=3"},
+		{"INT_003 what waits took is not carried", take("x"), []*turnpb.Message{msgQ("x", "1"), msgQ("x", "2")}, "q:x=2"},
+		{"INT_004 a wait that was cancelled took nothing", giveUp("x"), []*turnpb.Message{msgQ("x", "1")}, "q:x=1"},
+		{"INT_005 a wait takes of its own queue only", take("x"), []*turnpb.Message{msgQ("y", "1")}, "q:y=1"},
+		{"INT_006 what is carried keeps its order over queues", take("x"), []*turnpb.Message{msgQ("z", "1"), msgQ("x", "2"), msgQ("y", "3"), msgQ("z", "4")}, "q:z=1 q:y=3 q:z=4"},
+		{"INT_007 what is left of a queue is carried in order", take("x", "x"), []*turnpb.Message{msgQ("x", "1"), msgQ("x", "2"), msgQ("x", "3"), msgQ("x", "4")}, "q:x=3 q:x=4"},
+		{"INT_008 events of other kinds change nothing", func(c *replay.Context) { c.Timer(time.Second); activity(c, "x", ""); c.NewGUID() }, []*turnpb.Message{msgQ("x", "1")}, "q:x=1"},
+		{"INT_009 more waits than messages carry nothing", take("x", "x", "x"), []*turnpb.Message{msgQ("x", "1")}, ""},
+		{"INT_010 a cancelled wait leaves its message and another queue's is taken", giveUp("x", "y"), []*turnpb.Message{msgQ("x", "1"), msgQ("y", "2")}, "q:x=1"},
+		{"INT_013 activities alone carry nothing", func(c *replay.Context) { activity(c, "A", "") }, nil, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.id, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestCarryForward(t *testing.T) {
 			}
 		})
 	}
-	t.Run("INT_011", func(t *testing.T) {
+	t.Run("INT_011 25 messages that were not taken are 25", func(t *testing.T) {
 		var in []*turnpb.Message
 		for i := range 25 {
 			in = append(in, msgQ("x", fmt.Sprint(i)))
@@ -84,7 +84,7 @@ func TestCarryForward(t *testing.T) {
 			t.Errorf("carried %d", n)
 		}
 	})
-	t.Run("INT_012", func(t *testing.T) {
+	t.Run("INT_012 carrying stops at a bound and the rest stays where it is", func(t *testing.T) {
 		// Ours: nothing is dropped, and nothing fails. 64 and 64 KiB are carried; the rest stays where it is.
 		for _, c := range []struct{ messages, size, carried int }{
 			{64, 1, 64}, {65, 1, 64}, {1_001, 1, 64},
@@ -93,7 +93,7 @@ func TestCarryForward(t *testing.T) {
 			wantCarried(t, c.messages, c.size, c.carried)
 		}
 	})
-	t.Run("INT_014", func(t *testing.T) {
+	t.Run("INT_014 a cancellation of an unknown wait is harmless", func(t *testing.T) {
 		d := after(t, returns("ok"), events(evS(1), &event{Id: 2, Source: 77, Kind: &turnpb.Event_QueueSubscriptionCancelled{
 			QueueSubscriptionCancelled: &turnpb.QueueSubscriptionCancelled{Reason: replay.ReasonDropped}}}))
 		wantCompleted(t, d, "ok")
@@ -246,18 +246,18 @@ func TestOutstanding(t *testing.T) {
 		c.Timer(time.Minute).Await()
 		return nil, nil
 	}
-	t.Run("INT_015", func(t *testing.T) {
+	t.Run("INT_015 nothing but a wait is open after a wait", func(t *testing.T) {
 		if got := open(waits("E"), events(evS(1), evXS(2, "E"))); got.Activities+got.Children+got.Queues != 0 || got.Waits != 1 {
 			t.Errorf("open: %+v", got)
 		}
 	})
-	t.Run("INT_016", func(t *testing.T) {
+	t.Run("INT_016 nothing is open after the result", func(t *testing.T) {
 		d := after(t, greet, events(evS(1), evAS(2, "Greet", "Alice")), msgAC(2, "r"))
 		if kinds(d) != "AC(2)" || len(d.CancelledActivities) != 0 {
 			t.Errorf("something was left open: %s", kinds(d))
 		}
 	})
-	t.Run("INT_017", func(t *testing.T) {
+	t.Run("INT_017 what was cancelled is not open", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			activity(c, "A", "").Cancel()
 			_, err := c.ContinueAsNew(nil, "").Await()
@@ -266,7 +266,7 @@ func TestOutstanding(t *testing.T) {
 		wantKinds(t, d, "ACancel(2)")
 		wantReasons(t, d, replay.ReasonDropped)
 	})
-	t.Run("INT_018", func(t *testing.T) {
+	t.Run("INT_018 what is open is counted by its kind and cancelled in order", func(t *testing.T) {
 		got := open(mixed, events(evS(1), evAS(2, "A", "")), msgAC(2, "r"))
 		if want := (replay.OpenCounts{Activities: 1, Timers: 1, Waits: 1, Queues: 1, Children: 1}); got != want {
 			t.Errorf("open: %+v", got)
@@ -285,21 +285,21 @@ func TestOutstanding(t *testing.T) {
 			return nil, nil
 		}
 	}
-	t.Run("INT_019", func(t *testing.T) {
+	t.Run("INT_019 of two waits of a queue the first message leaves the second open", func(t *testing.T) {
 		m, _ := fresh(t, queues(true))
 		m.Advance(input(msgQ("q", "x")))
 		d := m.Advance(input(msgCancel("now")))
 		wantKinds(t, d, "Cancel QCancel(3)")
 		wantReasons(t, d, replay.ReasonTerminal)
 	})
-	t.Run("INT_020", func(t *testing.T) {
+	t.Run("INT_020 a wait that was cancelled takes no message from the next", func(t *testing.T) {
 		m, _ := fresh(t, queues(false))
 		d := m.Advance(input(msgQ("q", "x")))
 		if d.Outcome != replay.ContinuedAsNew || kinds(d) != "QE" {
 			t.Errorf("outcome %d, events %s", d.Outcome, kinds(d))
 		}
 	})
-	t.Run("INT_021", func(t *testing.T) {
+	t.Run("INT_021 more messages than waits leave no wait open", func(t *testing.T) {
 		m, _ := fresh(t, queues(true))
 		d := m.Advance(input(msgQ("q", "1"), msgQ("q", "2"), msgQ("q", "3")))
 		if d.Outcome != replay.ContinuedAsNew || kinds(d) != "QE QE QE" || len(d.Next.GetCarried()) != 1 {

@@ -52,7 +52,7 @@ func TestScheduleMismatch(t *testing.T) {
 		hist  []*event
 		texts []string
 	}{
-		{"RE_042", minute, events(evS(1), evAS(2, "A", "x")), []string{"event 2", "ActivityScheduled \"A\"", "asked for timer", "minute (fresh_test.go:"}},
+		{"RE_042 a timer where history has an activity is nondeterminism", minute, events(evS(1), evAS(2, "A", "x")), []string{"event 2", "ActivityScheduled \"A\"", "asked for timer", "minute (fresh_test.go:"}},
 		{"F_33 a key", func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.KVSet("k", nil)
 			return nil, nil
@@ -70,18 +70,18 @@ func TestScheduleMismatch(t *testing.T) {
 			_, err := c.ContinueAsNew(nil, "").Await()
 			return nil, err
 		}, events(evS(1), evAS(2, "A", "x")), []string{"nothing more than to continue as new at replay_test.TestScheduleMismatch"}},
-		{"RE_043", one("A", "x"), events(evS(1), evTC(2)), []string{"TimerCreated", "asked for activity \"A\" with \"x\""}},
-		{"RE_044", one("ActivityB", "x"), events(evS(1), evAS(2, "ActivityA", "x")), []string{"\"ActivityA\"", "\"ActivityB\"", "the names differ"}},
-		{"RE_045", one("A", "input-y"), events(evS(1), evAS(2, "A", "input-x")), []string{"input-x", "input-y", "the inputs differ"}},
-		{"RE_046", waits("EventY"), events(evS(1), evXS(2, "EventX")), []string{"EventX", "EventY"}},
-		{"RE_054", detached(""), events(evS(1), evAS(2, "Task", "in"), evChained(3, "Other", "i", "in")), []string{"OrchestrationChained", "asked for nothing more"}},
-		{"RE_055", detached("ChildB"), events(evS(1), evChained(2, "ChildA", "child-1", "in"), evAS(3, "Task", "in")), []string{"schedule mismatch", "ChildA", "ChildB"}},
-		{"RE_119", timers(1), events(evS(1), evTC(2), evTC(3)), []string{"event 3"}},
-		{"RE_120", waits("E"), events(evS(1), evXS(2, "E"), evXS(3, "E")), []string{"ExternalSubscribed \"E\""}},
-		{"RE_130", withOptions(&sess, nil), events(evS(1), evAS(2, "Greet", "Alice")), []string{"the sessions differ", "on session \"sess-1\""}},
-		{"RE_139", withOptions(nil, &gpu), events(evS(1), evAS(2, "Greet", "Alice")), []string{"the tags differ"}},
-		{"RE_140", withOptions(nil, &cpu), events(evS(1), tagged(evAS(2, "Greet", "Alice"), gpu)), []string{"with tag \"gpu\"", "with tag \"cpu\""}},
-		{"RE_141", withOptions(nil, nil), events(evS(1), tagged(evAS(2, "Greet", "Alice"), gpu)), []string{"the tags differ"}},
+		{"RE_043 an activity where history has a timer is nondeterminism", one("A", "x"), events(evS(1), evTC(2)), []string{"TimerCreated", "asked for activity \"A\" with \"x\""}},
+		{"RE_044 an activity with another name than in history is nondeterminism", one("ActivityB", "x"), events(evS(1), evAS(2, "ActivityA", "x")), []string{"\"ActivityA\"", "\"ActivityB\"", "the names differ"}},
+		{"RE_045 an activity with another input than in history is nondeterminism with StrictInputs", one("A", "input-y"), events(evS(1), evAS(2, "A", "input-x")), []string{"input-x", "input-y", "the inputs differ"}},
+		{"RE_046 a wait for another event than in history is nondeterminism", waits("EventY"), events(evS(1), evXS(2, "EventX")), []string{"EventX", "EventY"}},
+		{"RE_054 a detached start in history that the code does not ask for is nondeterminism", detached(""), events(evS(1), evAS(2, "Task", "in"), evChained(3, "Other", "i", "in")), []string{"OrchestrationChained", "asked for nothing more"}},
+		{"RE_055 a detached start of another orchestration than in history is nondeterminism", detached("ChildB"), events(evS(1), evChained(2, "ChildA", "child-1", "in"), evAS(3, "Task", "in")), []string{"schedule mismatch", "ChildA", "ChildB"}},
+		{"RE_119 a second timer in history that the code does not ask for is nondeterminism", timers(1), events(evS(1), evTC(2), evTC(3)), []string{"event 3"}},
+		{"RE_120 a second subscription in history that the code does not ask for is nondeterminism", waits("E"), events(evS(1), evXS(2, "E"), evXS(3, "E")), []string{"ExternalSubscribed \"E\""}},
+		{"RE_130 a session that history does not have is nondeterminism", withOptions(&sess, nil), events(evS(1), evAS(2, "Greet", "Alice")), []string{"the sessions differ", "on session \"sess-1\""}},
+		{"RE_139 a tag that history does not have is nondeterminism", withOptions(nil, &gpu), events(evS(1), evAS(2, "Greet", "Alice")), []string{"the tags differ"}},
+		{"RE_140 another tag than in history is nondeterminism", withOptions(nil, &cpu), events(evS(1), tagged(evAS(2, "Greet", "Alice"), gpu)), []string{"with tag \"gpu\"", "with tag \"cpu\""}},
+		{"RE_141 a tag of history that the code leaves out is nondeterminism", withOptions(nil, nil), events(evS(1), tagged(evAS(2, "Greet", "Alice"), gpu)), []string{"the tags differ"}},
 		{"a missing tag is not an empty one", withOptions(nil, &empty), events(evS(1), evAS(2, "Greet", "Alice")), []string{"the tags differ"}},
 		{"another instance of a detached start", detached("ChildA"), events(evS(1), evChained(2, "ChildA", "child-2", "in"), evAS(3, "Task", "in")), []string{"the instances differ"}},
 	}
@@ -116,7 +116,7 @@ func TestScheduleMismatch(t *testing.T) {
 }
 
 func TestTolerated(t *testing.T) {
-	t.Run("RE_047", func(t *testing.T) {
+	t.Run("RE_047 a schedule that a handler which returns never asked for is tolerated", func(t *testing.T) {
 		d := after(t, returns("done"), events(evS(1), evAS(2, "A", "x")))
 		wantCompleted(t, d, "done")
 		// The work that history has and code never asked for is given up with the execution.
@@ -158,17 +158,17 @@ func TestCompletionMismatch(t *testing.T) {
 		msg  *turnpb.Message
 		text string
 	}{
-		{"RE_048", returns("ok"), events(evS(1)), msgAC(999, "r"), orphan},
-		{"RE_049", minute, tc2, msgAC(2, "r"), kind},
-		{"RE_050", one("A", "x"), as2, msgTF(2), kind},
-		{"RE_051", one("A", "x"), as2, msgSC(2, "r"), kind},
-		{"RE_052", minute, tc2, msgSC(2, "r"), kind},
-		{"RE_053", parent, ss2, msgTF(2), kind},
-		{"RE_097", one("A", "x"), as2, msgAC(99, "r"), orphan},
-		{"RE_098", minute, tc2, msgAC(2, "r"), kind},
-		{"RE_114", returns("ok"), events(evS(1)), msgAC(99, "r"), orphan},
-		{"RE_115", returns("ok"), events(evS(1)), msgTF(99), orphan},
-		{"RE_117", returns("ok"), events(evS(1)), msgSC(99, "r"), orphan},
+		{"RE_048 a completion of an activity that was never scheduled is nondeterminism", returns("ok"), events(evS(1)), msgAC(999, "r"), orphan},
+		{"RE_049 an activity's result for a timer is nondeterminism", minute, tc2, msgAC(2, "r"), kind},
+		{"RE_050 a timer's firing for an activity is nondeterminism", one("A", "x"), as2, msgTF(2), kind},
+		{"RE_051 a child's result for an activity is nondeterminism", one("A", "x"), as2, msgSC(2, "r"), kind},
+		{"RE_052 a child's result for a timer is nondeterminism", minute, tc2, msgSC(2, "r"), kind},
+		{"RE_053 a timer's firing for a child is nondeterminism", parent, ss2, msgTF(2), kind},
+		{"RE_097 a completion of an unknown event beside an open activity is nondeterminism", one("A", "x"), as2, msgAC(99, "r"), orphan},
+		{"RE_098 an activity's result for a timer's id is nondeterminism", minute, tc2, msgAC(2, "r"), kind},
+		{"RE_114 an orphan result of an activity is nondeterminism", returns("ok"), events(evS(1)), msgAC(99, "r"), orphan},
+		{"RE_115 an orphan firing of a timer is nondeterminism", returns("ok"), events(evS(1)), msgTF(99), orphan},
+		{"RE_117 an orphan result of a child is nondeterminism", returns("ok"), events(evS(1)), msgSC(99, "r"), orphan},
 	}
 	for _, c := range cases {
 		t.Run(c.id, func(t *testing.T) {
@@ -193,13 +193,13 @@ func TestCompletionInHistory(t *testing.T) {
 		hist []*event
 		text string
 	}{
-		{"RE_056", minute, events(evS(1), evTC(2), evAC(3, 2, "r")), "completion kind mismatch"},
-		{"RE_057", timers(2), events(evS(1), evTC(2), evTF(3, 2), evTC(4), evTF(5, 2)), closed},
-		{"RE_058", childThen, events(evS(1), evSS(2, "C", "sub::2", ""), evSC(3, 2, "r"), evAS(4, "A", ""), evSC(5, 2, "r")), closed},
-		{"RE_059", actTwice, events(evS(1), evAS(2, "A", "in"), evAC(3, 2, "r"), evAS(4, "B", "in"), evAC(5, 2, "r")), closed},
-		{"RE_060", actTwice, events(evS(1), evAS(2, "A", "in"), evAC(3, 2, "r"), evAS(4, "B", "in"), evAF(5, 2, "e")), closed},
-		{"RE_061", childThen, events(evS(1), evSS(2, "C", "sub::2", ""), evSC(3, 2, "r"), evAS(4, "A", ""), evSF(5, 2, "e")), closed},
-		{"RE_113", one("A", "x"), events(evS(1), evAC(2, 3, "r"), evAS(3, "A", "x")), closed},
+		{"RE_056 a completion of the wrong kind inside history is nondeterminism", minute, events(evS(1), evTC(2), evAC(3, 2, "r")), "completion kind mismatch"},
+		{"RE_057 a second firing of a timer inside history is nondeterminism", timers(2), events(evS(1), evTC(2), evTF(3, 2), evTC(4), evTF(5, 2)), closed},
+		{"RE_058 a second result of a child inside history is nondeterminism", childThen, events(evS(1), evSS(2, "C", "sub::2", ""), evSC(3, 2, "r"), evAS(4, "A", ""), evSC(5, 2, "r")), closed},
+		{"RE_059 a second result of an activity inside history is nondeterminism", actTwice, events(evS(1), evAS(2, "A", "in"), evAC(3, 2, "r"), evAS(4, "B", "in"), evAC(5, 2, "r")), closed},
+		{"RE_060 a failure of an activity behind its result inside history is nondeterminism", actTwice, events(evS(1), evAS(2, "A", "in"), evAC(3, 2, "r"), evAS(4, "B", "in"), evAF(5, 2, "e")), closed},
+		{"RE_061 a failure of a child behind its result inside history is nondeterminism", childThen, events(evS(1), evSS(2, "C", "sub::2", ""), evSC(3, 2, "r"), evAS(4, "A", ""), evSF(5, 2, "e")), closed},
+		{"RE_113 a completion that precedes its schedule is nondeterminism", one("A", "x"), events(evS(1), evAC(2, 3, "r"), evAS(3, "A", "x")), closed},
 	}
 	for _, c := range cases {
 		t.Run(c.id, func(t *testing.T) { wantNondeterminism(t, after(t, c.code, c.hist), c.text) })
@@ -217,13 +217,13 @@ func TestPanics(t *testing.T) {
 			t.Errorf("failure: %v", d.Failure)
 		}
 	}
-	t.Run("RE_062", func(t *testing.T) {
+	t.Run("RE_062 a panic fails the instance with its text", func(t *testing.T) {
 		wantPanicked(t, after(t, panics("oops something went wrong"), events(evS(1))), "oops something went wrong")
 	})
-	t.Run("RE_063", func(t *testing.T) {
+	t.Run("RE_063 a panic with a value that is no text fails the instance with the value", func(t *testing.T) {
 		wantPanicked(t, after(t, panics(struct{ Code int }{42}), events(evS(1))), "42")
 	})
-	t.Run("RE_064", func(t *testing.T) {
+	t.Run("RE_064 a panic behind a replayed activity fails the instance with its text", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			activity(c, "A", "").Await()
 			panic("after the activity")
@@ -274,11 +274,11 @@ func TestFailureCategories(t *testing.T) {
 		seen = true
 		return []byte(s), err
 	}
-	t.Run("RE_065", func(t *testing.T) {
+	t.Run("RE_065 an application failure of an activity reaches the handler", func(t *testing.T) {
 		d := after(t, code, as2, msgAF(2, activityFailed("declined")))
 		wantFailed(t, d, "application", "declined")
 	})
-	t.Run("RE_066", func(t *testing.T) {
+	t.Run("RE_066 an infrastructure failure of an activity fails the turn and never reaches the handler", func(t *testing.T) {
 		d := after(t, code, as2, msgAF(2, failure.Infrastructure("disk", "full", true)))
 		wantFailed(t, d, "infrastructure", "infrastructure:disk: full")
 		wantKinds(t, d, "AF(2)")
@@ -286,18 +286,18 @@ func TestFailureCategories(t *testing.T) {
 			t.Error("the code saw the error")
 		}
 	})
-	t.Run("RE_067", func(t *testing.T) {
+	t.Run("RE_067 a configuration failure of an activity fails the turn at once", func(t *testing.T) {
 		d := after(t, code, as2, msgAF(2, failure.Nondeterminism("r", "m")))
 		wantFailed(t, d, "configuration", "nondeterministic: m")
 		if seen {
 			t.Error("the code saw the error")
 		}
 	})
-	t.Run("RE_068", func(t *testing.T) {
+	t.Run("RE_068 an infrastructure failure of a child fails the parent's turn", func(t *testing.T) {
 		d := after(t, parent, events(evS(1), evSS(2, "ChildOrch", "sub::2", "child-input")), msgSF(2, failure.Infrastructure("op", "m", false)))
 		wantFailed(t, d, "infrastructure", "op")
 	})
-	t.Run("RE_069", func(t *testing.T) {
+	t.Run("RE_069 an application failure of a child reaches the handler", func(t *testing.T) {
 		d := after(t, parent, events(evS(1), evSS(2, "ChildOrch", "sub::2", "child-input")), msgSF(2, failure.Panicked("child")))
 		wantFailed(t, d, "application", "orchestration panicked: child")
 	})
@@ -313,16 +313,16 @@ func TestFailureCategories(t *testing.T) {
 }
 
 func TestChildIDs(t *testing.T) {
-	t.Run("RE_070", func(t *testing.T) {
+	t.Run("RE_070 a child without an id is named after the event that starts it", func(t *testing.T) {
 		d := after(t, parent, events(evS(1)))
 		if got := d.Events[0].GetSubOrchestrationScheduled().GetInstance(); got != "sub::2" || d.Children[0].Instance != "inst::sub::2" {
 			t.Errorf("recorded %q, started %q", got, d.Children[0].Instance)
 		}
 	})
-	t.Run("RE_071", func(t *testing.T) {
+	t.Run("RE_071 a child in history is bound by its id and gives its result", func(t *testing.T) {
 		wantCompleted(t, after(t, parent, events(evS(1), evSS(2, "ChildOrch", "sub::2", "child-input"), evSC(3, 2, "child-result"))), "child-result")
 	})
-	t.Run("RE_072", func(t *testing.T) {
+	t.Run("RE_072 a child with an explicit id keeps it unprefixed", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.Child("C", nil, replay.ChildOptions{ID: "my-custom-instance"}).Await()
 			return nil, nil
@@ -331,7 +331,7 @@ func TestChildIDs(t *testing.T) {
 			t.Errorf("started %q", d.Children[0].Instance)
 		}
 	})
-	t.Run("RE_073", func(t *testing.T) {
+	t.Run("RE_073 two children that are not awaited have ids of their own", func(t *testing.T) {
 		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			child(c, "C", "1")
 			child(c, "C", "2")

@@ -70,7 +70,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 	case r.Err == nil:
 		in.acceptedNow(a, r, taken)
 	case errors.Is(r.Err, persistence.ErrBusy), errors.Is(r.Err, persistence.ErrNotFound) && in.startsBefore(a):
-		a.state, a.since = arrivalHeld, in.host.elapsed() // the next tick tries again
+		a.state, a.since = arrivalUnproposed, in.host.elapsed() // the next tick tries again
 		if in.phase == phaseReady || in.phase == phaseUnknown {
 			in.pause() // or the next step would, at once, and again
 		}
@@ -80,7 +80,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 		in.refuseTaken(taken && !a.deferred)
 		in.compareRefusal(a, r.Err)
 		if a.start != nil {
-			in.abandon, in.doomed = nil, nil // of a turn whose instance never was
+			in.abandon, in.forcedEnd = nil, nil // of a turn whose instance never was
 		}
 		if errors.Is(r.Err, persistence.ErrEnded) {
 			in.outdated()
@@ -102,7 +102,7 @@ func (in *instance) startsBefore(a *arrival) bool {
 		if b == a {
 			break
 		}
-		if b.start != nil && (b.state == arrivalHeld || b.state == arrivalAccepting) {
+		if b.start != nil && (b.state == arrivalUnproposed || b.state == arrivalAccepting) {
 			return true
 		}
 	}
@@ -175,10 +175,10 @@ func (in *instance) refusal(a *arrival, err error) error {
 	return err
 }
 
-// answerHeld answers everything that nobody has proposed yet.
-func (in *instance) answerHeld(err error) {
+// answerUnproposed answers everything that nobody has proposed yet.
+func (in *instance) answerUnproposed(err error) {
 	for _, a := range in.buffer.items {
-		if a.state == arrivalHeld {
+		if a.state == arrivalUnproposed {
 			a.answer(err, false)
 		}
 	}

@@ -53,9 +53,9 @@ func (in *instance) breakDown(failed any) {
 		in.machine = nil
 		in.host.unwind(m, func() {})
 	}
-	if h := in.hold; h != nil {
-		in.hold = nil
-		if in.host.holds.withdraw(h) {
+	if h := in.acceptTimer; h != nil {
+		in.acceptTimer = nil
+		if in.host.acceptTimers.withdraw(h) {
 			in.outstanding--
 		}
 	}
@@ -68,7 +68,7 @@ func (in *instance) breakDown(failed any) {
 func (in *instance) refuse(msg any) {
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *Moved, *Freed:
-		in.cell.Received++
+		in.carryover.Received++
 		if a := newArrival(m, in.host.elapsed()); a != nil {
 			a.answer(errBroken(), false)
 		}
@@ -101,7 +101,7 @@ func (in *instance) refuse(msg any) {
 // failure may have left wrong.
 func (in *instance) leaveBroken() {
 	if in.outstanding <= 0 || in.host.Draining.Load() {
-		in.host.Engine.Idle(in.id, in.pid, in.cell.Received)
+		in.host.Engine.Idle(in.id, in.pid, in.carryover.Received)
 	}
 }
 

@@ -12,10 +12,10 @@ import (
 type arrivalState uint8
 
 const (
-	arrivalHeld      arrivalState = iota // in memory only
-	arrivalAccepting                     // proposed on its own; the result is awaited
-	arrivalAccepted                      // durable in the inbox or as a pending start, and its sender has been answered
-	arrivalAnswered                      // nothing more to do
+	arrivalUnproposed arrivalState = iota // in memory only
+	arrivalAccepting                      // proposed on its own; the result is awaited
+	arrivalAccepted                       // durable in the inbox or as a pending start, and its sender has been answered
+	arrivalAnswered                       // nothing more to do
 )
 
 // arrival is a message that an instance holds in memory, with the sender who waits for its answer. Exactly one of
@@ -94,7 +94,7 @@ func (b *buffer) full() bool {
 func (b *buffer) putBack(taken []*arrival) {
 	var back []*arrival
 	for _, a := range taken {
-		if a.state == arrivalHeld || a.state == arrivalAccepting {
+		if a.state == arrivalUnproposed || a.state == arrivalAccepting {
 			a.deferred, a.proposed = false, false
 			back = append(back, a)
 			b.bytes += a.size
@@ -108,7 +108,7 @@ func (b *buffer) settle() {
 	rest := b.items[:0]
 	b.bytes = 0
 	for _, a := range b.items {
-		if a.state == arrivalHeld || a.state == arrivalAccepting {
+		if a.state == arrivalUnproposed || a.state == arrivalAccepting {
 			rest = append(rest, a)
 			b.bytes += a.size
 		}
@@ -118,10 +118,10 @@ func (b *buffer) settle() {
 }
 
 // oldest is when the longest-held message that nobody has proposed yet came; false if there is none.
-func oldestHeld(lists ...[]*arrival) (since time.Duration, ok bool) {
+func oldestUnproposed(lists ...[]*arrival) (since time.Duration, ok bool) {
 	for _, list := range lists {
 		for _, a := range list {
-			if a.state == arrivalHeld && (!ok || a.since < since) {
+			if a.state == arrivalUnproposed && (!ok || a.since < since) {
 				since, ok = a.since, true
 			}
 		}
@@ -129,31 +129,31 @@ func oldestHeld(lists ...[]*arrival) (since time.Duration, ok bool) {
 	return since, ok
 }
 
-// holdQueue is the 10 ms clock of all instances. The delay is the same for all, so the queue is in order of its
+// acceptTimers is the 10 ms clock of all instances. The delay is the same for all, so the queue is in order of its
 // deadlines, and one timer for its head is enough.
-type holdQueue struct {
+type acceptTimers struct {
 	host *Host
 	mu   struct {
 		sync.Mutex
-		queue []*hold
+		queue []*acceptTimer
 		first int // index of the head; what is before it has been served
 		armed bool
 		timer clock.Timer
 	}
 }
 
-// hold is one instance's place in the queue. Only the queue touches it, under its lock.
-type hold struct {
+// acceptTimer is one instance's place in the queue. Only the queue touches it, under its lock.
+type acceptTimer struct {
 	in       *instance
 	deadline time.Duration // elapsed time
 	done     bool          // served or withdrawn
 }
 
-func newHoldQueue(host *Host) *holdQueue { return &holdQueue{host: host} }
+func newAcceptTimers(host *Host) *acceptTimers { return &acceptTimers{host: host} }
 
 // add makes a place for an instance whose oldest message came at since. The tick that serves it counts as outstanding.
-func (q *holdQueue) add(in *instance, since time.Duration) *hold {
-	h := &hold{in: in, deadline: since + AcceptAfter}
+func (q *acceptTimers) add(in *instance, since time.Duration) *acceptTimer {
+	h := &acceptTimer{in: in, deadline: since + AcceptAfter}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.mu.queue = append(q.mu.queue, h)
@@ -162,7 +162,7 @@ func (q *holdQueue) add(in *instance, since time.Duration) *hold {
 }
 
 // withdraw takes a place back and reports whether it did: if not, the tick is on its way.
-func (q *holdQueue) withdraw(h *hold) bool {
+func (q *acceptTimers) withdraw(h *acceptTimer) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	was := h.done
@@ -171,7 +171,7 @@ func (q *holdQueue) withdraw(h *hold) bool {
 }
 
 // arm starts the timer for the head, with q.mu held.
-func (q *holdQueue) arm() {
+func (q *acceptTimers) arm() {
 	m := &q.mu
 	for m.first < len(m.queue) && m.queue[m.first].done {
 		m.queue[m.first] = nil
@@ -190,7 +190,7 @@ func (q *holdQueue) arm() {
 }
 
 // fire serves every place whose deadline has come.
-func (q *holdQueue) fire() {
+func (q *acceptTimers) fire() {
 	now := q.host.elapsed()
 	var due []*instance
 	q.mu.Lock()
@@ -211,12 +211,12 @@ func (q *holdQueue) fire() {
 	q.arm()
 	q.mu.Unlock()
 	for _, in := range due {
-		in.send(tick)
+		in.send(acceptDue)
 	}
 }
 
 // stop ends the timer. Nothing may be held any more.
-func (q *holdQueue) stop() {
+func (q *acceptTimers) stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.timer != nil {
@@ -224,10 +224,10 @@ func (q *holdQueue) stop() {
 	}
 }
 
-// tickMsg says that an instance has held a message for 10 ms.
-type tickMsg struct{}
+// acceptDueMsg says that an instance has held a message for 10 ms.
+type acceptDueMsg struct{}
 
-var tick = &tickMsg{}
+var acceptDue = &acceptDueMsg{}
 
 // first calls one of several functions: the one that comes first, and then what follows it.
 type first struct {

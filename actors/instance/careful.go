@@ -52,7 +52,7 @@ func (in *instance) admitted(m *admitMsg) {
 		m.release()
 		return
 	}
-	in.awaiting, in.gate = nil, nil
+	in.awaiting, in.tryWait = nil, nil
 	in.phase = phaseReady
 	in.releaseSuspect = m.release
 }
@@ -104,7 +104,7 @@ func (in *instance) leaseDone(m *leaseMsg) {
 	})...)
 	in.view.attempts = r.Attempts
 	if r.Attempts > in.host.Config.MaxAttempts {
-		in.doomed = in.poison(r.Attempts)
+		in.forcedEnd = in.poison(r.Attempts)
 		return
 	}
 	in.stopLease = in.part.WatchTurnLease(r.Token, func() {}) // a lost lease is refused at the commit

@@ -45,7 +45,7 @@ func (t *turn) buildCommit() {
 		return
 	}
 	t.commit = c
-	if t.doom == nil { // a failure without code is recorded whatever its size
+	if t.forcedEnd == nil { // a failure without code is recorded whatever its size
 		t.overLimit = t.checkLimits(c, size)
 	}
 }
@@ -167,8 +167,8 @@ func (t *turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
 		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites,
 		PanicStack: d.PanicStack,
 	}
-	if t.doom != nil {
-		header.Origin = t.doom.origin
+	if t.forcedEnd != nil {
+		header.Origin = t.forcedEnd.origin
 	}
 	if t.consumer != nil {
 		header.EngineVersion = t.consumer.EngineVersion

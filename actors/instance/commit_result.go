@@ -125,9 +125,9 @@ func (in *instance) committed(t *turn, r persistence.Result) {
 	if len(t.decision.Events) == 0 {
 		h.Counts.EmptyTurns.Add(1)
 	}
-	if t.doom != nil {
-		in.countDoom(t.doom)
-		in.doomed = nil
+	if t.forcedEnd != nil {
+		in.countForcedEnd(t.forcedEnd)
+		in.forcedEnd = nil
 	}
 	in.turn, in.phase, in.failed = nil, phaseReady, 0
 	in.machine = t.machine
@@ -193,7 +193,7 @@ func (in *instance) stale(t *turn, err error) {
 	t.timers = kept
 	in.rerun(t)
 	for _, a := range t.arrivals {
-		if a.state == arrivalHeld && (events || again[a]) {
+		if a.state == arrivalUnproposed && (events || again[a]) {
 			in.accept(a)
 		}
 	}
@@ -226,8 +226,8 @@ func (in *instance) expel(err error) {
 	}
 	in.unpark()
 	in.endCareful()
-	in.abandon, in.doomed = nil, nil
-	in.answerHeld(answer)
+	in.abandon, in.forcedEnd = nil, nil
+	in.answerUnproposed(answer)
 	in.told.until = in.host.now().UnixMilli() + expelledPauseMs
 	in.retreat()
 }

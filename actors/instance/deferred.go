@@ -20,7 +20,7 @@ func (in *instance) takeArrivals(t *turn, room func(int) bool, most int) {
 			rest = append(rest, a)
 			continue
 		}
-		if a.state != arrivalHeld || a.start != nil && (in.view.exists || i > 0) || !room(a.size) {
+		if a.state != arrivalUnproposed || a.start != nil && (in.view.exists || i > 0) || !room(a.size) {
 			rest = append(rest, b.items[i:]...)
 			break
 		}
@@ -62,7 +62,7 @@ func (in *instance) acceptUnwanted() (any bool) {
 		return false
 	}
 	for _, a := range in.buffer.items {
-		if a.state != arrivalHeld || a.message == nil {
+		if a.state != arrivalUnproposed || a.message == nil {
 			continue
 		}
 		if _, wanted := in.view.inbox.wants(a.message); !wanted {
@@ -92,7 +92,7 @@ func (t *turn) first() int {
 
 // idle says that the turn has consumed nothing: there is nothing to commit, and the machine is as it was.
 func (t *turn) idle() bool {
-	return t.doom == nil && len(t.decision.Events) == 0 && len(t.decision.Rejected) == 0
+	return t.forcedEnd == nil && len(t.decision.Events) == 0 && len(t.decision.Rejected) == 0
 }
 
 // consumedRows are the inbox rows that the turn does not leave.
@@ -131,11 +131,11 @@ func (in *instance) acceptDeferred(t *turn) (waiting bool) {
 	}
 	in.acceptStartFirst()
 	for _, a := range t.arrivals {
-		if a.state == arrivalHeld && !a.proposed && (a.deferred || t.leavesLater(a)) {
+		if a.state == arrivalUnproposed && !a.proposed && (a.deferred || t.leavesLater(a)) {
 			a.proposed = true
 			in.accept(a)
 		}
-		waiting = waiting || a.state == arrivalAccepting || a.state == arrivalHeld && (a.deferred || a.proposed)
+		waiting = waiting || a.state == arrivalAccepting || a.state == arrivalUnproposed && (a.deferred || a.proposed)
 	}
 	return waiting
 }

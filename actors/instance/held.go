@@ -47,7 +47,7 @@ func (in *instance) logHeld(t *turn) {
 		in.host.Config.Logger.Error("an instance has failed: its code does not fit its history",
 			logkey.Instance, in.id, logkey.Orchestration, t.name, logkey.Version, t.version,
 			logkey.Execution, t.head.execution, logkey.Error, failure.Display(t.decision.Divergence))
-	case in.view.held.Reason != "" && t.doom == nil:
+	case in.view.held.Reason != "" && t.forcedEnd == nil:
 		in.logGoesOn()
 	}
 }
@@ -80,7 +80,7 @@ func (in *instance) holdBlocked(t *turn) {
 
 // diverges says that a turn must not be recorded because the code does not fit the history.
 func (t *turn) diverges() bool {
-	return t.decision != nil && t.decision.Divergence != nil && t.doom == nil && !t.in.host.Config.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
+	return t.decision != nil && t.decision.Divergence != nil && t.forcedEnd == nil && !t.in.host.Config.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
 }
 
 // heldNow says that the instance is held and may not be tried now.
@@ -282,11 +282,11 @@ func (in *instance) cancels() bool {
 // cancelWithoutCode ends the instance as cancelled. Of what waits it takes the cancel only: the rest goes with the end.
 func (in *instance) cancelWithoutCode(item *inboxItem) {
 	own := *item // a turn that is made of the inbox overwrites its rows
-	in.doNow(&doom{
+	in.endNow(&forcedEnd{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_CANCEL, cancel: &own,
 		why: failure.Cancelled(item.message.GetCancel().GetReason()),
 	})
-	in.doomed = nil // after a reload it is decided anew
+	in.forcedEnd = nil // after a reload it is decided anew
 }
 
 // takeOnly has the turn consume one message of the inbox, beside the start.

@@ -108,18 +108,18 @@ type Host struct {
 	Draining *atomic.Bool
 	Attaches *atomic.Uint64
 
-	Counts   Counters
-	holds    *holdQueue
-	machines machines
-	damaged  damaged
-	heldGate heldGate
+	Counts       Counters
+	acceptTimers *acceptTimers
+	machines     machines
+	damaged      damaged
+	tries        tryQueue
 }
 
 // Init makes a host ready, once its exported fields are set.
-func (h *Host) Init() { h.holds = newHoldQueue(h) }
+func (h *Host) Init() { h.acceptTimers = newAcceptTimers(h) }
 
 // Stop ends the host's timer. No instance may be active.
-func (h *Host) Stop() { h.holds.stop() }
+func (h *Host) Stop() { h.acceptTimers.stop() }
 
 // DamageOf is what is damaged of an instance; nil if it is not known to be damaged.
 func (h *Host) DamageOf(id string) error { return h.damaged.of(id) }

@@ -39,15 +39,15 @@ var phaseNames = [...]string{
 
 func (p phase) String() string { return phaseNames[p] }
 
-// instance is the state of one orchestration instance in memory. It lives in the cell, so it outlives a restart of its
+// instance is the state of one orchestration instance in memory. It lives in the Carryover, so it outlives a restart of its
 // actor. Only the actor's own run touches it, except what is said at a field.
 type instance struct {
-	host *Host
-	id   string
-	p    persistence.Partition
-	part Partition
-	cell *mailbox.Carryover
-	pid  *actor.PID // set once, before anything is asked for; answers read it from other goroutines
+	host      *Host
+	id        string
+	p         persistence.Partition
+	part      Partition
+	carryover *mailbox.Carryover
+	pid       *actor.PID // set once, before anything is asked for; answers read it from other goroutines
 
 	view view
 	// machine is the resident coroutine, or nil; consumer runs it. Invariant: it has seen exactly the turns up to
@@ -66,16 +66,16 @@ type instance struct {
 	// outstanding counts answers that are on their way to the PID; the instance does not leave before it is 0.
 	outstanding int
 	// awaiting is the answer that the present phase waits for; any other one of its kind is late, and is ignored.
-	awaiting any
-	hold     *hold
-	place    Place // in the residency's list, while it is parked
-	charge   int64 // what it has taken of the engine's memory, while it is not parked
+	awaiting    any
+	acceptTimer *acceptTimer
+	place       Place // in the residency's list, while it is parked
+	charge      int64 // what it has taken of the engine's memory, while it is not parked
 	// token, stopLease, releaseSuspect are of a turn lease that the next turn takes.
 	token          persistence.Token
 	stopLease      func()
 	releaseSuspect func()
 	abandon        *abandonPlan // to be proposed as soon as the state is known
-	doomed         *doom        // how the next turn ends the instance
+	forcedEnd      *forcedEnd   // how the next turn ends the instance
 	news           news
 	told           told
 	hint           hint
@@ -83,7 +83,7 @@ type instance struct {
 	acknowledged uint64
 	later        clock.Timer // of wakeLater, while its message is outstanding
 	pausing      clock.Timer // of the present pause
-	gate         *gateWait   // of the try that it waits for
+	tryWait      *tryWait    // of the try that it waits for
 	failed       int         // panics in a row
 	loadFailures int         // failed reads in a row
 
@@ -107,7 +107,7 @@ type instance struct {
 func NewActor(host *Host, id string, c *mailbox.Carryover) actor.Actor {
 	in, ok := c.State.(*instance)
 	if !ok {
-		in = &instance{host: host, id: id, p: host.Journal.PartitionOf(id), cell: c}
+		in = &instance{host: host, id: id, p: host.Journal.PartitionOf(id), carryover: c}
 		in.part = host.Engine.Partition(in.p)
 		c.State = in
 	}
@@ -121,9 +121,9 @@ func (in *instance) Receive(c actor.Context) {
 		if in.pid == nil { // it stays the same over a restart, and answers on their way read it
 			in.pid = c.Self()
 		}
-		if failed := in.cell.Handling; failed != nil {
+		if failed := in.carryover.Handling; failed != nil {
 			in.recover(failed)
-			in.cell.Handled()
+			in.carryover.Handled()
 		}
 	case *mailbox.Leave:
 		in.host.Counts.Passivations.Add(1)
@@ -131,13 +131,13 @@ func (in *instance) Receive(c actor.Context) {
 		in.host.Engine.Left()
 	case actor.AutoReceiveMessage, actor.SystemMessage:
 	default:
-		in.cell.Handling = m
+		in.carryover.Handling = m
 		if in.broken {
 			in.refuse(m)
 		} else {
 			in.handle(m)
 		}
-		in.cell.Handled()
+		in.carryover.Handled()
 	}
 }
 
@@ -145,7 +145,7 @@ func (in *instance) Receive(c actor.Context) {
 func (in *instance) handle(msg any) {
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *Moved, *Freed:
-		in.cell.Received++
+		in.carryover.Received++
 		in.arrived(m)
 	case *loadMsg:
 		in.outstanding--
@@ -174,10 +174,10 @@ func (in *instance) handle(msg any) {
 	case *releasedMsg:
 		in.outstanding--
 		in.released(m)
-	case *tickMsg:
+	case *acceptDueMsg:
 		in.outstanding--
-		in.hold = nil
-		in.ticked()
+		in.acceptTimer = nil
+		in.acceptsDue()
 	case *evictMsg:
 		in.evicted()
 	case *closedMsg:
@@ -190,7 +190,7 @@ func (in *instance) handle(msg any) {
 		in.host.Config.Logger.Error("an instance got a message that it does not know; it is ignored", logkey.MessageType, fmt.Sprintf("%T", m))
 	}
 	in.step()
-	in.cell.Open.Store(in.open())
+	in.carryover.Open.Store(in.open())
 }
 
 // open says that the instance is known to exist and not known to have ended.
@@ -213,15 +213,15 @@ func (in *instance) arrived(msg any) {
 	switch m := msg.(type) {
 	case *nudgeMsg:
 		in.hear(m.iid, 0, m.Mark) // first: one that waits for its try is at work
-		in.leaveGate()
+		in.leaveTryQueue()
 		in.nudge(m.iid, m.seq)
 	case *pendingMsg:
 		in.hear(m.start.IID, m.start.Execution, m.Mark)
-		in.leaveGate()
+		in.leaveTryQueue()
 		in.nudge(m.start.IID, m.seq)
 	case *retryMsg:
 		in.hear(m.iid, 0, m.Mark)
-		in.leaveGate()
+		in.leaveTryQueue()
 	case *timerMsg:
 		in.hearTimer(m)
 	case *wakeMsg:
@@ -230,9 +230,9 @@ func (in *instance) arrived(msg any) {
 		in.fresh = true
 	case *Moved:
 		in.moved = true
-		in.leaveGate()
+		in.leaveTryQueue()
 	case *startMsg, *deliverMsg, *resultMsg:
-		in.leaveGate()
+		in.leaveTryQueue()
 		in.buffer.add(newArrival(m, in.host.elapsed()))
 		if in.buffer.full() {
 			in.overflow()
@@ -244,16 +244,16 @@ func (in *instance) arrived(msg any) {
 func (in *instance) overflow() {
 	in.acceptStartFirst()
 	for _, a := range in.buffer.items {
-		if a.state == arrivalHeld {
+		if a.state == arrivalUnproposed {
 			in.host.Counts.Overflows.Add(1)
 			in.accept(a)
 		}
 	}
 }
 
-// ticked accepts what has been held for 10 ms, with what is before it, which the journal may have had no room for: what a
+// acceptsDue accepts what has been held for 10 ms, with what is before it, which the journal may have had no room for: what a
 // turn that has not been proposed yet has taken, then what waits.
-func (in *instance) ticked() {
+func (in *instance) acceptsDue() {
 	now := in.host.elapsed()
 	lists := [2][]*arrival{nil, in.buffer.items}
 	if in.turn != nil && in.phase != phaseCommitting {
@@ -262,7 +262,7 @@ func (in *instance) ticked() {
 	old := 0
 	for _, list := range lists {
 		for _, a := range list {
-			if a.state == arrivalHeld && now-a.since >= AcceptAfter {
+			if a.state == arrivalUnproposed && now-a.since >= AcceptAfter {
 				old++
 			}
 		}
@@ -272,7 +272,7 @@ func (in *instance) ticked() {
 			if old == 0 {
 				return
 			}
-			if a.state != arrivalHeld {
+			if a.state != arrivalUnproposed {
 				continue
 			}
 			if now-a.since >= AcceptAfter {
@@ -290,7 +290,7 @@ func (in *instance) acceptStartFirst() {
 	if in.turn == nil || in.phase == phaseCommitting || !in.turn.fusedStart() {
 		return
 	}
-	if start := in.turn.arrivals[0]; start.state == arrivalHeld {
+	if start := in.turn.arrivals[0]; start.state == arrivalUnproposed {
 		in.accept(start)
 	}
 }
@@ -298,28 +298,28 @@ func (in *instance) acceptStartFirst() {
 // acceptAll proposes everything that is buffered.
 func (in *instance) acceptAll() {
 	for _, a := range in.buffer.items {
-		if a.state == arrivalHeld {
+		if a.state == arrivalUnproposed {
 			in.accept(a)
 		}
 	}
 }
 
-// watchHold keeps one place in the queue of the 10 ms rule while something is held that nobody has proposed.
-func (in *instance) watchHold() {
+// watchAcceptTimer keeps one place in the queue of the 10 ms rule while something is held that nobody has proposed.
+func (in *instance) watchAcceptTimer() {
 	var since time.Duration
 	var held bool
 	if in.turn != nil && in.phase != phaseCommitting {
-		since, held = oldestHeld(in.turn.arrivals, in.buffer.items)
+		since, held = oldestUnproposed(in.turn.arrivals, in.buffer.items)
 	} else {
-		since, held = oldestHeld(in.buffer.items)
+		since, held = oldestUnproposed(in.buffer.items)
 	}
 	switch {
-	case held && in.hold == nil:
+	case held && in.acceptTimer == nil:
 		in.outstanding++
-		in.hold = in.host.holds.add(in, since)
-	case !held && in.hold != nil:
-		if in.host.holds.withdraw(in.hold) {
-			in.hold = nil
+		in.acceptTimer = in.host.acceptTimers.add(in, since)
+	case !held && in.acceptTimer != nil:
+		if in.host.acceptTimers.withdraw(in.acceptTimer) {
+			in.acceptTimer = nil
 			in.outstanding--
 		}
 	}

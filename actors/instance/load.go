@@ -249,6 +249,6 @@ func (in *instance) loadFailed(err error) {
 		return
 	}
 	in.unpark()
-	in.answerHeld(fmt.Errorf("load instance %q: %w", in.id, err))
+	in.answerUnproposed(fmt.Errorf("load instance %q: %w", in.id, err))
 	in.retreat()
 }

@@ -73,14 +73,14 @@ func (in *instance) headOnly() bool {
 func (in *instance) stepPartial() {
 	v := &in.view
 	switch {
-	case v.head.Turn > 0 && v.head.Inbox == 0 && len(v.due) == 0 && len(in.buffer.items) == 0 && in.doomed == nil && v.inbox.nudged < v.head.NextSeq:
+	case v.head.Turn > 0 && v.head.Inbox == 0 && len(v.due) == 0 && len(in.buffer.items) == 0 && in.forcedEnd == nil && v.inbox.nudged < v.head.NextSeq:
 		v.partial = false // there is nothing to run, so nothing to read
 		in.stepReady()
 	case in.heldBack():
 		in.holdBack()
 	case in.charge > 0:
 		in.load()
-	case in.token != "" || in.doomed != nil || v.attempts >= in.host.Config.MaxAttempts:
+	case in.token != "" || in.forcedEnd != nil || v.attempts >= in.host.Config.MaxAttempts:
 		in.askMemory()
 	case !in.findForHead():
 		in.unregistered()

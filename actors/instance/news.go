@@ -17,7 +17,7 @@ func (n *news) unread() bool { return n.last != n.seen }
 
 // owes says that something is to be done although nothing is buffered.
 func (in *instance) owes() bool {
-	return in.news.unread() || len(in.view.due) > 0 || in.abandon != nil || in.doomed != nil
+	return in.news.unread() || len(in.view.due) > 0 || in.abandon != nil || in.forcedEnd != nil
 }
 
 // told is what the partition's dispatcher has told and what has not been acknowledged yet. The dispatcher tells again

@@ -14,16 +14,16 @@ import (
 const unreadableDelayMs = 1000
 
 // poison is the failure of an instance that was attempted too often.
-func (in *instance) poison(attempts uint32) *doom {
+func (in *instance) poison(attempts uint32) *forcedEnd {
 	v := &in.view
-	return &doom{
+	return &forcedEnd{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON,
 		why: failure.PoisonOrchestration(in.id, v.head.Execution, attempts, in.host.Config.MaxAttempts,
 			fmt.Sprintf("%d messages wait for turn %d", len(v.inbox.rows)+len(v.due), v.head.Turn+1)),
 	}
 }
 
-func (in *instance) countDoom(d *doom) {
+func (in *instance) countForcedEnd(d *forcedEnd) {
 	if d.cancel != nil {
 		in.host.Config.Logger.Info("an instance has been cancelled without its code", logkey.Instance, in.id)
 		return
@@ -63,11 +63,11 @@ func (in *instance) stepUnreadable() {
 // failUnreadable ends the instance with one event. No machine is involved: it could not be given its history.
 func (in *instance) failUnreadable() {
 	v := &in.view
-	d := &doom{
+	d := &forcedEnd{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE,
 		why:    failure.PoisonUnreadable(in.id, v.head.Execution, v.attempts, in.host.Config.MaxAttempts, v.unreadable.Error()),
 	}
-	t := &turn{in: in, head: headOf(in.id, &v.head), name: v.head.Name, version: v.head.Version, doom: d, token: in.token}
+	t := &turn{in: in, head: headOf(in.id, &v.head), name: v.head.Name, version: v.head.Version, forcedEnd: d, token: in.token}
 	t.committed.turn = t
 	in.endCareful()
 	t.endUnread(v, "parent failed: its history cannot be read")
@@ -83,7 +83,7 @@ func (in *instance) failUnreadable() {
 // endUnread makes the one event that ends an instance whose history no machine can be given. why is what the children
 // that are cancelled are told.
 func (t *turn) endUnread(v *view, why string) {
-	d, cfg := t.doom, &t.in.host.Config
+	d, cfg := t.forcedEnd, &t.in.host.Config
 	next := max(v.head.NextEvent, 1)
 	t.input.TimeMs, t.input.Entropy = clock.WallMs(cfg.Clock), cfg.IDs.Entropy()
 	t.decision = newDecision()

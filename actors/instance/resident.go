@@ -1,6 +1,6 @@
 package instance
 
-// What an idle instance costs beside its machine: actor, cell, table entries, view. All of it is counted twice, since
+// What an idle instance costs beside its machine: actor, carryover, table entries, view. All of it is counted twice, since
 // the collector lets the heap grow to twice what lives. Measured: 6.2 KB live for a machine that waits for one event,
 // 3.8 of them on the heap.
 const OverheadBytes = 3 << 9

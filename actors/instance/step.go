@@ -27,7 +27,7 @@ func (in *instance) step() {
 			break
 		}
 	}
-	in.watchHold()
+	in.watchAcceptTimer()
 	in.rest()
 }
 
@@ -61,7 +61,7 @@ func (in *instance) stepReady() {
 	case !v.exists:
 		in.stepAbsent()
 	case v.head.Status.Terminal():
-		in.abandon, in.doomed = nil, nil
+		in.abandon, in.forcedEnd = nil, nil
 		in.acceptAll()
 	case in.acceptStarts(), in.accepting > 0:
 		// None is fused ahead of an accept in flight.
@@ -103,7 +103,7 @@ func (in *instance) holdBack() {
 // acceptStarts proposes starts of an id that is taken: the journal knows whether they repeat the first one.
 func (in *instance) acceptStarts() (any bool) {
 	for _, a := range in.buffer.items {
-		if a.start != nil && a.state == arrivalHeld {
+		if a.start != nil && a.state == arrivalUnproposed {
 			in.accept(a)
 			any = true
 		}
@@ -114,7 +114,7 @@ func (in *instance) acceptStarts() (any bool) {
 // pending says whether a turn would have something to consume.
 func (in *instance) pending() bool {
 	v := &in.view
-	if v.partial || v.start != nil || len(v.due) > 0 || len(in.buffer.items) > 0 || in.doomed != nil {
+	if v.partial || v.start != nil || len(v.due) > 0 || len(in.buffer.items) > 0 || in.forcedEnd != nil {
 		return true
 	}
 	if len(v.inbox.rows) > 0 {
@@ -148,12 +148,12 @@ func (in *instance) stepAbsent() {
 	}
 	b.settle()
 	if len(b.items) == 0 {
-		in.abandon, in.doomed, in.view.due = nil, nil, nil
+		in.abandon, in.forcedEnd, in.view.due = nil, nil, nil
 		return
 	}
 	start := b.items[0]
 	req := &start.start.req
-	struck := in.abandon != nil || in.doomed != nil // its code has run already, and an attempt can be counted only of what exists
+	struck := in.abandon != nil || in.forcedEnd != nil // its code has run already, and an attempt can be counted only of what exists
 	if struck || in.heldBack() || in.part.Careful() || in.part.HushLeft() > 0 || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
@@ -187,10 +187,10 @@ func (in *instance) stepTurn() {
 	switch {
 	case v.unreadable != nil:
 		in.stepUnreadable()
-	case in.doomed != nil:
-		in.doNow(in.doomed)
+	case in.forcedEnd != nil:
+		in.endNow(in.forcedEnd)
 	case v.attempts >= in.host.Config.MaxAttempts && in.token == "":
-		in.doNow(in.poison(v.attempts + 1))
+		in.endNow(in.poison(v.attempts + 1))
 	case in.machine == nil && !in.findForHead():
 		in.unregistered()
 	case in.token == "" && in.triesAlone():
@@ -214,9 +214,9 @@ func (in *instance) findForHead() bool {
 	return in.find(v.head.Name, v.head.Version, v.head.Pin)
 }
 
-// doNow ends the instance without its code. What is held is accepted first, so that only durable messages are consumed.
-func (in *instance) doNow(d *doom) {
-	in.doomed = d
+// endNow ends the instance without its code. What is held is accepted first, so that only durable messages are consumed.
+func (in *instance) endNow(d *forcedEnd) {
+	in.forcedEnd = d
 	if in.machine != nil {
 		in.unpark()
 		in.reload()
@@ -298,7 +298,7 @@ func (in *instance) rest() {
 func (in *instance) leave() {
 	in.acknowledgeLeft()
 	in.leaving = true
-	in.host.Engine.Idle(in.id, in.pid, in.cell.Received)
+	in.host.Engine.Idle(in.id, in.pid, in.carryover.Received)
 }
 
 // wakeLater keeps an instance that has been told of due timers, and may not run them yet, until it may: nobody would
@@ -388,7 +388,7 @@ func (in *instance) afterPanic(msg any) {
 	in.unpark()
 	switch m := msg.(type) {
 	case *startMsg, *deliverMsg, *resultMsg:
-		if a := newArrival(m, in.host.elapsed()); !in.holds(a) {
+		if a := newArrival(m, in.host.elapsed()); !in.has(a) {
 			in.buffer.add(a)
 		}
 	case *timerMsg:
@@ -410,7 +410,7 @@ func (in *instance) afterPanic(msg any) {
 	}
 	in.leaving = false
 	if in.failed > PanicsMax {
-		in.answerHeld(err)
+		in.answerUnproposed(err)
 		in.leaving = true
 	}
 	in.step()
@@ -446,7 +446,7 @@ func (t *turn) answerRest() {
 // acceptLost takes note of an accept whose result was lost to a panic, wholly or in part. A turn that has taken the
 // message cannot know what became of it, and runs again.
 func (in *instance) acceptLost(a *arrival, err error) {
-	if a.state != arrivalHeld {
+	if a.state != arrivalUnproposed {
 		a.answer(err, false)
 	}
 	in.refuseTaken(a.state == arrivalAnswered && in.turn != nil && in.turn.has(a))
@@ -456,8 +456,8 @@ func (in *instance) acceptLost(a *arrival, err error) {
 	}
 }
 
-// holds says whether a message is held already, or was taken by the turn in flight.
-func (in *instance) holds(a *arrival) bool {
+// has says whether a message is held already, or was taken by the turn in flight.
+func (in *instance) has(a *arrival) bool {
 	for _, b := range in.buffer.items {
 		if a.sameAs(b) {
 			return true

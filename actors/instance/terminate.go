@@ -80,7 +80,7 @@ func (x *termination) compute(v *view) {
 	t := &turn{
 		in: &instance{host: x.host, id: x.ID, p: x.p}, head: headOf(x.ID, &v.head), name: v.head.Name, version: v.head.Version,
 		fresh: true, segments: v.segments,
-		doom: &doom{why: failure.Terminated(x.Reason), origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE},
+		forcedEnd: &forcedEnd{why: failure.Terminated(x.Reason), origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE},
 	}
 	if v.start != nil {
 		t.name, t.version, t.takesStart = v.start.Name, v.start.Version, true

@@ -53,14 +53,14 @@ type turn struct {
 	committed commitMsg
 
 	// The run.
-	head     turnHead // what it was computed from
-	machine  *replay.Machine
-	fn       replay.Func // what a new machine runs
-	segments []replay.Segment
-	doom     *doom
-	input    replay.Input
-	decision *replay.Decision // from newDecision, until the turn is committed
-	commit   *persistence.CommitTurn
+	head      turnHead // what it was computed from
+	machine   *replay.Machine
+	fn        replay.Func // what a new machine runs
+	segments  []replay.Segment
+	forcedEnd *forcedEnd
+	input     replay.Input
+	decision  *replay.Decision // from newDecision, until the turn is committed
+	commit    *persistence.CommitTurn
 	// overLimit, spoiled: why the decision must not be committed.
 	overLimit *turnpb.Failure
 	spoiled   error
@@ -105,8 +105,8 @@ func (t *turn) fusedStart() bool {
 	return len(t.arrivals) > 0 && t.arrivals[0].start != nil && t.arrivals[0].state != arrivalAccepted
 }
 
-// doom is a failure that ends an instance without running its code.
-type doom struct {
+// forcedEnd is a failure that ends an instance without running its code.
+type forcedEnd struct {
 	why    *turnpb.Failure
 	origin turnpb.SegmentOrigin
 	// cancel is the message that ends it as cancelled; nil for a failure.
@@ -218,7 +218,7 @@ func startMessage(s *persistence.PendingStart, version string) (*turnpb.Message,
 }
 
 // startTurn hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
-func (in *instance) startTurn(d *doom) {
+func (in *instance) startTurn(d *forcedEnd) {
 	v := &in.view
 	t := in.newTurn(in.host.now())
 	if d != nil && d.cancel != nil {
@@ -235,7 +235,7 @@ func (in *instance) startTurn(d *doom) {
 		in.news.add()
 		return
 	}
-	t.doom, t.token, t.stopLease, t.releaseSuspect = d, in.token, in.stopLease, in.releaseSuspect
+	t.forcedEnd, t.token, t.stopLease, t.releaseSuspect = d, in.token, in.stopLease, in.releaseSuspect
 	in.token, in.stopLease, in.releaseSuspect = "", nil, nil
 	t.machine, t.fresh = in.machine, in.machine == nil
 	if t.fresh {
@@ -285,10 +285,10 @@ func (t *turn) Execute() {
 	replayed := t.machine.Replayed()
 	t.decision = newDecision()
 	switch {
-	case t.doom != nil && t.doom.cancel != nil:
+	case t.forcedEnd != nil && t.forcedEnd.cancel != nil:
 		*t.decision = t.machine.Cancel(t.input)
-	case t.doom != nil:
-		*t.decision = t.machine.End(t.input, t.doom.why, t.doom.origin)
+	case t.forcedEnd != nil:
+		*t.decision = t.machine.End(t.input, t.forcedEnd.why, t.forcedEnd.origin)
 	default:
 		t.machine.AdvanceInto(t.decision, t.input)
 	}
@@ -339,7 +339,7 @@ func (in *instance) turnDone(m *turnMsg) {
 		in.machine = t.machine
 		in.giveBack(t)
 		in.keepLease(t)
-		in.doomed = &doom{why: t.overLimit, origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT}
+		in.forcedEnd = &forcedEnd{why: t.overLimit, origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT}
 		in.reload()
 	default:
 		in.phase = phaseSettling

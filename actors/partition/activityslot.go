@@ -212,7 +212,7 @@ func (a *activity) freeSlot() {
 
 func (a *activity) endTicket() {
 	if a.ticket != 0 {
-		a.s.gate.Done(a.ticket)
+		a.s.suspects.Done(a.ticket)
 		a.ticket = 0
 	}
 }

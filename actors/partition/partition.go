@@ -24,10 +24,10 @@ import (
 // The struct outlives restarts of its actor. Fields above the line may be used from any goroutine; those below belong to
 // the actor.
 type Partition struct {
-	host *Host
-	id   persistence.Partition
-	gate *Probation // the host's, one for all its partitions
-	pid  *actor.PID // set before anything is posted
+	host      *Host
+	id        persistence.Partition
+	probation *Probation // the host's, one for all its partitions
+	pid       *actor.PID // set before anything is posted
 
 	epoch     atomic.Uint64
 	careful   atomic.Bool
@@ -55,7 +55,7 @@ type Partition struct {
 
 // New makes the partition; start opens it.
 func New(host *Host, id persistence.Partition) *Partition {
-	return &Partition{host: host, id: id, gate: host.Probation}
+	return &Partition{host: host, id: id, probation: host.Probation}
 }
 
 // Listen spawns the actor and takes the partition's effects. Every partition listens before any is started: one that
@@ -87,8 +87,8 @@ func (p *Partition) Careful() bool { return p.careful.Load() }
 // Consumers are those that the partition knows.
 func (p *Partition) Consumers() *consumer.List { return &p.list }
 
-// HushLeft is how long no turn may start that is not a suspect: see carefulGate.hushLeft.
-func (p *Partition) HushLeft() time.Duration { return p.gate.hushLeft() }
+// HushLeft is how long no turn may start that is not a suspect: see Probation.
+func (p *Partition) HushLeft() time.Duration { return p.probation.hushLeft() }
 
 // Attach makes a consumer known to the partition: whatever comes to the actor afterwards sees it.
 func (p *Partition) Attach(c *consumer.Attached) {

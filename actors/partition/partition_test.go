@@ -57,7 +57,7 @@ func TestF50_a_release_beside_a_quiet_give_back_is_told(t *testing.T) {
 func TestTheGateIsOneForTheNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewProbation(clock.Real, 10)
-		p, q := &Partition{gate: g}, &Partition{gate: g}
+		p, q := &Partition{probation: g}, &Partition{probation: g}
 		var mu sync.Mutex
 		var order []string
 		releases := map[string]func(){}

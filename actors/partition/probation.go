@@ -158,22 +158,22 @@ func (g *Probation) tick() {
 // AdmitSuspect runs a suspect's turn when the gate lets it; attempts are those of the row before it is leased. run is
 // called once, perhaps at once, and calls release when the turn has ended or will not run.
 func (p *Partition) AdmitSuspect(attempts uint32, run func(release func())) {
-	start := func(ticket uint64) { run(sync.OnceFunc(func() { p.gate.done(ticket) })) }
-	if ticket, now := p.gate.ask(attempts, start); now {
+	start := func(ticket uint64) { run(sync.OnceFunc(func() { p.probation.done(ticket) })) }
+	if ticket, now := p.probation.ask(attempts, start); now {
 		start(ticket)
 	}
 }
 
-// admission is the gate as one serving's dispatcher sees it. It remembers what it has asked for, so that nothing stays
+// suspects is the gate as one serving's dispatcher sees it. It remembers what it has asked for, so that nothing stays
 // behind when the serving ends.
-type admission struct {
+type suspects struct {
 	s    *serving
 	open map[uint64]bool
 }
 
 // Ask implements dispatch.Admission.
-func (a *admission) Ask(key persistence.WorkKey, attempts uint32) (uint64, bool) {
-	ticket, now := a.s.p.gate.ask(attempts, func(ticket uint64) {
+func (a *suspects) Ask(key persistence.WorkKey, attempts uint32) (uint64, bool) {
+	ticket, now := a.s.p.probation.ask(attempts, func(ticket uint64) {
 		a.s.p.Post("suspect admitted", func() {
 			if a.open[ticket] && a.s.live() {
 				a.s.d.Admitted(a.s.now(), key, ticket)
@@ -185,15 +185,15 @@ func (a *admission) Ask(key persistence.WorkKey, attempts uint32) (uint64, bool)
 }
 
 // Done implements dispatch.Admission.
-func (a *admission) Done(ticket uint64) {
+func (a *suspects) Done(ticket uint64) {
 	delete(a.open, ticket)
-	a.s.p.gate.done(ticket)
+	a.s.p.probation.done(ticket)
 }
 
 // end gives back everything that was asked for.
-func (a *admission) end() {
+func (a *suspects) end() {
 	for _, ticket := range slices.Sorted(maps.Keys(a.open)) {
-		a.s.p.gate.done(ticket)
+		a.s.p.probation.done(ticket)
 	}
 	a.open = map[uint64]bool{}
 }

@@ -15,11 +15,11 @@ import (
 // serving is one epoch of a partition: the dispatcher, and everything that acts under the epoch. It belongs to the
 // partition's actor; a restart of the actor drops it whole.
 type serving struct {
-	p     *Partition
-	host  *Host
-	epoch uint64
-	d     *dispatch.Dispatcher
-	gate  *admission
+	p        *Partition
+	host     *Host
+	epoch    uint64
+	d        *dispatch.Dispatcher
+	suspects *suspects
 
 	numbers    map[*consumer.Attached]int // of the consumers of activities, as the dispatcher knows them
 	consumers  []*consumer.Attached       // in the order in which they were attached
@@ -48,13 +48,13 @@ func newServing(p *Partition, epoch uint64, careful bool) *serving {
 	s := &serving{
 		p: p, host: p.host, epoch: epoch, numbers: map[*consumer.Attached]int{}, activities: map[persistence.WorkKey]*activity{},
 	}
-	s.gate = &admission{s: s, open: map[uint64]bool{}}
+	s.suspects = &suspects{s: s, open: map[uint64]bool{}}
 	s.leases.init(s)
 	s.inputs.init()
 	s.d = dispatch.New(dispatch.Config{
 		Node: cfg.Node, Process: cfg.Process,
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
-		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.gate, FirstTell: epoch << 32,
+		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.suspects, FirstTell: epoch << 32,
 	}, s.now(), careful)
 	s.lookAtClock()
 	return s
@@ -167,7 +167,7 @@ func (s *serving) pump() {
 		if s.quiet() {
 			break
 		}
-		s.d.Hush(s.p.gate.freshAt())
+		s.d.Hush(s.p.probation.freshAt())
 		s.d.Tick(now)
 		for _, a := range s.d.Actions() {
 			s.do(now, a)

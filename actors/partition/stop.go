@@ -100,7 +100,7 @@ func (s *serving) close(why error) {
 		}
 		a.close()
 	}
-	s.gate.end()
+	s.suspects.end()
 	for _, w := range s.leases.sortedWatches() {
 		if !w.stopped.Load() {
 			w.lost()

@@ -9,11 +9,11 @@ import (
 )
 
 const list = "# cases\n" +
-	"RE-001\tnow\tReplay: Fresh\n" +
-	"RE-002\tnow\tReplay: Fresh\n" +
-	"RE-003\tnow\tReplay: Later turns\n" +
-	"E2E-027\twaits:pruning\tSamples\n" +
-	"KVS-001\tlater\tKV\n"
+	"RE-001\tnow\tReplay: Fresh\tthe first is there\n" +
+	"RE-002\tnow\tReplay: Fresh\tthe second is there\n" +
+	"RE-003\tnow\tReplay: Later turns\tthe third is there\n" +
+	"E2E-027\twaits:pruning\tSamples\ta sample is pruned\n" +
+	"KVS-001\tlater\tKV\ta value is set\n"
 
 func parsed(t *testing.T, text string) *caseList {
 	t.Helper()
@@ -26,11 +26,16 @@ func parsed(t *testing.T, text string) *caseList {
 
 func TestListIsRefusedWhenALineIsWrong(t *testing.T) {
 	for _, c := range []struct{ text, says string }{
-		{"RE-001 now Replay\n", "line 1: want id, step and group"},
-		{"# x\nRE001\tnow\tReplay\n", "line 2: \"RE001\" is not an id"},
-		{"RE-001\tsoon\tReplay\n", "unknown step \"soon\""},
-		{"RE-001\twaits:\tReplay\n", "unknown step"},
-		{"RE-001\tnow\tA\nRE-001\tnow\tB\n", "RE-001 is listed twice"},
+		{"RE-001 now Replay\n", "line 1: want id, step, group and sentence"},
+		{"RE-001\tnow\tReplay\n", "line 1: want id, step, group and sentence"},
+		{"# x\nRE001\tnow\tReplay\tit is there\n", "line 2: \"RE001\" is not an id"},
+		{"RE-001\tsoon\tReplay\tit is there\n", "unknown step \"soon\""},
+		{"RE-001\twaits:\tReplay\tit is there\n", "unknown step"},
+		{"RE-001\tnow\tA\tit is there\nRE-001\tnow\tB\tit is here\n", "RE-001 is listed twice"},
+		{"RE-001\tnow\tA\t\n", "RE-001: \"\" is not a sentence"},
+		{"RE-001\tnow\tA\tyes or no\nRE-002\tnow\tB\tyes or no\n", "RE-002 says the same as RE-001"},
+		{"RE-001\tnow\tA\tthis or this/that\n", "leave out slashes"},
+		{"RE-001\tnow\tA\tit is " + strings.Repeat("so ", sentenceMax) + "\n", "too long"},
 	} {
 		if _, err := parseList(c.text); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q gives %v, want %q", c.text, err, c.says)
@@ -83,9 +88,9 @@ func module(t *testing.T, floor, tests string) options {
 const head = "package a\n\nimport \"testing\"\n\n"
 
 const passing = head + `// RE_003 in a comment
-func TestRE_001(t *testing.T) {}
+func TestRE_001_first(t *testing.T) {}
 func TestTable(t *testing.T) {
-	for _, name := range []string{"RE_002 two"} {
+	for _, name := range []string{"RE_002 the second is there"} {
 		t.Run(name, func(t *testing.T) {})
 	}
 }
@@ -97,8 +102,9 @@ func TestTableCountsWhatIsPresentAndPasses(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	for _, want := range []string{
-		"Replay: Fresh 2 2 2", "Replay: Later turns 1 0 0", "this step 3 2 2", "later steps 2 0 0",
-		"this step, not present (1): RE_003", "waits for pruning (1): E2E_027",
+		"Replay: Fresh 2 2 2 RE_001 pass the first is there RE_002 pass the second is there Replay: Later turns 1 0 0",
+		"this step 3 2 2", "later steps 2 0 0",
+		"this step, not present (1): RE_003 the third is there", "waits for pruning (1): E2E_027 a sample is pruned",
 	} {
 		if got := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(got, want) {
 			t.Errorf("the table does not say %q:\n%s", want, out.String())
@@ -115,14 +121,19 @@ func TestFloorAndOutcomesDecide(t *testing.T) {
 		{"above the floor", "1", passing, "", "raise it with -write-floor"},
 		{"below the floor", "3", passing, "2 cases are present", ""},
 		{"floor is no number", "many", passing, "invalid syntax", ""},
-		{"id that is not listed", "1", head + "func TestRE_009(t *testing.T) {}\n", "not in the list: RE_009", ""},
-		{"failing", "1", head + "func TestRE_001(t *testing.T) { t.Error(\"reason\") }\n", "exit status 1", "reason"},
-		{"panicking", "1", head + "func TestRE_001(t *testing.T) { panic(\"cause\") }\n", "exit status 1", "cause"},
-		{"not compiling", "1", head + "func TestRE_001(t *testing.T) { missing() }\n", "exit status 1", "undefined: missing"},
-		{"present but never run", "1", head + "func TestA(t *testing.T) {\n\tif false {\n\t\tt.Run(\"RE_001\", nil)\n\t}\n}\n", "1 cases are in test code but did not pass", ""},
+		{"id that is not listed", "1", head + "func TestRE_009_ninth(t *testing.T) {}\n", "not in the list: RE_009", ""},
+		{"failing", "1", head + "func TestRE_001_first(t *testing.T) { t.Error(\"reason\") }\n", "exit status 1", "reason"},
+		{"panicking", "1", head + "func TestRE_001_first(t *testing.T) { panic(\"cause\") }\n", "exit status 1", "cause"},
+		{"not compiling", "1", head + "func TestRE_001_first(t *testing.T) { missing() }\n", "exit status 1", "undefined: missing"},
+		{"present but never run", "1", head + "func TestA(t *testing.T) {\n\tif false {\n\t\tt.Run(\"RE_001 the first is there\", nil)\n\t}\n}\n", "1 cases are in test code but did not pass", ""},
 		{"passes in one place, fails in another", "1",
-			head + "func TestA_RE_001(t *testing.T) {}\nfunc TestB_RE_001(t *testing.T) { t.Fail() }\nfunc TestC_RE_001(t *testing.T) {}\n",
-			"did not pass", "present, not passing (1): RE_001"},
+			head + "func TestA_RE_001_a(t *testing.T) {}\nfunc TestB_RE_001_b(t *testing.T) { t.Fail() }\nfunc TestC_RE_001_c(t *testing.T) {}\n",
+			"did not pass", "present, not passing (1):\n  RE_001   the first is there"},
+		{"bare function", "1", head + "func TestRE_001(t *testing.T) {}\n", "a/a_test.go:5: \"TestRE_001\"", ""},
+		{"bare string", "1", head + "func TestA(t *testing.T) {\n\tt.Run(\"RE_001\", func(*testing.T) {})\n}\n", "a/a_test.go:6: \"RE_001\"", ""},
+		{"another sentence", "1", head + "func TestA(t *testing.T) {\n\tt.Run(\"RE_001 the second is there\", func(*testing.T) {})\n}\n",
+			"tests that do not say their case", ""},
+		{"more than the sentence", "1", head + "func TestA(t *testing.T) {\n\tt.Run(\"RE_001 the first is there: twice\", func(*testing.T) {})\n}\n", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out strings.Builder
@@ -172,6 +183,21 @@ func TestWriteFloor(t *testing.T) {
 	text, err := os.ReadFile(o.floor)
 	if err != nil || string(text) != "2\n" {
 		t.Errorf("the floor is %q, %v", text, err)
+	}
+}
+
+// TestRepositoryNamesSayTheirCases looks through the test code of this repository for ids without words.
+func TestRepositoryNamesSayTheirCases(t *testing.T) {
+	text, err := os.ReadFile("../../docs/conformance.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := scan("../..", parsed(t, string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found.bareError(); err != nil {
+		t.Error(err)
 	}
 }
 

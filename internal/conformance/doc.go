@@ -9,7 +9,8 @@
 //	                                  did not pass; with -write-floor, write the number instead
 //
 // A case is present when a test's function name, or a string in test code, has its id with an underscore: RE_017. It
-// passes when at least one test whose name has the id passed and none failed.
+// passes when at least one test whose name has the id passed and none failed. Every name says its case in words: a string
+// begins with the id and the list's sentence, and a function's name goes on with words of its own. A bare id is refused.
 //
-// It must not know what a case says. Start reading at the function run.
+// It must not know more of a case than its sentence. Start reading at the function run.
 package main

@@ -59,7 +59,7 @@ func run(o options, out io.Writer) error {
 	switch {
 	case o.run:
 		var packages []string
-		if packages = found.packages(); len(packages) > 0 {
+		if packages = found.places.packages(); len(packages) > 0 {
 			failed = outcomes.test(o.root, append([]string{"-count=1"}, packages...), out)
 		}
 	case o.from != "":
@@ -67,7 +67,7 @@ func run(o options, out io.Writer) error {
 			return err
 		}
 	}
-	t := tabulate(cases, found, outcomes.ids(cases))
+	t := tabulate(cases, found.places, outcomes.ids(cases))
 	t.print(out, o.run || o.from != "")
-	return errors.Join(failed, t.unknownError(), t.checkFloor(o, out))
+	return errors.Join(failed, t.unknownError(), found.bareError(), t.checkFloor(o, out))
 }

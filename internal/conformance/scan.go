@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -9,18 +10,27 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // places maps each id that test code carries to the packages (relative directories) that carry it.
 type places map[string][]string
 
+// scanned is what was found in test code.
+type scanned struct {
+	places places
+	// bare are the names that have an id and do not say its case, each with its file and line.
+	bare []string
+}
+
 // own are the packages whose strings are about ids, not cases.
 var own = []string{"internal/conformance", "internal/lint"}
 
 // scan reads the test code below root: files that end in _test.go, and packages that are kits of tests.
-func scan(root string, l *caseList) (places, error) {
-	found := places{}
+func scan(root string, l *caseList) (*scanned, error) {
+	found := &scanned{places: places{}}
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -47,24 +57,25 @@ func scan(root string, l *caseList) (places, error) {
 		if err != nil {
 			return err
 		}
-		return found.file(path.Dir(rel), rel, text, l)
+		return found.file(rel, text, l)
 	})
 	return found, err
 }
 
 // file adds the ids in a file's function names and strings. Comments do not count.
-func (p places) file(dir, name string, text []byte, l *caseList) error {
-	f, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution)
+func (s *scanned) file(name string, text []byte, l *caseList) error {
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, name, text, parser.SkipObjectResolution)
 	if err != nil {
 		return err
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch x := n.(type) {
 		case *ast.FuncDecl:
-			p.add(dir, l.idsIn(x.Name.Name))
+			s.add(files.Position(x.Pos()), x.Name.Name, l, l.saysInName)
 		case *ast.BasicLit:
-			if x.Kind == token.STRING {
-				p.add(dir, l.idsIn(x.Value))
+			if text, err := strconv.Unquote(x.Value); x.Kind == token.STRING && err == nil {
+				s.add(files.Position(x.Pos()), text, l, l.saysInText)
 			}
 		}
 		return true
@@ -72,12 +83,37 @@ func (p places) file(dir, name string, text []byte, l *caseList) error {
 	return nil
 }
 
-func (p places) add(dir string, ids []string) {
-	for _, id := range ids {
-		if !slices.Contains(p[id], dir) {
-			p[id] = append(p[id], dir)
+// add notes the ids of a name or string, and whether it says their cases.
+func (s *scanned) add(at token.Position, text string, l *caseList, says func(text, id string) bool) {
+	dir := path.Dir(at.Filename)
+	for _, id := range l.idsIn(text) {
+		if !slices.Contains(s.places[id], dir) {
+			s.places[id] = append(s.places[id], dir)
+		}
+		if _, known := l.known[id]; known && !says(text, id) {
+			s.bare = append(s.bare, fmt.Sprintf("%s:%d: %q", at.Filename, at.Line, text))
 		}
 	}
+}
+
+// saysInText says whether a string begins with the id and its sentence.
+func (l *caseList) saysInText(text, id string) bool {
+	return strings.HasPrefix(text, id+" "+l.known[id])
+}
+
+// saysInName says whether a function's name goes on with words behind the id.
+func (l *caseList) saysInName(name, id string) bool {
+	_, words, _ := strings.Cut(name, id)
+	return strings.ContainsFunc(words, unicode.IsLower)
+}
+
+// bareError refuses names that have an id and do not say its case.
+func (s *scanned) bareError() error {
+	if len(s.bare) == 0 {
+		return nil
+	}
+	return fmt.Errorf("tests that do not say their case: a string has the id and the list's sentence, a function's name words behind the id:\n%s",
+		strings.Join(s.bare, "\n"))
 }
 
 // packages are the package patterns whose tests carry ids. A kit's cases run in the packages beside it.

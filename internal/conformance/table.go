@@ -14,6 +14,13 @@ import (
 type row struct {
 	group                    string
 	listed, present, passing int
+	cases                    []shown // those that are present
+}
+
+// shown is one case as it is printed.
+type shown struct {
+	*conformanceCase
+	mark string // "pass", "-" for what is not seen to pass
 }
 
 // table is what is printed.
@@ -21,17 +28,17 @@ type table struct {
 	now, later         []row
 	nowTotal           row
 	laterTotal         row
-	missing            []string            // of this step, listed but not present
-	waiting            map[string][]string // by feature
-	notPassing         []string            // present, but not seen to pass
-	unknown            []string            // carried by tests, but not listed
+	missing            []shown            // of this step, listed but not present
+	waiting            map[string][]shown // by feature
+	notPassing         []shown            // present, but not seen to pass
+	unknown            []string           // carried by tests, but not listed
 	present            int
 	outcomesWereWanted bool
 }
 
 // tabulate counts. passed says, for each id whose tests ran, whether all of them passed.
 func tabulate(l *caseList, found places, passed map[string]bool) *table {
-	t := &table{waiting: map[string][]string{}, nowTotal: row{group: "this step"}, laterTotal: row{group: "later steps"}}
+	t := &table{waiting: map[string][]shown{}, nowTotal: row{group: "this step"}, laterTotal: row{group: "later steps"}}
 	for i := range l.cases {
 		c := &l.cases[i]
 		total, rows := &t.laterTotal, &t.later
@@ -51,24 +58,34 @@ func tabulate(l *caseList, found places, passed map[string]bool) *table {
 				r.passing++
 			}
 		}
-		switch {
-		case found[c.id] != nil:
-			t.present++
-			if !passed[c.id] {
-				t.notPassing = append(t.notPassing, c.id)
-			}
-		case c.now():
-			t.missing = append(t.missing, c.id)
-		case c.waits() != "":
-			t.waiting[c.waits()] = append(t.waiting[c.waits()], c.id)
-		}
+		t.show(c, r, found[c.id] != nil, passed[c.id])
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
-		if !l.known[id] {
+		if _, known := l.known[id]; !known {
 			t.unknown = append(t.unknown, id)
 		}
 	}
 	return t
+}
+
+// show puts a case where it is printed: in its group, or among what is missing or waits.
+func (t *table) show(c *conformanceCase, r *row, present, passed bool) {
+	s := shown{conformanceCase: c, mark: "-"}
+	if passed {
+		s.mark = "pass"
+	}
+	switch {
+	case present:
+		t.present++
+		r.cases = append(r.cases, s)
+		if !passed {
+			t.notPassing = append(t.notPassing, s)
+		}
+	case c.now():
+		t.missing = append(t.missing, s)
+	case c.waits() != "":
+		t.waiting[c.waits()] = append(t.waiting[c.waits()], s)
+	}
 }
 
 // print writes the table. Without outcomes the last column is left out.
@@ -80,6 +97,7 @@ func (t *table) print(out io.Writer, outcomes bool) {
 		} else {
 			fmt.Fprintf(out, "%-60s %7d %8d\n", r.group, r.listed, r.present)
 		}
+		printCases(out, r.cases, outcomes)
 	}
 	heading := fmt.Sprintf("%-60s %7s %8s", "group", "listed", "present")
 	if outcomes {
@@ -96,9 +114,10 @@ func (t *table) print(out io.Writer, outcomes bool) {
 		}
 	}
 	line(t.laterTotal)
-	ids := func(what string, list []string) {
+	ids := func(what string, list []shown) {
 		if len(list) > 0 {
-			fmt.Fprintf(out, "%s (%d): %s\n", what, len(list), strings.Join(list, " "))
+			fmt.Fprintf(out, "%s (%d):\n", what, len(list))
+			printCases(out, list, false)
 		}
 	}
 	ids("this step, not present", t.missing)
@@ -108,7 +127,20 @@ func (t *table) print(out io.Writer, outcomes bool) {
 	if outcomes {
 		ids("present, not passing", t.notPassing)
 	}
-	ids("in test code, but not in the list", t.unknown)
+	if len(t.unknown) > 0 {
+		fmt.Fprintf(out, "in test code, but not in the list (%d): %s\n", len(t.unknown), strings.Join(t.unknown, " "))
+	}
+}
+
+// printCases writes a line for each case: its id, what it came to if that is known, and its sentence.
+func printCases(out io.Writer, cases []shown, outcomes bool) {
+	for _, c := range cases {
+		if outcomes {
+			fmt.Fprintf(out, "  %-8s %-4s %s\n", c.id, c.mark, c.sentence)
+		} else {
+			fmt.Fprintf(out, "  %-8s %s\n", c.id, c.sentence)
+		}
+	}
 }
 
 // unknownError refuses ids that are not listed: a typing error would hide a missing case.

@@ -159,6 +159,16 @@ func mayExist(db *pdb.DB, key []byte) (bool, error) {
 // readFailed stops the store: what it acknowledged cannot be read back.
 func (c *core) readFailed(err error) { c.latch.trip("read", c.dbDir, err) }
 
+// failRead fails as a disk does that cannot read, if that was asked for, and returns how.
+func (c *core) failRead() error {
+	if c.faults.read == nil {
+		return nil
+	}
+	c.latch.simulated.Store(true)
+	c.readFailed(c.faults.read)
+	return c.latch.cause()
+}
+
 // read runs a function on a snapshot and returns the index that the snapshot holds.
 func (c *core) read(p persistence.Partition, read func(persistence.Reader) error) (applied uint64, err error) {
 	if int(p) >= len(c.machines) {

@@ -18,9 +18,8 @@ type machine struct {
 	known      *knownKeys
 
 	state *partitionRow
-	// changed says that the P row must go into the batch; dirty are the heads that must.
-	changed bool
-	dirty   []*headRow
+	// dirty are the heads that must go into the batch.
+	dirty []*headRow
 	// entries are the inbox rows that the turn in hand consumes, in its order.
 	entries []inboxEntry
 
@@ -38,7 +37,6 @@ var _ persistence.Machine = (*machine)(nil)
 func (m *machine) Apply(index uint64, p persistence.Proposal) persistence.Applied {
 	m.index, m.now, m.epoch = index, p.TimeMs, p.Epoch
 	m.effects = nil
-	m.changed = true
 	m.state.Applied = index
 	a := persistence.Applied{Result: m.dispatch(p.Command)}
 	a.Result.Index = index
@@ -270,6 +268,5 @@ func (m *machine) flush() {
 	m.t.key = appendPrefix(m.t.key[:0], m.p, famPartition)
 	encodePartition(m.t.fresh(), m.state)
 	m.t.putBlind(m.t.key, m.t.value)
-	m.changed = false
 	m.heads.trim()
 }

@@ -77,12 +77,9 @@ func (s *Store) stepView() bool {
 	if v == nil {
 		return false
 	}
-	if err := s.core.faults.read; err != nil {
-		l := s.core.latch
-		l.simulated.Store(true)
-		l.trip("read", s.core.dbDir, err)
-		s.views.finish(v, l.cause())
-		s.log.Fail(l.cause())
+	if err := s.core.failRead(); err != nil {
+		s.views.finish(v, err)
+		s.log.Fail(err)
 		return true
 	}
 	s.serveOne(v)

@@ -10,7 +10,7 @@ import (
 
 func atomicityCases() []Case {
 	return []Case{
-		{"PV_001", "a turn that writes event 1 again is refused whole, and its lease stays", func(s *story) {
+		{"PV_001 a turn that writes event 1 again is refused whole, and its lease stays", func(s *story) {
 			s.start("a")
 			s.mustFetch().mustAck("A")
 			s.send("a", "more", 0)
@@ -25,7 +25,7 @@ func atomicityCases() []Case {
 				s.Errorf("the lease was lost by the refused turn: %v", err)
 			}
 		}},
-		{"PV_002", "one turn's five events, three activities and two messages are all there at once", func(s *story) {
+		{"PV_002 one turn's five events, three activities and two messages are all there at once", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			p := f.plan()
@@ -47,7 +47,7 @@ func atomicityCases() []Case {
 				s.Errorf("next turn has %q", got)
 			}
 		}},
-		{"PV_003", "a turn under a token that was never given changes nothing; after the timeout the instance is free", func(s *story) {
+		{"PV_003 a turn under a token that was never given changes nothing; after the timeout the instance is free", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			p := f.plan()
@@ -58,7 +58,7 @@ func atomicityCases() []Case {
 			s.later(lockMs + 100)
 			s.mustFetch()
 		}},
-		{"PV_004", "two turns under the same token at the same time: exactly one is made", func(s *story) {
+		{"PV_004 two turns under the same token at the same time: exactly one is made", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			errs := make([]error, 2)
@@ -76,7 +76,7 @@ func atomicityCases() []Case {
 
 func errorCases() []Case {
 	return []Case{
-		{"PV_005", "the refusal of a token that was never given speaks of the lock token", func(s *story) {
+		{"PV_005 the refusal of a token that was never given speaks of the lock token", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			f.token = "never given"
@@ -86,7 +86,7 @@ func errorCases() []Case {
 				s.Errorf("the error does not say what is wrong: %v", err)
 			}
 		}},
-		{"PV_006", "a turn with event 1 of another kind is refused; history keeps the started event alone", func(s *story) {
+		{"PV_006 a turn with event 1 of another kind is refused; history keeps the started event alone", func(s *story) {
 			s.start("a")
 			s.mustFetch().mustAck()
 			s.send("a", "x", 0)
@@ -98,7 +98,7 @@ func errorCases() []Case {
 			s.refused(f.ack(p), persistence.ErrConflict, "event 1 again")
 			s.wantHistory("a", 1, "1 Started")
 		}},
-		{"PV_007", "the history of an instance that does not exist is empty, and no error", func(s *story) {
+		{"PV_007 the history of an instance that does not exist is empty, and no error", func(s *story) {
 			s.wantHistory("nobody", 0, "")
 			s.view(0, func(r persistence.Reader) error {
 				_, found, err := r.Head(12345)
@@ -112,7 +112,7 @@ func errorCases() []Case {
 				return errors.Join(err, err2)
 			})
 		}},
-		{"PV_008", "fetching from an empty store finds nothing, and bytes that are no message pass through untouched", func(s *story) {
+		{"PV_008 fetching from an empty store finds nothing, and bytes that are no message pass through untouched", func(s *story) {
 			s.noFetch("empty store")
 			s.noWork("empty store")
 			s.start("a")
@@ -127,7 +127,7 @@ func errorCases() []Case {
 				return err
 			})
 		}},
-		{"PV_009", "a turn after its lease has expired is taken unless another holds the instance", func(s *story) {
+		{"PV_009 a turn after its lease has expired is taken unless another holds the instance", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			s.later(lockMs + 100)
@@ -142,7 +142,7 @@ func errorCases() []Case {
 
 func creationCases() []Case {
 	return []Case{
-		{"PV_010", "a start is fetched with its name, execution 1 and no history; the turn's version is then the instance's", func(s *story) {
+		{"PV_010 a start is fetched with its name, execution 1 and no history; the turn's version is then the instance's", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			if f.start == nil || f.start.Name != "a" || f.head.Execution != 1 || f.head.HistoryEvents != 0 {
@@ -157,7 +157,7 @@ func creationCases() []Case {
 			}
 		}},
 		// An acknowledged start is an instance, with status Pending.
-		{"PV_011", "a start alone makes a pending instance; its first turn makes it run", func(s *story) {
+		{"PV_011 a start alone makes a pending instance; its first turn makes it run", func(s *story) {
 			s.start("a")
 			if head, ok := s.head("a"); !ok || head.Status != persistence.StatusPending || head.Turn != 0 {
 				s.Errorf("after the start: %+v, want Pending", head)
@@ -167,7 +167,7 @@ func creationCases() []Case {
 				s.Errorf("after the first turn: %+v, want Running", head)
 			}
 		}},
-		{"PV_012", "a start without a version takes the first turn's", func(s *story) {
+		{"PV_012 a start without a version takes the first turn's", func(s *story) {
 			s.must("a", &persistence.StartInstance{ID: "a", Name: "n"})
 			f := s.mustFetch()
 			p := f.plan()
@@ -178,7 +178,7 @@ func creationCases() []Case {
 				s.Errorf("version is %q, want 3.0.0", f.head.Version)
 			}
 		}},
-		{"PV_013", "a child that a parent's turn starts is pending until its own first turn, which brings its version", func(s *story) {
+		{"PV_013 a child that a parent's turn starts is pending until its own first turn, which brings its version", func(s *story) {
 			s.start("parent")
 			f := s.mustFetch()
 			p := f.plan()

@@ -10,14 +10,14 @@ import (
 // deliveryCases are about messages between partitions.
 func deliveryCases() []Case {
 	return []Case{
-		{"KIT_030", "a child in another partition starts once, however often its message is delivered", childElsewhere},
-		{"KIT_031", "a child's answer reaches its parent in another partition", answerElsewhere},
-		{"KIT_032", "the start of a child whose id is taken is answered to the parent, near and far", childExists},
-		{"KIT_033", "messages that would leave a hole are refused; damaged ones too, and nothing is taken from them", deliveryGaps},
-		{"KIT_034", "a cancel goes to the child whose link it names, and to no other", cancelLinks},
-		{"KIT_035", "an acknowledged message is gone, and the numbers go on after it", acknowledged},
-		{"KIT_036", "a detached start makes one instance without a parent", detached},
-		{"KIT_045", "the streams to other partitions that have rows are named, and no others (F13)", outboxStreams},
+		{"KIT_030 a child in another partition starts once, however often its message is delivered", childElsewhere},
+		{"KIT_031 a child's answer reaches its parent in another partition", answerElsewhere},
+		{"KIT_032 the start of a child whose id is taken is answered to the parent, near and far", childExists},
+		{"KIT_033 messages that would leave a hole are refused; damaged ones too, and nothing is taken from them", deliveryGaps},
+		{"KIT_034 a cancel goes to the child whose link it names, and to no other", cancelLinks},
+		{"KIT_035 an acknowledged message is gone, and the numbers go on after it", acknowledged},
+		{"KIT_036 a detached start makes one instance without a parent", detached},
+		{"KIT_045 the streams to other partitions that have rows are named, and no others (F13)", outboxStreams},
 	}
 }
 

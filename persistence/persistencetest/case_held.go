@@ -10,11 +10,11 @@ import (
 // endCases are about what ends or holds an instance or an activity from outside its code.
 func endCases() []Case {
 	return []Case{
-		{"KIT_022", "a held instance is listed and counted, since its first abandon with a reason, until it is released", holding},
-		{"KIT_023", "a committed turn ends a hold, and so does the end", holdEnds},
-		{"KIT_024", "an activity whose time is over ends with the message, over a lease unless it waits for its start", expiring},
-		{"KIT_025", "a terminate needs no code, no lease and no grant; the turn under way finds a conflict", terminating},
-		{"KIT_026", "a lease of an older process of another node is dead; one of a node that is not known lives", otherNodes},
+		{"KIT_022 a held instance is listed and counted, since its first abandon with a reason, until it is released", holding},
+		{"KIT_023 a committed turn ends a hold, and so does the end", holdEnds},
+		{"KIT_024 an activity whose time is over ends with the message, over a lease unless it waits for its start", expiring},
+		{"KIT_025 a terminate needs no code, no lease and no grant; the turn under way finds a conflict", terminating},
+		{"KIT_026 a lease of an older process of another node is dead; one of a node that is not known lives", otherNodes},
 	}
 }
 

@@ -9,13 +9,13 @@ import (
 // inboxCases are about reading an inbox, and about what comes with a start.
 func inboxCases() []Case {
 	return []Case{
-		{"KIT_027", "an inbox of any length is read in pages that say where they end, each row once (F02)", inboxPages},
-		{"KIT_028", "what is deferred stays in front, and the rows of a name are found behind it (F11)", deferredRows},
-		{"KIT_029", "a start with messages starts, or tells the one that runs", startWithMessages},
-		{"KIT_040", "a start may replace an instance that has ended, with its tree, and nothing is left of it", replacing},
-		{"KIT_037", "a delayed start says when its first turn may run", delayedStart},
-		{"KIT_038", "request keys are listed in the order in which they expire, each by its own time", expiryOrder},
-		{"KIT_039", "a child is listed by its parent from its creation on", families},
+		{"KIT_027 an inbox of any length is read in pages that say where they end, each row once (F02)", inboxPages},
+		{"KIT_028 what is deferred stays in front, and the rows of a name are found behind it (F11)", deferredRows},
+		{"KIT_029 a start with messages starts, or tells the one that runs", startWithMessages},
+		{"KIT_040 a start may replace an instance that has ended, with its tree, and nothing is left of it", replacing},
+		{"KIT_037 a delayed start says when its first turn may run", delayedStart},
+		{"KIT_038 request keys are listed in the order in which they expire, each by its own time", expiryOrder},
+		{"KIT_039 a child is listed by its parent from its creation on", families},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 func lockingCases() []Case {
 	return []Case{
-		{"PV_014", "a fetched instance is not fetched again until its timeout; then with another token", func(s *story) {
+		{"PV_014 a fetched instance is not fetched again until its timeout; then with another token", func(s *story) {
 			s.start("a")
 			first := s.mustFetch()
 			s.noFetch("it is held")
@@ -18,7 +18,7 @@ func lockingCases() []Case {
 				s.Errorf("two leases have one token")
 			}
 		}},
-		{"PV_015", "five fetched instances have five tokens", func(s *story) {
+		{"PV_015 five fetched instances have five tokens", func(s *story) {
 			tokens := map[persistence.Token]bool{}
 			for i := range 5 {
 				s.start(fmt.Sprintf("i%d", i))
@@ -30,7 +30,7 @@ func lockingCases() []Case {
 				s.Errorf("%d distinct tokens, want 5", len(tokens))
 			}
 		}},
-		{"PV_016", "a turn and an abandon with a wrong token are refused; the true lease stays good", func(s *story) {
+		{"PV_016 a turn and an abandon with a wrong token are refused; the true lease stays good", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			wrong := *f
@@ -40,10 +40,10 @@ func lockingCases() []Case {
 			s.noFetch("it is held")
 			f.mustAck("A")
 		}},
-		{"PV_017", "ten instances and ten fetchers at once: each is fetched exactly once", func(s *story) {
+		{"PV_017 ten instances and ten fetchers at once: each is fetched exactly once", func(s *story) {
 			everyOneOnce(s, 10, 10)
 		}},
-		{"PV_019", "a lease on one instance does not hold up another, before or after that one's turn", func(s *story) {
+		{"PV_019 a lease on one instance does not hold up another, before or after that one's turn", func(s *story) {
 			s.start("a")
 			s.start("b")
 			s.mustFetch()
@@ -54,20 +54,20 @@ func lockingCases() []Case {
 				s.Errorf("fetched %s, want %s", again.head.ID, b.head.ID)
 			}
 		}},
-		{"PV_020", "a message that comes under the lease is what the next fetch finds, and nothing else", func(s *story) {
+		{"PV_020 a message that comes under the lease is what the next fetch finds, and nothing else", func(s *story) {
 			f := running(s, "a", "1", "2")
 			s.send("a", "3", 0)
 			f.mustAck()
 			wantTexts(s, s.mustFetch(), "3")
 		}},
-		{"PV_021", "two messages that come under the lease are found in order", func(s *story) {
+		{"PV_021 two messages that come under the lease are found in order", func(s *story) {
 			f := running(s, "a", "1")
 			s.send("a", "2", 0)
 			s.send("a", "3", 0)
 			f.mustAck()
 			wantTexts(s, s.mustFetch(), "2, 3")
 		}},
-		{"PV_022", "ten race for one instance: exactly one wins, and later there is nothing", func(s *story) {
+		{"PV_022 ten race for one instance: exactly one wins, and later there is nothing", func(s *story) {
 			s.start("a")
 			c := s.candidates()[0]
 			var won atomic.Int64
@@ -81,10 +81,10 @@ func lockingCases() []Case {
 			}
 			s.noFetch("one holds it")
 		}},
-		{"PV_023", "forty race for twenty instances: none is fetched twice", func(s *story) {
+		{"PV_023 forty race for twenty instances: none is fetched twice", func(s *story) {
 			everyOneOnce(s, 20, 40)
 		}},
-		{"PV_024", "a holder that never acks keeps a contender out until the timeout", func(s *story) {
+		{"PV_024 a holder that never acks keeps a contender out until the timeout", func(s *story) {
 			s.start("a")
 			holder := s.mustFetch()
 			s.later(200)
@@ -144,7 +144,7 @@ func everyOneOnce(s *story, instances, fetchers int) {
 
 func expiryCases() []Case {
 	return []Case{
-		{"PV_025", "after a lease has expired and another has begun, the old token opens nothing", func(s *story) {
+		{"PV_025 after a lease has expired and another has begun, the old token opens nothing", func(s *story) {
 			s.start("a")
 			old := s.mustFetch()
 			s.later(lockMs)
@@ -152,21 +152,21 @@ func expiryCases() []Case {
 			s.refused(old.ack(old.plan()), persistence.ErrLeaseLost, "ack with the old token")
 			fresh.mustAck()
 		}},
-		{"PV_026", "an abandoned instance is fetched at once", func(s *story) {
+		{"PV_026 an abandoned instance is fetched at once", func(s *story) {
 			s.start("a")
 			if err := s.mustFetch().abandon(0, true); err != nil {
 				s.Fatalf("abandon: %v", err)
 			}
 			s.mustFetch()
 		}},
-		{"PV_027", "a message that came under the lease is fetched right after the turn", func(s *story) {
+		{"PV_027 a message that came under the lease is fetched right after the turn", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			s.send("a", "second", 0)
 			f.mustAck()
 			wantTexts(s, s.mustFetch(), "second")
 		}},
-		{"PV_028", "fetchers find nothing all through a lease, and one succeeds after it", func(s *story) {
+		{"PV_028 fetchers find nothing all through a lease, and one succeeds after it", func(s *story) {
 			s.start("a")
 			s.mustFetch()
 			for range 5 {
@@ -177,7 +177,7 @@ func expiryCases() []Case {
 			s.mustFetch()
 			s.noFetch("the fifth holds it")
 		}},
-		{"PV_029", "a renewed activity stays invisible", func(s *story) {
+		{"PV_029 a renewed activity stays invisible", func(s *story) {
 			s.withWork("a", "w")
 			j := s.mustFetchWork("w", lockMs)
 			s.later(lockMs - 1)
@@ -187,7 +187,7 @@ func expiryCases() []Case {
 			s.later(lockMs - 1)
 			s.noWork("the lease was renewed")
 		}},
-		{"PV_030", "a token that was never given renews nothing", func(s *story) {
+		{"PV_030 a token that was never given renews nothing", func(s *story) {
 			s.withWork("a", "w")
 			j := s.mustFetchWork("w", lockMs)
 			for _, token := range []persistence.Token{"never given", "", persistence.NewWorkToken(0, j.item.Key, 7, 7)} {
@@ -196,7 +196,7 @@ func expiryCases() []Case {
 				}
 			}
 		}},
-		{"PV_031", "an activity that was fetched for 1 s and left cannot be renewed once another has fetched it", func(s *story) {
+		{"PV_031 an activity that was fetched for 1 s and left cannot be renewed once another has fetched it", func(s *story) {
 			s.withWork("a", "w")
 			j := s.mustFetchWork("w", 1000)
 			s.later(1000)
@@ -207,7 +207,7 @@ func expiryCases() []Case {
 			s.refused(j.complete("late"), persistence.ErrLeaseLost, "the result of who has lost it")
 			fresh.mustComplete("ok")
 		}},
-		{"F_19_activity", "an activity whose lease has expired is its holder's until another fetches it", func(s *story) {
+		{"F_19_activity an activity whose lease has expired is its holder's until another fetches it", func(s *story) {
 			s.withWork("a", "w")
 			j := s.mustFetchWork("w", 1000)
 			s.later(tenYearsMs)
@@ -222,7 +222,7 @@ func expiryCases() []Case {
 			s.later(1000)
 			s.mustFetchWork("w", lockMs).mustComplete("ok")
 		}},
-		{"PV_032", "renewed at 60 % of the timeout for a whole one, it is still held at 100 %", func(s *story) {
+		{"PV_032 renewed at 60 % of the timeout for a whole one, it is still held at 100 %", func(s *story) {
 			s.withWork("a", "w")
 			j := s.mustFetchWork("w", lockMs)
 			s.later(lockMs * 6 / 10)
@@ -232,7 +232,7 @@ func expiryCases() []Case {
 			s.later(lockMs * 4 / 10)
 			s.noWork("renewed")
 		}},
-		{"PV_033", "an activity that was answered cannot be renewed", func(s *story) {
+		{"PV_033 an activity that was answered cannot be renewed", func(s *story) {
 			s.withWork("a", "w")
 			j := s.mustFetchWork("w", lockMs)
 			j.mustComplete("ok")
@@ -240,7 +240,7 @@ func expiryCases() []Case {
 				s.Errorf("the lease of an answered activity was renewed")
 			}
 		}},
-		{"PV_034", "an abandoned activity is fetched at once, with a new token", func(s *story) {
+		{"PV_034 an abandoned activity is fetched at once, with a new token", func(s *story) {
 			s.withWork("a", "w")
 			j := s.mustFetchWork("w", lockMs)
 			j.mustAbandon(0, true)
@@ -248,7 +248,7 @@ func expiryCases() []Case {
 				s.Errorf("the token is the old one")
 			}
 		}},
-		{"PV_035", "an activity abandoned with a delay is invisible until it has passed", func(s *story) {
+		{"PV_035 an activity abandoned with a delay is invisible until it has passed", func(s *story) {
 			s.withWork("a", "w")
 			s.mustFetchWork("w", lockMs).mustAbandon(500, true)
 			s.later(499)
@@ -256,7 +256,7 @@ func expiryCases() []Case {
 			s.later(1)
 			s.mustFetchWork("w", lockMs)
 		}},
-		{"PV_037", "a turn lease cannot be renewed once another has taken the turn after its end", func(s *story) {
+		{"PV_037 a turn lease cannot be renewed once another has taken the turn after its end", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			s.later(lockMs - 1)
@@ -268,7 +268,7 @@ func expiryCases() []Case {
 			s.refused(f.renew(lockMs), persistence.ErrLeaseLost, "renewing a lease that another has taken over")
 			fresh.mustAck()
 		}},
-		{"F_19_turn", "a turn whose lease has expired is its holder's until another takes it", func(s *story) {
+		{"F_19_turn a turn whose lease has expired is its holder's until another takes it", func(s *story) {
 			s.start("a")
 			f := s.mustFetch()
 			s.later(tenYearsMs)

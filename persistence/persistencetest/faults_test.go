@@ -277,7 +277,7 @@ func TestPlantedFaults(t *testing.T) {
 			var by []string
 			for _, c := range Cases() {
 				if caught(func(r T) { RunCase(r, h, c) }) {
-					by = append(by, c.ID)
+					by = append(by, c.Name)
 				}
 			}
 			random := caught(func(r T) { Play(r, h.Open(r, 2), trace, 1, 2) })

@@ -41,11 +41,10 @@ type Harness struct {
 
 // Case is one case of the conformance list, or of what the port promises beside it.
 type Case struct {
-	// ID is the id in the conformance list, with an underscore, or KIT_ and a number for cases of our own.
-	ID string
-	// Story says in a line what is given and what must come out.
-	Story string
-	Run   func(s *story)
+	// Name is the id in the conformance list, with an underscore, or KIT_ or F_ and a number for cases of our own; then a
+	// sentence that says what is given and what must come out.
+	Name string
+	Run  func(s *story)
 }
 
 // Cases are all cases, by group.
@@ -60,10 +59,10 @@ func Cases() []Case {
 	return all
 }
 
-// Run runs every case, each on a fresh store, as a subtest named by its id.
+// Run runs every case, each on a fresh store, as a subtest of its name.
 func Run(t *testing.T, h Harness) {
 	for _, c := range Cases() {
-		t.Run(c.ID, func(t *testing.T) {
+		t.Run(c.Name, func(t *testing.T) {
 			RunCase(testT{t}, h, c)
 		})
 	}

@@ -37,7 +37,7 @@ func won(ctx octx, futures ...*turnstone.Future[string]) (string, error) {
 }
 
 func TestBranchesJoin(t *testing.T) {
-	scenario(t, "E2E_035", func(w *world) {
+	scenario(t, "E2E_035 three branches of several steps are joined", func(w *world) {
 		step := lasting("Step", 5*ms, "did:")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			conditional := turnstone.Go(ctx, func(ctx octx) (string, error) {
@@ -71,7 +71,7 @@ func TestBranchesJoin(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "A:did:yes B:did:0,did:1,did:2 C:did:after")
 	})
-	scenario(t, "E2E_036", func(w *world) {
+	scenario(t, "E2E_036 results of branches come in the order of the branches", func(w *world) {
 		wait := turnstone.NewActivity("Wait", func(ctx actx, i int) (int, error) {
 			return i, slowly(ctx, time.Duration(5-i)*15*ms)
 		})
@@ -87,7 +87,7 @@ func TestBranchesJoin(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "[0 1 2 3 4]")
 	})
-	scenario(t, "E2E_037", func(w *world) {
+	scenario(t, "E2E_037 branches in a row pass their results on", func(w *world) {
 		step := lasting("Step", ms, "processed:")
 		o := text("O", func(ctx octx, in string) (string, error) {
 			first, err := branch(ctx, step, in).Await()
@@ -101,7 +101,7 @@ func TestBranchesJoin(t *testing.T) {
 		begin(w, o, "i", "data")
 		completes(w, "i", "final:processed:processed:data")
 	})
-	scenario(t, "E2E_044", func(w *world) {
+	scenario(t, "E2E_044 branches that call children of several kinds are joined", func(w *world) {
 		var handlers []turnstone.Handler
 		var children []*orch[string, string]
 		for _, name := range []string{"One", "Two", "Three"} {
@@ -123,7 +123,7 @@ func TestBranchesJoin(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "One:IN Two:IN Three:IN")
 	})
-	scenario(t, "E2E_046", func(w *world) {
+	scenario(t, "E2E_046 children and grandchildren run in parallel", func(w *world) {
 		grandchild := text("Grandchild", func(ctx octx, s string) (string, error) { return upper.Call(ctx, s) })
 		child := text("Child", func(ctx octx, s string) (string, error) {
 			all, err := turnstone.Results(ctx, grandchild.Start(ctx, s+"1"), grandchild.Start(ctx, s+"2"))
@@ -140,7 +140,7 @@ func TestBranchesJoin(t *testing.T) {
 }
 
 func TestBranchesRace(t *testing.T) {
-	scenario(t, "E2E_038", func(w *world) {
+	scenario(t, "E2E_038 a fast branch of two steps wins against a slow one", func(w *world) {
 		fast, slow := lasting("Fast", 10*ms, "f"), lasting("Slow", 200*ms, "s")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			return won(ctx, branch(ctx, fast, "1", "2"), branch(ctx, slow, "1", "2"))
@@ -149,7 +149,7 @@ func TestBranchesRace(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "0:f1,f2")
 	})
-	scenario(t, "E2E_039", func(w *world) {
+	scenario(t, "E2E_039 a single activity wins against a branch of two", func(w *world) {
 		one, two := lasting("One", 5*ms, "one"), lasting("Two", 100*ms, "two")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			return won(ctx, one.Start(ctx, ""), branch(ctx, two, "", ""))
@@ -158,7 +158,7 @@ func TestBranchesRace(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "0:one")
 	})
-	scenario(t, "E2E_040", func(w *world) {
+	scenario(t, "E2E_040 the branch with the shortest timer wins", func(w *world) {
 		work := activity("Work", func(s string) (string, error) { return "work:" + s, nil })
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			after := func(d time.Duration, name string) *turnstone.Future[string] {
@@ -174,7 +174,7 @@ func TestBranchesRace(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "0:A:work:A")
 	})
-	scenario(t, "E2E_041", func(w *world) {
+	scenario(t, "E2E_041 a branch that joins three wins against a timer", func(w *world) {
 		step := lasting("Step", ms, "step")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			join := turnstone.Go(ctx, func(ctx octx) (string, error) {
@@ -191,7 +191,7 @@ func TestBranchesRace(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "0:step1,step2,step3")
 	})
-	scenario(t, "E2E_042", func(w *world) {
+	scenario(t, "E2E_042 a branch with a fast child wins and its child runs once", func(w *world) {
 		slow := lasting("Slow", 500*ms, "")
 		child := text("Child", func(ctx octx, s string) (string, error) { return upper.Call(ctx, s) })
 		o := text("O", func(ctx octx, _ string) (string, error) {
@@ -213,7 +213,7 @@ func TestBranchesLosingChildren(t *testing.T) {
 		ctx.Sleep(time.Minute)
 		return "slow", nil
 	})
-	scenario(t, "E2E_043", func(w *world) {
+	scenario(t, "E2E_043 a branch with a slow child loses and its child never completes", func(w *world) {
 		quick := lasting("Quick", 5*ms, "quick")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			loser := turnstone.Go(ctx, func(ctx octx) (string, error) {
@@ -226,7 +226,7 @@ func TestBranchesLosingChildren(t *testing.T) {
 		completes(w, "i", "1:quick")
 		w.cancelled("loser", "parent dropped sub-orchestration future")
 	})
-	scenario(t, "E2E_045", func(w *world) {
+	scenario(t, "E2E_045 a fast child wins against a slow child and a timeout", func(w *world) {
 		fastChild := text("FastChild", func(ctx octx, s string) (string, error) { return upper.Call(ctx, s) })
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			fast := turnstone.Go(ctx, func(ctx octx) (string, error) { return fastChild.Call(ctx, "fast") })
@@ -244,7 +244,7 @@ func TestBranchesLosingChildren(t *testing.T) {
 }
 
 func TestFutures(t *testing.T) {
-	scenario(t, "E2E_048", func(w *world) {
+	scenario(t, "E2E_048 of two events that came while it was down the first one wins", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			a, b := turnstone.WaitEvent[string](ctx, "A"), turnstone.WaitEvent[string](ctx, "B")
 			switch turnstone.Race(ctx, a, ctx.Timer(20*time.Second), b) {
@@ -271,7 +271,7 @@ func TestFutures(t *testing.T) {
 		w.restart()
 		completes(w, "i", "B:vb")
 	})
-	scenario(t, "E2E_049", func(w *world) {
+	scenario(t, "E2E_049 results of all come in the order of scheduling", func(w *world) {
 		a, b := lasting("A", 100*ms, "A"), lasting("B", 10*ms, "B")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			all, err := turnstone.Results(ctx, a.Start(ctx, ""), b.Start(ctx, ""))
@@ -281,7 +281,7 @@ func TestFutures(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "A,B")
 	})
-	scenario(t, "E2E_051", func(w *world) {
+	scenario(t, "E2E_051 an activity wins against a timer and another follows", func(w *world) {
 		quick := lasting("Quick", ms, "")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			first := quick.Start(ctx, "x")
@@ -294,7 +294,7 @@ func TestFutures(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "done")
 	})
-	scenario(t, "E2E_052", func(w *world) {
+	scenario(t, "E2E_052 an activity that is awaited late has run meanwhile, once", func(w *world) {
 		runs := newTally()
 		a := turnstone.NewActivity("A", func(ctx actx, s string) (string, error) { runs.add("A"); return "a" + s, slowly(ctx, 5*ms) })
 		b := turnstone.NewActivity("B", func(ctx actx, s string) (string, error) { runs.add("B"); return "b" + s, slowly(ctx, 200*ms) })

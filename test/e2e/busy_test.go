@@ -76,7 +76,7 @@ func (e engine) Terminate(t api.TerminateRequest, reply func(error)) {
 
 // A result that the journal could not take is not lost: it is offered again, or the activity runs again.
 func TestResultRefusedOnce(t *testing.T) {
-	t.Run("REL_014", func(t *testing.T) {
+	t.Run("REL_014 an answer that the store refuses once is tried again", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		store, err := pebble.Open(pebble.Options{Dir: t.TempDir() + "/store", Partitions: 2})

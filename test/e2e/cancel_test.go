@@ -41,7 +41,7 @@ func TestCancelOfAParentThatWaits(t *testing.T) {
 }
 
 func TestCancelInstances(t *testing.T) {
-	scenario(t, "CAN_001", func(w *world) {
+	scenario(t, "CAN_001 cancelling a parent that awaits a child ends both as cancelled", func(w *world) {
 		o := text("Parent", func(ctx octx, _ string) (string, error) { return waiting.Call(ctx, "") })
 		w.open(waiting, o)
 		begin(w, o, "p", "")
@@ -55,7 +55,7 @@ func TestCancelInstances(t *testing.T) {
 			}
 		}
 	})
-	scenario(t, "CAN_002", func(w *world) {
+	scenario(t, "CAN_002 cancelling an instance that has ended is refused and changes nothing", func(w *world) {
 		o := text("O", func(ctx octx, in string) (string, error) { return upper.Call(ctx, in) })
 		w.open(upper, o)
 		begin(w, o, "i", "x")
@@ -68,7 +68,7 @@ func TestCancelInstances(t *testing.T) {
 		}
 		completes(w, "i", "X")
 	})
-	scenario(t, "CAN_003", func(w *world) {
+	scenario(t, "CAN_003 a child that is cancelled by itself fails its parent's call", func(w *world) {
 		o := text("Parent", func(ctx octx, _ string) (string, error) {
 			_, err := waiting.Call(ctx, "")
 			if !errors.Is(err, turnstone.ErrCancelled) {
@@ -85,7 +85,7 @@ func TestCancelInstances(t *testing.T) {
 			t.Errorf("source %d", e.GetSource())
 		}
 	})
-	scenario(t, "CAN_004", func(w *world) {
+	scenario(t, "CAN_004 cancelling during a later execution ends the instance", func(w *world) {
 		o := turnstone.NewOrchestration("O", func(ctx octx, n int) (string, error) {
 			if n == 0 {
 				return "", turnstone.ContinueAsNew(ctx, 1)
@@ -99,7 +99,7 @@ func TestCancelInstances(t *testing.T) {
 		w.cancelled("i", "by_test_can")
 		w.executions("i", 2)
 	})
-	scenario(t, "CAN_007", func(w *world) {
+	scenario(t, "CAN_007 cancelling a parent cancels all of its children", func(w *world) {
 		o := text("Parent", func(ctx octx, _ string) (string, error) {
 			var all []turnstone.Awaitable
 			for i := range 5 {
@@ -119,7 +119,7 @@ func TestCancelInstances(t *testing.T) {
 		}
 	})
 	// Cancelling an instance that does not exist is refused and writes nothing.
-	scenario(t, "CAN_013", func(w *world) {
+	scenario(t, "CAN_013 cancelling an unknown instance says that it is not there", func(w *world) {
 		w.open(waiting)
 		for name, err := range map[string]error{
 			"cancel": w.c.Cancel(w.ctx, "nobody", "why"), "raise": w.c.Raise(w.ctx, "nobody", "e", nil),
@@ -134,7 +134,7 @@ func TestCancelInstances(t *testing.T) {
 			t.Errorf("status %+v, %v", s, err)
 		}
 	})
-	scenario(t, "CAN_014", func(w *world) {
+	scenario(t, "CAN_014 of several cancellations the first one counts", func(w *world) {
 		w.open(waiting)
 		begin(w, waiting, "i", "")
 		w.untilRunning("i")
@@ -149,7 +149,7 @@ func TestCancelInstances(t *testing.T) {
 			t.Errorf("%d cancel requests", n)
 		}
 	})
-	scenario(t, "CAN_021", func(w *world) {
+	scenario(t, "CAN_021 a child that is cancelled from two sides ends once", func(w *world) {
 		o := text("Parent", func(ctx octx, _ string) (string, error) {
 			child := waiting.Start(ctx, "", turnstone.WithChildID("child"))
 			if err := turnstone.WaitEvent[string](ctx, "go").Err(); err != nil {
@@ -213,7 +213,7 @@ func receive[T any](w *world, what string, c <-chan T) T {
 }
 
 func TestCancelActivities(t *testing.T) {
-	scenario(t, "CAN_008", func(w *world) {
+	scenario(t, "CAN_008 a running activity is told when its instance is cancelled", func(w *world) {
 		x := newWatched()
 		o := text("O", func(ctx octx, _ string) (string, error) { return x.activity.Call(ctx, "") })
 		w.cfg.WorkLease, w.cfg.WorkLeaseBuffer = 2*time.Second, 500*ms
@@ -231,7 +231,7 @@ func TestCancelActivities(t *testing.T) {
 			t.Errorf("%d breadcrumbs", n)
 		}
 	})
-	scenario(t, "CAN_010", func(w *world) {
+	scenario(t, "CAN_010 an activity that completes after the cancellation does no harm", func(w *world) {
 		hold, started := newGate(), make(chan struct{}, 1)
 		stubborn := turnstone.NewActivity("Stubborn", func(_ actx, s string) (string, error) {
 			started <- struct{}{}
@@ -250,7 +250,7 @@ func TestCancelActivities(t *testing.T) {
 			t.Errorf("history %v", h.kinds())
 		}
 	})
-	scenario(t, "CAN_011", func(w *world) {
+	scenario(t, "CAN_011 an activity that was not begun never runs after the cancellation", func(w *world) {
 		runs := newTally()
 		counted := turnstone.NewActivity("Counted", func(_ actx, s string) (string, error) { runs.add(s); return s, nil })
 		o := text("O", func(ctx octx, in string) (string, error) { return counted.Call(ctx, in) })
@@ -268,7 +268,7 @@ func TestCancelActivities(t *testing.T) {
 			t.Errorf("the cancelled activity ran %d times", runs.of("cancelled"))
 		}
 	})
-	scenario(t, "CAN_012", func(w *world) {
+	scenario(t, "CAN_012 an activity that ignores its cancellation is given up and its result is void", func(w *world) {
 		hold, started := newGate(), make(chan struct{}, 8)
 		deaf := turnstone.NewActivity("Deaf", func(_ actx, s string) (string, error) {
 			started <- struct{}{}
@@ -294,7 +294,7 @@ func TestCancelActivities(t *testing.T) {
 }
 
 func TestCancelDropped(t *testing.T) {
-	scenario(t, "CAN_005", func(w *world) {
+	scenario(t, "CAN_005 an instance that drops a slow activity stays completed", func(w *world) {
 		x := newWatched()
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			x.activity.Start(ctx, "")
@@ -310,7 +310,7 @@ func TestCancelDropped(t *testing.T) {
 			t.Errorf("history %v", h.kinds())
 		}
 	})
-	scenario(t, "CAN_006", func(w *world) {
+	scenario(t, "CAN_006 an instance that drops a slow activity stays failed", func(w *world) {
 		x := newWatched()
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			x.activity.Start(ctx, "")
@@ -327,7 +327,7 @@ func TestCancelDropped(t *testing.T) {
 			t.Errorf("failure %v", f)
 		}
 	})
-	scenario(t, "CAN_016", func(w *world) {
+	scenario(t, "CAN_016 an activity that is dropped after a timer is told to stop", func(w *world) {
 		x := newWatched()
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			work := x.activity.Start(ctx, "")
@@ -340,7 +340,7 @@ func TestCancelDropped(t *testing.T) {
 		receive(w, "the cancel signal", x.signal)
 		completes(w, "i", "completed_after_drop")
 	})
-	scenario(t, "CAN_017", func(w *world) {
+	scenario(t, "CAN_017 an activity that nothing awaits any more is told to stop", func(w *world) {
 		x := newWatched()
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			err := ctx.Scope(func(ctx octx) error {
@@ -360,17 +360,17 @@ func TestCancelDropped(t *testing.T) {
 		}
 	})
 	children := map[string]func(ctx octx) string{
-		"CAN_019": func(ctx octx) string {
+		"CAN_019 a child that loses to a timer is cancelled under its own id": func(ctx octx) string {
 			child := waiting.Start(ctx, "", turnstone.WithChildID("my-explicit-child-id"))
 			return []string{"child_won", "timer_won"}[turnstone.Race(ctx, child, ctx.Timer(50*ms))]
 		},
-		"CAN_020": func(ctx octx) string {
+		"CAN_020 a child that is dropped is cancelled and its parent completes": func(ctx octx) string {
 			child := waiting.Start(ctx, "", turnstone.WithChildID("my-explicit-child-id"))
 			ctx.Sleep(50 * ms)
 			child.Cancel()
 			return "timer_won"
 		},
-		"CAN_022": func(ctx octx) string {
+		"CAN_022 a child that nothing awaits any more is cancelled": func(ctx octx) string {
 			_ = ctx.Scope(func(ctx octx) error {
 				waiting.Start(ctx, "", turnstone.WithChildID("my-explicit-child-id"))
 				ctx.Sleep(50 * ms)
@@ -391,7 +391,7 @@ func TestCancelDropped(t *testing.T) {
 }
 
 func TestPositionalWaits(t *testing.T) {
-	scenario(t, "CAN_023", func(w *world) {
+	scenario(t, "CAN_023 a positional wait that misses its event times out and is cancelled", func(w *world) {
 		hold := newGate()
 		held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return s, hold.wait(ctx) })
 		o := text("O", func(ctx octx, _ string) (string, error) {
@@ -415,7 +415,7 @@ func TestPositionalWaits(t *testing.T) {
 			t.Errorf("breadcrumb %v", e)
 		}
 	})
-	for id, data := range map[string][2]string{"CAN_025": {"first", "second"}, "CAN_026": {"same_payload", "same_payload"}} {
+	for id, data := range map[string][2]string{"CAN_025 two positional waits in a row take two events": {"first", "second"}, "CAN_026 two equal events are two events": {"same_payload", "same_payload"}} {
 		scenario(t, id, func(w *world) {
 			o := text("O", func(ctx octx, _ string) (string, error) {
 				var got []string

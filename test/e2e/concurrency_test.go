@@ -57,7 +57,7 @@ func (w *world) checkMixed(id string, source uint64) {
 }
 
 func TestConcurrentInstances(t *testing.T) {
-	scenario(t, "CON_001", func(w *world) {
+	scenario(t, "CON_001 two orchestrations with activity, event and timer keep to their own", func(w *world) {
 		a1, a2 := increment("A1"), increment("A2")
 		o1, o2 := mixed("o1", a1, false), mixed("o2", a2, false)
 		w.open(a1, a2, o1, o2)
@@ -70,7 +70,7 @@ func TestConcurrentInstances(t *testing.T) {
 		w.checkMixed("x", 2)
 		w.checkMixed("y", 2)
 	})
-	scenario(t, "CON_002", func(w *world) {
+	scenario(t, "CON_002 two orchestrations that share an activity keep to their own results", func(w *world) {
 		a := increment("A")
 		o1, o2 := mixed("o1", a, false), mixed("o2", a, true)
 		w.open(a, o1, o2)
@@ -83,7 +83,7 @@ func TestConcurrentInstances(t *testing.T) {
 		w.checkMixed("x", 2)
 		w.checkMixed("y", 4)
 	})
-	scenario(t, "CON_003", func(w *world) {
+	scenario(t, "CON_003 an activity, an event and a timer are joined", func(w *world) {
 		a := increment("A")
 		o := mixed("o1", a, false)
 		w.open(a, o)
@@ -91,7 +91,7 @@ func TestConcurrentInstances(t *testing.T) {
 		w.raise("x", "E", "P1")
 		completes(w, "x", "o1:a=11;evt=P1")
 	})
-	scenario(t, "CON_004", func(w *world) {
+	scenario(t, "CON_004 one activity gives its result", func(w *world) {
 		a := increment("A")
 		o := turnstone.NewOrchestration("O", func(ctx octx, n int) (string, error) {
 			v, err := a.Call(ctx, n)
@@ -101,7 +101,7 @@ func TestConcurrentInstances(t *testing.T) {
 		begin(w, o, "x", 2)
 		completes(w, "x", "a=3")
 	})
-	scenario(t, "CON_005", func(w *world) {
+	scenario(t, "CON_005 two starts of one id at once make one run", func(w *world) {
 		o := text("O", func(ctx octx, in string) (string, error) { return upper.Call(ctx, in) })
 		w.open(upper, o)
 		outcomes := make(chan error, 2)
@@ -125,7 +125,7 @@ func TestConcurrentInstances(t *testing.T) {
 }
 
 func TestDescriptions(t *testing.T) {
-	scenario(t, "CON_006", func(w *world) {
+	scenario(t, "CON_006 a root has no parent and a child names its own", func(w *world) {
 		child := text("Child", func(ctx octx, in string) (string, error) { return upper.Call(ctx, in) })
 		o := text("Parent", func(ctx octx, in string) (string, error) { return child.Call(ctx, in) })
 		w.open(upper, child, o)
@@ -143,7 +143,7 @@ func TestDescriptions(t *testing.T) {
 			t.Errorf("the child's started event names %v", p)
 		}
 	})
-	scenario(t, "CON_007", func(w *world) {
+	scenario(t, "CON_007 a status is not found, running, completed or failed", func(w *world) {
 		o := text("O", func(ctx octx, in string) (string, error) {
 			v, err := turnstone.WaitEvent[string](ctx, "go").Await()
 			if v == "fail" {
@@ -181,7 +181,7 @@ func TestDescriptions(t *testing.T) {
 			t.Errorf("describe of nobody: %v", err)
 		}
 	})
-	scenario(t, "CON_010", func(w *world) {
+	scenario(t, "CON_010 the context knows its instance, execution, name and version", func(w *world) {
 		o := turnstone.NewOrchestration("Named", func(ctx octx, _ string) (string, error) {
 			return fmt.Sprint(ctx.Instance(), ctx.Execution(), ctx.Name(), ctx.Version()), nil
 		}, turnstone.WithVersion("2.1.0"))
@@ -193,7 +193,7 @@ func TestDescriptions(t *testing.T) {
 
 // Old executions stay as they were, and reading gives the latest: CON-008 after a restart, CON-009 without one.
 func TestMultiExecutionPersistence(t *testing.T) {
-	for _, id := range []string{"CON_008", "CON_009"} {
+	for _, id := range []string{"CON_008 old executions stay as they were after a restart", "CON_009 old executions stay as they were without a restart"} {
 		scenario(t, id, func(w *world) {
 			hold := newGate()
 			held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return s, hold.wait(ctx) })
@@ -213,7 +213,7 @@ func TestMultiExecutionPersistence(t *testing.T) {
 				return err == nil && d.Execution == 2 && d.Turn > 0
 			})
 			before := w.history("i", 1)
-			if id == "CON_008" {
+			if id == "CON_008 old executions stay as they were after a restart" {
 				w.restart()
 			}
 			hold.open()

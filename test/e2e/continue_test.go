@@ -57,7 +57,7 @@ func counter(how func(ctx octx, next int) (string, error)) *orch[int, string] {
 }
 
 func TestContinueAsNew(t *testing.T) {
-	scenario(t, "CNX_001", func(w *world) {
+	scenario(t, "CNX_001 each execution has its own input and end, and the last one completes", func(w *world) {
 		o := counter(func(ctx octx, next int) (string, error) { return "", turnstone.ContinueAsNew(ctx, next) })
 		w.open(o)
 		begin(w, o, "i", 0)
@@ -79,7 +79,7 @@ func TestContinueAsNew(t *testing.T) {
 			t.Errorf("the latest history begins with %v", latest[0])
 		}
 	})
-	scenario(t, "CNX_007", func(w *world) {
+	scenario(t, "CNX_007 continue-as-new counts although it is not awaited", func(w *world) {
 		// The author forgets to return what ContinueAsNew gave: the execution rolls over all the same.
 		o := counter(func(ctx octx, next int) (string, error) {
 			_ = turnstone.ContinueAsNew(ctx, next)
@@ -90,7 +90,7 @@ func TestContinueAsNew(t *testing.T) {
 		completes(w, "i", "done:2")
 		w.executions("i", 3)
 	})
-	scenario(t, "CNX_002", func(w *world) {
+	scenario(t, "CNX_002 an event goes to the execution that waits for it", func(w *world) {
 		o := turnstone.NewOrchestration("O", func(ctx octx, n int) (string, error) {
 			if n == 0 {
 				return "", turnstone.ContinueAsNew(ctx, 1)
@@ -106,7 +106,7 @@ func TestContinueAsNew(t *testing.T) {
 			t.Errorf("%d events in execution 1, %d in execution 2", first, second)
 		}
 	})
-	scenario(t, "CNX_003", func(w *world) {
+	scenario(t, "CNX_003 a positional event that precedes the wait is dropped, a later one is delivered", func(w *world) {
 		hold := newGate()
 		held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return s, hold.wait(ctx) })
 		o := turnstone.NewOrchestration("O", func(ctx octx, n int) (string, error) {
@@ -131,7 +131,7 @@ func TestContinueAsNew(t *testing.T) {
 			t.Errorf("%d events in execution 1", n)
 		}
 	})
-	scenario(t, "CNX_004", func(w *world) {
+	scenario(t, "CNX_004 a positional event that nothing waits for is in history all the same", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			ctx.Sleep(100 * ms)
 			event := turnstone.WaitEvent[string](ctx, "Go", turnstone.Positional)
@@ -148,7 +148,7 @@ func TestContinueAsNew(t *testing.T) {
 			t.Errorf("%d events in history, want 1", n)
 		}
 	})
-	for id, execution := range map[string]uint64{"CNX_005": 0, "CNX_006": 999} {
+	for id, execution := range map[string]uint64{"CNX_005 a completion for execution 0 is never recorded": 0, "CNX_006 a completion for an execution to come is never recorded": 999} {
 		scenario(t, id, func(w *world) {
 			hold := newGate()
 			held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return "real:" + s, hold.wait(ctx) })

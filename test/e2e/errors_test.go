@@ -33,11 +33,11 @@ func TestTypedComposition(t *testing.T) {
 		run  func(ctx octx) (string, error)
 		want string
 	}{
-		"E2E_062": {func(ctx octx) (string, error) {
+		"E2E_062 three typed additions are joined": {func(ctx octx) (string, error) {
 			all, err := turnstone.Results(ctx, sums(ctx, [2]int{1, 110}, [2]int{2, 109}, [2]int{3, 108})...)
 			return fmt.Sprint(all[0] + all[1] + all[2]), err
 		}, "333"},
-		"E2E_063": {func(ctx octx) (string, error) {
+		"E2E_063 two typed activities of several kinds are joined": {func(ctx octx) (string, error) {
 			a, b := add.Start(ctx, [2]int{3, 5}), mul.Start(ctx, [2]int{3, 5})
 			if err := turnstone.All(ctx, a, b); err != nil {
 				return "", err
@@ -46,26 +46,26 @@ func TestTypedComposition(t *testing.T) {
 			product, err := b.Await()
 			return fmt.Sprintf("sum=%d,product=%d", sum, product), err
 		}, "sum=8,product=15"},
-		"E2E_064": {func(ctx octx) (string, error) {
+		"E2E_064 a typed activity that is slow loses to a timer": {func(ctx octx) (string, error) {
 			return []string{"completed", "timeout"}[turnstone.Race(ctx, slow.Start(ctx, 1), ctx.Timer(10*ms))], nil
 		}, "timeout"},
-		"E2E_065": {func(ctx octx) (string, error) {
+		"E2E_065 a future's result is mapped": {func(ctx octx) (string, error) {
 			return turnstone.Map(mul.Start(ctx, [2]int{21, 2}), plus).Await()
 		}, "43"},
-		"E2E_066": {func(ctx octx) (string, error) {
+		"E2E_066 mapped futures are joined": {func(ctx octx) (string, error) {
 			half := func(n int) (int, error) { return n / 2, nil }
 			all, err := turnstone.Results(ctx, turnstone.Map(add.Start(ctx, [2]int{20, 2}), half),
 				turnstone.Map(add.Start(ctx, [2]int{40, 4}), half))
 			return fmt.Sprint(all[0] + all[1]), err
 		}, "33"},
-		"E2E_067": {func(ctx octx) (string, error) {
+		"E2E_067 a mapped future that loses is cancelled": {func(ctx octx) (string, error) {
 			mapped := turnstone.Map(slow.Start(ctx, 1), plus)
 			if turnstone.Race(ctx, mapped, ctx.Timer(50*ms)) == 0 {
 				return "completed", nil
 			}
 			return "cancelled", nil
 		}, "cancelled"},
-		"E2E_068": {func(ctx octx) (string, error) {
+		"E2E_068 a typed error comes through a join": {func(ctx octx) (string, error) {
 			good, bad := divide.Start(ctx, [2]int{10, 2}), divide.Start(ctx, [2]int{1, 0})
 			err := turnstone.All(ctx, good, bad)
 			v, _ := good.Await()
@@ -77,7 +77,7 @@ func TestTypedComposition(t *testing.T) {
 			w.open(add, mul, divide, slow, o)
 			begin(w, o, "i", "")
 			completes(w, "i", c.want)
-			if id == "E2E_067" && w.history("i", 0).count("ActivityCancelRequested") != 1 {
+			if id == "E2E_067 a mapped future that loses is cancelled" && w.history("i", 0).count("ActivityCancelRequested") != 1 {
 				t.Errorf("the mapped activity was not cancelled: %v", w.history("i", 0).kinds())
 			}
 		})
@@ -98,7 +98,7 @@ func TestSaga(t *testing.T) {
 		debitFails, shipFails bool
 		want                  string
 	}{
-		"E2E_069": {false, true, "rolled_back:credited:"}, "E2E_070": {false, false, "ok"}, "E2E_071": {true, false, "debit_failed:"},
+		"E2E_069 a payment whose shipping fails is credited back": {false, true, "rolled_back:credited:"}, "E2E_070 a payment and its shipping succeed": {false, false, "ok"}, "E2E_071 a payment that fails ships nothing": {true, false, "debit_failed:"},
 	} {
 		scenario(t, id, func(w *world) {
 			debit, ship := step("debit", c.debitFails), step("ship", c.shipFails)
@@ -125,7 +125,7 @@ func TestSaga(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	// Not registered is not fatal at first: it is tried again with backoff, and poison in the end.
-	scenario(t, "E2E_072", func(w *world) {
+	scenario(t, "E2E_072 an activity that nothing runs fails its instance as poison", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			out, err := ctx.CallActivity("Missing", []byte(`"x"`))
 			return string(out), err
@@ -141,7 +141,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("text %q", f)
 		}
 	})
-	scenario(t, "E2E_073", func(w *world) {
+	scenario(t, "E2E_073 an event after the end is refused and nothing is recorded", func(w *world) {
 		o := text("O", func(ctx octx, in string) (string, error) { return upper.Call(ctx, in) })
 		w.open(upper, o)
 		begin(w, o, "i", "x")
@@ -154,7 +154,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("the history had %d events and has %d", before, after)
 		}
 	})
-	scenario(t, "E2E_074", func(w *world) {
+	scenario(t, "E2E_074 a positional event that precedes its wait is not delivered", func(w *world) {
 		hold := newGate()
 		held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return s, hold.wait(ctx) })
 		o := text("O", func(ctx octx, _ string) (string, error) {
@@ -174,7 +174,7 @@ func TestErrors(t *testing.T) {
 		hold.open()
 		completes(w, "i", "early-event-dropped")
 	})
-	scenario(t, "E2E_076", func(w *world) {
+	scenario(t, "E2E_076 an error that is returned is the failure and the second event", func(w *world) {
 		o := text("O", func(octx, string) (string, error) { return "", errors.New("oops") })
 		w.open(o)
 		begin(w, o, "i", "")
@@ -186,7 +186,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("history %v", got)
 		}
 	})
-	scenario(t, "E2E_077", func(w *world) {
+	scenario(t, "E2E_077 an activity's error is handed on as the failure", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) { return fails.Call(ctx, "bad") })
 		w.open(fails, o)
 		begin(w, o, "i", "")
@@ -194,7 +194,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("failure %+v", f)
 		}
 	})
-	scenario(t, "E2E_078", func(w *world) {
+	scenario(t, "E2E_078 an input that cannot be decoded is the activity's error", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			if _, err := ctx.CallActivity("Add", []byte("not JSON")); err == nil {
 				return "it was taken", nil
@@ -205,7 +205,7 @@ func TestErrors(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "ok")
 	})
-	scenario(t, "E2E_079", func(w *world) {
+	scenario(t, "E2E_079 an event that cannot be decoded is the wait's error", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			var decode *turnstone.DecodeError
 			if _, err := turnstone.WaitEvent[int](ctx, "E").Await(); errors.As(err, &decode) {
@@ -220,7 +220,7 @@ func TestErrors(t *testing.T) {
 		}
 		completes(w, "i", "decode_err")
 	})
-	scenario(t, "E2E_080", func(w *world) {
+	scenario(t, "E2E_080 a second start of an id is refused and waits for the first run's result", func(w *world) {
 		o := turnstone.NewOrchestration("O", func(ctx octx, _ string) (int64, error) { return ctx.UTCNow().UnixMilli(), nil })
 		w.open(o)
 		begin(w, o, "i", "")
@@ -233,7 +233,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("the second gives %d, %v; the first gave %d", second, err, first)
 		}
 	})
-	scenario(t, "E2E_081", func(w *world) {
+	scenario(t, "E2E_081 a panic fails the instance and is not retried", func(w *world) {
 		o := text("O", func(octx, string) (string, error) { panic("the roof is on fire") })
 		w.open(o)
 		begin(w, o, "i", "")
@@ -256,7 +256,7 @@ func TestLongHistory(t *testing.T) {
 		return n, nil
 	})
 	steps := fullOrShort(600, 150)
-	scenario(t, "E2E_075", func(w *world) {
+	scenario(t, "E2E_075 a long history completes, and one over its limit fails: below", func(w *world) {
 		w.open(noop, many)
 		began := time.Now()
 		begin(w, many, "i", steps)
@@ -266,7 +266,7 @@ func TestLongHistory(t *testing.T) {
 		}
 		t.Logf("%d activities in a row took %v", steps, time.Since(began))
 	})
-	scenario(t, "E2E_075_limit", func(w *world) {
+	scenario(t, "E2E_075 a long history completes, and one over its limit fails: over", func(w *world) {
 		limit := steps * 10 / 6
 		w.cfg.Limits.HistoryEvents = limit
 		w.reopened = true // the engine reads the history again to end the instance without its code

@@ -42,7 +42,7 @@ func (h events) scheduledActivities() []string {
 }
 
 func TestRecovery(t *testing.T) {
-	scenario(t, "REL_001", func(w *world) {
+	scenario(t, "REL_001 a run of four steps goes on after a restart and schedules each step once", func(w *world) {
 		step, o := fourSteps(newTally())
 		w.open(step, o)
 		begin(w, o, "i", "")
@@ -55,7 +55,7 @@ func TestRecovery(t *testing.T) {
 		}
 	})
 	// Two stores know nothing of each other.
-	scenario(t, "REL_002", func(w *world) {
+	scenario(t, "REL_002 the same run on two stores begins anew", func(w *world) {
 		step, o := fourSteps(newTally())
 		w.open(step, o)
 		begin(w, o, "i", "")
@@ -72,7 +72,7 @@ func TestRecovery(t *testing.T) {
 		}
 		other.finish()
 	})
-	scenario(t, "REL_003", func(w *world) {
+	scenario(t, "REL_003 what waits is found when the store is opened", func(w *world) {
 		hold := newGate()
 		held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return "held:" + s, hold.wait(ctx) })
 		flows := map[string]*orch[string, string]{
@@ -127,7 +127,7 @@ func TestRecovery(t *testing.T) {
 			completes(w, name, want)
 		}
 	})
-	scenario(t, "REL_013", func(w *world) {
+	scenario(t, "REL_013 three activities that a crash cut off run again and complete", func(w *world) {
 		hold, runs := newGate(), newTally()
 		held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) {
 			runs.add("any")
@@ -161,7 +161,7 @@ func TestDuplicates(t *testing.T) {
 	waitGo := text("O", func(ctx octx, _ string) (string, error) {
 		return turnstone.WaitEvent[string](ctx, "go").Await()
 	})
-	scenario(t, "REL_004", func(w *world) {
+	scenario(t, "REL_004 an event that comes twice is recorded twice and taken once", func(w *world) {
 		w.open(waitGo)
 		begin(w, waitGo, "i", "")
 		w.untilHistory("i", 1, "ExternalSubscribed")
@@ -177,7 +177,7 @@ func TestDuplicates(t *testing.T) {
 			t.Errorf("%d events in history, want 2", n)
 		}
 	})
-	scenario(t, "REL_007", func(w *world) {
+	scenario(t, "REL_007 an event that comes twice before the first turn is recorded twice", func(w *world) {
 		w.cfg.TurnSlots = -1
 		w.open(waitGo)
 		begin(w, waitGo, "i", "")
@@ -195,7 +195,7 @@ func TestDuplicates(t *testing.T) {
 		ctx.Sleep(50 * ms)
 		return "t", turnstone.WaitEvent[string](ctx, "end").Err()
 	})
-	scenario(t, "REL_005", func(w *world) {
+	scenario(t, "REL_005 a timer that is told of twice fires once", func(w *world) {
 		w.open(timerFlow)
 		begin(w, timerFlow, "i", "")
 		w.untilHistory("i", 1, "TimerCreated")
@@ -209,7 +209,7 @@ func TestDuplicates(t *testing.T) {
 			t.Errorf("%d timers fired", n)
 		}
 	})
-	scenario(t, "REL_008", func(w *world) {
+	scenario(t, "REL_008 a timer that is told of after it fired does not fire again", func(w *world) {
 		w.open(timerFlow)
 		begin(w, timerFlow, "i", "")
 		w.untilHistory("i", 1, "TimerFired")
@@ -222,7 +222,7 @@ func TestDuplicates(t *testing.T) {
 			t.Errorf("%d timers fired", n)
 		}
 	})
-	scenario(t, "REL_006", func(w *world) {
+	scenario(t, "REL_006 an activity that is answered three times completes once", func(w *world) {
 		hold := newGate()
 		held := turnstone.NewActivity("Held", func(ctx actx, s string) (string, error) { return "own", hold.wait(ctx) })
 		o := text("O", func(ctx octx, _ string) (string, error) {
@@ -245,7 +245,7 @@ func TestDuplicates(t *testing.T) {
 			t.Errorf("%d completions", n)
 		}
 	})
-	scenario(t, "REL_009", func(w *world) {
+	scenario(t, "REL_009 a run with one wait has four events", func(w *world) {
 		w.open(waitGo)
 		begin(w, waitGo, "i", "")
 		w.untilHistory("i", 1, "ExternalSubscribed")
@@ -276,7 +276,7 @@ func TestTimerAgainstEvent(t *testing.T) {
 			w.t.Errorf("history %v: %s is not before %s", kinds, first, second)
 		}
 	}
-	scenario(t, "REL_010", func(w *world) {
+	scenario(t, "REL_010 a timer that comes first is recorded before the event", func(w *world) {
 		w.open(flow)
 		begin(w, flow, "i", 10)
 		w.untilHistory("i", 1, "TimerFired")
@@ -284,7 +284,7 @@ func TestTimerAgainstEvent(t *testing.T) {
 		completes(w, "i", "timer")
 		order(w, "TimerFired", "ExternalEvent")
 	})
-	scenario(t, "REL_011", func(w *world) {
+	scenario(t, "REL_011 an event that comes first is recorded before the timer", func(w *world) {
 		w.open(flow)
 		begin(w, flow, "i", 400)
 		w.untilHistory("i", 1, "ExternalSubscribed")

@@ -26,7 +26,7 @@ var quick = turnstone.NewRetryPolicy(5).WithBackoff(turnstone.FixedBackoff(5 * m
 
 // Retries on a real node: durable timers that a restart does not forget.
 func TestRetries(t *testing.T) {
-	scenario(t, "RTY_033", func(w *world) {
+	scenario(t, "RTY_033 a failure and a timeout are two attempts and end as the timeout", func(w *world) {
 		runs := newTally()
 		a := turnstone.NewActivity("A", func(ctx actx, s string) (string, error) {
 			if runs.add("A") == 1 {
@@ -47,7 +47,7 @@ func TestRetries(t *testing.T) {
 			t.Errorf("history %v", h.kinds())
 		}
 	})
-	scenario(t, "RTY_034", func(w *world) {
+	scenario(t, "RTY_034 a typed activity is tried again", func(w *world) {
 		runs := newTally()
 		a := turnstone.NewActivity("A", func(_ actx, n int) (int, error) {
 			if runs.add("A") < 2 {
@@ -62,7 +62,7 @@ func TestRetries(t *testing.T) {
 		begin(w, o, "i", 21)
 		completes(w, "i", 42)
 	})
-	scenario(t, "RTY_037", func(w *world) {
+	scenario(t, "RTY_037 an attempt that succeeded does not run again on replay", func(w *world) {
 		a, runs := flaky(1)
 		o := text("O", func(ctx octx, in string) (string, error) {
 			v, err := a.Call(ctx, in, turnstone.WithRetry(quick))
@@ -81,7 +81,7 @@ func TestRetries(t *testing.T) {
 			t.Errorf("it ran %d times", runs.of("x"))
 		}
 	})
-	scenario(t, "RTY_038", func(w *world) {
+	scenario(t, "RTY_038 a timeout is a timer that fired, and its error can be caught", func(w *world) {
 		slow := lasting("Slow", time.Minute, "")
 		o := text("O", func(ctx octx, in string) (string, error) {
 			_, err := slow.Call(ctx, in, turnstone.WithRetry(turnstone.NewRetryPolicy(3).WithTimeout(30*ms)))
@@ -94,7 +94,7 @@ func TestRetries(t *testing.T) {
 			t.Errorf("history %v", h.kinds())
 		}
 	})
-	scenario(t, "RTY_039", func(w *world) {
+	scenario(t, "RTY_039 attempts begin anew in each execution", func(w *world) {
 		runs, last := newTally(), newTally()
 		a := turnstone.NewActivity("A", func(_ actx, n int) (int, error) { runs.add("A"); last.add(fmt.Sprint(n)); return n, nil })
 		o := turnstone.NewOrchestration("O", func(ctx octx, n int) (int, error) {
@@ -110,7 +110,7 @@ func TestRetries(t *testing.T) {
 			t.Errorf("%d runs", runs.of("A"))
 		}
 	})
-	scenario(t, "RTY_040", func(w *world) {
+	scenario(t, "RTY_040 attempts that are used up are followed by a new execution", func(w *world) {
 		a, runs := flaky(3)
 		o := turnstone.NewOrchestration("O", func(ctx octx, n int) (string, error) {
 			v, err := a.Call(ctx, "x", turnstone.WithRetry(turnstone.NewRetryPolicy(2).WithBackoff(turnstone.NoBackoff())))
@@ -127,7 +127,7 @@ func TestRetries(t *testing.T) {
 			t.Errorf("%d runs", runs.of("x"))
 		}
 	})
-	scenario(t, "RTY_041", func(w *world) {
+	scenario(t, "RTY_041 two orchestrations count their attempts apart", func(w *world) {
 		a, runs := flaky(2)
 		others := newTally()
 		second := turnstone.NewActivity("Other", func(_ actx, s string) (string, error) {

@@ -41,7 +41,7 @@ var (
 )
 
 func TestSamplesActivities(t *testing.T) {
-	scenario(t, "E2E_001", func(w *world) {
+	scenario(t, "E2E_001 an activity is called twice and greets", func(w *world) {
 		o := text("O", func(ctx octx, in string) (string, error) {
 			if fixed, err := hello.Call(ctx, "Turnstone"); err != nil || fixed != "Hello, Turnstone!" {
 				return fixed, err
@@ -52,7 +52,7 @@ func TestSamplesActivities(t *testing.T) {
 		begin(w, o, "i", "World")
 		completes(w, "i", "Hello, World!")
 	})
-	scenario(t, "E2E_002", func(w *world) {
+	scenario(t, "E2E_002 code branches on an activity's result", func(w *world) {
 		flag := activity("Flag", func(string) (string, error) { return "yes", nil })
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			v, err := flag.Call(ctx, "")
@@ -65,7 +65,7 @@ func TestSamplesActivities(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "picked_yes")
 	})
-	scenario(t, "E2E_003", func(w *world) {
+	scenario(t, "E2E_003 a loop of activities appends to its input", func(w *world) {
 		appendX := activity("Append", func(s string) (string, error) { return s + "x", nil })
 		o := text("O", func(ctx octx, s string) (_ string, err error) {
 			for range 3 {
@@ -79,7 +79,7 @@ func TestSamplesActivities(t *testing.T) {
 		begin(w, o, "i", "start")
 		completes(w, "i", "startxxx")
 	})
-	scenario(t, "E2E_004", func(w *world) {
+	scenario(t, "E2E_004 code recovers from a failed activity", func(w *world) {
 		recovers := activity("Recover", func(string) (string, error) { return "recovered", nil })
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			if _, err := fails.Call(ctx, "boom"); err == nil || err.Error() != "boom" {
@@ -91,7 +91,7 @@ func TestSamplesActivities(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "recovered")
 	})
-	scenario(t, "E2E_007", func(w *world) {
+	scenario(t, "E2E_007 activities that fan out are joined", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			all, err := turnstone.Results(ctx, hello.Start(ctx, "Gabbar"), hello.Start(ctx, "Samba"))
 			return strings.Join(all, " "), err
@@ -100,7 +100,7 @@ func TestSamplesActivities(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "Hello, Gabbar! Hello, Samba!")
 	})
-	scenario(t, "E2E_024", func(w *world) {
+	scenario(t, "E2E_024 an activity that refuses its input fails the instance with its text", func(w *world) {
 		validate := activity("Validate", func(s string) (string, error) {
 			if s == "" {
 				return "", errors.New("input cannot be empty")
@@ -116,7 +116,7 @@ func TestSamplesActivities(t *testing.T) {
 			t.Errorf("failure %v", f)
 		}
 	})
-	scenario(t, "E2E_025", func(w *world) {
+	scenario(t, "E2E_025 a function of two activities hands on the error of either", func(w *world) {
 		process := activity("Process", func(s string) (string, error) {
 			if s == "error" {
 				return "", errors.New("processing failed on purpose")
@@ -140,7 +140,7 @@ func TestSamplesActivities(t *testing.T) {
 			t.Errorf("failure %v", f)
 		}
 	})
-	scenario(t, "E2E_026", func(w *world) {
+	scenario(t, "E2E_026 a failure that is wrapped keeps both texts", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			_, err := fails.Call(ctx, "disk on fire")
 			ctx.Logger().Error("step failed", "error", err)
@@ -156,7 +156,7 @@ func TestSamplesActivities(t *testing.T) {
 }
 
 func TestSamplesRaces(t *testing.T) {
-	scenario(t, "E2E_005", func(w *world) {
+	scenario(t, "E2E_005 a timer that wins against an activity ends the instance with an error", func(w *world) {
 		slow := lasting("Slow", 500*ms, "")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			work := slow.Start(ctx, "done")
@@ -171,7 +171,7 @@ func TestSamplesRaces(t *testing.T) {
 			t.Errorf("failure %+v", f)
 		}
 	})
-	scenario(t, "E2E_006", func(w *world) {
+	scenario(t, "E2E_006 an event wins against a slow activity", func(w *world) {
 		slow := lasting("Slow", 300*ms, "act:")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			work, event := slow.Start(ctx, "x"), turnstone.WaitEvent[string](ctx, "Go")
@@ -187,7 +187,7 @@ func TestSamplesRaces(t *testing.T) {
 		w.raise("i", "Go", "ok")
 		completes(w, "i", "event:ok")
 	})
-	scenario(t, "E2E_009", func(w *world) {
+	scenario(t, "E2E_009 a wait for the result has a limit", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			ctx.Sleep(20 * ms)
 			return "done", nil
@@ -199,7 +199,7 @@ func TestSamplesRaces(t *testing.T) {
 }
 
 func TestSamplesSystem(t *testing.T) {
-	scenario(t, "E2E_008", func(w *world) {
+	scenario(t, "E2E_008 the time and a unique id come from the context", func(w *world) {
 		type answer struct {
 			Now  int64
 			GUID string
@@ -217,7 +217,7 @@ func TestSamplesSystem(t *testing.T) {
 }
 
 func TestSamplesChildren(t *testing.T) {
-	scenario(t, "E2E_010", func(w *world) {
+	scenario(t, "E2E_010 a parent uses its child's result", func(w *world) {
 		child := text("Child", func(ctx octx, s string) (string, error) { return upper.Call(ctx, s) })
 		parent := text("Parent", func(ctx octx, s string) (string, error) {
 			v, err := child.Call(ctx, s)
@@ -227,7 +227,7 @@ func TestSamplesChildren(t *testing.T) {
 		begin(w, parent, "p", "hi")
 		completes(w, "p", "parent:HI")
 	})
-	scenario(t, "E2E_011", func(w *world) {
+	scenario(t, "E2E_011 a parent fans out two children and adds their results", func(w *world) {
 		child := turnstone.NewOrchestration("Child", func(ctx octx, n [2]int) (int, error) { return add.Call(ctx, n) })
 		parent := text("Parent", func(ctx octx, _ string) (string, error) {
 			sums, err := turnstone.Results(ctx, child.Start(ctx, [2]int{1, 2}), child.Start(ctx, [2]int{3, 4}))
@@ -237,7 +237,7 @@ func TestSamplesChildren(t *testing.T) {
 		begin(w, parent, "p", "")
 		completes(w, "p", "total=10")
 	})
-	scenario(t, "E2E_012", func(w *world) {
+	scenario(t, "E2E_012 a grandchild's result comes back through its parent", func(w *world) {
 		suffix := activity("Suffix", func(s string) (string, error) { return s + "x", nil })
 		leaf := text("Leaf", func(ctx octx, s string) (string, error) { return suffix.Call(ctx, s) })
 		mid := text("Mid", func(ctx octx, s string) (string, error) {
@@ -252,7 +252,7 @@ func TestSamplesChildren(t *testing.T) {
 		begin(w, root, "r", "a")
 		completes(w, "r", "root:ax-mid")
 	})
-	scenario(t, "E2E_013", func(w *world) {
+	scenario(t, "E2E_013 detached starts run under exactly their ids", func(w *world) {
 		worker := text("Worker", func(ctx octx, s string) (string, error) { return upper.Call(ctx, s) })
 		o := text("Coordinator", func(ctx octx, _ string) (string, error) {
 			worker.StartDetached(ctx, "W1", "a")
@@ -270,7 +270,7 @@ func TestSamplesChildren(t *testing.T) {
 			}
 		}
 	})
-	scenario(t, "E2E_014", func(w *world) {
+	scenario(t, "E2E_014 a detached start replays beside an activity", func(w *world) {
 		echo := activity("Echo", func(s string) (string, error) { return s, nil })
 		child := text("Child", func(ctx octx, s string) (string, error) { return echo.Call(ctx, s) })
 		o := text("Parent", func(ctx octx, _ string) (string, error) {
@@ -285,7 +285,7 @@ func TestSamplesChildren(t *testing.T) {
 			t.Errorf("%d chained events, want 1", n)
 		}
 	})
-	scenario(t, "E2E_023", func(w *world) {
+	scenario(t, "E2E_023 cancelling a parent cancels its child", func(w *world) {
 		child := text("Child", func(ctx octx, _ string) (string, error) {
 			return turnstone.WaitEvent[string](ctx, "never").Await()
 		})
@@ -303,7 +303,7 @@ func TestSamplesChildren(t *testing.T) {
 }
 
 func TestSamplesContinueAndTypes(t *testing.T) {
-	scenario(t, "E2E_015", func(w *world) {
+	scenario(t, "E2E_015 continue-as-new counts through four executions", func(w *world) {
 		o := turnstone.NewOrchestration("Loop", func(ctx octx, n int) (string, error) {
 			if n < 3 {
 				return "", turnstone.ContinueAsNew(ctx, n+1)
@@ -318,13 +318,13 @@ func TestSamplesContinueAndTypes(t *testing.T) {
 	type pair struct{ A, B int }
 	type sum struct{ Sum int }
 	addPair := turnstone.NewActivity("AddPair", func(_ actx, p pair) (sum, error) { return sum{p.A + p.B}, nil })
-	scenario(t, "E2E_016", func(w *world) {
+	scenario(t, "E2E_016 typed activities and orchestrations pass structures", func(w *world) {
 		o := turnstone.NewOrchestration("O", func(ctx octx, p pair) (sum, error) { return addPair.Call(ctx, p) })
 		w.open(addPair, o)
 		begin(w, o, "i", pair{2, 3})
 		completes(w, "i", sum{5})
 	})
-	scenario(t, "E2E_017", func(w *world) {
+	scenario(t, "E2E_017 a typed event is received", func(w *world) {
 		type ack struct{ OK bool }
 		o := turnstone.NewOrchestration("O", func(ctx octx, _ string) (ack, error) {
 			return turnstone.WaitEvent[ack](ctx, "Ready").Await()
@@ -353,8 +353,8 @@ func TestSamplesContinueAndTypes(t *testing.T) {
 			}
 		})
 	}
-	race("E2E_018", "hello", pair{1, 2}, "sum=3", "up=HELLO")
-	race("E2E_019", "race", pair{5, 7}, "sum=12", "up=RACE")
+	race("E2E_018 a typed activity races one of text", "hello", pair{1, 2}, "sum=3", "up=HELLO")
+	race("E2E_019 an orchestration of text races a typed activity", "race", pair{5, 7}, "sum=12", "up=RACE")
 }
 
 func TestSamplesVersions(t *testing.T) {
@@ -362,7 +362,7 @@ func TestSamplesVersions(t *testing.T) {
 		return turnstone.NewOrchestration(name, func(octx, string) (string, error) { return name + "-" + v, nil },
 			turnstone.WithVersion(v))
 	}
-	scenario(t, "E2E_020", func(w *world) {
+	scenario(t, "E2E_020 a start runs the latest version, or the one that is pinned", func(w *world) {
 		v1, v2 := version("V", "1.0.0"), version("V", "2.0.0")
 		v := text("V", func(octx, string) (string, error) { return "", nil }) // a handle of any version
 		w.open(v1, v2)
@@ -386,7 +386,7 @@ func TestSamplesVersions(t *testing.T) {
 		w.raise("oldest", "end", "")
 		completes(w, "oldest", "V-0.0.0")
 	})
-	scenario(t, "E2E_021", func(w *world) {
+	scenario(t, "E2E_021 a child runs the version that is asked for, or the latest", func(w *world) {
 		c1, c2 := version("C", "1.0.0"), version("C", "2.0.0")
 		c := text("C", func(octx, string) (string, error) { return "", nil }) // a handle of any version
 		o := text("P", func(ctx octx, _ string) (string, error) {
@@ -401,7 +401,7 @@ func TestSamplesVersions(t *testing.T) {
 		begin(w, o, "p", "")
 		completes(w, "p", "C-1.0.0 C-2.0.0")
 	})
-	scenario(t, "E2E_022", func(w *world) {
+	scenario(t, "E2E_022 continue-as-new goes on in the latest version", func(w *world) {
 		v1 := text("U", func(ctx octx, s string) (string, error) {
 			return "", turnstone.ContinueAsNew(ctx, "v1:"+s)
 		})

@@ -31,7 +31,7 @@ func (c *tally) of(name string) int {
 }
 
 func TestTimers(t *testing.T) {
-	scenario(t, "E2E_053", func(w *world) {
+	scenario(t, "E2E_053 a timer never fires early", func(w *world) {
 		o := turnstone.NewOrchestration("O", func(ctx octx, _ string) (int64, error) {
 			began := ctx.Now()
 			ctx.Sleep(50 * ms)
@@ -45,7 +45,7 @@ func TestTimers(t *testing.T) {
 			t.Errorf("the timer of 50 ms fired after %d ms, %v for the client", took, time.Since(began))
 		}
 	})
-	scenario(t, "E2E_054", func(w *world) {
+	scenario(t, "E2E_054 three timers awaited in turn all fire", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			a, b, c := ctx.Timer(100*ms), ctx.Timer(50*ms), ctx.Timer(75*ms)
 			return "all", turnstone.All(ctx, a, b, c)
@@ -57,7 +57,7 @@ func TestTimers(t *testing.T) {
 			t.Errorf("%d timers fired, want 3", n)
 		}
 	})
-	scenario(t, "E2E_055", func(w *world) {
+	scenario(t, "E2E_055 a timer and an activity run side by side", func(w *world) {
 		o := text("O", func(ctx octx, in string) (string, error) {
 			timer, work := ctx.Timer(20*ms), upper.Start(ctx, in)
 			if err := turnstone.All(ctx, timer, work); err != nil {
@@ -70,7 +70,7 @@ func TestTimers(t *testing.T) {
 		begin(w, o, "i", "act")
 		completes(w, "i", "timer+ACT")
 	})
-	scenario(t, "E2E_058", func(w *world) {
+	scenario(t, "E2E_058 a timer of zero duration fires", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			ctx.Sleep(0)
 			return "zero", nil
@@ -87,7 +87,7 @@ func TestTimers(t *testing.T) {
 			completes(w, fmt.Sprint("i", i), "zero")
 		}
 	})
-	scenario(t, "E2E_059", func(w *world) {
+	scenario(t, "E2E_059 a timer of 100 ms fires", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			ctx.Sleep(100 * ms)
 			return "slept", nil
@@ -96,7 +96,7 @@ func TestTimers(t *testing.T) {
 		begin(w, o, "i", "")
 		completes(w, "i", "slept")
 	})
-	scenario(t, "E2E_061", func(w *world) {
+	scenario(t, "E2E_061 a timer is due from now and not from the timer before", func(w *world) {
 		long, short := lasting("Long", 300*ms, ""), lasting("Short", 20*ms, "short")
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			ctx.Sleep(10 * ms)
@@ -117,7 +117,7 @@ func TestTimers(t *testing.T) {
 }
 
 func TestTimersAcrossRestarts(t *testing.T) {
-	scenario(t, "E2E_056", func(w *world) {
+	scenario(t, "E2E_056 a timer that is pending fires after a restart", func(w *world) {
 		o := text("O", func(ctx octx, in string) (string, error) {
 			ctx.Sleep(300 * ms)
 			return upper.Call(ctx, in)
@@ -131,7 +131,7 @@ func TestTimersAcrossRestarts(t *testing.T) {
 			t.Errorf("the timer fired %d times", n)
 		}
 	})
-	scenario(t, "E2E_057", func(w *world) {
+	scenario(t, "E2E_057 a timer that fired stays fired after a restart", func(w *world) {
 		hold := newGate()
 		slow := turnstone.NewActivity("Slow", func(ctx actx, s string) (string, error) { return "post:" + s, hold.wait(ctx) })
 		o := text("O", func(ctx octx, in string) (string, error) {
@@ -149,7 +149,7 @@ func TestTimersAcrossRestarts(t *testing.T) {
 			t.Errorf("history %v", h.kinds())
 		}
 	})
-	scenario(t, "E2E_060", func(w *world) {
+	scenario(t, "E2E_060 three pending timers fire after a crash", func(w *world) {
 		o := text("O", func(ctx octx, _ string) (string, error) {
 			var all []turnstone.Awaitable
 			for _, d := range []time.Duration{200, 300, 400} {

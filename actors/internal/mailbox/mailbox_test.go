@@ -135,13 +135,13 @@ func TestMailboxSurvivesGoexit(t *testing.T) {
 	}
 }
 
-// A restart finds in its cell the message that panicked, and everything that was held.
-func TestRestartFindsItsCell(t *testing.T) {
+// A restart finds in its carryover the message that panicked, and everything that was held.
+func TestRestartFindsItsCarryover(t *testing.T) {
 	s := newTestSystem(t)
 	done := newLatch(1)
 	c := &Carryover{State: "kept"}
 	var failed, held any
-	pid := s.Spawn("cell", func() actor.Actor {
+	pid := s.Spawn("carryover", func() actor.Actor {
 		return actor.ReceiveFunc(func(ctx actor.Context) {
 			switch m := ctx.Message().(type) {
 			case *actor.Started:

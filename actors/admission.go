@@ -12,17 +12,17 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// What the door lets in at once. A request is inside from the call until its answer. The bound of the bytes is half of the
+// What is admitted at once. A request is inside from the call until its answer. The bound of the bytes is half of the
 // memory that instances may have beside it, and at least a few large requests.
 const (
-	doorRequestsMax = 100_000
-	doorBytesMost   = 256 << 20 // where memory has no bound
-	doorBytesLeast  = 8 << 20
+	admittedRequestsMax = 100_000
+	admittedBytesMost   = 256 << 20 // where memory has no bound
+	admittedBytesLeast  = 8 << 20
 )
 
-// door is the admission of requests from outside: bounded in number and in bytes. What is refused here has left no
+// admission is the admission of requests from outside: bounded in number and in bytes. What is refused here has left no
 // trace, so the caller may simply try again.
-type door struct {
+type admission struct {
 	counts   *counters
 	requests atomic.Int64
 	bytes    atomic.Int64
@@ -30,20 +30,20 @@ type door struct {
 	closed   atomic.Bool
 }
 
-func (d *door) init(counts *counters, memoryBytes int64) {
-	d.counts, d.bytesMax = counts, doorBytesMost
+func (d *admission) init(counts *counters, memoryBytes int64) {
+	d.counts, d.bytesMax = counts, admittedBytesMost
 	if memoryBytes > 0 {
-		d.bytesMax = max(memoryBytes/2, doorBytesLeast)
+		d.bytesMax = max(memoryBytes/2, admittedBytesLeast)
 	}
 }
 
 // enter admits a request of so many bytes, or says why not.
-func (d *door) enter(size int) error {
+func (d *admission) enter(size int) error {
 	if d.closed.Load() {
 		return fmt.Errorf("%w: %w: the node is shutting down", persistence.ErrNotLeader, persistence.ErrStopped)
 	}
 	requests, bytes := d.requests.Add(1), d.bytes.Add(int64(size))
-	if requests > doorRequestsMax || bytes > d.bytesMax {
+	if requests > admittedRequestsMax || bytes > d.bytesMax {
 		d.leave(size)
 		d.counts.refused.Add(1)
 		return fmt.Errorf("%w: %d requests with %d bytes wait for an answer on this node; retry in 100 ms",
@@ -52,7 +52,7 @@ func (d *door) enter(size int) error {
 	return nil
 }
 
-func (d *door) leave(size int) {
+func (d *admission) leave(size int) {
 	d.requests.Add(-1)
 	d.bytes.Add(-int64(size))
 }
@@ -68,12 +68,12 @@ func (e *Engine) StartInstance(req instance.StartRequest, reply func(instance.St
 		return
 	}
 	size := len(req.Input) + len(req.ID)
-	if err := e.door.enter(size); err != nil {
+	if err := e.admission.enter(size); err != nil {
 		reply(instance.StartReply{Err: err})
 		return
 	}
 	answer := func(r instance.StartReply) {
-		e.door.leave(size)
+		e.admission.leave(size)
 		reply(r)
 	}
 	if err := e.tell(req.ID, instance.NewStart(req, answer)); err != nil {
@@ -116,12 +116,12 @@ func (e *Engine) Deliver(d instance.Delivery, reply func(error)) {
 		return
 	}
 	size := len(encoded) + len(d.ID)
-	if err := e.door.enter(size); err != nil {
+	if err := e.admission.enter(size); err != nil {
 		reply(err)
 		return
 	}
 	answer := func(err error) {
-		e.door.leave(size)
+		e.admission.leave(size)
 		reply(err)
 	}
 	msg := instance.NewDeliver(&d, encoded, answer)
@@ -137,7 +137,7 @@ func (e *Engine) enter(id string, bytes int) (size int, err error) {
 		return 0, err
 	}
 	size = len(id) + bytes
-	return size, e.door.enter(size)
+	return size, e.admission.enter(size)
 }
 
 func (e *Engine) checkDelivery(d *instance.Delivery) error {

@@ -6,10 +6,10 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// tells is the ready queue of instances: those that must be told that they have something to do, oldest first, and those
+// readyQueue is the ready queue of instances: those that must be told that they have something to do, oldest first, and those
 // that must be told later. It is bounded; what finds no room is found again by walking the starts and the inboxes, which
 // is also how an open begins.
-type tells struct {
+type readyQueue struct {
 	wall  *wallClock
 	max   int
 	rows  int // of a page
@@ -76,9 +76,9 @@ const (
 	busyPauseMaxMs = 1000
 )
 
-func newTells(wall *wallClock, max, rows int) *tells {
+func newTells(wall *wallClock, max, rows int) *readyQueue {
 	place := func(x *tell, at int) { x.at = at }
-	return &tells{
+	return &readyQueue{
 		wall: wall, max: max, rows: rows, rewalkAt: Never,
 		told: map[persistence.Incarnation]*tell{},
 		byTime: heap[*tell]{place: place, less: func(a, b *tell) bool {
@@ -103,11 +103,11 @@ func newTells(wall *wallClock, max, rows int) *tells {
 	}
 }
 
-func (t *tells) len() int { return len(t.inRdy) + len(t.inLtr) }
+func (t *readyQueue) len() int { return len(t.inRdy) + len(t.inLtr) }
 
 // put notes something that an instance must be told at news.dueAt, by the wall clock (past: now). A retry replaces an
 // earlier one.
-func (t *tells) put(now int64, news tell) {
+func (t *readyQueue) put(now int64, news tell) {
 	if news.retry {
 		t.forget(laterKey{news.iid, 0})
 	}
@@ -128,7 +128,7 @@ func (t *tells) put(now int64, news tell) {
 }
 
 // soon puts something into the ring, or to what the ring already holds for the instance.
-func (t *tells) soon(news tell) {
+func (t *readyQueue) soon(news tell) {
 	x := t.inRdy[news.iid]
 	if x == nil {
 		if t.len() >= t.max {
@@ -146,7 +146,7 @@ func (t *tells) soon(news tell) {
 	}
 }
 
-func (t *tells) forget(key laterKey) {
+func (t *readyQueue) forget(key laterKey) {
 	if x := t.inLtr[key]; x != nil {
 		delete(t.inLtr, key)
 		t.later.remove(x.at)
@@ -155,7 +155,7 @@ func (t *tells) forget(key laterKey) {
 
 // ended forgets what an instance was to be told. Hidden inbox rows of it stay until their time: a nudge for a row that
 // is gone does no harm.
-func (t *tells) ended(iid persistence.Incarnation) {
+func (t *readyQueue) ended(iid persistence.Incarnation) {
 	t.forget(laterKey{iid, 0})
 	t.untold(iid)
 	if x := t.inRdy[iid]; x != nil {
@@ -165,7 +165,7 @@ func (t *tells) ended(iid persistence.Incarnation) {
 }
 
 // due takes the next instance that must be told now.
-func (t *tells) due(now int64) *tell {
+func (t *readyQueue) due(now int64) *tell {
 	if now < t.pausedUntil {
 		return nil
 	}
@@ -198,7 +198,7 @@ const (
 )
 
 // tell notes that an instance is told now, under a new number, and says whether it has been told the same before.
-func (t *tells) tell(now int64, x *tell) (again bool) {
+func (t *readyQueue) tell(now int64, x *tell) (again bool) {
 	again, x.again = x.again, false
 	if old := t.told[x.iid]; old != nil { // perhaps x itself
 		x.seq, x.retry, x.waited = max(x.seq, old.seq), x.retry || old.retry, old.waited
@@ -217,7 +217,7 @@ func (t *tells) tell(now int64, x *tell) (again bool) {
 }
 
 // untold forgets that an instance has been told.
-func (t *tells) untold(iid persistence.Incarnation) {
+func (t *readyQueue) untold(iid persistence.Incarnation) {
 	if x := t.told[iid]; x != nil {
 		delete(t.told, iid)
 		t.byTime.remove(x.at)
@@ -225,7 +225,7 @@ func (t *tells) untold(iid persistence.Incarnation) {
 }
 
 // acknowledged takes an answer to all that was told up to a number. What was told meanwhile stays.
-func (t *tells) acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
+func (t *readyQueue) acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
 	x := t.told[iid]
 	if x == nil || !x.paid(number) {
 		return
@@ -241,7 +241,7 @@ func (t *tells) acknowledged(now int64, iid persistence.Incarnation, number uint
 }
 
 // waits puts off the next time at which an instance is told again.
-func (t *tells) waits(now int64, iid persistence.Incarnation) {
+func (t *readyQueue) waits(now int64, iid persistence.Incarnation) {
 	x := t.told[iid]
 	if x == nil {
 		return
@@ -253,7 +253,7 @@ func (t *tells) waits(now int64, iid persistence.Incarnation) {
 }
 
 // unserved takes the answer of an instance for which no consumer is attached. It is found again by a walk, once one is.
-func (t *tells) unserved(iid persistence.Incarnation, number uint64) {
+func (t *readyQueue) unserved(iid persistence.Incarnation, number uint64) {
 	if x := t.told[iid]; x != nil && x.paid(number) {
 		t.untold(iid)
 		t.left = true
@@ -261,7 +261,7 @@ func (t *tells) unserved(iid persistence.Incarnation, number uint64) {
 }
 
 // tooEarly takes such an answer when a consumer has been attached since it was given: the instance is told again now.
-func (t *tells) tooEarly(iid persistence.Incarnation, number uint64) {
+func (t *readyQueue) tooEarly(iid persistence.Incarnation, number uint64) {
 	if x := t.told[iid]; x != nil && x.paid(number) {
 		t.untold(iid)
 		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry, fresh: x.fresh})
@@ -277,7 +277,7 @@ func (x *tell) paid(number uint64) bool {
 }
 
 // lost says whether what was told under a number has not been acknowledged.
-func (t *tells) lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
+func (t *readyQueue) lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
 	x := t.told[iid]
 	if x == nil || x.owed == 0 || x.owed > number {
 		return "", false
@@ -287,13 +287,13 @@ func (t *tells) lost(iid persistence.Incarnation, number uint64) (id string, los
 }
 
 // served has what was left, and what is held, walked again, since a consumer has been attached.
-func (t *tells) served(held bool) {
+func (t *readyQueue) served(held bool) {
 	t.dropped = t.dropped || t.left || held
 	t.left = false
 }
 
 // busy stops telling for a while.
-func (t *tells) busy(now int64) {
+func (t *readyQueue) busy(now int64) {
 	if now < t.pausedUntil {
 		return // several were on their way
 	}
@@ -302,10 +302,10 @@ func (t *tells) busy(now int64) {
 }
 
 // calm says that an instance could be told again.
-func (t *tells) calm() { t.pause = 0 }
+func (t *readyQueue) calm() { t.pause = 0 }
 
 // wantsWalk reports whether a page should be read now. Pages are read one at a time, and only while there is room.
-func (t *tells) wantsWalk(now int64) bool {
+func (t *readyQueue) wantsWalk(now int64) bool {
 	if t.leases.running || t.starts.running || t.inbox.running || t.len()+t.rows > t.max && t.len() > 0 {
 		return false
 	}
@@ -314,7 +314,7 @@ func (t *tells) wantsWalk(now int64) bool {
 
 // walkStep names the next page to read. A walk that has ended begins anew if something was dropped since. begins: it is
 // the first page of all.
-func (t *tells) walkStep(now int64, emit func(Action)) (begins bool) {
+func (t *readyQueue) walkStep(now int64, emit func(Action)) (begins bool) {
 	if !t.wantsWalk(now) {
 		return false
 	}
@@ -341,13 +341,13 @@ func (t *tells) walkStep(now int64, emit func(Action)) (begins bool) {
 }
 
 // walked reports whether the walks have been to the end and everything they found has been told.
-func (t *tells) walked() bool {
+func (t *readyQueue) walked() bool {
 	return t.leases.done && t.starts.done && t.inbox.done && !t.dropped && t.ready.len() == 0
 }
 
-func (t *tells) page(w *walk, rows int) { w.running, w.done = false, rows < t.rows }
+func (t *readyQueue) page(w *walk, rows int) { w.running, w.done = false, rows < t.rows }
 
-func (t *tells) startsPage(now int64, rows []persistence.StartEffect) {
+func (t *readyQueue) startsPage(now int64, rows []persistence.StartEffect) {
 	t.page(&t.starts, len(rows))
 	for i := range rows {
 		r := &rows[i]
@@ -356,7 +356,7 @@ func (t *tells) startsPage(now int64, rows []persistence.StartEffect) {
 	}
 }
 
-func (t *tells) inboxPage(now int64, rows []persistence.InboxEffect) {
+func (t *readyQueue) inboxPage(now int64, rows []persistence.InboxEffect) {
 	t.page(&t.inbox, len(rows))
 	for _, r := range rows {
 		t.inbox.after = r.IID
@@ -364,7 +364,7 @@ func (t *tells) inboxPage(now int64, rows []persistence.InboxEffect) {
 	}
 }
 
-func (t *tells) wake(now int64) int64 {
+func (t *readyQueue) wake(now int64) int64 {
 	wake := Never
 	if t.rewalkAt > t.wall.at(now) { // else there is no room for a walk yet, and whatever makes room is an input of its own
 		wake = t.wall.until(t.rewalkAt)

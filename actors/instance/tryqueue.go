@@ -2,23 +2,23 @@ package instance
 
 import "sync"
 
-// heldGate lets the instances that are held, and whose time to be tried has come, run one at a time: each try loads a
+// tryQueue lets the instances that are held, and whose time to be tried has come, run one at a time: each try loads a
 // history and runs code that is likely to fail again. Those that a new runtime has tried again do not pass it.
-type heldGate struct {
+type tryQueue struct {
 	mu      sync.Mutex
 	busy    bool
-	waiting []*gateWait
+	waiting []*tryWait
 }
 
-// gateWait is one that waits. begin gets what is to be called once, when the try is over; it must not block.
-type gateWait struct {
+// tryWait is one that waits. begin gets what is to be called once, when the try is over; it must not block.
+type tryWait struct {
 	begin func(release func())
 	gone  bool // under the gate's lock: it has begun, or does not wait any more
 }
 
 // admit calls begin when it is the caller's turn, perhaps before it returns.
-func (g *heldGate) admit(begin func(release func())) *gateWait {
-	w := &gateWait{begin: begin}
+func (g *tryQueue) admit(begin func(release func())) *tryWait {
+	w := &tryWait{begin: begin}
 	g.mu.Lock()
 	if g.busy {
 		g.waiting = append(g.waiting, w)
@@ -32,7 +32,7 @@ func (g *heldGate) admit(begin func(release func())) *gateWait {
 }
 
 // withdraw says that one does not wait any more. False: it has begun.
-func (g *heldGate) withdraw(w *gateWait) bool {
+func (g *tryQueue) withdraw(w *tryWait) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	waits := !w.gone
@@ -40,7 +40,7 @@ func (g *heldGate) withdraw(w *gateWait) bool {
 	return waits
 }
 
-func (g *heldGate) release() {
+func (g *tryQueue) release() {
 	g.mu.Lock()
 	for len(g.waiting) > 0 {
 		next := g.waiting[0]
@@ -74,17 +74,17 @@ func (in *instance) askTry() {
 	m := &admitMsg{}
 	in.awaiting = m
 	in.uncharge()
-	in.gate = in.host.heldGate.admit(func(release func()) {
+	in.tryWait = in.host.tries.admit(func(release func()) {
 		m.release = release
 		in.send(m)
 	})
 }
 
-// leaveGate ends that wait, because something has come: what is known is out of date.
-func (in *instance) leaveGate() {
-	if in.gate == nil || in.phase != phaseAdmitting || !in.host.heldGate.withdraw(in.gate) {
+// leaveTryQueue ends that wait, because something has come: what is known is out of date.
+func (in *instance) leaveTryQueue() {
+	if in.tryWait == nil || in.phase != phaseAdmitting || !in.host.tries.withdraw(in.tryWait) {
 		return
 	}
-	in.gate, in.awaiting, in.phase = nil, nil, phaseReady
+	in.tryWait, in.awaiting, in.phase = nil, nil, phaseReady
 	in.outstanding--
 }
