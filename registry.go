@@ -63,29 +63,33 @@ type version struct {
 }
 
 // RegistryOption changes what [NewRegistry] makes.
-type RegistryOption func(*environment)
+type RegistryOption interface{ registry(*environment) }
+
+type registryOption func(*environment)
+
+func (o registryOption) registry(e *environment) { o(e) }
 
 // WithCodec replaces [JSON] for every handler of the registry.
-func WithCodec(c Codec) RegistryOption { return func(e *environment) { e.codec = c } }
+func WithCodec(c Codec) RegistryOption { return registryOption(func(e *environment) { e.codec = c }) }
 
 // WithLogger is where the registry's handlers log, whoever runs them: what they say through the Logger methods of their
 // contexts, and what is said of their panics. Without it, and with nil, they log where the host that runs them does: a
 // node's is its Config.Logger. A host that does not say has them log to what slog.Default was at [NewRegistry].
 func WithLogger(l *slog.Logger) RegistryOption {
-	return func(e *environment) { e.logger, e.ownLogger = l, l != nil }
+	return registryOption(func(e *environment) { e.logger, e.ownLogger = l, l != nil })
 }
 
 // FailOnNondeterminism has an instance fail for good when its code does not fit its history, with [ErrNondeterminism].
 // Without it the instance is held: nothing is recorded, and it is tried again with other code.
 func FailOnNondeterminism() RegistryOption {
-	return func(e *environment) { e.failOnNondeterminism = true }
+	return registryOption(func(e *environment) { e.failOnNondeterminism = true })
 }
 
 // NewRegistry makes an empty registry.
 func NewRegistry(options ...RegistryOption) *Registry {
 	env := &environment{codec: JSON}
 	for _, o := range options {
-		o(env)
+		o.registry(env)
 	}
 	if !env.ownLogger {
 		env.logger = slog.Default()

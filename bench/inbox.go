@@ -43,7 +43,7 @@ func runInbox(ctx context.Context, b *bench) error {
 	if err := b.open(ctx); err != nil {
 		return err
 	}
-	if _, err := client.Start(ctx, b.client, b.programs.drain, idInbox, l.N); err != nil {
+	if _, err := client.Start(ctx, b.client, idInbox, b.programs.drain, l.N); err != nil {
 		return err
 	}
 	start := time.Now()

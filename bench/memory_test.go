@@ -56,7 +56,7 @@ func waiting(t *testing.T, n int, cfg node.Config) held {
 	b.client = nd.Client()
 	h := held{rest: live()}
 	err = parallel(n, b.line.InFlight, func(i int) error {
-		_, err := client.Start(ctx, b.client, b.programs.wait, fmt.Sprintf("w6-%d", i), 0)
+		_, err := client.Start(ctx, b.client, fmt.Sprintf("w6-%d", i), b.programs.wait, 0)
 		return err
 	})
 	if err == nil {

@@ -47,7 +47,7 @@ func (p *programs) newGate() *gate {
 // pend starts an instance and comes back when its activities are pending and one has begun.
 func (b *bench) pend(ctx context.Context, id string) (*client.Run[string], *gate, error) {
 	g := b.programs.newGate()
-	run, err := client.Start(ctx, b.client, b.programs.heldFan, id, b.line.N)
+	run, err := client.Start(ctx, b.client, id, b.programs.heldFan, b.line.N)
 	if err != nil {
 		return run, g, err
 	}

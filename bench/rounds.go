@@ -70,7 +70,7 @@ func (b *bench) someRounds(ctx context.Context, id string) (float64, error) {
 // runRounds compares the two.
 func runRounds(ctx context.Context, b *bench) error {
 	for id, n := range map[string]int{idFew: fewWaiting, idMany: b.line.N} {
-		if _, err := client.Start(ctx, b.client, b.programs.rounds, id, 0); err != nil {
+		if _, err := client.Start(ctx, b.client, id, b.programs.rounds, 0); err != nil {
 			return err
 		}
 		if err := b.rest(ctx, id); err != nil {

@@ -50,7 +50,7 @@ func (w *walk) step(ctx context.Context) error {
 // begin starts an execution of n steps and comes back when the first one waits.
 func (b *bench) begin(ctx context.Context, id string, n int) (*walk, error) {
 	w := b.programs.walks[id]
-	run, err := client.Start(ctx, b.client, b.programs.paced, id, n)
+	run, err := client.Start(ctx, b.client, id, b.programs.paced, n)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func runSteps(ctx context.Context, b *bench) error {
 	n := b.line.N
 	if n <= 2*b.window {
 		return b.timed(func() error {
-			run, err := client.Start(ctx, b.client, b.programs.seq, idLong, n)
+			run, err := client.Start(ctx, b.client, idLong, b.programs.seq, n)
 			if err != nil {
 				return err
 			}

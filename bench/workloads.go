@@ -143,7 +143,7 @@ func (b *bench) each(ctx context.Context, o *turnstone.Orchestration[int, string
 	err := b.rounds(func(from, to int) error {
 		return parallel(to-from, b.line.InFlight, func(i int) error {
 			start := time.Now()
-			run, err := client.Start(ctx, b.client, o, fmt.Sprintf("%s-%d", b.line.Workload, from+i), input)
+			run, err := client.Start(ctx, b.client, fmt.Sprintf("%s-%d", b.line.Workload, from+i), o, input)
 			if err != nil {
 				return err
 			}
@@ -165,7 +165,7 @@ func runWaiting(ctx context.Context, b *bench) error {
 	start := time.Now()
 	err := b.timed(func() error {
 		err := parallel(b.line.N, b.line.InFlight, func(i int) error {
-			_, err := client.Start(ctx, b.client, b.programs.wait, id(i), 0)
+			_, err := client.Start(ctx, b.client, id(i), b.programs.wait, 0)
 			return err
 		})
 		if err != nil {

@@ -3,7 +3,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"fmt"
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client/api"
@@ -32,54 +31,16 @@ type Started struct {
 	NoHandler bool
 }
 
-// RequestOption changes one request.
-type RequestOption func(*request)
-
-type request struct {
-	version   string
-	versioned bool
-	key       string
-	keyed     bool
+// Start is the untyped form of [Start]: it starts an instance of the orchestration of this name, with encoded input. It
+// returns when the start is durable. That no runtime of the node has such an orchestration is no error: the answer says
+// so, and the start is kept (see [Started]). When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have
+// been carried out. An id that is taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
+func (c *Client) Start(ctx context.Context, id, name string, input []byte, options ...StartOption) (Started, error) {
+	return c.start(ctx, id, name, bytes.Clone(input), options)
 }
 
-// WithVersion starts this version instead of the handle's own or, if that has none, of the one that the registry's
-// policy names. A text that is no semantic version is refused with a turnstone.VersionError. It concerns starts only.
-func WithVersion(version string) RequestOption {
-	return func(r *request) { r.version, r.versioned = version, true }
-}
-
-// WithRequestKey makes a request repeatable for 24 hours: repeated with the same instance and key, it does nothing
-// again and is answered as it was the first time. Use it to ask again after turnstone.ErrUncertain. A key names one
-// request to an instance: another one with the same key is turnstone.ErrRequestKeyReused. An empty key is refused.
-func WithRequestKey(key string) RequestOption {
-	return func(r *request) { r.key, r.keyed = key, true }
-}
-
-// requestOf refuses options that say nothing: for the port an empty text is none at all.
-func requestOf(options []RequestOption) (r request, err error) {
-	for _, o := range options {
-		o(&r)
-	}
-	switch {
-	case r.versioned && r.version == "":
-		err = author.CheckVersion(r.version)
-	case r.keyed && r.key == "":
-		err = fmt.Errorf("%w: the request key is empty; leave WithRequestKey out for a request without one", turnstone.ErrInvalidInput)
-	}
-	return r, err
-}
-
-// StartByName starts an instance of an orchestration by name, with encoded input. It returns when the start is
-// durable. That no runtime of the node has such an orchestration is no error: the answer says so, and the start is kept
-// (see [Started]).
-// When ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. An id that is
-// taken, by an instance that runs or has ended: turnstone.ErrAlreadyExists.
-func (c *Client) StartByName(ctx context.Context, id, name string, input []byte, options ...RequestOption) (Started, error) {
-	return c.startByName(ctx, id, name, bytes.Clone(input), options)
-}
-
-// startByName starts with an input that the caller cannot change any more.
-func (c *Client) startByName(ctx context.Context, id, name string, input []byte, options []RequestOption) (Started, error) {
+// start starts with an input that is the client's own.
+func (c *Client) start(ctx context.Context, id, name string, input []byte, options []StartOption) (Started, error) {
 	r, err := requestOf(options)
 	if err != nil {
 		return Started{}, err
@@ -90,14 +51,15 @@ func (c *Client) startByName(ctx context.Context, id, name string, input []byte,
 	return Started(started), err
 }
 
-// RaiseEvent raises an event with encoded data. It returns when the event is durable; when ctx ends first, or the node
-// stops (turnstone.ErrUncertain), it may have been carried out. Whether the instance waits for it does not matter. An instance
-// that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.
-func (c *Client) RaiseEvent(ctx context.Context, id, name string, data []byte, options ...RequestOption) error {
+// Raise is the untyped form of [Raise]: it raises an event with encoded data. It returns when the event is durable; when
+// ctx ends first, or the node stops (turnstone.ErrUncertain), it may have been carried out. It does not matter whether the
+// instance waits for the event. One that has ended: turnstone.ErrInstanceEnded. An unknown id:
+// turnstone.ErrInstanceNotFound.
+func (c *Client) Raise(ctx context.Context, id, name string, data []byte, options ...RequestOption) error {
 	return c.raise(ctx, id, name, bytes.Clone(data), options)
 }
 
-// raise raises with data that the caller cannot change any more.
+// raise raises with data that is the client's own.
 func (c *Client) raise(ctx context.Context, id, name string, data []byte, options []RequestOption) error {
 	r, err := requestOf(options)
 	if err != nil {
@@ -135,13 +97,13 @@ func (c *Client) tell(ctx context.Context, send func(done func(error))) error {
 // read, and too many reads wait already; wait again in a moment. turnstone.ErrDamaged: the instance is set aside, or was
 // found damaged meanwhile.
 func (c *Client) Wait(ctx context.Context, id string, options ...WaitOption) (End, error) {
-	var w wait
+	r := api.WaitRequest{ID: id}
 	for _, option := range options {
-		option(&w)
+		option.wait(&r)
 	}
 	var cancel func()
 	end, err := ask(ctx, c.port, turnstone.ErrStopped, func(done func(api.End, error)) {
-		cancel = c.port.Wait(api.WaitRequest{ID: id, ForStart: w.forStart}, done)
+		cancel = c.port.Wait(r, done)
 	})
 	if err != nil {
 		if cancel != nil {

@@ -9,15 +9,8 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/internal/history"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
-
-// Turn is one committed turn of a history.
-type Turn struct {
-	Header *turnpb.SegmentHeader
-	Events []*turnpb.Event
-}
 
 // Execution is one run of an instance's code.
 type Execution struct {
@@ -46,10 +39,25 @@ func (r *Reader) History(ctx context.Context, id string, execution uint64) ([]Tu
 // last that it yields.
 func (r *Reader) Turns(ctx context.Context, id string, execution uint64) iter.Seq2[Turn, error] {
 	return func(yield func(Turn, error) bool) {
+		for s, err := range r.segments(ctx, id, execution) {
+			var t Turn
+			if err == nil {
+				t = turnOf(id, s, r.codec)
+			}
+			if !yield(t, err) {
+				return
+			}
+		}
+	}
+}
+
+// segments goes through the turns of an execution as they are recorded; see [Reader.Turns].
+func (r *Reader) segments(ctx context.Context, id string, execution uint64) iter.Seq2[replay.Segment, error] {
+	return func(yield func(replay.Segment, error) bool) {
 		var decoder history.Decoder
 		give := func(turns []replay.Segment) bool {
 			for _, t := range turns {
-				if !yield(Turn(t), nil) {
+				if !yield(t, nil) {
 					return false
 				}
 			}
@@ -58,7 +66,7 @@ func (r *Reader) Turns(ctx context.Context, id string, execution uint64) iter.Se
 		for q := (api.HistoryRequest{ID: id, Execution: execution}); ; {
 			next, err := r.page(ctx, q, &decoder)
 			if err != nil {
-				yield(Turn{}, err)
+				yield(replay.Segment{}, err)
 				return
 			}
 			if next == "" {

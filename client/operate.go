@@ -36,11 +36,3 @@ func (c *Client) Terminate(ctx context.Context, id, reason string, options ...Re
 func (c *Client) Release(ctx context.Context, id string) error {
 	return c.tell(ctx, func(done func(error)) { c.port.Release(api.ReleaseRequest{ID: id}, done) })
 }
-
-// Terminate ends the instance without its code; see [Client.Terminate].
-func (r *Run[O]) Terminate(ctx context.Context, reason string, options ...RequestOption) error {
-	return r.client.Terminate(ctx, r.id, reason, options...)
-}
-
-// Release has the instance tried again if it is held; see [Client.Release].
-func (r *Run[O]) Release(ctx context.Context) error { return r.client.Release(ctx, r.id) }

@@ -18,17 +18,30 @@ type Run[O any] struct {
 // without, the registry's policy names the version. It returns when the start is durable. If the id is taken, by an
 // instance that runs or has ended, the error is turnstone.ErrAlreadyExists and the handle is that one's: waiting for
 // it gives the first run's result.
-func Start[I, O any](ctx context.Context, c *Client, o *turnstone.Orchestration[I, O], id string, input I,
-	options ...RequestOption) (*Run[O], error) {
+func Start[I, O any](ctx context.Context, c *Client, id string, o *turnstone.Orchestration[I, O], input I,
+	options ...StartOption) (*Run[O], error) {
 	data, err := turnstone.EncodeValue(c.codec, input)
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the input of %s: %w", turnstone.ErrInvalidInput, o.Name(), err)
 	}
 	if version, ok := author.Pinned(o); ok {
-		options = append([]RequestOption{WithVersion(version)}, options...)
+		options = append([]StartOption{WithVersion(version)}, options...)
 	}
-	started, err := c.startByName(ctx, id, o.Name(), data, options)
+	started, err := c.start(ctx, id, o.Name(), data, options)
 	return &Run[O]{client: c, id: id, started: started}, err
+}
+
+// Raise raises an event with a typed value; see [Client.Raise].
+func Raise[T any](ctx context.Context, c *Client, id, name string, value T, options ...RequestOption) error {
+	data, err := turnstone.EncodeValue(c.codec, value)
+	if err != nil {
+		return encodeEventError(name, err)
+	}
+	return c.raise(ctx, id, name, data, options)
+}
+
+func encodeEventError(name string, err error) error {
+	return fmt.Errorf("%w: encode event %s: %w", turnstone.ErrInvalidInput, name, err)
 }
 
 // Attach is a handle of an instance that was started elsewhere. Nothing is asked: it may not exist.
@@ -58,19 +71,30 @@ func (r *Run[O]) Wait(ctx context.Context, options ...WaitOption) (O, error) {
 	return out, nil
 }
 
+// Raise raises an event; see [Client.Raise]. The value is encoded as what it is.
+func (r *Run[O]) Raise(ctx context.Context, name string, value any, options ...RequestOption) error {
+	if raw, ok := value.(turnstone.Raw); ok {
+		return r.client.Raise(ctx, r.id, name, raw, options...)
+	}
+	data, err := r.client.codec.Encode(value)
+	if err != nil {
+		return encodeEventError(name, err)
+	}
+	return r.client.Raise(ctx, r.id, name, data, options...)
+}
+
 // Cancel cancels the instance; see [Client.Cancel].
 func (r *Run[O]) Cancel(ctx context.Context, reason string, options ...RequestOption) error {
 	return r.client.Cancel(ctx, r.id, reason, options...)
 }
 
+// Terminate ends the instance without its code; see [Client.Terminate].
+func (r *Run[O]) Terminate(ctx context.Context, reason string, options ...RequestOption) error {
+	return r.client.Terminate(ctx, r.id, reason, options...)
+}
+
+// Release has the instance tried again if it is held; see [Client.Release].
+func (r *Run[O]) Release(ctx context.Context) error { return r.client.Release(ctx, r.id) }
+
 // Status tells where the instance is.
 func (r *Run[O]) Status(ctx context.Context) (Status, error) { return r.client.Status(ctx, r.id) }
-
-// Raise raises an event with a typed value; see [Client.RaiseEvent].
-func Raise[T any](ctx context.Context, c *Client, id, name string, value T, options ...RequestOption) error {
-	data, err := turnstone.EncodeValue(c.codec, value)
-	if err != nil {
-		return fmt.Errorf("%w: encode event %s: %w", turnstone.ErrInvalidInput, name, err)
-	}
-	return c.raise(ctx, id, name, data, options)
-}

@@ -7,3 +7,5 @@ import (
 
 // author is how the author's package checks and reads.
 var author = seam.Take[seam.Author[turnstone.Handler, turnstone.Codec, *turnstone.Failure]]()
+
+func init() { seam.Offer(seam.History[*Reader]{Turns: (*Reader).segments}) }

@@ -25,15 +25,6 @@ func (e End) Err() error {
 	return e.Failure
 }
 
-// WaitOption changes one wait.
-type WaitOption func(*wait)
-
-type wait struct{ forStart bool }
-
-// WaitForStart waits also for an instance that does not exist yet: one that another caller starts, or a child or a
-// detached instance whose start is on its way. Without it such a wait ends at once.
-func WaitForStart() WaitOption { return func(w *wait) { w.forStart = true } }
-
 // endOf decodes an end.
 func endOf(e *api.End, codec turnstone.Codec) (End, error) {
 	failure, err := failureOf(e.Failure, codec)

@@ -24,7 +24,7 @@ func load(ctx context.Context, n *node.Node, name string, turns <-chan struct{},
 	i := -1
 	for range turns {
 		i++
-		r, err := client.Start(ctx, n.Client(), twice, fmt.Sprint(name, i), i)
+		r, err := client.Start(ctx, n.Client(), fmt.Sprint(name, i), twice, i)
 		if err == nil {
 			acknowledged.Store(int64(i + 1))
 			_, err = r.Wait(ctx)

@@ -76,7 +76,7 @@ func TestF40_a_number_arrives_as_it_was_sent(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			run, err := client.Start(deadline(t), n.Client(), twice, "i", 123)
+			run, err := client.Start(deadline(t), n.Client(), "i", twice, 123)
 			if err != nil {
 				t.Fatal(err)
 			}

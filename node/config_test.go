@@ -87,7 +87,7 @@ func TestF38_a_node_runs_with_every_option_at_its_smallest_and_largest(t *testin
 			cfg := config(t, filepath.Join(t.TempDir(), "store"))
 			set(&cfg)
 			n := open(t, cfg)
-			run, err := client.Start(ctx, n.Client(), twice, "i", 21)
+			run, err := client.Start(ctx, n.Client(), "i", twice, 21)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,7 +28,7 @@ func TestF42_an_instance_that_has_ended_takes_no_event_and_no_cancel(t *testing.
 	n := open(t, cfg)
 	key := client.WithRequestKey("k")
 	for id, fails := range map[string]bool{"completed": false, "failed": true, "cancelled": false} {
-		run, err := client.Start(ctx, n.Client(), o, id, fails)
+		run, err := client.Start(ctx, n.Client(), id, o, fails)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,10 +50,10 @@ func TestF42_an_instance_that_has_ended_takes_no_event_and_no_cancel(t *testing.
 			run := client.Attach[bool](n.Client(), id)
 			for what, err := range map[string]error{
 				"an event":               client.Raise(ctx, n.Client(), id, "go", true),
-				"an event with a key":    n.Client().RaiseEvent(ctx, id, "late", nil, client.WithRequestKey("new "+when)),
+				"an event with a key":    n.Client().Raise(ctx, id, "late", nil, client.WithRequestKey("new "+when)),
 				"a cancel":               run.Cancel(ctx, "too late"),
 				"a cancel with a key":    n.Client().Cancel(ctx, id, "too late", client.WithRequestKey("cancel "+when)),
-				"an event after another": n.Client().RaiseEvent(ctx, id, "late", nil),
+				"an event after another": n.Client().Raise(ctx, id, "late", nil),
 			} {
 				if !errors.Is(err, turnstone.ErrInstanceEnded) || !strings.Contains(err.Error(), `instance "`+id+`"`) {
 					t.Errorf("%s, %s, %s: %v", when, id, what, err)

@@ -65,7 +65,7 @@ func TestF23_a_failed_store_stops_the_node_and_not_the_process(t *testing.T) {
 	if err := n.Err(); err != nil {
 		t.Errorf("a node that serves: %v", err)
 	}
-	waiting, err := client.Start(ctx, n.Client(), wait, "waits", 0)
+	waiting, err := client.Start(ctx, n.Client(), "waits", wait, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestF23_a_failed_store_stops_the_node_and_not_the_process(t *testing.T) {
 	}()
 	breakStore(t, dir)
 	for i := 0; n.Err() == nil; i++ {
-		_, err = client.Start(ctx, n.Client(), twice, fmt.Sprint(i), 1)
+		_, err = client.Start(ctx, n.Client(), fmt.Sprint(i), twice, 1)
 		if err != nil && (!errors.Is(err, turnstone.ErrStopped) && !errors.Is(err, turnstone.ErrUncertain) || !isFailure(err, dir)) {
 			t.Fatalf("a start while the store fails: %v", err)
 		}
@@ -86,7 +86,7 @@ func TestF23_a_failed_store_stops_the_node_and_not_the_process(t *testing.T) {
 	case <-ctx.Done():
 		t.Fatal("Stopped does not close")
 	}
-	_, started := client.Start(ctx, n.Client(), twice, "late", 1)
+	_, started := client.Start(ctx, n.Client(), "late", twice, 1)
 	_, status := n.Client().Status(ctx, "waits")
 	_, reopened := node.Open(ctx, config(t, dir))
 	began := time.Now()

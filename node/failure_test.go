@@ -36,7 +36,7 @@ func TestFailuresAreHeldToTheLimit(t *testing.T) {
 	}
 	n, ctx := open(t, cfg), deadline(t)
 	for _, how := range []string{"error", "panic"} {
-		run, err := client.Start(ctx, n.Client(), fails, how, how)
+		run, err := client.Start(ctx, n.Client(), how, fails, how)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestFailuresAreHeldToTheLimit(t *testing.T) {
 			!strings.HasPrefix(f.Error(), "orchestration failure is 100000") || !strings.HasSuffix(f.Error(), fmt.Sprintf("the limit is %d bytes", most)) {
 			t.Errorf("%s: %.200v", how, err)
 		}
-		p, err := client.Start(ctx, n.Client(), parent, "parent-"+how, how)
+		p, err := client.Start(ctx, n.Client(), "parent-"+how, parent, how)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -69,7 +69,7 @@ func TestWhereHandlersLog(t *testing.T) {
 		}
 	}
 	for _, o := range []*turnstone.Orchestration[string, string]{inNode, inOwn} {
-		run, err := client.Start(ctx, n.Client(), o, o.Name(), "")
+		run, err := client.Start(ctx, n.Client(), o.Name(), o, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestTheRegistryOfTheConfigLogsToTheNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, ctx := open(t, cfg), deadline(t)
-	run, err := client.Start(ctx, n.Client(), speaks, "i", 0)
+	run, err := client.Start(ctx, n.Client(), "i", speaks, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,12 +130,12 @@ func TestF06_F08_histories_that_are_woken_at_once_take_what_the_budget_allows(t 
 	if part == "fill" || part == "starts" {
 		input := strings.Repeat("x", memoryHistory)
 		forAll(t, 16, func(ctx context.Context, id string) error {
-			_, err := client.Start(ctx, c, largeWait, id, input)
+			_, err := client.Start(ctx, c, id, largeWait, input)
 			return err
 		})
 	}
 	if part == "events" || part == "tell" || part == "starts" {
-		forAll(t, memoryInstances, func(ctx context.Context, id string) error { return c.RaiseEvent(ctx, id, "go", []byte(`"x"`)) })
+		forAll(t, memoryInstances, func(ctx context.Context, id string) error { return c.Raise(ctx, id, "go", []byte(`"x"`)) })
 	}
 	if part == "events" || part == "reopen" || part == "begin" {
 		forAll(t, memoryInstances, func(ctx context.Context, id string) error {

@@ -62,7 +62,7 @@ func open(t *testing.T, cfg node.Config) *node.Node {
 func run(t *testing.T, n *node.Node, id string, in int) {
 	t.Helper()
 	ctx := deadline(t)
-	r, err := client.Start(ctx, n.Client(), twice, id, in)
+	r, err := client.Start(ctx, n.Client(), id, twice, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestOpenRunShutdownReopen(t *testing.T) {
 	if _, err := n.Client().Status(context.Background(), "a"); !errors.Is(err, turnstone.ErrStopped) {
 		t.Errorf("a client of a node that has stopped: %v", err)
 	}
-	if _, err := n.Client().StartByName(context.Background(), "late", "Any", nil); !errors.Is(err, turnstone.ErrStopped) || errors.Is(err, turnstone.ErrBusy) {
+	if _, err := n.Client().Start(context.Background(), "late", "Any", nil); !errors.Is(err, turnstone.ErrStopped) || errors.Is(err, turnstone.ErrBusy) {
 		t.Errorf("a start on a node that has stopped: %v", err)
 	}
 	n = open(t, config(t, dir))
@@ -129,7 +129,7 @@ func TestKill(t *testing.T) {
 	n := open(t, config(t, dir))
 	ctx := deadline(t)
 	for i := range 20 {
-		if _, err := client.Start(ctx, n.Client(), wait, fmt.Sprint("w", i), 0); err != nil {
+		if _, err := client.Start(ctx, n.Client(), fmt.Sprint("w", i), wait, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -169,7 +169,7 @@ func TestShutdownTellsActivities(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, ctx := open(t, cfg), deadline(t)
-	if _, err := client.Start(ctx, n.Client(), o, "i", true); err != nil {
+	if _, err := client.Start(ctx, n.Client(), "i", o, true); err != nil {
 		t.Fatal(err)
 	}
 	<-started
@@ -306,7 +306,7 @@ func TestTwoRuntimes(t *testing.T) {
 	cfg := config(t, filepath.Join(t.TempDir(), "store"))
 	cfg.Registry = nil
 	n := open(t, cfg)
-	if started, err := n.Client().StartByName(ctx, "a", "Twice", []byte("21")); err != nil || !started.NoHandler {
+	if started, err := n.Client().Start(ctx, "a", "Twice", []byte("21")); err != nil || !started.NoHandler {
 		t.Fatalf("%+v, %v", started, err)
 	}
 	turns, work := turnstone.NewRegistry(), turnstone.NewRegistry()
@@ -342,7 +342,7 @@ func TestF38_the_slots_of_an_attached_runtime_default_as_those_of_a_config(t *te
 	n := open(t, cfg)
 	start := func(id string, noHandler bool) *client.Run[int] {
 		t.Helper()
-		run, err := client.Start(ctx, n.Client(), twice, id, 21)
+		run, err := client.Start(ctx, n.Client(), id, twice, 21)
 		if err != nil || run.Started().NoHandler != noHandler {
 			t.Fatalf("%s: %+v, %v", id, run.Started(), err)
 		}
@@ -374,9 +374,9 @@ func TestF42_a_start_of_a_name_without_code_is_kept_and_says_so(t *testing.T) {
 	if err := registry.Register(twice, double); err != nil {
 		t.Fatal(err)
 	}
-	start := func(id, name string, noHandler bool, options ...client.RequestOption) {
+	start := func(id, name string, noHandler bool, options ...client.StartOption) {
 		t.Helper()
-		if s, err := n.Client().StartByName(ctx, id, name, []byte("21"), options...); err != nil || s.NoHandler != noHandler {
+		if s, err := n.Client().Start(ctx, id, name, []byte("21"), options...); err != nil || s.NoHandler != noHandler {
 			t.Errorf("%s %s: %+v, %v", id, name, s, err)
 		}
 	}

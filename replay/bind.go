@@ -152,13 +152,16 @@ func (m *Machine) nameChild(f *Future) bool {
 // autoPrefix begins what the event of a sub-orchestration names if it was given no id.
 const autoPrefix = "sub::"
 
-// childID is a sub-orchestration's real id: the one it was given or, made from its event, with the parent's in front.
-func (m *Machine) childID(f *Future) string {
-	if !f.own && strings.HasPrefix(f.instance, autoPrefix) {
-		return m.cfg.Instance + "::" + f.instance
+// ChildID returns a sub-orchestration's real id. instance is what its event names: the id that it was given, its own, or
+// one that was made from the event, which has the parent's in front.
+func ChildID(parent, instance string, own bool) string {
+	if !own && strings.HasPrefix(instance, autoPrefix) {
+		return parent + "::" + instance
 	}
-	return f.instance
+	return instance
 }
+
+func (m *Machine) childID(f *Future) string { return ChildID(m.cfg.Instance, f.instance, f.own) }
 
 // mismatch says in which way an event of history is not what an action asks for; empty if it is.
 func mismatch(e *turnpb.Event, f *Future) string {

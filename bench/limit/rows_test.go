@@ -65,7 +65,7 @@ func count(t *testing.T, n int, end bool) map[byte]sizes {
 	node, err := node.Open(ctx, node.Config{Dir: dir, Registry: registry, ActivitySlots: slots})
 	must(t, err)
 	for i := range n {
-		run, err := client.Start(ctx, node.Client(), one, fmt.Sprintf("w1-%05d", i), 1)
+		run, err := client.Start(ctx, node.Client(), fmt.Sprintf("w1-%05d", i), one, 1)
 		must(t, err)
 		if end {
 			_, err = run.Wait(ctx)

@@ -28,17 +28,17 @@ func (s suite) Limits(t *testing.T) {
 		max   int
 		call  func(n int) error
 	}{
-		{"instance id bytes", l.IDBytes, func(n int) error { return second(w.c.StartByName(ctx, long(n), "O", nil)) }},
-		{"orchestration name bytes", l.NameBytes, func(n int) error { return second(w.c.StartByName(ctx, fmt.Sprint("name", n), long(n), nil)) }},
+		{"instance id bytes", l.IDBytes, func(n int) error { return second(w.c.Start(ctx, long(n), "O", nil)) }},
+		{"orchestration name bytes", l.NameBytes, func(n int) error { return second(w.c.Start(ctx, fmt.Sprint("name", n), long(n), nil)) }},
 		{"version bytes", l.NameBytes, func(n int) error {
-			return second(w.c.StartByName(ctx, fmt.Sprint("version", n), "O", nil, client.WithVersion(long(n))))
+			return second(w.c.Start(ctx, fmt.Sprint("version", n), "O", nil, client.WithVersion(long(n))))
 		}},
 		{"request key bytes", l.RequestKeyBytes, func(n int) error {
-			return second(w.c.StartByName(ctx, fmt.Sprint("key", n), "O", nil, client.WithRequestKey(long(n))))
+			return second(w.c.Start(ctx, fmt.Sprint("key", n), "O", nil, client.WithRequestKey(long(n))))
 		}},
-		{"input bytes", l.PayloadBytes, func(n int) error { return second(w.c.StartByName(ctx, fmt.Sprint("input", n), "O", make([]byte, n))) }},
-		{"event name bytes", l.IDBytes, func(n int) error { return w.c.RaiseEvent(ctx, "i", long(n), nil) }},
-		{"event data bytes", l.PayloadBytes, func(n int) error { return w.c.RaiseEvent(ctx, "i", "e", make([]byte, n)) }},
+		{"input bytes", l.PayloadBytes, func(n int) error { return second(w.c.Start(ctx, fmt.Sprint("input", n), "O", make([]byte, n))) }},
+		{"event name bytes", l.IDBytes, func(n int) error { return w.c.Raise(ctx, "i", long(n), nil) }},
+		{"event data bytes", l.PayloadBytes, func(n int) error { return w.c.Raise(ctx, "i", "e", make([]byte, n)) }},
 		{"cancel reason bytes", l.ReasonBytes, func(n int) error { return w.c.Cancel(ctx, "done", long(n)) }},
 		{"terminate reason bytes", l.ReasonBytes, func(n int) error { return w.c.Terminate(ctx, "i", long(n)) }},
 	} {
@@ -73,9 +73,9 @@ func (s suite) InvalidIDs(t *testing.T) {
 		"is empty": "", "is not valid UTF-8": "a\xff", "has a control character at byte 1": "a\x00b", "byte 2": "ab\n",
 	} {
 		for what, err := range map[string]error{
-			"instance id":        second(w.c.StartByName(ctx, id, "O", nil)),
-			"orchestration name": second(w.c.StartByName(ctx, "ok", id, nil)),
-			"event name":         w.c.RaiseEvent(ctx, "ok", id, nil),
+			"instance id":        second(w.c.Start(ctx, id, "O", nil)),
+			"orchestration name": second(w.c.Start(ctx, "ok", id, nil)),
+			"event name":         w.c.Raise(ctx, "ok", id, nil),
 		} {
 			if !errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), "invalid input: "+what) || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s %q: %v", what, id, err)
@@ -89,7 +89,7 @@ func (s suite) InvalidIDs(t *testing.T) {
 		t.Errorf("a reason that is not UTF-8: %v", err)
 	}
 	for _, id := range []string{"a/b c", "日本", "<>", strings.Repeat("é", 128)} {
-		if _, err := w.c.StartByName(ctx, id, "O", nil); err != nil {
+		if _, err := w.c.Start(ctx, id, "O", nil); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -98,18 +98,18 @@ func (s suite) InvalidIDs(t *testing.T) {
 func (s suite) Start(t *testing.T) {
 	w := s.world(t, 2, local.Options{Limits: limits.Limits{Inbox: inboxMax}})
 	ctx := context.Background()
-	run, err := client.Start(ctx, w.c, echo, "i", 7, client.WithRequestKey("k"))
+	run, err := client.Start(ctx, w.c, "i", echo, 7, client.WithRequestKey("k"))
 	if err != nil || run.ID() != "i" {
 		t.Fatal(err)
 	}
-	if again, err := client.Start(ctx, w.c, echo, "i", 7); !errors.Is(err, turnstone.ErrAlreadyExists) || again == nil {
+	if again, err := client.Start(ctx, w.c, "i", echo, 7); !errors.Is(err, turnstone.ErrAlreadyExists) || again == nil {
 		t.Errorf("the same id: %v", err)
 	}
-	if _, err := client.Start(ctx, w.c, echo, "i", 7, client.WithRequestKey("k")); err != nil {
+	if _, err := client.Start(ctx, w.c, "i", echo, 7, client.WithRequestKey("k")); err != nil {
 		t.Errorf("the same request: %v", err)
 	}
 	bad := turnstone.NewOrchestration("Bad", func(*turnstone.Context, chan int) (int, error) { return 0, nil })
-	if _, err := client.Start(ctx, w.c, bad, "bad", make(chan int)); !errors.Is(err, turnstone.ErrInvalidInput) {
+	if _, err := client.Start(ctx, w.c, "bad", bad, make(chan int)); !errors.Is(err, turnstone.ErrInvalidInput) {
 		t.Errorf("an input that cannot be encoded: %v", err)
 	}
 	if err := client.Raise(ctx, w.c, "i", "e", make(chan int)); !errors.Is(err, turnstone.ErrInvalidInput) {
@@ -118,14 +118,17 @@ func (s suite) Start(t *testing.T) {
 	if err := client.Raise(ctx, w.c, "i", "e", 5); err != nil || string(w.delivers[0].GetEventRaised().GetData()) != "5" {
 		t.Errorf("raise: %v, %v", err, w.delivers)
 	}
+	if err := run.Raise(ctx, "e", make(chan int)); !errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), "encode event e") {
+		t.Errorf("data of a run that cannot be encoded: %v", err)
+	}
 	if err := run.Cancel(ctx, "why"); err != nil || w.delivers[1].GetCancel().GetReason() != "why" {
 		t.Errorf("cancel: %v, %v", err, w.delivers)
 	}
-	if err := w.c.RaiseEvent(ctx, "i", "e", nil); !errors.Is(err, turnstone.ErrBusy) ||
+	if err := w.c.Raise(ctx, "i", "e", nil); !errors.Is(err, turnstone.ErrBusy) ||
 		err.Error() != `instance "i": its inbox is full: with this it would hold 3 messages, and Config.Limits.Inbox is 2` {
 		t.Errorf("a full inbox: %v", err)
 	}
-	for _, err := range []error{w.c.RaiseEvent(ctx, "nobody", "e", nil), w.c.Cancel(ctx, "nobody", "")} {
+	for _, err := range []error{w.c.Raise(ctx, "nobody", "e", nil), w.c.Cancel(ctx, "nobody", "")} {
 		if !errors.Is(err, turnstone.ErrInstanceNotFound) || !strings.Contains(err.Error(), `instance "nobody"`) {
 			t.Errorf("nobody: %v", err)
 		}
@@ -230,7 +233,7 @@ func (s suite) WaitEndsWithItsContext(t *testing.T) {
 	if _, err := w.c.Describe(context.Background(), "i"); !errors.Is(err, turnstone.ErrStopped) {
 		t.Errorf("after a stop: %v", err)
 	}
-	if _, err := w.c.StartByName(context.Background(), "j", "O", nil); !errors.Is(err, turnstone.ErrStopped) || w.started != 1 {
+	if _, err := w.c.Start(context.Background(), "j", "O", nil); !errors.Is(err, turnstone.ErrStopped) || w.started != 1 {
 		t.Errorf("a start after a stop: %v, after %d starts", err, w.started)
 	}
 }
@@ -242,8 +245,8 @@ func (s suite) AStopLeavesWritesInDoubt(t *testing.T) {
 	w.hold = true
 	ctx := context.Background()
 	requests := map[string]func() error{
-		"start":  func() error { return second(w.c.StartByName(ctx, "i", "O", nil)) },
-		"raise":  func() error { return w.c.RaiseEvent(ctx, "i", "e", nil) },
+		"start":  func() error { return second(w.c.Start(ctx, "i", "O", nil)) },
+		"raise":  func() error { return w.c.Raise(ctx, "i", "e", nil) },
 		"cancel": func() error { return w.c.Cancel(ctx, "i", "why") },
 
 		"terminate": func() error { return w.c.Terminate(ctx, "i", "why") },
@@ -277,13 +280,13 @@ func (s suite) AStopLeavesWritesInDoubt(t *testing.T) {
 func (s suite) StartEndsWithItsContext(t *testing.T) {
 	w := s.world(t, 1, local.Options{})
 	w.busy = true
-	if _, err := w.c.StartByName(context.Background(), "i", "O", nil); !errors.Is(err, turnstone.ErrBusy) || errors.Is(err, turnstone.ErrUncertain) {
+	if _, err := w.c.Start(context.Background(), "i", "O", nil); !errors.Is(err, turnstone.ErrBusy) || errors.Is(err, turnstone.ErrUncertain) {
 		t.Errorf("an engine at its limits: %v", err)
 	}
 	w.hold = true
 	short, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
-	if _, err := w.c.StartByName(short, "i", "O", nil); !errors.Is(err, turnstone.ErrTimeout) {
+	if _, err := w.c.Start(short, "i", "O", nil); !errors.Is(err, turnstone.ErrTimeout) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -314,7 +317,7 @@ func (s suite) Reads(t *testing.T) {
 		t.Errorf("status %+v, %v", s, err)
 	}
 	turns, err := w.c.History(ctx, "i", 0)
-	if err != nil || len(turns) != 2 || len(turns[1].Events) != 2 || turns[1].Header.GetTurn() != 2 || turns[1].Events[1].GetId() != 3 {
+	if err != nil || len(turns) != 2 || len(turns[1].Events) != 2 || turns[1].Number != 2 || turns[1].Events[1].ID != 3 {
 		t.Errorf("history %v, %v", turns, err)
 	}
 	if turns, err := w.c.History(ctx, "i", 9); err != nil || len(turns) != 0 {

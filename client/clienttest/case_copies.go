@@ -8,7 +8,6 @@ import (
 	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/persistence"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // recorder keeps what reaches the engine, as the engine does until it is encoded.
@@ -28,10 +27,13 @@ func (s suite) F28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T
 	c, ctx := client.New(s.through(t, local.New(r, w.journal, local.Options{})), nil), t.Context()
 	raw := turnstone.NewOrchestration("O", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) { return in, nil })
 	calls := []func(id string, data []byte) error{
-		func(id string, data []byte) error { _, err := c.StartByName(ctx, id, "O", data); return err },
-		func(id string, data []byte) error { _, err := client.Start(ctx, c, raw, id, data); return err },
-		func(_ string, data []byte) error { return c.RaiseEvent(ctx, "a", "e", data) },
+		func(id string, data []byte) error { _, err := c.Start(ctx, id, "O", data); return err },
+		func(id string, data []byte) error { _, err := client.Start(ctx, c, id, raw, data); return err },
+		func(_ string, data []byte) error { return c.Raise(ctx, "a", "e", data) },
 		func(_ string, data []byte) error { return client.Raise(ctx, c, "b", "e", turnstone.Raw(data)) },
+		func(_ string, data []byte) error {
+			return client.Attach[int](c, "a").Raise(ctx, "e", turnstone.Raw(data))
+		},
 	}
 	for i, call := range calls {
 		data := []byte("given")
@@ -78,7 +80,7 @@ func (s suite) F28_what_a_caller_was_given_may_be_changed(t *testing.T) {
 	}
 	output := func(turns []client.Turn) []byte {
 		events := turns[0].Events
-		return events[len(events)-1].GetKind().(*turnpb.Event_Completed).Completed.GetOutput()
+		return events[len(events)-1].Data
 	}
 	for range 2 {
 		status, err := w.c.Status(ctx, "i")

@@ -224,7 +224,7 @@ func (s suite) F51_an_instance_whose_handler_is_missing_says_when_it_is_given_up
 	if other := w.describe("i"); other.Held.End != "" || strings.Contains(other.Why, "poison") {
 		t.Errorf("held for another reason: %+v; %q", other.Held, other.Why)
 	}
-	if _, err := w.c.StartByName(t.Context(), "missing", "Mistyped", nil); err != nil {
+	if _, err := w.c.Start(t.Context(), "missing", "Mistyped", nil); err != nil {
 		t.Fatal(err)
 	}
 	if why := w.describe("missing").Why; !strings.Contains(why, "it is tried 10 times, and then it fails for good as poison") {
@@ -237,7 +237,7 @@ func (s suite) F31_describe_says_in_words_what_an_instance_waits_for(t *testing.
 	for _, id := range []string{"pending", "event", "work", "backoff", "ended"} {
 		w.start(id)
 	}
-	if _, err := w.c.StartByName(t.Context(), "missing", "Mistyped", nil, client.WithVersion("1.2.0")); err != nil {
+	if _, err := w.c.Start(t.Context(), "missing", "Mistyped", nil, client.WithVersion("1.2.0")); err != nil {
 		t.Fatal(err)
 	}
 	w.turn("event", persistence.OutcomeRunning, started())
@@ -246,7 +246,7 @@ func (s suite) F31_describe_says_in_words_what_an_instance_waits_for(t *testing.
 		c.Timers = []persistence.TimerRef{{FireAtMs: w.nowMs, Event: 4}}
 		c.Children = []persistence.NewChild{{Event: 5, ID: "c"}}
 	}, started(), started(), started(), started(), started())
-	if err := w.c.RaiseEvent(t.Context(), "work", "e", nil); err != nil {
+	if err := w.c.Raise(t.Context(), "work", "e", nil); err != nil {
 		t.Fatal(err)
 	}
 	w.holdsIt("backoff", "", "", time.Minute)

@@ -125,12 +125,12 @@ func (s suite) F14_a_history_comes_in_pages_of_so_many_parts(t *testing.T) {
 	}
 	next := uint64(1)
 	for i, turn := range turns {
-		if turn.Header.GetTurn() != uint64(i)+1 {
-			t.Fatalf("number %d is turn %d", i+1, turn.Header.GetTurn())
+		if turn.Number != uint64(i)+1 {
+			t.Fatalf("number %d is turn %d", i+1, turn.Number)
 		}
 		for _, e := range turn.Events {
-			if e.GetId() != next {
-				t.Fatalf("event %d of turn %d, want %d", e.GetId(), i+1, next)
+			if e.ID != next {
+				t.Fatalf("event %d of turn %d, want %d", e.ID, i+1, next)
 			}
 			next++
 		}
@@ -225,8 +225,8 @@ func (s suite) F14_turns_are_read_as_they_are_asked_for(t *testing.T) {
 	j := &counting{Journal: w.journal}
 	r := s.reads(t, w, j)
 	for turn, err := range r.Turns(t.Context(), "i", 0) {
-		if err != nil || turn.Header.GetTurn() != 1 {
-			t.Fatalf("%v, %v", turn.Header, err)
+		if err != nil || turn.Number != 1 {
+			t.Fatalf("%+v, %v", turn, err)
 		}
 		break
 	}

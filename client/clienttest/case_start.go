@@ -43,21 +43,49 @@ func (s suite) F42_a_wait_that_asks_for_it_waits_for_the_start(t *testing.T) {
 func (s suite) F42_a_start_says_that_no_runtime_has_its_name(t *testing.T) {
 	w := s.world(t, 1, local.Options{})
 	ctx := context.Background()
-	if s, err := w.c.StartByName(ctx, "i", "Mistyped", nil); err != nil || !s.NoHandler || s.Repeated {
+	if s, err := w.c.Start(ctx, "i", "Mistyped", nil); err != nil || !s.NoHandler || s.Repeated {
 		t.Errorf("a name that nothing runs: %+v, %v", s, err)
 	}
 	if s, err := w.c.Status(ctx, "i"); err != nil || s.State != client.StateRunning {
 		t.Errorf("the start is not kept: %+v, %v", s, err)
 	}
-	run, err := client.Start(ctx, w.c, echo, "j", 7, client.WithRequestKey("k"))
+	run, err := client.Start(ctx, w.c, "j", echo, 7, client.WithRequestKey("k"))
 	if err != nil || run.Started() != (client.Started{}) {
 		t.Errorf("a name that something runs: %+v, %v", run.Started(), err)
 	}
-	again, err := client.Start(ctx, w.c, echo, "j", 7, client.WithRequestKey("k"))
+	again, err := client.Start(ctx, w.c, "j", echo, 7, client.WithRequestKey("k"))
 	if err != nil || again.Started() != (client.Started{Repeated: true}) {
 		t.Errorf("the same request: %+v, %v", again.Started(), err)
 	}
 	if got := client.Attach[int](w.c, "j").Started(); got != (client.Started{}) {
 		t.Errorf("a handle that started nothing: %+v", got)
+	}
+}
+
+// A_run_raises_as_the_package_does compares what reaches the engine.
+func (s suite) A_run_raises_as_the_package_does(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
+	type point struct{ X, Y int }
+	for i, raise := range []func(r *client.Run[int], id string) [2]error{
+		raisesBoth(w, 7), raisesBoth(w, "text"), raisesBoth(w, point{1, 2}), raisesBoth(w, &point{3, 4}), raisesBoth(w, turnstone.Raw("raw")),
+		raisesBoth(w, []byte(nil)),
+	} {
+		id := string(rune('a' + i))
+		w.start(id)
+		for _, err := range raise(client.Attach[int](w.c, id), id) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		first, second := w.delivers[2*i].GetEventRaised(), w.delivers[2*i+1].GetEventRaised()
+		if first.GetName() != "e" || second.GetName() != "e" || string(first.GetData()) != string(second.GetData()) {
+			t.Errorf("%v and %v", first, second)
+		}
+	}
+}
+
+func raisesBoth[T any](w *world, value T) func(r *client.Run[int], id string) [2]error {
+	return func(r *client.Run[int], id string) [2]error {
+		return [2]error{client.Raise(w.t.Context(), w.c, id, "e", value), r.Raise(w.t.Context(), "e", value)}
 	}
 }

@@ -14,15 +14,15 @@ func (s suite) F36_a_start_refuses_what_is_no_version(t *testing.T) {
 	w := s.world(t, 1, local.Options{})
 	for _, text := range []string{"", "1.0", "x", "v1.0.0", "1.0.0.0"} {
 		for where, err := range map[string]error{
-			"StartByName": second(w.c.StartByName(t.Context(), "i", "O", nil, client.WithVersion(text))),
+			"Client.Start": second(w.c.Start(t.Context(), "i", "O", nil, client.WithVersion(text))),
 			"Start": func() error {
-				_, err := client.Start(t.Context(), w.c, echo, "i", 1, client.WithVersion(text))
+				_, err := client.Start(t.Context(), w.c, "i", echo, 1, client.WithVersion(text))
 				return err
 			}(),
 			"a handle": func() error {
 				bad := turnstone.NewOrchestration("O", func(*turnstone.Context, int) (int, error) { return 0, nil },
 					turnstone.WithVersion(text))
-				_, err := client.Start(t.Context(), w.c, bad, "i", 1)
+				_, err := client.Start(t.Context(), w.c, "i", bad, 1)
 				return err
 			}(),
 		} {
@@ -32,10 +32,10 @@ func (s suite) F36_a_start_refuses_what_is_no_version(t *testing.T) {
 			}
 		}
 	}
-	_, started := w.c.StartByName(t.Context(), "i", "O", nil, client.WithRequestKey(""))
+	_, started := w.c.Start(t.Context(), "i", "O", nil, client.WithRequestKey(""))
 	for where, err := range map[string]error{
 		"a start":  started,
-		"an event": w.c.RaiseEvent(t.Context(), "i", "e", nil, client.WithRequestKey("")),
+		"an event": w.c.Raise(t.Context(), "i", "e", nil, client.WithRequestKey("")),
 		"a cancel": w.c.Cancel(t.Context(), "i", "", client.WithRequestKey("")),
 	} {
 		if !errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), "the request key is empty") {
@@ -53,10 +53,10 @@ func (s suite) F34_a_typed_handle_with_a_version_starts_it(t *testing.T) {
 	none := turnstone.NewOrchestration("O", run)
 	first := turnstone.NewOrchestration("O", run, turnstone.WithVersion("0.0.0"))
 	for id, start := range map[string]func(id string) error{
-		"":      func(id string) error { _, err := client.Start(t.Context(), w.c, none, id+"none", 1); return err },
-		"0.0.0": func(id string) error { _, err := client.Start(t.Context(), w.c, first, id, 1); return err },
+		"":      func(id string) error { _, err := client.Start(t.Context(), w.c, id+"none", none, 1); return err },
+		"0.0.0": func(id string) error { _, err := client.Start(t.Context(), w.c, id, first, 1); return err },
 		"2.0.0": func(id string) error {
-			_, err := client.Start(t.Context(), w.c, first, id, 1, client.WithVersion("2.0.0"))
+			_, err := client.Start(t.Context(), w.c, id, first, 1, client.WithVersion("2.0.0"))
 			return err
 		},
 	} {

@@ -280,7 +280,7 @@ func continued() *turnpb.Event {
 
 func (w *world) start(id string) {
 	w.t.Helper()
-	if _, err := w.c.StartByName(context.Background(), id, "O", nil); err != nil {
+	if _, err := w.c.Start(context.Background(), id, "O", nil); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -44,7 +44,7 @@ func (d *demo) countRecorded(ctx context.Context, id string) (int, error) {
 				return err
 			}
 			for _, e := range t.Events {
-				if e.GetActivityCompleted() != nil {
+				if e.Kind == client.EventActivityCompleted {
 					count++
 				}
 			}

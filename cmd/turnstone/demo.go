@@ -179,7 +179,7 @@ func instanceID(dir string) string {
 
 func (d *demo) catalogue(ctx context.Context, dir string) error {
 	id := instanceID(dir)
-	run, err := client.Start(ctx, d.client, d.program.Tree, id, catalogue.Job{Dir: catalogue.Escape(dir)})
+	run, err := client.Start(ctx, d.client, id, d.program.Tree, catalogue.Job{Dir: catalogue.Escape(dir)})
 	switch {
 	case err == nil:
 		d.screen.Say("Catalogue of %s: started as instance %s in %s.", catalogue.Escape(dir), id, d.store)

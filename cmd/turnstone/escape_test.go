@@ -42,14 +42,14 @@ func TestF41_what_was_recorded_is_shown_and_not_obeyed(t *testing.T) {
 	})
 	store := filepath.Join(t.TempDir(), "store\u202e")
 	inNode(t, store, func(ctx context.Context, c *client.Client) {
-		run, err := client.Start(ctx, c, o, id, evil)
+		run, err := client.Start(ctx, c, id, o, evil)
 		must(t, err)
 		must(t, client.Raise(ctx, c, id, "e\u200b", evil))
 		_, err = run.Wait(ctx)
 		if err == nil {
 			t.Fatal("it did not fail")
 		}
-		_, err = client.Start(ctx, c, o, "cancelled", evil)
+		_, err = client.Start(ctx, c, "cancelled", o, evil)
 		must(t, err)
 		must(t, c.Cancel(ctx, "cancelled", evil))
 	}, o, fails)

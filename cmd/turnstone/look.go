@@ -8,11 +8,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/internal/seam"
 	"github.com/turnstone-dev/turnstone/internal/story"
 	"github.com/turnstone-dev/turnstone/internal/terminal"
 	"github.com/turnstone-dev/turnstone/node"
-	"github.com/turnstone-dev/turnstone/replay"
 )
+
+// recorded reads histories as they are recorded: a story tells all of it.
+var recorded = seam.Take[seam.History[*client.Reader]]()
 
 func inspectCommand() *cobra.Command {
 	var execution uint64
@@ -59,11 +62,11 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 	for n := first; n <= last; n++ {
 		fmt.Fprintf(out, "\nexecution %d\n", n)
 		story := story.NewWriter(out)
-		for turn, err := range r.Turns(ctx, id, n) {
+		for turn, err := range recorded.Turns(r, ctx, id, n) {
 			if err != nil {
 				return err
 			}
-			if err := story.Turn(replay.Segment(turn)); err != nil {
+			if err := story.Turn(turn); err != nil {
 				return err
 			}
 		}

@@ -170,7 +170,7 @@ func TestInspectOfAnExecutionThatIsNot(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	inNode(t, store, func(ctx context.Context, c *client.Client) {
 		for id, n := range map[string]int{"once": 0, "thrice": 2} {
-			run, err := client.Start(ctx, c, again, id, n)
+			run, err := client.Start(ctx, c, id, again, n)
 			must(t, err)
 			_, err = run.Wait(ctx)
 			must(t, err)
@@ -213,7 +213,7 @@ func TestDemoOfACatalogueThatHasFailed(t *testing.T) {
 		return 0, errors.New("the disk is on fire")
 	})
 	inNode(t, store, func(ctx context.Context, c *client.Client) {
-		run, err := client.Start(ctx, c, broken, instanceID(tree), catalogue.Job{Dir: tree})
+		run, err := client.Start(ctx, c, instanceID(tree), broken, catalogue.Job{Dir: tree})
 		must(t, err)
 		if _, err := run.Wait(ctx); err == nil {
 			t.Fatal("it did not fail")

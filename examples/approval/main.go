@@ -76,12 +76,12 @@ func run(ctx context.Context, dir string) (string, error) {
 	}
 	var out strings.Builder
 	for _, o := range orders {
-		instance, err := client.Start(ctx, c, Order, "order-"+o.request.Item, o.request)
+		instance, err := client.Start(ctx, c, "order-"+o.request.Item, Order, o.request)
 		if err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) {
 			return "", err
 		}
 		if o.answer != nil {
-			err := client.Raise(ctx, c, instance.ID(), "approval", *o.answer)
+			err := instance.Raise(ctx, "approval", *o.answer)
 			if err != nil && !errors.Is(err, turnstone.ErrInstanceEnded) { // it may have, in an earlier run
 				return "", err
 			}

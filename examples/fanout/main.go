@@ -74,7 +74,7 @@ func run(ctx context.Context, dir string) (string, error) {
 			shelves[i] = append(shelves[i], strings.Repeat("word ", j+1))
 		}
 	}
-	instance, err := client.Start(ctx, n.Client(), Library, "library", shelves)
+	instance, err := client.Start(ctx, n.Client(), "library", Library, shelves)
 	if err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) {
 		return "", err
 	}

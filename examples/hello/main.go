@@ -54,7 +54,7 @@ func run(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	defer n.Kill() // does nothing after the shutdown below
-	instance, err := client.Start(ctx, n.Client(), Hello, "hello-1", []string{"Ada", "Grace"})
+	instance, err := client.Start(ctx, n.Client(), "hello-1", Hello, []string{"Ada", "Grace"})
 	if err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) { // an earlier run has started it
 		return "", err
 	}

@@ -66,7 +66,7 @@ func run(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	defer n.Kill()
-	monitor, err := client.Start(ctx, n.Client(), Monitor, "monitor", State{})
+	monitor, err := client.Start(ctx, n.Client(), "monitor", Monitor, State{})
 	if err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) {
 		return "", err
 	}

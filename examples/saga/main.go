@@ -89,7 +89,7 @@ func run(ctx context.Context, dir string) (string, error) {
 	defer n.Kill()
 	var out strings.Builder
 	for _, traveller := range []string{"Ada", "Grace"} {
-		instance, err := client.Start(ctx, n.Client(), Trip, "trip-"+traveller, traveller)
+		instance, err := client.Start(ctx, n.Client(), "trip-"+traveller, Trip, traveller)
 		if err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) {
 			return "", err
 		}

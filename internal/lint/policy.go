@@ -171,7 +171,7 @@ var directions = map[string][]string{
 
 	"cmd/turnstone": {
 		".", "proto", "replay", "persistence", "persistence/pebble", "node", "client", "internal/catalogue", "internal/story",
-		"internal/failure", "limits", "internal/clock", "internal/ids", "internal/terminal",
+		"internal/failure", "internal/seam", "limits", "internal/clock", "internal/ids", "internal/terminal",
 	},
 	"examples":    {".", "node", "client"},
 	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},

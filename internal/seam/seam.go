@@ -14,6 +14,7 @@ package seam
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"reflect"
 
@@ -46,6 +47,12 @@ type Author[H, C, F any] struct {
 	CheckVersion func(text string) error
 	// Failure reads the recorded form. codec reads the author's details; nil is JSON.
 	Failure func(f *turnpb.Failure, codec C) F
+}
+
+// History is how a program of this module reads turns as they are recorded. R is *client.Reader.
+type History[R any] struct {
+	// Turns is client.Reader.Turns.
+	Turns func(r R, ctx context.Context, id string, execution uint64) iter.Seq2[replay.Segment, error]
 }
 
 // Store is how a test reaches the journal of a node that runs, behind the engine's back. N is *node.Node, J is

@@ -102,7 +102,7 @@ func TestResultRefusedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		run, err := client.Start(ctx, client.New(local.New(engine{e}, store, local.Options{}), nil), o, "i", "x")
+		run, err := client.Start(ctx, client.New(local.New(engine{e}, store, local.Options{}), nil), "i", o, "x")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -122,7 +122,7 @@ func TestCancelInstances(t *testing.T) {
 	scenario(t, "CAN_013 cancelling an unknown instance says that it is not there", func(w *world) {
 		w.open(waiting)
 		for name, err := range map[string]error{
-			"cancel": w.c.Cancel(w.ctx, "nobody", "why"), "raise": w.c.RaiseEvent(w.ctx, "nobody", "e", nil),
+			"cancel": w.c.Cancel(w.ctx, "nobody", "why"), "raise": w.c.Raise(w.ctx, "nobody", "e", nil),
 		} {
 			if !errors.Is(err, turnstone.ErrInstanceNotFound) {
 				t.Errorf("%s: %v", name, err)
@@ -282,7 +282,7 @@ func TestCancelActivities(t *testing.T) {
 		w.cancel("i", "now")
 		w.cancelled("i", "now")
 		// Its only slot is given to another before the deaf one ends.
-		if _, err := w.c.StartByName(w.ctx, "next", "U", []byte(`"x"`)); err != nil {
+		if _, err := w.c.Start(w.ctx, "next", "U", []byte(`"x"`)); err != nil {
 			t.Fatal(err)
 		}
 		completes(w, "next", "X")

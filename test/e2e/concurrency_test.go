@@ -107,7 +107,7 @@ func TestConcurrentInstances(t *testing.T) {
 		outcomes := make(chan error, 2)
 		for _, in := range []string{"first", "second"} {
 			go func() {
-				_, err := client.Start(w.ctx, w.c, o, "same", in)
+				_, err := client.Start(w.ctx, w.c, "same", o, in)
 				outcomes <- err
 			}()
 		}
@@ -253,7 +253,7 @@ func TestManyInstances(t *testing.T) {
 			go func() {
 				defer group.Done()
 				id := fmt.Sprintf("i%d", i)
-				run, err := client.Start(w.ctx, w.c, o, id, id)
+				run, err := client.Start(w.ctx, w.c, id, o, id)
 				if err != nil {
 					t.Error(err)
 					return

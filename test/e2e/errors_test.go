@@ -215,7 +215,7 @@ func TestErrors(t *testing.T) {
 		})
 		w.open(o)
 		begin(w, o, "i", "")
-		if err := w.c.RaiseEvent(w.ctx, "i", "E", []byte("not JSON")); err != nil {
+		if err := w.c.Raise(w.ctx, "i", "E", []byte("not JSON")); err != nil {
 			t.Fatal(err)
 		}
 		completes(w, "i", "decode_err")
@@ -225,7 +225,7 @@ func TestErrors(t *testing.T) {
 		w.open(o)
 		begin(w, o, "i", "")
 		first := result[int64](w, "i")
-		run, err := client.Start(w.ctx, w.c, o, "i", "")
+		run, err := client.Start(w.ctx, w.c, "i", o, "")
 		if !errors.Is(err, turnstone.ErrAlreadyExists) {
 			t.Fatalf("the second start: %v", err)
 		}

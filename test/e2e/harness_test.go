@@ -41,6 +41,7 @@ func fullOrShort(full, short int) int {
 var (
 	registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
 	stores     = seam.Take[seam.Store[*node.Node, persistence.Journal]]()
+	recorded   = seam.Take[seam.History[*client.Reader]]()
 )
 
 // world is one node on a directory of its own, which a case may kill and reopen.
@@ -201,14 +202,10 @@ func (w *world) verifyHistories() {
 			if !ok {
 				continue // it waits for a handler that this node never had
 			}
-			var segments []replay.Segment
-			for _, t := range turns {
-				segments = append(segments, replay.Segment{Header: t.Header, Events: t.Events})
-			}
 			cfg := replay.Config{
 				Instance: d.ID, Execution: n, Name: started.GetName(), Version: started.GetVersion(), Func: fn,
 			}
-			if err := replay.Verify(cfg, segments); err != nil {
+			if err := replay.Verify(cfg, turns); err != nil {
 				w.t.Errorf("the oracle: %v", err)
 			}
 			w.verified = true
@@ -234,13 +231,24 @@ func (w *world) all() []client.Description {
 	}
 }
 
-func (w *world) turns(id string, execution uint64) []client.Turn {
+// turns are those of an execution, as they are recorded; 0 is the current one.
+func (w *world) turns(id string, execution uint64) []replay.Segment {
 	w.t.Helper()
-	turns, err := w.c.History(w.ctx, id, execution)
+	turns, err := w.read(id, execution)
 	if err != nil {
 		w.t.Fatalf("history of %s, execution %d: %v", id, execution, err)
 	}
 	return turns
+}
+
+func (w *world) read(id string, execution uint64) (turns []replay.Segment, err error) {
+	for turn, err := range recorded.Turns(w.c.Reader, w.ctx, id, execution) {
+		if err != nil {
+			return nil, err
+		}
+		turns = append(turns, turn)
+	}
+	return turns, nil
 }
 
 // history is the events of an execution; 0 is the current one.
@@ -256,7 +264,7 @@ func (w *world) history(id string, execution uint64) events {
 // begin starts an instance.
 func begin[I, O any](w *world, o *turnstone.Orchestration[I, O], id string, input I) *client.Run[O] {
 	w.t.Helper()
-	run, err := client.Start(w.ctx, w.c, o, id, input)
+	run, err := client.Start(w.ctx, w.c, id, o, input)
 	if err != nil {
 		w.t.Fatalf("start %s: %v", id, err)
 	}
@@ -346,7 +354,7 @@ func (w *world) until(what string, holds func() bool) {
 func (w *world) untilHistory(id string, n int, kind string) {
 	w.t.Helper()
 	w.until(fmt.Sprintf("%d %s in the history of %s", n, kind, id), func() bool {
-		turns, err := w.c.History(w.ctx, id, 0)
+		turns, err := w.read(id, 0)
 		if err != nil {
 			return false
 		}
@@ -359,7 +367,7 @@ func (w *world) untilHistory(id string, n int, kind string) {
 }
 
 func (w *world) story(id string) string {
-	turns, err := w.c.History(w.ctx, id, 0)
+	turns, err := w.read(id, 0)
 	if err != nil {
 		return err.Error()
 	}

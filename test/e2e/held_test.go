@@ -93,7 +93,7 @@ func TestF50_a_deploy_that_does_not_fit_holds_the_instances_and_a_rollback_compl
 		w.cfg.Build, w.cfg.Drain = "1", 10*time.Second
 		w.open(upper, before)
 		for i := range n {
-			if _, err := w.c.StartByName(w.ctx, fmt.Sprint("i", i), "Sleeper", []byte(`"x"`)); err != nil {
+			if _, err := w.c.Start(w.ctx, fmt.Sprint("i", i), "Sleeper", []byte(`"x"`)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -165,7 +165,7 @@ func TestF50_a_held_instance_keeps_its_events_and_an_operator_can_end_or_release
 		w.cfg.Build = "1"
 		w.open(upper, before, parent)
 		for _, id := range []string{"cancelled", "terminated", "released", "waits"} {
-			if _, err := w.c.StartByName(w.ctx, id, "Asker", []byte(`"x"`)); err != nil {
+			if _, err := w.c.Start(w.ctx, id, "Asker", []byte(`"x"`)); err != nil {
 				t.Fatal(err)
 			}
 			w.untilHistory(id, 1, "ExternalSubscribed")
@@ -228,7 +228,7 @@ func TestF50_an_instance_fails_for_good_if_its_registry_says_so(t *testing.T) {
 		before, after, _ := asker()
 		w.cfg.Build = "1"
 		w.open(upper, before)
-		if _, err := w.c.StartByName(w.ctx, "i", "Asker", []byte(`"x"`)); err != nil {
+		if _, err := w.c.Start(w.ctx, "i", "Asker", []byte(`"x"`)); err != nil {
 			t.Fatal(err)
 		}
 		w.untilHistory("i", 1, "ExternalSubscribed")
@@ -259,7 +259,7 @@ func TestF51_a_version_that_is_not_registered_is_named_and_is_poison_in_the_end(
 		w.cfg.MaxAttempts, w.cfg.BackoffBase, w.cfg.BackoffMax = 4, 50*ms, 50*ms
 		w.open(versions("1.0.0"))
 		for _, id := range []string{"back", "poison"} {
-			if _, err := w.c.StartByName(w.ctx, id, "O", []byte(`"x"`)); err != nil {
+			if _, err := w.c.Start(w.ctx, id, "O", []byte(`"x"`)); err != nil {
 				t.Fatal(err)
 			}
 			w.untilHistory(id, 1, "ExternalSubscribed")
@@ -320,7 +320,7 @@ func TestF52_an_instance_without_a_handler_is_cancelled_or_terminated_at_once(t 
 			}
 			for _, id := range []string{"cancel", "terminate"} {
 				id += fmt.Sprint(known)
-				if s, err := w.c.StartByName(w.ctx, id, "Mistyped", nil); err != nil || !s.NoHandler {
+				if s, err := w.c.Start(w.ctx, id, "Mistyped", nil); err != nil || !s.NoHandler {
 					t.Fatalf("%+v, %v", s, err)
 				}
 				says(t, w.describe(id).Why, "orchestration Mistyped is not registered")

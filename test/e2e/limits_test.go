@@ -202,7 +202,7 @@ func TestLimitsOfMessagesAndTurns(t *testing.T) {
 		w.open(waiting)
 		begin(w, waiting, "i", "")
 		for n := 1; n <= 11; n++ {
-			err := w.c.RaiseEvent(w.ctx, "i", "e", nil)
+			err := w.c.Raise(w.ctx, "i", "e", nil)
 			if (n <= 10) != (err == nil) || n > 10 && !errors.Is(err, turnstone.ErrBusy) {
 				t.Errorf("message %d: %v", n, err)
 			}

@@ -44,7 +44,7 @@ func TestF01_parents_that_are_evicted_while_they_are_told(t *testing.T) {
 	for range 1024 {
 		running.Go(func() {
 			for n := range numbers {
-				run, err := client.Start(t.Context(), w.c, parent, fmt.Sprint("parent-", n), n)
+				run, err := client.Start(t.Context(), w.c, fmt.Sprint("parent-", n), parent, n)
 				if err != nil {
 					t.Errorf("start of parent %d: %v", n, err)
 					continue

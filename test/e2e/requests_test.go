@@ -24,7 +24,7 @@ func TestF04_a_request_key_names_one_request(t *testing.T) {
 		w.open(o, text("P", func(octx, string) (string, error) { return "", nil }))
 		key := client.WithRequestKey
 		start := func(name, input string) error {
-			_, err := w.c.StartByName(w.ctx, "i", name, []byte(input), key("k"))
+			_, err := w.c.Start(w.ctx, "i", name, []byte(input), key("k"))
 			return err
 		}
 		raise := func(value, k string) error { return client.Raise(w.ctx, w.c, "i", "e", value, key(k)) }

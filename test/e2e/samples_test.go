@@ -408,7 +408,7 @@ func TestSamplesVersions(t *testing.T) {
 		v2 := turnstone.NewOrchestration("U", func(_ octx, s string) (string, error) { return "upgraded:" + s, nil },
 			turnstone.WithVersion("2.0.0"))
 		w.open(v1, v2)
-		if _, err := client.Start(w.ctx, w.c, v1, "i", "state", client.WithVersion("1.0.0")); err != nil {
+		if _, err := client.Start(w.ctx, w.c, "i", v1, "state", client.WithVersion("1.0.0")); err != nil {
 			t.Fatal(err)
 		}
 		completes(w, "i", "upgraded:v1:state")

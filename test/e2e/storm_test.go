@@ -64,7 +64,7 @@ func TestStorm(t *testing.T) {
 			go func() {
 				defer group.Done()
 				w.persist(func(ctx context.Context, c *client.Client) error {
-					_, err := client.Start(ctx, c, flow, fmt.Sprint("i", i), 0, client.WithRequestKey("start"))
+					_, err := client.Start(ctx, c, fmt.Sprint("i", i), flow, 0, client.WithRequestKey("start"))
 					return err
 				})
 				w.persist(func(ctx context.Context, c *client.Client) error {

@@ -225,7 +225,7 @@ func TestRequestKeys(t *testing.T) {
 		})
 		w.open(o)
 		for range 3 {
-			if _, err := client.Start(w.ctx, w.c, o, "i", "", client.WithRequestKey("start")); err != nil {
+			if _, err := client.Start(w.ctx, w.c, "i", o, "", client.WithRequestKey("start")); err != nil {
 				t.Fatal(err)
 			}
 		}

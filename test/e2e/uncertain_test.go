@@ -35,7 +35,7 @@ func TestARefusedStartIsNowhere(t *testing.T) {
 				if i < starters/4 {
 					defer some.Done()
 				}
-				_, answers[i] = client.Start(w.ctx, c, sleeper, fmt.Sprintf("r%d-%d", round, i), i)
+				_, answers[i] = client.Start(w.ctx, c, fmt.Sprintf("r%d-%d", round, i), sleeper, i)
 			})
 		}
 		if round%2 == 0 {

@@ -57,7 +57,7 @@ func (e engine) Start(ctx context.Context, workflow, id string, n int) (any, err
 	if !ok {
 		return nil, fmt.Errorf("unknown workflow %q", workflow)
 	}
-	return client.Start(ctx, e.client, o, id, n)
+	return client.Start(ctx, e.client, id, o, n)
 }
 
 func (e engine) Wait(ctx context.Context, h any) error {
@@ -66,7 +66,7 @@ func (e engine) Wait(ctx context.Context, h any) error {
 }
 
 func (e engine) Raise(ctx context.Context, h any) error {
-	return client.Raise(ctx, e.client, h.(*client.Run[string]).ID(), "go", "now")
+	return h.(*client.Run[string]).Raise(ctx, "go", "now")
 }
 
 func (e engine) Done(ctx context.Context, h any) (bool, error) {

@@ -65,7 +65,7 @@ func run(ctx context.Context, dir string, code int, raise, wait bool) error {
 	defer n.Kill() // does nothing after the shutdown below
 	for i := range orders {
 		id := fmt.Sprint("order-", i)
-		if _, err := client.Start(ctx, n.Client(), orderOf, id, i); err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) {
+		if _, err := client.Start(ctx, n.Client(), id, orderOf, i); err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) {
 			return err
 		}
 		if raise {

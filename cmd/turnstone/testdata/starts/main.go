@@ -51,7 +51,7 @@ func run(ctx context.Context, dir string) error {
 	defer n.Kill() // does nothing after the shutdown below
 	for i := range orders {
 		id := fmt.Sprint("order-", i)
-		_, err := client.Start(ctx, n.Client(), order, id, i)
+		_, err := client.Start(ctx, n.Client(), id, order, i)
 		switch {
 		case err == nil:
 			fmt.Println("started", id)

@@ -1,0 +1,129 @@
+package clienttest
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// A_history_shows_what_was_recorded records an event of each kind that has a constant.
+func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
+	w.start("i")
+	no := failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, "no")
+	due := time.UnixMilli(1_800_000_000_000).UTC()
+	w.turn("i", persistence.OutcomeRunning,
+		&turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{
+			Name: "O", Version: "1.2.0", Input: []byte("in"), Parent: &turnpb.Parent{Instance: "p"}}}},
+		&turnpb.Event{Kind: &turnpb.Event_ActivityScheduled{ActivityScheduled: &turnpb.ActivityScheduled{Name: "A", Input: []byte("in")}}},
+		&turnpb.Event{Kind: &turnpb.Event_TimerCreated{TimerCreated: &turnpb.TimerCreated{FireAtMs: due.UnixMilli()}}},
+		&turnpb.Event{Kind: &turnpb.Event_ExternalSubscribed{ExternalSubscribed: &turnpb.ExternalSubscribed{Name: "E"}}},
+		&turnpb.Event{Kind: &turnpb.Event_SubOrchestrationScheduled{SubOrchestrationScheduled: &turnpb.SubOrchestrationScheduled{
+			Name: "C", Instance: "sub::5", Input: []byte("in")}}},
+		&turnpb.Event{Kind: &turnpb.Event_SubOrchestrationScheduled{SubOrchestrationScheduled: &turnpb.SubOrchestrationScheduled{
+			Name: "C", Instance: "sub::own", OwnId: true}}},
+		&turnpb.Event{Kind: &turnpb.Event_OrchestrationChained{OrchestrationChained: &turnpb.OrchestrationChained{
+			Name: "D", Instance: "d", Input: []byte("in")}}},
+		&turnpb.Event{Kind: &turnpb.Event_PatchMarked{PatchMarked: &turnpb.PatchMarked{Id: "new"}}},
+	)
+	w.turn("i", persistence.OutcomeFailed,
+		&turnpb.Event{Source: 2, Kind: &turnpb.Event_ActivityCompleted{ActivityCompleted: &turnpb.ActivityCompleted{Result: []byte("out")}}},
+		&turnpb.Event{Source: 2, Kind: &turnpb.Event_ActivityFailed{ActivityFailed: &turnpb.ActivityFailed{Failure: no}}},
+		&turnpb.Event{Source: 2, Kind: &turnpb.Event_ActivityCancelRequested{ActivityCancelRequested: &turnpb.ActivityCancelRequested{Reason: "why"}}},
+		&turnpb.Event{Source: 3, Kind: &turnpb.Event_TimerFired{TimerFired: &turnpb.TimerFired{FireAtMs: due.UnixMilli()}}},
+		&turnpb.Event{Kind: &turnpb.Event_ExternalEvent{ExternalEvent: &turnpb.ExternalEvent{Name: "E", Data: []byte("data")}}},
+		&turnpb.Event{Source: 4, Kind: &turnpb.Event_ExternalSubscribedCancelled{ExternalSubscribedCancelled: &turnpb.ExternalSubscribedCancelled{Reason: "why"}}},
+		&turnpb.Event{Source: 5, Kind: &turnpb.Event_SubOrchestrationCompleted{SubOrchestrationCompleted: &turnpb.SubOrchestrationCompleted{Result: []byte("out")}}},
+		&turnpb.Event{Source: 5, Kind: &turnpb.Event_SubOrchestrationFailed{SubOrchestrationFailed: &turnpb.SubOrchestrationFailed{Failure: no}}},
+		&turnpb.Event{Source: 5, Kind: &turnpb.Event_SubOrchestrationCancelRequested{SubOrchestrationCancelRequested: &turnpb.SubOrchestrationCancelRequested{Reason: "why"}}},
+		&turnpb.Event{Kind: &turnpb.Event_CancelRequested{CancelRequested: &turnpb.OrchestrationCancelRequested{Reason: "why"}}},
+		&turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{Output: []byte("out")}}},
+		&turnpb.Event{Kind: &turnpb.Event_ContinuedAsNew{ContinuedAsNew: &turnpb.OrchestrationContinuedAsNew{Input: []byte("in"), Version: "2.0.0"}}},
+		&turnpb.Event{Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: no}}},
+	)
+	want := [][]client.Event{{
+		{Kind: client.EventStarted, Name: "O", Version: "1.2.0", Data: []byte("in"), Instance: "p"},
+		{Kind: client.EventActivityScheduled, Name: "A", Data: []byte("in")},
+		{Kind: client.EventTimerCreated, Due: due},
+		{Kind: client.EventSubscribed, Name: "E"},
+		{Kind: client.EventChildScheduled, Name: "C", Instance: "i::sub::5", Data: []byte("in")},
+		{Kind: client.EventChildScheduled, Name: "C", Instance: "sub::own"},
+		{Kind: client.EventDetachedStarted, Name: "D", Instance: "d", Data: []byte("in")},
+		{Kind: client.EventUnknown},
+	}, {
+		{Kind: client.EventActivityCompleted, Source: 2, Data: []byte("out")},
+		{Kind: client.EventActivityFailed, Source: 2},
+		{Kind: client.EventActivityCancelRequested, Source: 2, Reason: "why"},
+		{Kind: client.EventTimerFired, Source: 3, Due: due},
+		{Kind: client.EventRaised, Name: "E", Data: []byte("data")},
+		{Kind: client.EventSubscribedCancelled, Source: 4, Reason: "why"},
+		{Kind: client.EventChildCompleted, Source: 5, Data: []byte("out")},
+		{Kind: client.EventChildFailed, Source: 5},
+		{Kind: client.EventChildCancelRequested, Source: 5, Reason: "why"},
+		{Kind: client.EventCancelRequested, Reason: "why"},
+		{Kind: client.EventCompleted, Data: []byte("out")},
+		{Kind: client.EventContinuedAsNew, Data: []byte("in"), Version: "2.0.0"},
+		{Kind: client.EventFailed},
+	}}
+	turns, err := w.c.History(t.Context(), "i", 0)
+	if err != nil || len(turns) != len(want) {
+		t.Fatalf("%d turns, %v", len(turns), err)
+	}
+	id := uint64(0)
+	for i, turn := range turns {
+		if turn.Number != uint64(i)+1 || turn.Time.IsZero() || len(turn.Events) != len(want[i]) {
+			t.Fatalf("turn %d is %+v", i+1, turn)
+		}
+		for j, got := range turn.Events {
+			id++
+			expected := want[i][j]
+			expected.ID, expected.Time = id, turn.Time
+			failed := got.Failure
+			if got.Failure = nil; len(got.Data) == 0 {
+				got.Data = nil
+			}
+			if !reflect.DeepEqual(got, expected) {
+				t.Errorf("event %d is %+v, want %+v", id, got, expected)
+			}
+			fails := bytes.HasSuffix([]byte(got.Kind), []byte("Failed"))
+			if fails != (failed != nil) || fails && failed.Error() != "no" {
+				t.Errorf("the failure of event %d, %s, is %v", id, got.Kind, failed)
+			}
+		}
+	}
+}
+
+// The_kind_of_an_event_is_named_as_its_format_does looks at every kind that the format has. Some of them the engine does not
+// know.
+func (s suite) The_kind_of_an_event_is_named_as_its_format_does(t *testing.T) {
+	w := s.world(t, 1, local.Options{})
+	w.start("i")
+	var events []*turnpb.Event
+	var names []protoreflect.Name
+	fields := (&turnpb.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("kind").Fields()
+	for i := range fields.Len() {
+		e := &turnpb.Event{}
+		m := e.ProtoReflect()
+		m.Set(fields.Get(i), m.NewField(fields.Get(i)))
+		events, names = append(events, e), append(names, fields.Get(i).Message().Name())
+	}
+	w.turn("i", persistence.OutcomeRunning, events...)
+	turns, err := w.c.History(t.Context(), "i", 0)
+	if err != nil || len(turns) != 1 || len(turns[0].Events) != len(names) {
+		t.Fatalf("%+v, %v", turns, err)
+	}
+	for i, e := range turns[0].Events {
+		if string(e.Kind) != string(names[i]) && e.Kind != client.EventUnknown {
+			t.Errorf("a %s is shown as %s", names[i], e.Kind)
+		}
+	}
+}

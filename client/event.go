@@ -1,0 +1,165 @@
+package client
+
+import (
+	"time"
+
+	"github.com/turnstone-dev/turnstone"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// Turn is one committed turn of a history.
+type Turn struct {
+	// Number is its place in its execution, from 1.
+	Number uint64
+	// Time is what the code saw as the present.
+	Time   time.Time
+	Events []Event
+	// PanicStack is where the code panicked, a line for each call, innermost first; empty if it did not.
+	PanicStack string
+}
+
+// Event is what a turn recorded: something that the code asked for, or that has come to it. A field that the comment of
+// its kind does not name is zero.
+type Event struct {
+	// ID is its place in the history of the execution, from 1.
+	ID   uint64
+	Kind EventKind
+	// Time is that of its turn.
+	Time time.Time
+	// Source is the event that this one answers, such as the schedule of an activity; 0 if it answers none.
+	Source uint64
+	// Name and Version are those of the orchestration, activity or event.
+	Name    string
+	Version string
+	// Instance is the other instance.
+	Instance string
+	// Data is the encoded input, result, output or event data.
+	Data []byte
+	// Due is when a timer is due.
+	Due     time.Time
+	Failure *turnstone.Failure
+	Reason  string
+}
+
+// EventKind says what an event records. A kind without a constant here is of a feature that has no API yet.
+type EventKind string
+
+// The kinds of events.
+const (
+	// EventStarted begins an execution: Name, Version, Data is the input, Instance is the parent of a child.
+	EventStarted EventKind = "OrchestrationStarted"
+	// EventCompleted ends an execution: Data is the output.
+	EventCompleted EventKind = "OrchestrationCompleted"
+	// EventFailed ends an execution: Failure.
+	EventFailed EventKind = "OrchestrationFailed"
+	// EventContinuedAsNew ends an execution: Data is the input of the next one, Version what was asked for.
+	EventContinuedAsNew EventKind = "OrchestrationContinuedAsNew"
+	// EventCancelRequested has come to the instance: Reason.
+	EventCancelRequested EventKind = "OrchestrationCancelRequested"
+
+	// EventActivityScheduled asks for an activity: Name, Data is the input. What comes of it has it as Source.
+	EventActivityScheduled EventKind = "ActivityScheduled"
+	// EventActivityCompleted answers with Data, the result.
+	EventActivityCompleted EventKind = "ActivityCompleted"
+	// EventActivityFailed answers with Failure.
+	EventActivityFailed EventKind = "ActivityFailed"
+	// EventActivityCancelRequested gives an activity up: Reason.
+	EventActivityCancelRequested EventKind = "ActivityCancelRequested"
+
+	// EventTimerCreated asks for a timer: Due.
+	EventTimerCreated EventKind = "TimerCreated"
+	// EventTimerFired answers: Due.
+	EventTimerFired EventKind = "TimerFired"
+
+	// EventSubscribed waits for an event: Name.
+	EventSubscribed EventKind = "ExternalSubscribed"
+	// EventRaised has come to the instance: Name, Data.
+	EventRaised EventKind = "ExternalEvent"
+	// EventSubscribedCancelled gives a wait up: Reason.
+	EventSubscribedCancelled EventKind = "ExternalSubscribedCancelled"
+
+	// EventChildScheduled starts a child: Name, Instance, Data is the input.
+	EventChildScheduled EventKind = "SubOrchestrationScheduled"
+	// EventChildCompleted answers with Data, the child's output.
+	EventChildCompleted EventKind = "SubOrchestrationCompleted"
+	// EventChildFailed answers with Failure.
+	EventChildFailed EventKind = "SubOrchestrationFailed"
+	// EventChildCancelRequested cancels a child: Reason.
+	EventChildCancelRequested EventKind = "SubOrchestrationCancelRequested"
+
+	// EventDetachedStarted starts an instance with no tie to this one: Name, Instance, Data is the input.
+	EventDetachedStarted EventKind = "OrchestrationChained"
+
+	// EventUnknown is of a kind that this version does not know: a newer one has recorded it.
+	EventUnknown EventKind = "Unknown"
+)
+
+// turnOf shows a recorded turn of an instance.
+func turnOf(instance string, s replay.Segment, codec turnstone.Codec) Turn {
+	t := Turn{Number: s.Header.GetTurn(), Time: moment(s.Header.GetTimeMs()), PanicStack: s.Header.GetPanicStack()}
+	for _, e := range s.Events {
+		shown := Event{ID: e.GetId(), Kind: EventKind(replay.KindName(e)), Time: t.Time, Source: e.GetSource()}
+		shown.fill(e, codec)
+		if c := e.GetSubOrchestrationScheduled(); c != nil {
+			shown.Instance = replay.ChildID(instance, c.GetInstance(), c.GetOwnId())
+		}
+		t.Events = append(t.Events, shown)
+	}
+	return t
+}
+
+// fill takes what the kind records.
+func (e *Event) fill(recorded *turnpb.Event, codec turnstone.Codec) {
+	switch k := recorded.GetKind().(type) {
+	case *turnpb.Event_Started:
+		s := k.Started
+		e.Name, e.Version, e.Data, e.Instance = s.GetName(), s.GetVersion(), s.GetInput(), s.GetParent().GetInstance()
+	case *turnpb.Event_Completed:
+		e.Data = k.Completed.GetOutput()
+	case *turnpb.Event_Failed:
+		e.Failure = author.Failure(k.Failed.GetFailure(), codec)
+	case *turnpb.Event_ContinuedAsNew:
+		e.Data, e.Version = k.ContinuedAsNew.GetInput(), k.ContinuedAsNew.GetVersion()
+	case *turnpb.Event_CancelRequested:
+		e.Reason = k.CancelRequested.GetReason()
+	case *turnpb.Event_ActivityScheduled:
+		e.Name, e.Data = k.ActivityScheduled.GetName(), k.ActivityScheduled.GetInput()
+	case *turnpb.Event_ActivityCompleted:
+		e.Data = k.ActivityCompleted.GetResult()
+	case *turnpb.Event_ActivityFailed:
+		e.Failure = author.Failure(k.ActivityFailed.GetFailure(), codec)
+	case *turnpb.Event_ActivityCancelRequested:
+		e.Reason = k.ActivityCancelRequested.GetReason()
+	case *turnpb.Event_TimerCreated:
+		e.Due = moment(k.TimerCreated.GetFireAtMs())
+	case *turnpb.Event_TimerFired:
+		e.Due = moment(k.TimerFired.GetFireAtMs())
+	default:
+		e.fillOthers(recorded, codec)
+	}
+}
+
+// fillOthers takes what is about events and other instances.
+func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
+	switch k := recorded.GetKind().(type) {
+	case *turnpb.Event_ExternalSubscribed:
+		e.Name = k.ExternalSubscribed.GetName()
+	case *turnpb.Event_ExternalEvent:
+		e.Name, e.Data = k.ExternalEvent.GetName(), k.ExternalEvent.GetData()
+	case *turnpb.Event_ExternalSubscribedCancelled:
+		e.Reason = k.ExternalSubscribedCancelled.GetReason()
+	case *turnpb.Event_SubOrchestrationScheduled:
+		s := k.SubOrchestrationScheduled
+		e.Name, e.Data = s.GetName(), s.GetInput()
+	case *turnpb.Event_SubOrchestrationCompleted:
+		e.Data = k.SubOrchestrationCompleted.GetResult()
+	case *turnpb.Event_SubOrchestrationFailed:
+		e.Failure = author.Failure(k.SubOrchestrationFailed.GetFailure(), codec)
+	case *turnpb.Event_SubOrchestrationCancelRequested:
+		e.Reason = k.SubOrchestrationCancelRequested.GetReason()
+	case *turnpb.Event_OrchestrationChained:
+		c := k.OrchestrationChained
+		e.Name, e.Instance, e.Data = c.GetName(), c.GetInstance(), c.GetInput()
+	}
+}
