@@ -117,7 +117,7 @@ func (b *memory) short() bool {
 	return len(b.mu.queue) > 0 && !b.fits(used, b.mu.queue[0].bytes)
 }
 
-// end lets everybody in, now and from now on.
+// end admits every load that waits for memory, and every later one.
 func (b *memory) end() {
 	b.mu.Lock()
 	b.mu.open = true

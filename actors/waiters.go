@@ -101,7 +101,8 @@ func (w *waiters) ended(end persistence.EndEffect) {
 	}
 }
 
-// damaged tells who waits for an instance what is damaged of it. They stay: it may be mended, and end.
+// damaged tells the waiters of an instance what is damaged of it. They stay registered: the instance may be repaired,
+// and end.
 func (w *waiters) damaged(id string, err error) {
 	s := w.shard(id)
 	s.mu.Lock()

@@ -268,7 +268,7 @@ func (t *readyQueue) tooEarly(iid persistence.Incarnation, number uint64) {
 	}
 }
 
-// paid takes an acknowledgement up to a number, and says whether nothing is owed any more.
+// paid takes an acknowledgement up to a number, and reports whether everything told so far is acknowledged.
 func (x *tell) paid(number uint64) bool {
 	if x.owed <= number {
 		x.owed = 0

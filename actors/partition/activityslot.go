@@ -217,7 +217,7 @@ func (a *activity) endTicket() {
 	}
 }
 
-// retryPauseMs and retryPauseMaxMs bound the pause after somebody was busy; it doubles each time.
+// retryPauseMs and retryPauseMaxMs bound the pause after the journal or an instance was busy. It doubles each time.
 const (
 	retryPauseMs    = 10
 	retryPauseMaxMs = 1000
