@@ -89,7 +89,7 @@ func (b *memory) pass() {
 	}
 }
 
-// advance takes for those in front what is free, with b.mu held, and returns what to call once it is not.
+// advance grants the oldest requests what is free. The caller holds b.mu, and calls what is returned after it unlocks.
 func (b *memory) advance() (calls []func()) {
 	for len(b.mu.queue) > 0 {
 		ask := b.mu.queue[0]

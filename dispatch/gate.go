@@ -4,9 +4,9 @@ package dispatch
 const (
 	// heavyAttempts: a suspect with so many attempts, or more, runs alone among the suspects of the node.
 	heavyAttempts = 3
-	// AloneMs is how long it keeps the others waiting at most.
+	// AloneMs is the longest time that it keeps other suspects waiting.
 	AloneMs = 5000
-	// HushMs is for how long, from its start, nothing at all is newly started.
+	// HushMs is the time after its start in which nothing else starts.
 	HushMs = 1000
 )
 

@@ -121,7 +121,7 @@ func (w *work) update(e *entry, item *persistence.WorkItem) {
 	w.inputBytes += len(e.item.Input) - len(old.Input)
 }
 
-// forgetInput lets go of an entry's input and of what came with it: it is read again when it is needed.
+// forgetInput drops an entry's input and what came with it; they are read again when they are needed.
 func (w *work) forgetInput(e *entry) {
 	w.inputBytes -= len(e.item.Input)
 	e.item.Input, e.item.Orchestration, e.item.Version = nil, "", ""

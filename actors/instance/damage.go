@@ -13,8 +13,8 @@ import (
 // damagedMax bounds how many damaged instances are remembered.
 const damagedMax = 10_000
 
-// damaged remembers what is damaged of instances, until one is loaded whole or has ended: each is logged once and not at
-// each load, and who waits for its end is answered.
+// damaged remembers what is damaged of an instance until the instance is loaded whole or has ended. So the damage is
+// logged once and not at each load, and a caller that waits for the end is told of it.
 type damaged struct {
 	mu   sync.Mutex
 	errs map[string]error

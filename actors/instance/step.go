@@ -402,7 +402,7 @@ func (in *instance) afterPanic(msg any) {
 		in.dropTurn(m.turn, err, false)
 	case *commitMsg:
 		if m.result.Err == nil {
-			m.turn.answerRest() // the turn may have been let go of already
+			m.turn.answerRest() // in.turn may be nil or a later turn by now: dropTurn does not answer for this one then
 		}
 		in.dropTurn(m.turn, err, false)
 	}
