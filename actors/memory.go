@@ -76,7 +76,7 @@ func (b *memory) Back(bytes int64) {
 	}
 }
 
-// pass gives what is free to those who wait.
+// pass gives what is free to the loads that wait.
 func (b *memory) pass() {
 	if b.waiting.Load() == 0 {
 		return

@@ -56,8 +56,8 @@ func (d *damaged) forget(id string) {
 	d.n.Store(int64(len(d.errs)))
 }
 
-// setAside logs what is damaged of an instance, once, and tells those who wait for its end. Nothing is committed on it,
-// what is asked of it is answered with the damage, and the others go on.
+// setAside logs what is damaged of an instance, once, and tells the calls that wait for its end. Nothing is committed on
+// it, and every request to it is answered with the damage. Other instances go on.
 func (in *instance) setAside(err error) {
 	if in.host.damaged.note(in.id, err) {
 		in.host.Config.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",

@@ -16,7 +16,7 @@ import (
 // rules. All methods are safe for concurrent use.
 type Probation struct {
 	clock clock.Clock
-	fresh atomic.Int64 // gate.FreshAt, for those who ask before every turn
+	fresh atomic.Int64 // gate.FreshAt; every turn reads it before it starts, without mu
 	mu    struct {
 		sync.Mutex
 		gate    *dispatch.Gate

@@ -18,7 +18,7 @@ import (
 )
 
 // Two locks keep processes apart. A store has Pebble's, in the directory of the database, which is held as long as the
-// store is open. Who creates a store holds another one, since there is no database yet that could be locked.
+// store is open. A creator of a store holds another one, since there is no database yet that could be locked.
 
 // errOtherProcess is the ErrInUse of another process. It may be one that is just ending.
 var errOtherProcess = fmt.Errorf("%w by another process", ErrInUse)

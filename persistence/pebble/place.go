@@ -119,7 +119,7 @@ func makeDir(o *Options) error {
 		return err
 	}
 	if len(missing) == 0 {
-		// Who made it may have ended before it was sure to stay.
+		// Sync the parent: the process that made the directory may have ended before it did so.
 		parent := o.FS.PathDir(o.Dir)
 		if err := syncDir(o.FS, parent); err != nil && !cannotSync(err) {
 			return notWritable("sync directory", parent, err)
