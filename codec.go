@@ -136,7 +136,7 @@ func encode[T any](c Codec, v T) ([]byte, error) {
 	return c.Encode(v)
 }
 
-// decode is DecodeValue without a copy, for bytes that nobody else has.
+// decode is DecodeValue without a copy, for bytes that no other code holds.
 func decode[T any](c Codec, data []byte) (T, error) {
 	var v T
 	if raw, ok := any(&v).(*Raw); ok {

@@ -18,7 +18,7 @@ type Context struct {
 type environment struct {
 	codec  Codec
 	logger *slog.Logger
-	// ownLogger: logger is the registry's own, not that of whoever runs it.
+	// ownLogger: logger is the registry's own, not the host's.
 	ownLogger bool
 	// failOnNondeterminism: see FailOnNondeterminism.
 	failOnNondeterminism bool

@@ -3,7 +3,7 @@ package turnstone
 import "github.com/turnstone-dev/turnstone/replay"
 
 // Future is the result of something that was started: an activity, a child, a timer, a wait for an event, or a
-// coroutine. It belongs to the execution that made it. A future that nobody waits for is not cancelled until the
+// coroutine. It belongs to the execution that made it. A future that no code waits for is not cancelled until the
 // orchestration, or the scope that it was made in, ends.
 type Future[T any] struct {
 	rf *replay.Future

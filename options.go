@@ -90,7 +90,7 @@ type ChildPolicy uint8
 const (
 	// CancelChild cancels the child.
 	CancelChild ChildPolicy = iota
-	// AbandonChild lets it run on; nobody takes its answer.
+	// AbandonChild lets it run on; its result is dropped.
 	AbandonChild
 	// WaitForChild ends the parent only when the child has ended.
 	WaitForChild
@@ -121,7 +121,7 @@ func (p ChildPolicy) recorded() turnpb.ChildPolicy {
 // [ErrInvalidInput].
 type WaitOption uint8
 
-// Positional makes a wait take only an event that arrives while it waits. An event that arrives when nobody waits is
+// Positional makes a wait take only an event that arrives while it waits. An event that arrives when no wait is open is
 // recorded and lost. An event arrives when the instance takes it from its inbox: one that stays there because the instance
 // holds as many events as it may has not arrived yet. Without Positional an early event is kept for the next wait of its
 // name.

@@ -116,7 +116,7 @@ func (c *Context) startChild(name string, version versionChoice, input []byte, o
 var ErrContinued = errors.New("continued as new")
 
 // ContinueAsNew ends this execution and begins the next one of the same instance with a fresh history and a new
-// input. Events that nobody has taken are carried over. The execution ends at the end of the turn, whatever the
+// input. Events that no wait has taken are carried over. The execution ends at the end of the turn, whatever the
 // handler returns; to return at once:
 //
 //	return 0, turnstone.ContinueAsNew(ctx, next)

@@ -72,9 +72,9 @@ func (o registryOption) registry(e *environment) { o(e) }
 // WithCodec replaces [JSON] for every handler of the registry.
 func WithCodec(c Codec) RegistryOption { return registryOption(func(e *environment) { e.codec = c }) }
 
-// WithLogger is where the registry's handlers log, whoever runs them: what they say through the Logger methods of their
-// contexts, and what is said of their panics. Without it, and with nil, they log where the host that runs them does: a
-// node's is its Config.Logger. A host that does not say has them log to what slog.Default was at [NewRegistry].
+// WithLogger sets where the registry's handlers log, whatever host runs them: through the Logger methods of their
+// contexts, and about their panics. Without it, and with nil, they log where the host that runs them does: a node's is
+// its Config.Logger. A host without a logger has them log to what slog.Default was at [NewRegistry].
 func WithLogger(l *slog.Logger) RegistryOption {
 	return registryOption(func(e *environment) { e.logger, e.ownLogger = l, l != nil })
 }

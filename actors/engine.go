@@ -204,7 +204,7 @@ func (e *Engine) partitionHost() *partition.Host {
 func (e *Engine) tell(id string, msg any) error {
 	err := e.act.tell(id, msg)
 	if err != nil {
-		e.residents.yield() // the next try finds a place, if anybody is idle
+		e.residents.yield() // the next try finds a place, if an idle instance can be evicted
 	}
 	return err
 }
@@ -335,13 +335,14 @@ func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect), damaged func
 	if err := e.instances.DamageOf(id); err != nil {
 		damaged(err)
 	}
-	return cancel, e.act.open(id) || plantedOpen // in this order: what is open now tells who has come before
+	// Register the waiter before reading open: an instance that ends between the two would otherwise never be reported.
+	return cancel, e.act.open(id) || plantedOpen
 }
 
-// ended tells who waits. The partition calls it for each end in its effects.
+// ended calls the waiters of the instance. The partition calls it for each end in its effects.
 func (e *Engine) ended(end persistence.EndEffect) {
 	e.instances.ForgetDamage(end.ID)
-	e.act.over(end.ID) // first: whoever found it open has been added before and is told
+	e.act.over(end.ID) // before the waiters: a caller that found the instance open is among them, so it is called
 	e.waiters.ended(end)
 }
 

@@ -15,6 +15,6 @@ func (g Goroutines) Go(f func()) { g.pool.Go(f) }
 // Close ends the goroutines that wait, and waits until no function runs.
 func (g Goroutines) Close() { g.pool.Close() }
 
-// Discard lets go of the coroutines of an engine that is never run again, as the end of its process would. It is for
+// Discard frees the coroutines of an engine that is never run again, as the end of its process would. It is for
 // simulators, which end processes and go on themselves: no code may be running, and the engine is not used afterwards.
 func (e *Engine) Discard() { e.instances.DiscardMachines() }

@@ -76,7 +76,7 @@ func (b *memory) Back(bytes int64) {
 	}
 }
 
-// pass gives what is free to those who wait.
+// pass gives what is free to the loads that wait.
 func (b *memory) pass() {
 	if b.waiting.Load() == 0 {
 		return
@@ -89,7 +89,7 @@ func (b *memory) pass() {
 	}
 }
 
-// advance takes for those in front what is free, with b.mu held, and returns what to call once it is not.
+// advance grants the oldest requests what is free. The caller holds b.mu, and calls what is returned after it unlocks.
 func (b *memory) advance() (calls []func()) {
 	for len(b.mu.queue) > 0 {
 		ask := b.mu.queue[0]
@@ -117,7 +117,7 @@ func (b *memory) short() bool {
 	return len(b.mu.queue) > 0 && !b.fits(used, b.mu.queue[0].bytes)
 }
 
-// end lets everybody in, now and from now on.
+// end admits every load that waits for memory, and every later one.
 func (b *memory) end() {
 	b.mu.Lock()
 	b.mu.open = true

@@ -6,5 +6,5 @@ package actors
 // are on their way to them. This build does not have it.
 const plantedLeave = false
 
-// plantedOpen is another: every instance counts as open for those who wait for its end.
+// plantedOpen is another: every instance counts as open for the calls that wait for its end.
 const plantedOpen = false

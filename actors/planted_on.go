@@ -5,7 +5,7 @@ package actors
 // plantedLeave: instances leave while messages are on their way to them.
 var plantedLeave bool
 
-// plantedOpen: every instance counts as open for those who wait for its end.
+// plantedOpen: every instance counts as open for the calls that wait for its end.
 var plantedOpen bool
 
 // PlantOpen plants the fault, or takes it away. No engine may run meanwhile.

@@ -90,7 +90,7 @@ func (r *residency) drop(at *list.Element) instance.Resident {
 	return x.in
 }
 
-// shrink takes out who must leave now, with r.mu held.
+// shrink takes out the residents that must leave now. The caller holds r.mu.
 func (r *residency) shrink(now time.Duration) (evicted []instance.Resident) {
 	for front := r.mu.order.Front(); front != nil; front = r.mu.order.Front() {
 		idle := now - front.Value.(*parked).since
@@ -127,7 +127,7 @@ func (r *residency) sweep() {
 	r.tell(evicted)
 }
 
-// tell tells those that must leave. What they had is free for those who wait.
+// tell tells the residents that must leave. Their memory is free for the loads that wait.
 func (r *residency) tell(evicted []instance.Resident) {
 	r.e.memory.pass()
 	for _, in := range evicted {

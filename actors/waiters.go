@@ -8,9 +8,9 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// waiters are those who wait for an instance's end, in the order in which they came. They are woken by released effects,
-// so never before the end is durable. The last ends are remembered, for those who come just too late: a short instance
-// ends while its starter is told that it was started. An id ends once, so what is remembered stays true.
+// waiters are the calls that wait for an instance's end, in the order in which they came. Released effects wake them, so
+// never before the end is durable. The last ends are remembered for calls that come just too late: a short instance may
+// end before its starter learns that it has started. An id ends once, so what is remembered stays true.
 type waiters struct {
 	seed   maphash.Seed
 	shards [16]waiterShard
@@ -101,7 +101,8 @@ func (w *waiters) ended(end persistence.EndEffect) {
 	}
 }
 
-// damaged tells who waits for an instance what is damaged of it. They stay: it may be mended, and end.
+// damaged tells the waiters of an instance what is damaged of it. They stay registered: the instance may be repaired,
+// and end.
 func (w *waiters) damaged(id string, err error) {
 	s := w.shard(id)
 	s.mu.Lock()

@@ -66,7 +66,7 @@ type Action struct {
 	IID  persistence.Incarnation
 	Seq  uint64
 	// Number rises with every tell. Owed is the number of the first that the instance has not acknowledged; 0: none.
-	// Again: nothing new has come, and the instance is told because it owes an acknowledgement.
+	// Again: nothing new has come; the instance is told again because it has not acknowledged what it was told.
 	Number uint64
 	Owed   uint64
 	Again  bool

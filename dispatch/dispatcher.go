@@ -293,7 +293,8 @@ func (d *Dispatcher) tellDue(now int64) {
 	}
 }
 
-// Busy says that an instance could not be told because the node is full: nobody is told for a while, then this again.
+// Busy says that an action could not be delivered because the node is full. No instance is told anything for a while;
+// then this action comes again.
 func (d *Dispatcher) Busy(now int64, a Action) {
 	d.ready.busy(now)
 	until := d.ready.pausedUntil
@@ -346,8 +347,8 @@ const leftPauseMs = 1000
 // Waits says that an instance which was told again is at work on it: it is told again later.
 func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.ready.waits(now, iid) }
 
-// Lost says that an instance knows nothing of what it was told under a number. It reports whether the acknowledgement is
-// still owed: a wake-up was lost then. It is the instance's id that it returns.
+// Lost says that an instance knows nothing of what it was told under a number. It returns the instance's id, and true if
+// that number has not been acknowledged: then a wake-up was lost.
 func (d *Dispatcher) Lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
 	return d.ready.lost(iid, number)
 }

@@ -4,14 +4,14 @@ package dispatch
 const (
 	// heavyAttempts: a suspect with so many attempts, or more, runs alone among the suspects of the node.
 	heavyAttempts = 3
-	// AloneMs is how long it keeps the others waiting at most.
+	// AloneMs is the longest time that it keeps other suspects waiting.
 	AloneMs = 5000
-	// HushMs is for how long, from its start, nothing at all is newly started.
+	// HushMs is the time after its start in which nothing else starts.
 	HushMs = 1000
 )
 
 // Gate admits the suspects of a node, in the order in which they asked. A light suspect waits while a heavy one runs;
-// a heavy one waits until no suspect runs; one that has been running for AloneMs keeps nobody waiting any more.
+// a heavy one waits until no suspect runs. A suspect that has run for AloneMs keeps no other suspect waiting.
 // There is one for all partitions of a node.
 type Gate struct {
 	heavyFrom uint32
@@ -54,7 +54,7 @@ func without(list []suspect, ticket uint64) []suspect {
 	return list
 }
 
-// Advance admits whoever may start now, and returns their tickets in order.
+// Advance admits the suspects that may start now, and returns their tickets in order.
 func (g *Gate) Advance(now int64) []uint64 {
 	var admitted []uint64
 	for len(g.waiting) > 0 {
@@ -86,7 +86,7 @@ func (g *Gate) free(now int64, heavy bool) bool {
 // FreshAt is the time from which what is not a suspect may start again; it may lie in the past.
 func (g *Gate) FreshAt() int64 { return g.hush }
 
-// Wake is when Advance may admit somebody although nobody ended; Never if nobody waits.
+// Wake returns the time at which Advance may admit a suspect although none has ended since, and Never if none waits.
 func (g *Gate) Wake() int64 {
 	if len(g.waiting) == 0 {
 		return Never

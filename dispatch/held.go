@@ -17,8 +17,9 @@ type heldSet struct {
 	parked map[persistence.Incarnation][]persistence.TimerItem
 	// trying: those that were told to try and have not said how that went. Their rows say that they are held.
 	trying map[persistence.Incarnation]struct{}
-	// owed: those that were told to try because a runtime was attached, and whose timers have not been told since. The first
-	// of these says so too: without it the instance may have found nothing to try for. By the runtime's number.
+	// owed: those that were told to try because a runtime was attached, and whose timers have not been told since, with
+	// the runtime's number. The first of these timers carries the number too: without the timer the instance may have
+	// found nothing to try for.
 	owed map[persistence.Incarnation]uint64
 	// gone: those that are not held any more, though a page that is being read may say so.
 	gone map[persistence.Incarnation]struct{}

@@ -105,8 +105,8 @@ func newTells(wall *wallClock, max, rows int) *readyQueue {
 
 func (t *readyQueue) len() int { return len(t.inRdy) + len(t.inLtr) }
 
-// put notes something that an instance must be told at news.dueAt, by the wall clock (past: now). A retry replaces an
-// earlier one.
+// put queues something that an instance must be told at news.dueAt by the wall clock, or now if that has passed. A retry
+// replaces an earlier retry.
 func (t *readyQueue) put(now int64, news tell) {
 	if news.retry {
 		t.forget(laterKey{news.iid, 0})
@@ -268,7 +268,7 @@ func (t *readyQueue) tooEarly(iid persistence.Incarnation, number uint64) {
 	}
 }
 
-// paid takes an acknowledgement up to a number, and says whether nothing is owed any more.
+// paid takes an acknowledgement up to a number, and reports whether everything told so far is acknowledged.
 func (x *tell) paid(number uint64) bool {
 	if x.owed <= number {
 		x.owed = 0
@@ -276,7 +276,7 @@ func (x *tell) paid(number uint64) bool {
 	return x.number <= number
 }
 
-// lost says whether what was told under a number has not been acknowledged.
+// lost returns the instance's id, and true if what was told under a number has not been acknowledged.
 func (t *readyQueue) lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
 	x := t.told[iid]
 	if x == nil || x.owed == 0 || x.owed > number {

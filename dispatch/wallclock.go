@@ -37,8 +37,8 @@ func (d *Dispatcher) SetWall(now, wallMs int64) {
 // setBackMinMs is by how much the clock must have been set back before anything is looked at for it.
 const setBackMinMs = 100
 
-// BacksOff reports whether a row's backoff holds at a time of the wall clock. One that would end later than any backoff
-// lasts was begun before the clock was set back, and holds nobody up.
+// BacksOff reports whether a row's backoff holds at a time of the wall clock. A backoff that would end later than any
+// backoff lasts began before the clock was set back, and is ignored.
 func BacksOff(notBeforeMs, wallMs, backoffMaxMs int64) bool {
 	return notBeforeMs > wallMs && notBeforeMs-wallMs <= max(backoffMaxMs, backoffLongMs)
 }

@@ -21,7 +21,7 @@ type work struct {
 	spent   heap[*entry] // attempted too often: to be recorded as poison
 	stray   heap[*entry] // leased by this process, in which no activity has it any more: the lease is to be given back
 	noOne   heap[*entry] // there is no consumer of activities at all
-	busy    int          // in somebody's hands: handed out, being given back, being recorded
+	busy    int          // not waiting here: handed out, being given back, or being recorded
 	errands int          // of those, the ones being given back or recorded
 
 	admitted ring[persistence.WorkKey] // suspects that may start and have no consumer yet
@@ -121,7 +121,7 @@ func (w *work) update(e *entry, item *persistence.WorkItem) {
 	w.inputBytes += len(e.item.Input) - len(old.Input)
 }
 
-// forgetInput lets go of an entry's input and of what came with it: it is read again when it is needed.
+// forgetInput drops an entry's input and what came with it; they are read again when they are needed.
 func (w *work) forgetInput(e *entry) {
 	w.inputBytes -= len(e.item.Input)
 	e.item.Input, e.item.Orchestration, e.item.Version = nil, "", ""
@@ -247,7 +247,7 @@ func (w *work) deleted(key persistence.WorkKey) {
 	delete(w.entries, key)
 }
 
-// hold changes who has an entry, and keeps the counts right.
+// hold changes the state of an entry, and keeps the counts right.
 func (w *work) hold(e *entry, state workState) {
 	for _, step := range [...]struct {
 		state workState

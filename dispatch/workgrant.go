@@ -9,7 +9,7 @@ func (d *Dispatcher) Next(now int64, consumer int) (Grant, bool) { return d.work
 // Wants reports whether there may be work for a consumer: whether a free slot for it is worth looking for.
 func (d *Dispatcher) Wants(now int64, consumer int) bool { return d.work.wants(now, consumer) }
 
-// Admitted says that the gate has admitted the ticket of a suspect. If nobody waits for it any more it is given back.
+// Admitted says that the gate has admitted the ticket of a suspect. It does nothing if the work no longer waits.
 func (d *Dispatcher) Admitted(now int64, key persistence.WorkKey, ticket uint64) {
 	w := d.work
 	e := w.entries[key]

@@ -12,7 +12,7 @@ type Partition uint16
 // never reused, so what belonged to a deleted instance never reaches its successor. 0 means none.
 type Incarnation uint64
 
-// Link names a schedule event of an instance: who waits for a child, or whom an answer is for.
+// Link names a schedule event of an instance: the one that waits for a child, or that an answer is for.
 // The zero Link means none.
 type Link struct {
 	ID        string

@@ -124,7 +124,7 @@ type Enqueue struct {
 //     AcceptedStart, Execution 1, Turn 0, and its first part starts at event 1, else Conflict (ConsumesStart is not read:
 //     there is no S row); then, if the id is taken and the start's request key is not known, AlreadyExists.
 //  3. Fence. With a Token: the row's lease has it, else LeaseLost. A lease that has expired is still its holder's until
-//     another takes the row, so that a clock which is set forward costs nobody what it has done; only the lease of a
+//     another takes the row, so that a clock which is set forward voids no work that is done; only the lease of a
 //     process of this node that has ended opens nothing. Without a Token: no lease is live, else LeaseLost, and the
 //     envelope's epoch is current, else Fenced.
 //  4. Stale: all entries that are gone, in the order of the Part constants, then of their lists. An entry that is

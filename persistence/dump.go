@@ -27,7 +27,7 @@ type Dump struct {
 	Expiry    []ExpiryRef    // by time, then id, then key, the shorter first
 	Held      []HeldRef      // by time, incarnation
 	Families  []FamilyRef    // by parent's partition, parent, child
-	Watchers  []WatcherItem  // by target, then who waits
+	Watchers  []WatcherItem  // by target, then by the instance that waits
 }
 
 // DumpTopic is one topic of an inbox.

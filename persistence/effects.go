@@ -78,6 +78,6 @@ type EndEffect struct {
 	Status    Status
 	Execution uint64
 	// Last is the last part of its history as the commit brought it (an encoded turnpb.EventList): its last event says
-	// how the instance ended, so that whoever waits for that need not read it.
+	// how the instance ended, so that a waiter for the end need not read it.
 	Last []byte
 }

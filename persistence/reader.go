@@ -32,7 +32,7 @@ type Reader interface {
 	// They carry no payloads.
 	ScanStarts(after Incarnation, max int) ([]StartEffect, error)
 	// ScanInbox returns of each instance with a non-empty inbox the row that is visible first: the lowest NotBeforeMs, and
-	// of these the lowest seq. Later ones may be hidden longer: whoever is told must look at the whole inbox.
+	// of these the lowest seq. Later ones may be hidden longer: an instance that is told must look at its whole inbox.
 	ScanInbox(after Incarnation, max int) ([]InboxEffect, error)
 	ScanLeases(after Incarnation, max int) ([]TurnLease, error)
 	ScanWork(after WorkKey, max int) ([]WorkItem, error)

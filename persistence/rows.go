@@ -247,7 +247,7 @@ type FamilyRef struct {
 type WatcherItem struct {
 	// Target is the incarnation that is waited for.
 	Target Incarnation
-	// Partition and Link are those of who waits.
+	// Partition and Link are those of the instance that waits.
 	Partition Partition
 	Link      Link
 }

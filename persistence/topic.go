@@ -1,7 +1,7 @@
 package persistence
 
 // Topic is what an inbox row is about: a hash of the kind and the name of an event or a queue message. 0 is what has no
-// name: answers, and requests to cancel. Two names may have one topic, so who reads rows of a topic compares names too.
+// name: answers, and requests to cancel. Two names may have one topic, so a reader of a topic's rows compares names too.
 type Topic uint64
 
 // TopicOf is the topic of a kind (turnpb.ArrivalKind) and a name: 64-bit FNV-1a of both, never 0.

@@ -74,9 +74,9 @@ type WaitMode int32
 
 const (
 	WaitMode_WAIT_MODE_UNSPECIFIED WaitMode = 0
-	// An arrival that nobody waits for is kept for the next wait of its name.
+	// An arrival that no wait is open for is kept for the next wait of its name.
 	WaitMode_WAIT_MODE_BUFFERED WaitMode = 1
-	// An arrival that nobody waits for is recorded and lost.
+	// An arrival that no wait is open for is recorded and lost.
 	WaitMode_WAIT_MODE_POSITIONAL WaitMode = 2
 )
 

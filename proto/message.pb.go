@@ -21,7 +21,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Message is what a turn consumes. It is encoded once, by whoever proposes it, and stored as it is.
+// Message is what a turn consumes. It is encoded once, by the code that proposes it, and stored as it is.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For results: the execution and the schedule event that they answer. 0 for all others: they concern

@@ -169,7 +169,7 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 	return m.emit(c.co, f)
 }
 
-// Detached starts an orchestration that nobody waits for and that outlives this one. instance is its id as it is.
+// Detached starts an orchestration that this one does not wait for and that outlives it. instance is its id as it is.
 func (c *Context) Detached(name, instance string, input []byte, version string) {
 	m := c.m
 	m.enter(c.co)
@@ -265,8 +265,8 @@ func (m *Machine) checkID(what, id string) {
 	m.checkShape(what, id)
 }
 
-// checkShape ends the turn if code gives a name that nobody outside could use. Like a limit it is not asked of what
-// history already has, and only where the host sets limits.
+// checkShape ends the turn if code gives a name that a client could not use. As with a limit, names that history already
+// has are not checked, and no name is if the host sets no limits.
 func (m *Machine) checkShape(what, name string) {
 	if !m.fresh || m.cfg.Limits.IDBytes == noLimit {
 		return

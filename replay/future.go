@@ -68,8 +68,8 @@ type Future struct {
 	owner      *coroutine // nil: not in a list
 	prev, next *Future    // the owner's unresolved futures, in creation order
 
-	waiter  *coroutine   // who waits for it
-	waiters []*coroutine // and who else
+	waiter  *coroutine   // the first that waits for it; nil if none does
+	waiters []*coroutine // the others
 
 	// What was asked for. KV uses name for the key, input for the value and fireAtMs for the time of the change.
 	name     string
@@ -133,7 +133,7 @@ func (f *Future) outcome() (any, error) {
 	return f.value, nil
 }
 
-// Cancel gives up an unresolved future: its work is told to stop and its result will reach nobody. A coroutine's own
+// Cancel gives up an unresolved future: its work is told to stop and its result will be ignored. A coroutine's own
 // unresolved futures are cancelled first, in creation order, then it is unwound: its deferred functions run, calls of
 // the context in them do not return. Cancelling a resolved future, or continue-as-new, does nothing.
 func (f *Future) Cancel() {
@@ -171,7 +171,7 @@ func (f *Future) unwait(co *coroutine) {
 	}
 }
 
-// wake makes everybody who waits ready.
+// wake makes the coroutines ready that wait for the future.
 func (f *Future) wake() {
 	if f.waiter == nil {
 		return
@@ -240,7 +240,7 @@ func (f *Future) resolve(value []byte, why *turnpb.Failure) {
 	f.wake()
 }
 
-// drop marks a future as given up, without saying so to anyone but those who wait for it.
+// drop marks a future as given up and makes the coroutines ready that wait for it. It records nothing and stops no work.
 func (f *Future) drop() {
 	f.state = cancelled
 	f.unlink()

@@ -10,7 +10,7 @@ const (
 	markSystem mark = 0x10
 	// markClosed: its completion is in history. Another one is refused.
 	markClosed mark = 0x20
-	// markCancelled: the code gave it up, or the execution ended. A late completion is legal and reaches nobody.
+	// markCancelled: the code gave it up, or the execution ended. A late completion is legal and resolves no future.
 	markCancelled mark = 0x40
 	// markCrumb: its breadcrumb is in history. It gets no second one.
 	markCrumb mark = 0x80

@@ -6,14 +6,14 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// arrival is a raised event or a queue message that nobody has taken yet.
+// arrival is a raised event or a queue message that no wait has taken yet.
 type arrival struct {
 	event uint64 // its place in history
 	order uint64 // counts arrivals of the execution, of both kinds
 	data  []byte
 }
 
-// mailbox is one name: who waits, oldest first, and what has arrived and was not taken, oldest first.
+// mailbox is one name: its waits, and the arrivals that no wait has taken, both oldest first.
 //
 // Invariant: kept is empty while a wait that may take kept arrivals is active.
 type mailbox struct {

@@ -93,7 +93,7 @@ func (m *Machine) stopHeld() {
 }
 
 // waiting says whether children whose policy is wait keep the execution from ending. A child that was never sent,
-// because a cancelled or panicked turn sends nothing, keeps nobody.
+// because a cancelled or panicked turn sends nothing, does not.
 func (m *Machine) waiting() bool {
 	end := m.ending()
 	for _, e := range m.open.all {

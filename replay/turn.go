@@ -182,7 +182,7 @@ type CancelledChild struct {
 	Event    uint64
 	Instance string
 	Reason   string
-	// Unsent: this same turn scheduled it, so it is not in Children and there is nobody to tell.
+	// Unsent: this same turn scheduled it, so it is not in Children and no instance has to be told.
 	Unsent bool
 }
 

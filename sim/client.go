@@ -10,7 +10,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// client is everybody outside who uses the node: it starts instances, raises events, cancels, reads and waits, repeats
+// client stands for all callers of the node: it starts instances, raises events, cancels, reads and waits, repeats
 // what failed, and remembers what it was told.
 type client struct {
 	world  *World

@@ -45,7 +45,7 @@ func newDisk(w *World) *disk {
 	return &disk{world: w, files: vfs.NewCrashableMem(), ledger: newLedger(w)}
 }
 
-// verify reads the store as `turnstone verify` does, while nobody has it open, and reports all that does not agree.
+// verify reads the store as `turnstone verify` does, while no process has it open, and reports all that does not agree.
 func (d *disk) verify() {
 	w := d.world
 	report, err := pebble.Verify(pebble.Options{

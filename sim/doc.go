@@ -11,7 +11,7 @@
 // Invariants of the simulator itself:
 //   - Every step is drawn from what could happen next, by the seed alone; the same seed gives the same trace.
 //   - User code runs on a goroutine that the driver waits for; nothing else runs meanwhile.
-//   - A crash is exact: what was not synced is gone, and nobody hears anything more from the old process.
+//   - A crash is exact: what was not synced is gone, and the old process sends nothing more.
 //   - A run fails if a check fails, or if something cannot happen any more although it must (liveness).
 //
 // What it checks, by the names that a failure gives: S1 nothing acknowledged is lost; S2 a result or an event is

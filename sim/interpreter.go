@@ -218,7 +218,7 @@ func (r *run) several(ctx *replay.Context, p *Program) error {
 	return nil
 }
 
-// coroutines runs each node in a coroutine of its own; with the flag nobody waits for the last one.
+// coroutines runs each node in a coroutine of its own; with the flag the code does not wait for the last one.
 func (r *run) coroutines(ctx *replay.Context, p *Program) error {
 	var futures []*replay.Future
 	for _, kid := range p.Kids {

@@ -202,7 +202,7 @@ func (r *record) append(execution uint64, s *persistence.SegmentDraft) {
 }
 
 // compare checks that the store holds all that was released, and takes over what it holds beyond that: commands whose
-// outcome nobody was told.
+// outcome no caller was told.
 func (l *ledger) compare(dumps []*persistence.Dump) {
 	w := l.world
 	found := map[instanceKey]*record{}

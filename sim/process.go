@@ -159,7 +159,7 @@ func (p *process) goes(n int, back time.Duration) {
 	w.agenda.in(back, p.number, "attach", func() { p.attach(n) })
 }
 
-// kill ends a process as kill -9 does: its memory is gone, its timers and code never come back, nobody hears from it.
+// kill ends a process as kill -9 does: its memory is gone, its timers and code never come back, it sends nothing more.
 func (p *process) kill() {
 	p.count()
 	p.dead = true

@@ -27,8 +27,8 @@ func newActivitySlots(slots int) *ActivitySlots {
 	return s
 }
 
-// Acquire takes a free slot. If there is none, offer is called once as soon as there is, unless the same one waits
-// already. by says who asks; it is compared with ==.
+// Acquire takes a free slot and reports whether there was one. If not, offer is called once when a slot becomes free,
+// unless the same caller waits already. by identifies the caller; it is compared with ==.
 func (s *ActivitySlots) Acquire(by any, offer func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,8 +2,7 @@
 // activities.
 //
 // It owns [Consumer] and [Handlers], the [List] that a partition finds consumers in, and the slots. It must not know
-// instances, partitions or the journal: a turn is a [Turn], and whoever waits for an activity slot is any comparable
-// value.
+// instances, partitions or the journal: a turn is a [Turn], and a waiter for an activity slot is any comparable value.
 //
 // Invariants:
 //   - At most TurnSlots turns and ActivitySlots activities of a consumer run at once.

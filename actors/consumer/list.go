@@ -16,7 +16,7 @@ type List struct {
 	all   atomic.Pointer[[]*Attached]
 }
 
-// All is the present list. Nobody changes it: Add and Remove make another one, at another address.
+// All returns the present list. It never changes: Add and Remove make another list, at another address.
 func (l *List) All() *[]*Attached {
 	if all := l.all.Load(); all != nil {
 		return all

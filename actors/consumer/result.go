@@ -7,7 +7,7 @@ import (
 
 // Result is what an activity has come to, on its way from its slot to its instance. It is made under Token, or under a
 // grant of Epoch. Reply gets nil once it is recorded, or the refusal: NotFound (the work was cancelled or answered),
-// LeaseLost or Fenced (someone else has it); the result is then void.
+// LeaseLost or Fenced (another owner has it); the result is then void.
 type Result struct {
 	Key      persistence.WorkKey
 	Token    persistence.Token

@@ -24,7 +24,8 @@ type Turn interface {
 	// worthless. Late is called when that code has come back.
 	GivenUp()
 	Late()
-	// Suspect says that the turn may start in a hush, and HushLeft how long that lasts.
+	// Suspect reports whether the turn's instance is a suspect. HushLeft returns the time until turns that are not
+	// suspects may start: it is positive after a heavy suspect has started.
 	Suspect() bool
 	HushLeft() time.Duration
 }
@@ -55,7 +56,7 @@ type TurnSlots struct {
 		queue   []Turn
 		closed  bool
 		watched bool
-		hushed  bool // a timer goes on when the hush is over
+		hushed  bool // a timer is set for the end of HushLeft
 	}
 }
 
@@ -123,8 +124,8 @@ func (s *TurnSlots) release(t Turn) bool {
 	return false
 }
 
-// next begins the oldest waiting turn that may begin now if a slot is free, with s.mu held. While it is hushed, as long
-// as a heavy suspect has just started, only suspects may.
+// next begins the oldest waiting turn that may begin now, if a slot is free. The caller holds s.mu. While HushLeft is
+// positive only suspects may begin.
 func (s *TurnSlots) next() Turn {
 	if len(s.mu.queue) == 0 || len(s.mu.running) >= s.limit {
 		return nil
@@ -148,7 +149,7 @@ func (s *TurnSlots) next() Turn {
 	return t
 }
 
-// goOnAfter looks for turns to begin when the hush is over, with s.mu held.
+// goOnAfter looks for turns to begin after d, when HushLeft has passed. The caller holds s.mu.
 func (s *TurnSlots) goOnAfter(d time.Duration) {
 	if s.mu.hushed {
 		return

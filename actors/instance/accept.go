@@ -175,7 +175,7 @@ func (in *instance) refusal(a *arrival, err error) error {
 	return err
 }
 
-// answerUnproposed answers everything that nobody has proposed yet.
+// answerUnproposed answers the sender of each buffered message that has not been proposed.
 func (in *instance) answerUnproposed(err error) {
 	for _, a := range in.buffer.items {
 		if a.state == arrivalUnproposed {

@@ -26,9 +26,10 @@ func errBroken() error {
 	return fmt.Errorf("%w: the instance's actor fails again and again; see the log", persistence.ErrUncertain)
 }
 
-// breakDown gives up what is in memory: it cannot be handled, nor recovered from. The senders that wait are answered, and the actor
-// leaves when what it has asked for has come back. The next message begins with a new one, from the journal. If this
-// fails too it goes on where it was: each thing is let go of before it is touched.
+// breakDown gives up what is in memory, which can be neither handled nor recovered. It answers the senders that wait, and
+// the actor leaves when its outstanding requests have returned. The next message starts a new actor, which reads the
+// journal. If breakDown itself panics, the next call continues behind the failed step: each step unlinks a thing before
+// it touches it.
 func (in *instance) breakDown(failed any) {
 	if t := in.turn; t != nil {
 		in.turn = nil

@@ -117,7 +117,7 @@ func (b *buffer) settle() {
 	b.items = rest
 }
 
-// oldest is when the longest-held message that nobody has proposed yet came; false if there is none.
+// oldestUnproposed returns the arrival time of the oldest message that has not been proposed, and false if there is none.
 func oldestUnproposed(lists ...[]*arrival) (since time.Duration, ok bool) {
 	for _, list := range lists {
 		for _, a := range list {

@@ -19,9 +19,9 @@ type leaseMsg struct {
 // admitMsg says that a suspect may run now; release lets the next one.
 type admitMsg struct{ release func() }
 
-// stepCareful makes everything durable first, waits until a suspect may run, and then takes a lease, which counts the
-// attempt before the code runs: code that kills its process is counted although the good case writes no attempt.
-// Whoever waits has not been counted, so it does not pay for the crashes of others.
+// stepCareful accepts what is buffered, waits until probation admits the instance, and then takes a lease. The lease
+// counts the attempt before the code runs, so an attempt that kills its process is counted. An instance that waits for
+// admission has not been counted yet: a crash that another suspect causes meanwhile does not use up its attempts.
 func (in *instance) stepCareful() {
 	switch {
 	case len(in.buffer.items) > 0:
@@ -33,8 +33,8 @@ func (in *instance) stepCareful() {
 	}
 }
 
-// askAdmission waits with nothing but the head, mostly. Who has more gives its part of the memory back, though it still
-// has it: the suspect that runs may wait for it.
+// askAdmission asks probation to admit the instance. Most instances hold only their head while they wait. One that holds
+// more gives back its part of the memory budget, although it keeps the data: the suspect that runs may wait for it.
 func (in *instance) askAdmission() {
 	in.uncharge()
 	in.phase = phaseAdmitting
@@ -135,9 +135,9 @@ func (in *instance) giveUpLease() {
 	in.endCareful()
 }
 
-// giveUpStray gives back a lease that this process has taken and in which no turn has it any more: the actor panicked, or
-// the answer came too late. It counts, as code may have run under it. Until it expires by the wall clock, which may have been
-// set back, it would keep the instance from running.
+// giveUpStray gives back a lease that this process took and that no turn holds any more: the actor panicked, or the
+// answer came too late. The attempt counts, because code may have run under the lease. If the lease were left to expire,
+// a wall clock that was set back could keep the instance from running for long.
 func (in *instance) giveUpStray() {
 	if in.view.stray != "" && in.token == "" && in.abandon == nil {
 		in.abandon = &abandonPlan{token: in.view.stray, counts: true, stray: true}

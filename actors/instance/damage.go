@@ -13,8 +13,8 @@ import (
 // damagedMax bounds how many damaged instances are remembered.
 const damagedMax = 10_000
 
-// damaged remembers what is damaged of instances, until one is loaded whole or has ended: each is logged once and not at
-// each load, and who waits for its end is answered.
+// damaged remembers what is damaged of an instance until the instance is loaded whole or has ended. So the damage is
+// logged once and not at each load, and a caller that waits for the end is told of it.
 type damaged struct {
 	mu   sync.Mutex
 	errs map[string]error
@@ -56,8 +56,8 @@ func (d *damaged) forget(id string) {
 	d.n.Store(int64(len(d.errs)))
 }
 
-// setAside logs what is damaged of an instance, once, and tells those who wait for its end. Nothing is committed on it,
-// what is asked of it is answered with the damage, and the others go on.
+// setAside logs what is damaged of an instance, once, and tells the calls that wait for its end. Nothing is committed on
+// it, and every request to it is answered with the damage. Other instances go on.
 func (in *instance) setAside(err error) {
 	if in.host.damaged.note(in.id, err) {
 		in.host.Config.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",

@@ -107,7 +107,7 @@ func (in *instance) heldTries() int {
 	return int(held.Tries)
 }
 
-// notYet says that the lease row holds the instance back now.
+// notYet reports whether the lease row holds the instance back now.
 func (in *instance) notYet() bool {
 	if in.view.held.Reason != "" {
 		return in.heldNow()

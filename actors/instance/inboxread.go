@@ -60,7 +60,7 @@ func (p *inboxPage) narrow() {
 	p.more = true
 }
 
-// forgetTopics lets go of the rows with a name that are not reached by age.
+// forgetTopics drops the rows with a name that the read by age has not reached.
 func (p *inboxPage) forgetTopics() {
 	p.cut(func(item *inboxItem) bool { return item.seq > p.read && item.topic != 0 })
 	p.nudged = max(p.nudged, p.seen)

@@ -304,7 +304,7 @@ func (in *instance) acceptAll() {
 	}
 }
 
-// watchAcceptTimer keeps one place in the queue of the 10 ms rule while something is held that nobody has proposed.
+// watchAcceptTimer keeps one place in the queue of accept timers while a buffered message has not been proposed.
 func (in *instance) watchAcceptTimer() {
 	var since time.Duration
 	var held bool

@@ -25,7 +25,7 @@ type loadMsg struct {
 	fresh     bool   // a runtime was attached since: one that is held is tried
 	granted   int64  // what has been taken of the memory for this read; 0: it takes what it can
 	taken     int64  // what the read took in addition
-	news      uint64 // which news the read was asked for with
+	news      uint64 // news.last when the read began
 
 	view view
 	err  error

@@ -115,7 +115,7 @@ func (in *instance) memoryGranted(m *memoryMsg) {
 	in.charge = m.bytes
 }
 
-// uncharge gives back what the instance has taken: it has let go of what it read, or is about to.
+// uncharge gives the instance's part of the memory budget back: it has dropped what it read, or is about to.
 func (in *instance) uncharge() {
 	charge := in.charge
 	in.charge = 0

@@ -7,40 +7,41 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// news counts reasons to read the durable state: the dispatcher has told of something, or what was known has been
-// dropped while something was pending. A reason is done with only when a read that was asked for after it has come back,
-// or when the instance has come to rest and its view shows that nothing is left.
+// news counts reasons to read the durable state: the dispatcher has told the instance of something, or the view was
+// dropped while something was pending. A reason counts as seen only after a read that began after it has returned, or
+// when the instance is idle and its view shows that nothing is pending.
 type news struct{ last, seen uint64 }
 
 func (n *news) add()         { n.last++ }
 func (n *news) unread() bool { return n.last != n.seen }
 
-// owes says that something is to be done although nothing is buffered.
+// owes reports whether the instance has something to do although nothing is buffered.
 func (in *instance) owes() bool {
 	return in.news.unread() || len(in.view.due) > 0 || in.abandon != nil || in.forcedEnd != nil
 }
 
-// told is what the partition's dispatcher has told and what has not been acknowledged yet. The dispatcher tells again
-// what is not acknowledged within its bound, so a wake-up that is lost in here is a delay and a counter.
+// told is what the partition's dispatcher has told this instance and what the instance has not acknowledged yet. The
+// dispatcher repeats what is not acknowledged within its bound, so a wake-up that this package loses is a delay and is
+// counted; it is never lost for good.
 type told struct {
 	iid           persistence.Incarnation
 	first, number uint64
 	any           bool
-	// Why it is left although something is pending: unserved, until a consumer is attached; until, a time before which no
-	// turn may start; held, its row held it back when it was looked at, perhaps until a time that has come since; lost, the
-	// instance is another's now or cannot be read.
+	// Why the instance leaves although something is pending. unserved: no consumer is attached. until: no turn may start
+	// before this time. held: the lease row held it back when it was read; the time in that row may have come since.
+	// lost: another owner has the instance, or it cannot be read.
 	unserved, held, lost bool
 	until                int64
 }
 
-// hint is the newest execution that the dispatcher has named, and the news by which it did.
+// hint is the newest execution that the dispatcher has named; by is the value of news.last when it did.
 type hint struct {
 	iid       persistence.Incarnation
 	execution uint64
 	by        uint64
 }
 
-// hear takes note of something that the dispatcher tells, before anything is done about it.
+// hear records what the dispatcher tells, before the instance acts on it.
 func (in *instance) hear(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
 	in.checkOwed(iid, m)
 	in.hearFresh(m.Fresh)

@@ -41,8 +41,8 @@ func (in *instance) countForcedEnd(d *forcedEnd) {
 		logkey.Instance, in.id, logkey.Error, failure.Display(d.why))
 }
 
-// stepUnreadable gives an instance whose history cannot be read back, counted, until it has been tried often enough:
-// then the failure is recorded behind what nobody can read.
+// stepUnreadable gives back an instance whose history cannot be read, and counts the attempt. After the last attempt it
+// appends the failure behind the unreadable part, which ends the instance.
 func (in *instance) stepUnreadable() {
 	v := &in.view
 	if len(in.buffer.items) > 0 {

@@ -125,8 +125,8 @@ func (in *instance) pending() bool {
 	return v.inbox.unreadUnnamed() || v.inbox.unreadWanted()
 }
 
-// heldBack says that no turn may start now, whatever waits. Before the epoch is durable nobody knows whether the one
-// before it ended cleanly, so no code may run; the dispatcher's scan tells the instance again.
+// heldBack reports whether no turn may start now, whatever waits. Until the partition's epoch is durable, it is unknown
+// whether the epoch before it ended cleanly, so no code may run. The new epoch's scan tells the instance again.
 func (in *instance) heldBack() bool {
 	return in.leaving || in.host.Draining.Load() || in.part.Epoch() == 0 || in.notYet()
 }
@@ -236,8 +236,9 @@ func (in *instance) endNow(d *forcedEnd) {
 	in.startTurn(d)
 }
 
-// unregistered gives back an instance whose handler no consumer has: counted, with backoff. While nobody is attached
-// at all nothing is counted: the dispatchers tell again when somebody is.
+// unregistered gives back an instance whose handler no consumer has: the attempt is counted, and the next one waits for
+// the backoff. While no consumer is attached at all, no attempt is counted: the dispatcher tells the instance again when
+// one attaches.
 func (in *instance) unregistered() {
 	if len(in.buffer.items) > 0 {
 		in.acceptAll()
@@ -301,8 +302,8 @@ func (in *instance) leave() {
 	in.host.Engine.Idle(in.id, in.pid, in.carryover.Received)
 }
 
-// wakeLater keeps an instance that has been told of due timers, and may not run them yet, until it may: nobody would
-// tell it again.
+// wakeLater keeps an instance in memory that knows of due timers and may not run yet, and wakes it when it may. If it
+// left instead, the dispatcher would not tell it of these timers again.
 func (in *instance) wakeLater() {
 	d := time.Duration(in.view.notBeforeMs-in.host.now().UnixMilli()) * time.Millisecond
 	if !in.view.known || !in.host.backsOff(in.view.notBeforeMs) {
@@ -312,7 +313,7 @@ func (in *instance) wakeLater() {
 	in.later = in.host.Config.Clock.AfterFunc(d, func() { in.send(&againMsg{wake: true}) })
 }
 
-// wakeNoMore ends that wait when the engine stops: there is no later, and the stop waits for whoever is active.
+// wakeNoMore ends the wait of wakeLater when the engine stops. The stop waits until no instance is active.
 func (in *instance) wakeNoMore() {
 	if in.later != nil && in.host.Draining.Load() && in.later.Stop() {
 		in.later = nil
@@ -320,7 +321,7 @@ func (in *instance) wakeNoMore() {
 	}
 }
 
-// retreat forgets everything and leaves: someone else has the instance, or nothing can be done for it here.
+// retreat drops what is in memory and leaves: another owner has the instance, or this process can do nothing for it.
 func (in *instance) retreat() {
 	in.leaving, in.told.lost, in.told.held = true, true, false
 	in.discard(false)
@@ -355,7 +356,7 @@ func (in *instance) discard(keep bool) {
 	in.host.unwind(m, func() { in.send(&closedMsg{after}) })
 }
 
-// closedMsg says that a machine has been unwound, or that nobody waits for it any longer.
+// closedMsg says that a machine has been unwound, or that the instance need not wait for it any longer.
 type closedMsg struct{ after phase }
 
 func (in *instance) closed(m *closedMsg) {
@@ -401,7 +402,7 @@ func (in *instance) afterPanic(msg any) {
 		in.dropTurn(m.turn, err, false)
 	case *commitMsg:
 		if m.result.Err == nil {
-			m.turn.answerRest() // the turn may have been let go of already
+			m.turn.answerRest() // in.turn may be nil or a later turn by now: dropTurn does not answer for this one then
 		}
 		in.dropTurn(m.turn, err, false)
 	}

@@ -348,7 +348,8 @@ func (in *instance) turnDone(m *turnMsg) {
 	}
 }
 
-// spoilt gives back a turn whose decision is worth nothing.
+// spoilt gives back a turn whose decision must not be committed: the code misused its context, or the turn failed
+// outside the code.
 func (in *instance) spoilt(t *turn, why error) {
 	var misuse *replay.MisuseError
 	if errors.As(why, &misuse) {
@@ -418,7 +419,7 @@ func (in *instance) giveBack(t *turn) {
 	}
 }
 
-// strike gives back a turn whose code misbehaved, to be counted as an attempt.
+// strike gives back a turn whose code misbehaved, and counts it as an attempt.
 func (in *instance) strike(t *turn) {
 	in.strikeWith(t, &abandonPlan{token: t.token, counts: true})
 }

@@ -33,7 +33,7 @@ type view struct {
 	stray persistence.Token
 	// cancel is one that waits in the inbox, if the instance is held or no consumer has its handler.
 	cancel *inboxItem
-	// children is set by a load only: whom a failure without code must cancel.
+	// children is set by a load only: the children that a failure without code must cancel.
 	children []persistence.ChildItem
 	// segments are the history of a load, until a machine has taken them.
 	segments []replay.Segment

@@ -16,7 +16,7 @@ import (
 //	running    user code runs; after LeaseAfter under a grant a lease is taken in the background
 //	stopping   the code was told to stop and has not ended
 //	answering  the code has ended; its result is on the way to the instance
-//	over       nothing is owed any more
+//	over       the result is recorded or void, or the work was given back
 //
 // All of it belongs to the partition's actor, except outcome, which the code writes before its end is posted.
 type activity struct {
@@ -217,7 +217,7 @@ func (a *activity) endTicket() {
 	}
 }
 
-// retryPauseMs and retryPauseMaxMs bound the pause after somebody was busy; it doubles each time.
+// retryPauseMs and retryPauseMaxMs bound the pause after the journal or an instance was busy. It doubles each time.
 const (
 	retryPauseMs    = 10
 	retryPauseMaxMs = 1000

@@ -14,7 +14,7 @@ type Counters struct {
 	// Abandoned did not stop in time. Leaked of them, or of an epoch that is over, still run.
 	Abandoned uint64
 	Leaked    uint64
-	// Void are results that the journal refused because somebody else has the activity.
+	// Void are results that the journal refused because another owner has the activity.
 	Void uint64
 	// Unregistered were given back because no consumer has their handler.
 	Unregistered uint64

@@ -76,7 +76,7 @@ func (a *activity) answered(err error) {
 	}
 }
 
-// void drops a result: somebody else has the activity, or may have it. What the row says decides.
+// void drops a result: another owner has the activity, or may have it. The work row decides.
 func (a *activity) void() {
 	a.s.p.counts.voidResults.Add(1)
 	a.giveUp = ErrActivityLeaseLost

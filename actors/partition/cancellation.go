@@ -31,7 +31,7 @@ func (a *activity) rowDeleted() {
 	}
 }
 
-// loseLease says that somebody else has the activity, or may have it.
+// loseLease stops the activity because its lease is lost: another owner has the activity, or may have it.
 func (a *activity) loseLease() {
 	switch a.phase {
 	case activityRunning:

@@ -39,8 +39,8 @@ func (p *Partition) GiveBackQuietly(iid persistence.Incarnation) { p.givebacks.a
 // GiveBackRefused takes that note back: the journal has refused it.
 func (p *Partition) GiveBackRefused(iid persistence.Incarnation) { p.givebacks.drop(iid) }
 
-// withoutQuiet takes the leases out of effects of which no dispatcher is to be told: nothing else that was written of the
-// instance meanwhile, as by an operator who released it. The effects are others' too, so they are copied.
+// withoutQuiet takes those leases out of effects of which the dispatcher is not to be told. It keeps all else that was
+// written of the instance meanwhile, such as a release by an operator. The effects are shared, so it copies them.
 func (s *serving) withoutQuiet(e *persistence.Effects) *persistence.Effects {
 	for i := range e.Leases {
 		l := &e.Leases[i]

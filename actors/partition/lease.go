@@ -125,7 +125,7 @@ func (b *leaseBook) renewWork(tokens []persistence.Token) {
 		})
 }
 
-// workLost stops the holder of a lease that is lost. What the row says decides who runs it next.
+// workLost stops the holder of a lease that is lost. The work row decides which process runs the activity next.
 func (b *leaseBook) workLost(token persistence.Token) {
 	a := b.holders[token]
 	b.work.Drop(token)

@@ -10,8 +10,8 @@ import (
 // openPause is how long an open waits after the journal was busy.
 const openPause = 50 * time.Millisecond
 
-// open begins a new epoch: it reads the present one and proposes the next. Somebody else may have been quicker; then it
-// reads again.
+// open begins a new epoch: it reads the present one and proposes the next. If another process has begun one between the
+// two, open reads again.
 func (p *Partition) open() {
 	if p.stopped || p.s != nil {
 		return
@@ -65,6 +65,6 @@ func (p *Partition) begun(epoch uint64, r persistence.Result) {
 	p.passEnds()
 	p.careful.Store(!r.Clean)
 	p.s = newServing(p, epoch, !r.Clean)
-	p.epoch.Store(epoch) // after careful: whoever sees the epoch sees that too
+	p.epoch.Store(epoch) // after careful: an instance that reads the new epoch must not read the old careful flag
 	p.s.attachAll()
 }

@@ -150,8 +150,9 @@ func (p *Partition) drop() {
 	}
 }
 
-// Post has the actor run a step. It is how every answer comes back: from the journal, from slots, from the clock. What
-// names the step in traces. After the end nobody is there to care: code that was given up may still return.
+// Post has the actor run a step. Every answer comes back this way: from the journal, from slots, from the clock. what
+// names the step in traces. After the partition has stopped, Post drops the step: code that was given up may still
+// return then.
 func (p *Partition) Post(what string, run func()) {
 	if p.left.Load() {
 		return
@@ -218,8 +219,8 @@ func (p *Partition) run(m *partitionStep) {
 		p.passEnds()
 	} else {
 		p.s.lookAtClock()
-		p.s.attachAll() // who was attached before an effect is known when it comes
-		p.s.drain()     // and effects come before whatever was answered after them
+		p.s.attachAll() // before drain: a consumer that was attached before an effect is known when the effect is taken
+		p.s.drain()     // before m.run: an answer of the journal comes after the effects that preceded it
 	}
 	m.run()
 	if p.s != nil {
@@ -227,8 +228,8 @@ func (p *Partition) run(m *partitionStep) {
 	}
 }
 
-// passEnds takes effects while no epoch is served: they are for those who wait for an end only. The rest is found by the
-// scans of the next epoch.
+// passEnds takes effects while no epoch is served, and passes on only the ends, for which callers wait. The scans of the
+// next epoch find the rest.
 func (p *Partition) passEnds() {
 	for _, e := range p.effects.take() {
 		for _, end := range e.Ended {
@@ -270,7 +271,7 @@ func (p *Partition) restart() {
 // RestartCalm: a partition that has served for so long has recovered. It is longer than the longest pause.
 const RestartCalm = time.Minute
 
-// answerOpened answers whoever waits for the open.
+// answerOpened answers the callers that wait for the open.
 func (p *Partition) answerOpened(err error) {
 	waiting := p.opened
 	p.opened = nil

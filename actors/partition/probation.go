@@ -16,7 +16,7 @@ import (
 // rules. All methods are safe for concurrent use.
 type Probation struct {
 	clock clock.Clock
-	fresh atomic.Int64 // gate.FreshAt, for those who ask before every turn
+	fresh atomic.Int64 // gate.FreshAt; every turn reads it before it starts, without mu
 	mu    struct {
 		sync.Mutex
 		gate    *dispatch.Gate
@@ -36,9 +36,9 @@ func NewProbation(c clock.Clock, maxAttempts uint32) *Probation {
 	return g
 }
 
-// ask puts a suspect in line and returns its ticket, and true if it may start at once. Otherwise admitted is called when
-// it may, from any goroutine. attempts are those of its row, before it is leased for this attempt: whoever waits here
-// must not have been counted yet, or it would pay for the crashes of others.
+// ask queues a suspect and returns its ticket, and true if it may start at once. Otherwise admitted is called when it
+// may, from any goroutine. attempts is the number in its row before this attempt is leased. An attempt must not be
+// counted while it waits here: a crash that another suspect causes would then use it up.
 func (g *Probation) ask(attempts uint32, admitted func(ticket uint64)) (uint64, bool) {
 	g.mu.Lock()
 	g.mu.last++
@@ -76,8 +76,9 @@ func (g *Probation) done(ticket uint64) {
 // freshAt is from when on, in elapsed time, what is not a suspect may start.
 func (g *Probation) freshAt() int64 { return g.fresh.Load() }
 
-// hushLeft is how long no turn may start that is not a suspect: a heavy suspect has just started, and what starts beside
-// it would be under suspicion with it if the process ended now. What is held meanwhile is accepted after 10 ms.
+// hushLeft returns the time until turns that are not suspects may start again. A heavy suspect has just started: if it
+// ends the process now, everything that runs beside it becomes a suspect too. Messages that wait meanwhile are accepted
+// into the inbox after 10 ms.
 func (g *Probation) hushLeft() time.Duration {
 	freshAt := g.freshAt()
 	if freshAt == 0 {
@@ -90,12 +91,12 @@ func (g *Probation) hushLeft() time.Duration {
 	return time.Duration(left) * time.Millisecond
 }
 
-// advance admits whoever may start, with g.mu held, and returns what to call once it is not.
+// advance admits the suspects that may start now. The caller holds g.mu, and calls what is returned after it unlocks.
 func (g *Probation) advance() []func() {
 	now := clock.ElapsedMs(g.clock)
 	var calls []func()
 	if g.mu.open {
-		return g.everyone()
+		return g.admitAll()
 	}
 	for _, ticket := range g.mu.gate.Advance(now) {
 		calls = append(calls, g.mu.waiting[ticket])
@@ -115,8 +116,8 @@ func (g *Probation) advance() []func() {
 	return calls
 }
 
-// everyone lets in all who wait, with g.mu held, and returns what to call once it is not.
-func (g *Probation) everyone() (calls []func()) {
+// admitAll admits all suspects that wait. The caller holds g.mu, and calls what is returned after it unlocks.
+func (g *Probation) admitAll() (calls []func()) {
 	for _, ticket := range slices.Sorted(maps.Keys(g.mu.waiting)) {
 		calls = append(calls, g.mu.waiting[ticket])
 		delete(g.mu.waiting, ticket)
@@ -126,8 +127,8 @@ func (g *Probation) everyone() (calls []func()) {
 	return calls
 }
 
-// End lets everybody in, now and from now on. It is for a stop, when what is let in starts no code any more: it finds
-// that out and leaves.
+// End admits all suspects that wait, and all that ask from now on. It is for a stop of the engine: an admitted suspect
+// finds that no code starts any more, and leaves.
 func (g *Probation) End() {
 	g.mu.Lock()
 	g.mu.open = true

@@ -66,7 +66,7 @@ func (s *serving) now() int64 { return clock.ElapsedMs(s.host.Config.Clock) }
 // lookAtClock tells the dispatcher what the wall clock shows, for what rows say.
 func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.WallMs(s.host.Config.Clock)) }
 
-// live reports whether this is still the epoch that is served. An answer that comes later is for nobody.
+// live reports whether this is still the epoch that is served. Answers that come after its end are dropped.
 func (s *serving) live() bool { return s.p.s == s && !s.ended }
 
 // post brings an answer back to the actor, unless the epoch has ended meanwhile.

@@ -1,4 +1,4 @@
-// Command approval waits for a person: an order is approved by an event, or given up when nobody answers in time.
+// Command approval waits for a person: an order is approved by an event, or given up when no answer comes in time.
 //
 // It must not know more of Turnstone than an author does. Start reading at Order.
 package main

@@ -26,7 +26,7 @@ type State struct {
 // Look is the work of one round. It finds something in the third.
 var Look = turnstone.NewActivity("Look", func(_ turnstone.ActivityContext, round int) (bool, error) { return round == 3, nil })
 
-// Report runs on its own: nobody waits for it.
+// Report runs on its own: no orchestration waits for it.
 var Report = turnstone.NewOrchestration("Report", func(_ *turnstone.Context, round int) (string, error) {
 	return fmt.Sprintf("something was found in round %d", round), nil
 })

@@ -93,8 +93,8 @@ type Program struct {
 }
 
 // New makes the handlers. The tracker is told what runs; it may be nil. The directory leaveOut, by its real name, is left
-// out of every catalogue: the store that the catalogue is kept in. To read its files would not only show them while they
-// change. Whoever closes a file of a store gives up the process's lock on it, as POSIX has it.
+// out of every catalogue: the store that the catalogue is kept in. Its files change while they are read. Worse, closing a
+// file of the store would give up the process's lock on it: POSIX locks belong to the process, not to the open file.
 func New(t *Tracker, leaveOut string) *Program {
 	p := &Program{}
 	p.list = turnstone.NewActivity(NameList, func(_ turnstone.ActivityContext, r listRequest) (Page, error) {

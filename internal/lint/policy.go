@@ -67,7 +67,7 @@ var bans = []*ban{
 	},
 	{
 		what: "log", packages: []string{"log/"}, only: []string{"replay", "dispatch", "persistence", "limits"},
-		instead: "the core returns what happened; whoever runs it decides what is logged",
+		instead: "the core returns what happened; its caller decides what is logged",
 	},
 	{
 		what: "proposal", packages: []string{"github.com/turnstone-dev/turnstone/persistence"}, names: set("Proposal"),

@@ -111,6 +111,12 @@ func TestEveryRuleRejectsItsFixture(t *testing.T) {
 		{"placeholder context", map[string]string{"replay/a.go": pkg + "import \"context\"\nvar c = context.TO" + "DO()\n"}, []string{"replay/a.go:4: loose-end"}},
 		{"placeholder panic", map[string]string{"replay/a.go": pkg + "func f() { panic(\"not " + "implemented\") }\n"}, []string{"replay/a.go:3: loose-end"}},
 
+		{"a person's word for a thing", map[string]string{"replay/a.go": pkg + "/* f is called once.\n * Nobody waits. */\nfunc f() {} // for whoever asks\n"},
+			[]string{"replay/a.go:4: words", "replay/a.go:5: words"}},
+		{"a person's word in a text", map[string]string{"replay/a.go": pkg + "var a = \"nobody\" // and in an anybodyish name\n"}, nil},
+		{"a person's word in a test", map[string]string{"replay/a.go": pkg, "replay/a_test.go": "package p\n\n// nobody waits.\nvar a = 1\n"}, nil},
+		{"a person's word in generated code", map[string]string{"replay/a.go": pkg, "replay/a.pb.go": pkg + "// nobody waits.\nvar a = 1\n"}, nil},
+
 		{"alias", map[string]string{"a.go": pkg + "import \"" + Module + "/replay\"\n\n// A is.\ntype A = replay.Context\n"}, []string{"a.go:6: alias"}},
 		{"defined type", map[string]string{"a.go": pkg + "import \"" + Module + "/replay\"\n\n// A is.\ntype A replay.Context\n"}, nil},
 

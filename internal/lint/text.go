@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // leaks are texts that must not stand in any file: they are true on one machine only. The patterns are cut in two so
@@ -130,3 +131,29 @@ func checkActors(t *tree) []Finding {
 }
 
 func usesActors(f *ast.File) bool { return importOf(f, actorPackage).IsValid() }
+
+// vagueWords are words for a person. In a comment of ours they stand for a thing, and hide which: a caller, a waiter,
+// another process.
+var vagueWords = regexp.MustCompile(`(?i)\b(whoever|nobody|somebody|someone|anybody|anyone|everybody|everyone)\b`)
+
+// checkWords finds comments of production code that use a person's word for a thing.
+func checkWords(t *tree) []Finding {
+	var found []Finding
+	for _, s := range t.sources {
+		if !s.production() {
+			continue
+		}
+		for _, group := range s.file.Comments {
+			for _, c := range group.List {
+				for i, line := range strings.Split(c.Text, "\n") {
+					if word := vagueWords.FindString(line); word != "" {
+						f := t.at(s, c.Pos(), "words", "%q hides what is meant: name it (the caller, the waiter, no consumer, another process)", word)
+						f.Line += i
+						found = append(found, f)
+					}
+				}
+			}
+		}
+	}
+	return found
+}

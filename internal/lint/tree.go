@@ -178,5 +178,5 @@ func sorted(found []Finding) []Finding {
 var rules = []func(*tree) []Finding{
 	checkSizes, checkRooms, checkImports, checkWalls, checkCalls, checkGoroutines, checkTests, checkPackageDocs, checkExportedDocs,
 	checkErrorsTested, checkLimitsTested, checkText, checkLooseEnds, checkAliases, checkActors,
-	checkLogKeys,
+	checkLogKeys, checkWords,
 }

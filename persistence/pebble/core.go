@@ -180,7 +180,7 @@ func (c *core) read(p persistence.Partition, read func(persistence.Reader) error
 	snapshot := c.db.NewSnapshot()
 	defer func() {
 		if c.latch.parks() {
-			return // Pebble may never answer any more, and who reads must be
+			return // Pebble may never answer any more, and the caller needs an answer
 		}
 		if cerr := snapshot.Close(); err == nil {
 			err = cerr

@@ -14,20 +14,20 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// create makes a new store inside its directory, so that a crash leaves nothing half made that anybody could take for a
-// store. Its steps, each durable before the next:
+// create makes a new store inside its directory. A crash leaves nothing half made that an open could take for a store.
+// Its steps, each durable before the next:
 //
 //	creating.lock   locked by the creator as long as it works
 //	creating/       the database
-//	witness         from here on the store is whole, whoever goes on with it
+//	witness         from here on the store is whole; any later open can finish the steps
 //	creating -> db
 //	                and creating.lock is removed
 //
-// Only who holds the lock builds, and looks again before: another process may have made the store, or a part of it. What
-// ended before its witness is begun again, what ended after it is gone on with. A database that has a witness is never
-// removed.
+// Only the holder of the lock builds, and it looks again first: another process may have made the store, or a part of it.
+// A creation that ended before its witness begins again; one that ended after it is continued. A database that has a
+// witness is never removed.
 //
-// Nothing of the store has been acknowledged yet. So what fails is given back as ErrNotWritable, and the process goes on.
+// Nothing of the store has been acknowledged yet. So a failure is returned as ErrNotWritable, and the process goes on.
 func create(o *Options) (err error) {
 	if err := makeDir(o); err != nil {
 		return err
@@ -66,7 +66,8 @@ func bring(o *Options, at place) error {
 
 // build makes the database and its witness. A leftover of an attempt that ended without a witness is removed first.
 func build(o *Options, building string) error {
-	// The lock's file must outlast the rest: without it nobody would know whose the rest is.
+	// Make the lock's file durable before the rest: without it an open could not tell the rest from another program's
+	// files.
 	if err := syncNew(o, o.Dir); err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func build(o *Options, building string) error {
 // draftDB writes the first rows of a new database and closes it, so that its first log, which predates the format that
 // is chosen, is obsolete before anything is acknowledged.
 //
-// It does so in memory: where writing fails, Pebble would hang or end the process, and here nobody has to.
+// It does so in memory: when a write to the disk fails, Pebble hangs or ends the process, and no write to memory fails.
 func draftDB(o *Options, draft *vfs.MemFS, store *storeRow) error {
 	p := pebbleOptions(o, draft, newLatch(o))
 	p.ErrorIfNotExists = false

@@ -7,7 +7,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// durableIndexes know how far each partition is durable, and who waits for more.
+// durableIndexes hold how far each partition is durable, and the calls that wait for more.
 type durableIndexes struct {
 	mu      sync.Mutex
 	index   []uint64 // by partition; only rises
@@ -24,7 +24,7 @@ func newDurableIndexes(index []uint64) *durableIndexes {
 	return &durableIndexes{index: index, waiters: make([][]waiter, len(index))}
 }
 
-// raise notes that partitions are durable up to an index; 0 leaves one as it is. Nobody is woken yet.
+// raise notes that partitions are durable up to an index; 0 leaves one as it is. It wakes no waiter: wake does.
 func (d *durableIndexes) raise(reached []uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -33,7 +33,7 @@ func (d *durableIndexes) raise(reached []uint64) {
 	}
 }
 
-// wake calls who waits for what is durable now.
+// wake calls the waiters whose index is durable now.
 func (d *durableIndexes) wake() {
 	d.mu.Lock()
 	var ready []waiter

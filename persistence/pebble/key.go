@@ -35,7 +35,7 @@ const (
 	famExpiry    family = 'r' // time, id, request key
 	famHeld      family = 'h' // time, iid
 	famFamily    family = 'F' // parent's partition, parent's iid, iid
-	famWatcher   family = 'w' // iid, partition, iid, execution, event of who waits
+	famWatcher   family = 'w' // iid, partition, iid, execution, event of the one that waits
 )
 
 var familyNames = map[family]string{

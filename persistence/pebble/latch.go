@@ -41,7 +41,7 @@ type latch struct {
 	// onFatal is told of the failure; nil if nothing needs to know.
 	onFatal func(op, path string, err error)
 	tripped atomic.Bool
-	// done is closed when the failure is known; it wakes who waits.
+	// done is closed when the failure is known; it wakes the goroutines that wait.
 	done    chan struct{}
 	failure *Failure // written once, before done is closed
 	// simulated: the failure was asked for above Pebble. The file system works, so Pebble may be closed.

@@ -18,7 +18,7 @@ import (
 )
 
 // Two locks keep processes apart. A store has Pebble's, in the directory of the database, which is held as long as the
-// store is open. Who creates a store holds another one, since there is no database yet that could be locked.
+// store is open. A creator of a store holds another one, since there is no database yet that could be locked.
 
 // errOtherProcess is the ErrInUse of another process. It may be one that is just ending.
 var errOtherProcess = fmt.Errorf("%w by another process", ErrInUse)
@@ -30,7 +30,7 @@ type storeLock struct {
 }
 
 // held has the latches of the stores of the machine's file system that this process has locked, by the directory of the
-// database: who is refused one that has failed is told how.
+// database. An open that is refused because such a store has failed reports that failure.
 var held = struct {
 	sync.Mutex
 	latches map[string]*latch
@@ -102,8 +102,8 @@ func creationLock(o *Options) string { return o.FS.PathJoin(o.Dir, creatingLockN
 
 // lockCreation keeps others from creating the same store.
 //
-// The file is removed only when the store is whole. So whoever locks a file that has just been removed, and with it
-// excludes nobody, finds the store when it looks again, and creates nothing.
+// The file is removed only when the store is whole. A process may lock the file just after its removal, and that lock
+// excludes no other process. It finds the store when it looks again, and creates nothing.
 func lockCreation(o *Options) (io.Closer, error) {
 	name := creationLock(o)
 	lock, err := o.FS.Lock(name)

@@ -18,8 +18,8 @@ import (
 const (
 	// creatingName is the database while it is built, and the only thing that a creation ever removes.
 	creatingName = "creating"
-	// creatingLockName is the file that a creator locks. It is the first to come and the last to go, so it tells our
-	// own leftovers from files of somebody else.
+	// creatingLockName is the file that a creator locks. It is made first and removed last, so its presence tells the
+	// leftovers of a creation from files of another program.
 	creatingLockName = "creating.lock"
 	// lostAndFound is in the root of every ext4 volume, of an empty one, too.
 	lostAndFound = "lost+found"
@@ -104,7 +104,7 @@ func realName(f vfs.FS, dir string) string {
 	}
 	name, err := filepath.Abs(dir)
 	if err != nil {
-		return dir // whoever uses the name will meet what is wrong with it
+		return dir // the operation that uses the name reports what is wrong with it
 	}
 	if followed, err := filepath.EvalSymlinks(name); err == nil {
 		return followed
@@ -119,7 +119,7 @@ func makeDir(o *Options) error {
 		return err
 	}
 	if len(missing) == 0 {
-		// Who made it may have ended before it was sure to stay.
+		// Sync the parent: the process that made the directory may have ended before it did so.
 		parent := o.FS.PathDir(o.Dir)
 		if err := syncDir(o.FS, parent); err != nil && !cannotSync(err) {
 			return notWritable("sync directory", parent, err)
@@ -169,8 +169,8 @@ func cannotSync(err error) bool {
 	return mayNot(err) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL)
 }
 
-// notWritable is the error of an operation that failed while nothing was acknowledged yet: it is given back, and nobody
-// has to stop.
+// notWritable is the error of an operation that failed before anything was acknowledged: the caller gets it, and the
+// process need not stop.
 func notWritable(op, path string, err error) error {
 	return fmt.Errorf("%w: %w", ErrNotWritable, failed(op, path, err))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// source is a snapshot, or a database that nobody writes.
+// source is a snapshot, or a database that is not written.
 type source interface {
 	iterable
 	Get(key []byte) ([]byte, io.Closer, error)
@@ -24,7 +24,7 @@ type reader struct {
 	stats      *counters
 	state      *partitionRow
 	key        []byte
-	// failed is called with an error of the disk, which is not the damage of one row; nil if nobody needs to know.
+	// failed is called with an error of the disk, which is not the damage of one row. It may be nil.
 	failed func(error)
 }
 

@@ -30,7 +30,7 @@ func decodeOrdinal(row []byte) (seq uint64, err error) {
 	return seq, d.Done()
 }
 
-// encodeWatcher is the value of a w row: the id of who waits.
+// encodeWatcher is the value of a w row: the id of the instance that waits.
 func encodeWatcher(e *rowcode.Enc, w *persistence.WatcherItem) {
 	e.Version(watcherVersion)
 	e.S(w.Link.ID)

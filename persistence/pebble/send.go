@@ -4,7 +4,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// sendFrom fills in who sends and hands the message over. execution is the one that the turn belonged to.
+// sendFrom fills in the sender and hands the message over. execution is the one that the turn belonged to.
 func (m *machine) sendFrom(h *headRow, execution uint64, s *persistence.Send) {
 	o := persistence.OutboxMessage{
 		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,

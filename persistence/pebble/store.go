@@ -11,7 +11,7 @@ import (
 
 // Store is a journal on Pebble. It implements persistence.Journal.
 //
-// It is the core, a log that drives it, the queue of reads, and their life together: who is started and closed when.
+// It holds the core, a log that drives it and the queue of reads, and starts and closes them in order.
 type Store struct {
 	o     Options
 	core  *core
@@ -22,7 +22,8 @@ type Store struct {
 	closing chan struct{}
 	// running are the store's goroutines, beside those of the log.
 	running sync.WaitGroup
-	// asking is held for reading by MayExist, which may be called at any time: the database is closed under nobody.
+	// asking is held for reading by calls that use the database and may come at any time, as MayExist may. Close waits
+	// for them: the database must not be closed under a call.
 	asking sync.RWMutex
 
 	tick  clock.Timer
@@ -191,8 +192,8 @@ func (s *Store) finished() bool {
 	}
 }
 
-// waitForAskers returns when nobody asks the database any longer: who asks from then on sees that the store has
-// stopped, and leaves it alone.
+// waitForAskers returns when no call that holds asking uses the database. A later call sees that the store has stopped,
+// and does not use it.
 func (s *Store) waitForAskers() {
 	s.asking.Lock()
 	defer s.asking.Unlock()

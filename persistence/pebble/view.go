@@ -18,7 +18,7 @@ type view struct {
 	durable bool // wait until what was read is durable
 	number  uint64
 	fired   atomic.Bool
-	// reading, under the queue's lock: read runs, and nobody else may end the view.
+	// reading is set while read runs; only the goroutine that runs it may end the view then. The queue's lock guards it.
 	reading bool
 }
 

@@ -92,7 +92,7 @@ func (m *machine) delTimerRow(ofKey []byte) {
 	m.fx().TimersDeleted = append(m.fx().TimersDeleted, key)
 }
 
-// workFence is nil if what is said about the work comes from who holds it: the token of the row's lease, or without a
+// workFence is nil if what is said about the work comes from its holder: the token of the row's lease, or without a
 // live lease a grant of the current epoch that has seen the last attempt.
 func (m *machine) workFence(w *persistence.WorkItem, token persistence.Token, attempts uint32, epoch uint64) error {
 	if m.opens(token, w.Token, &w.Holder) {

@@ -103,7 +103,7 @@ func errorCases() []Case {
 			s.view(0, func(r persistence.Reader) error {
 				_, found, err := r.Head(12345)
 				if found {
-					s.Errorf("an instance that nobody made has a head")
+					s.Errorf("an instance that was never created has a head")
 				}
 				inbox, err2 := r.Inbox(12345, 0, 10, 0)
 				if len(inbox.Items) != 0 || inbox.More {

@@ -212,7 +212,7 @@ func expiryCases() []Case {
 			j := s.mustFetchWork("w", 1000)
 			s.later(tenYearsMs)
 			if !j.renew(lockMs) {
-				s.Errorf("an expired lease that nobody has taken over was not renewed")
+				s.Errorf("an expired lease that no other holder has taken over was not renewed")
 			}
 			s.noWork("the lease was renewed")
 			s.later(lockMs)
@@ -273,7 +273,7 @@ func expiryCases() []Case {
 			f := s.mustFetch()
 			s.later(tenYearsMs)
 			if err := f.renew(lockMs); err != nil {
-				s.Errorf("renewing an expired lease that nobody has taken over: %v", err)
+				s.Errorf("renewing an expired lease that no other holder has taken over: %v", err)
 			}
 			s.noFetch("the lease was renewed")
 			s.later(tenYearsMs)

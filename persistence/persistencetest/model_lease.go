@@ -146,7 +146,7 @@ func (m *Model) renewWork(c *persistence.RenewWork) persistence.Result {
 	return r
 }
 
-// workFence is nil if what is said about the work comes from who holds it.
+// workFence is nil if what is said about the work comes from its holder.
 func (m *Model) workFence(w persistence.WorkItem, token persistence.Token, attempts uint32, epoch uint64) error {
 	switch {
 	case m.opens(token, w.Token, w.Holder):

@@ -6,7 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// send fills in who sends, and hands the message over or puts it into the outbox.
+// send fills in the sender, and hands the message over or puts it into the outbox.
 func (m *Model) send(from *persistence.Head, s persistence.Send) {
 	msg := persistence.OutboxMessage{
 		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,

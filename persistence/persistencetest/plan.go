@@ -192,7 +192,7 @@ func (p *plan) child(id, name, version string) uint64 {
 	return event
 }
 
-// detach starts an instance that nobody waits for.
+// detach starts an instance that no other one waits for.
 func (p *plan) detach(id, name string) {
 	p.add(&turnpb.Event{Kind: &turnpb.Event_OrchestrationChained{OrchestrationChained: &turnpb.OrchestrationChained{
 		Name: name, Instance: id,

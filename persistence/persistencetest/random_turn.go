@@ -121,7 +121,7 @@ func (g *generator) ask(p int, head *persistence.Head, plan *plan) {
 	plan.note(fmt.Sprintf("note %d", g.upTo(100)))
 }
 
-// family starts children near and far, some with an id that is taken, cancels some, and sends what nobody expects.
+// family starts children near and far, some with an id that is taken, cancels some, and sends unexpected messages.
 func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 	if g.percent(30) && !g.crowded(p) {
 		id := fmt.Sprintf("%s::sub::%d", head.ID, plan.next)

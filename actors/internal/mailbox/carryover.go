@@ -15,7 +15,7 @@ type Carryover struct {
 	Handling any
 	// State is what the actor wants to find again.
 	State any
-	// Open and Over are for those who wait for an instance's end, and any goroutine reads them. Open: the actor knows
+	// Open and Over are for calls that wait for an instance's end, and any goroutine reads them. Open: the actor knows
 	// that the instance exists, and does not know that it has ended. Over: its end is durable. It is set before a waiter
 	// is told of the end, and so before the actor knows.
 	Open, Over atomic.Bool

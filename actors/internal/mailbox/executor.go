@@ -13,8 +13,8 @@ type Executor interface {
 const keepParked = 64
 
 // ElasticExecutor runs each function on a goroutine of its own, and keeps the goroutines: a function gets one that
-// is parked, whose stack has already grown, or a new one when none is parked. So a function that blocks holds up
-// nobody, and one that does not costs no cold stack.
+// is parked, whose stack has already grown, or a new one when none is parked. So a function that blocks holds up no
+// other function, and one that does not block costs no cold stack.
 type ElasticExecutor struct {
 	keep int
 
@@ -86,8 +86,8 @@ func (e *ElasticExecutor) end() {
 	e.mu.Unlock()
 }
 
-// Release ends the parked goroutines and keeps none from now on. It does not wait for functions that run: for code
-// that nobody can stop.
+// Release ends the parked goroutines and keeps none from now on. It does not wait for functions that run, because Go
+// cannot stop a goroutine. It is for code that may never return.
 func (e *ElasticExecutor) Release() {
 	e.mu.Lock()
 	e.closed = true

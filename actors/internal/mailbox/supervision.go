@@ -109,7 +109,7 @@ func (r *restarting) later(pause time.Duration, restart func()) bool {
 	return true
 }
 
-// hurry ends the pauses, those of now and all that would come: the engine stops, and waits for everybody.
+// hurry ends the present pauses and lets none begin: the engine stops, and waits until every actor has left.
 func (r *restarting) hurry() {
 	r.mu.Lock()
 	r.mu.hurried = true

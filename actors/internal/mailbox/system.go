@@ -79,7 +79,7 @@ func (s *System) Send(pid *actor.PID, msg any) {
 	s.root.Send(pid, msg)
 }
 
-// lastMessage carries a message of sendLast, and back to it the run that the mailbox owes.
+// lastMessage carries a message of sendLast, and returns to it the mailbox run that the caller's goroutine is to do.
 type lastMessage struct {
 	msg any
 	run func()
@@ -120,8 +120,8 @@ func (s *System) deadControl(pid *actor.PID, msg any) {
 	s.library.DeadLetter.SendSystemMessage(pid, msg)
 }
 
-// observe sees every event of the library's stream. Dead letters are counted and named by type, never shown: messages
-// carry payloads. Whoever watches an actor that is gone is told so.
+// observe sees every event of the library's stream. It counts dead letters and logs their types, never their content:
+// messages carry payloads. An actor that watches one which no longer exists gets Terminated.
 func (s *System) observe(event any) {
 	letter, ok := event.(*actor.DeadLetterEvent)
 	if !ok {

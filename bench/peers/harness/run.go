@@ -135,7 +135,7 @@ func (r *run) startAll(wf string) ([]any, error) {
 	return hs, err
 }
 
-// open: nobody waits until all are started.
+// open: it waits for the instances only after all are started.
 func (r *run) open() error {
 	hs, err := r.startAll(Hello)
 	if err != nil {
