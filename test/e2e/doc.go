@@ -5,6 +5,9 @@
 // turn replays its history. Afterwards every history that it left is checked by the oracle (replay.Verify), and the
 // closed store by node.Verify. A resident run that was never reopened must have replayed nothing.
 //
+// Stores that earlier versions made are in testdata/golden, each with what its version read in it: golden_test.go opens
+// them and lets all that is in them go on to its end.
+//
 // It must not know how the engine works: a case sees what a user sees. Start reading at harness_test.go, then
 // samples_test.go.
 package e2e
