@@ -237,7 +237,7 @@ func (g *golden) restsWithoutCode(w *world) {
 	if err := client.Raise(w.ctx, w.c, "collects", "item", 0); !errors.Is(err, turnstone.ErrBusy) {
 		g.t.Errorf("one more for the full inbox: %v", err)
 	}
-	if _, err := w.c.StartByName(w.ctx, "completed", "Greeter", nil); !errors.Is(err, turnstone.ErrAlreadyExists) {
+	if _, err := w.c.Start(w.ctx, "completed", "Greeter", nil); !errors.Is(err, turnstone.ErrAlreadyExists) {
 		g.t.Errorf("an id is taken twice: %v", err)
 	}
 	if err := w.node.Shutdown(w.ctx); err != nil {
