@@ -280,12 +280,11 @@ func (g *golden) instance(ctx context.Context, r *client.Reader, id string) (got
 	}
 	got.Description, got.Executions = d, executions
 	for _, e := range executions {
-		turns, err := r.History(ctx, id, e.Number)
-		if err != nil {
-			g.t.Fatal(err)
-		}
 		messages := []string{}
-		for _, turn := range turns {
+		for turn, err := range recorded.Turns(r, ctx, id, e.Number) {
+			if err != nil {
+				g.t.Fatal(err)
+			}
 			messages = append(messages, g.text(turn.Header))
 			for _, e := range turn.Events {
 				messages = append(messages, g.text(e))
