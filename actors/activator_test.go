@@ -56,7 +56,7 @@ func stress(t *testing.T, kind passivation, ids, total, every int) (*stressResul
 	}
 	var a *activator
 	a = newActivator(s, func(id string, c *mailbox.Carryover) actor.Actor {
-		return &stressInstance{a: a, id: id, cell: c, kind: kind, every: every, shared: known[id], result: &result}
+		return &stressInstance{a: a, id: id, carryover: c, kind: kind, every: every, shared: known[id], result: &result}
 	}, 0)
 	var sending sync.WaitGroup
 	for from := range stressSenders {
@@ -80,27 +80,27 @@ func stress(t *testing.T, kind passivation, ids, total, every int) (*stressResul
 }
 
 type stressInstance struct {
-	a      *activator
-	id     string
-	cell   *mailbox.Carryover
-	kind   passivation
-	every  int
-	shared *stressed
-	result *stressResult
-	seen   int
+	a         *activator
+	id        string
+	carryover *mailbox.Carryover
+	kind      passivation
+	every     int
+	shared    *stressed
+	result    *stressResult
+	seen      int
 }
 
 func (i *stressInstance) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *sequenced:
-		i.cell.Receive(m)
+		i.carryover.Received, i.carryover.Handling = i.carryover.Received+1, m
 		i.own(ctx.Self())
 		i.result.got.Add(1)
 		if next := &i.shared.expected[m.from]; !next.CompareAndSwap(int64(m.n), int64(m.n)+1) {
 			i.result.reordered.Add(1)
 			next.Store(int64(m.n) + 1)
 		}
-		i.cell.Handled()
+		i.carryover.Handled()
 		if i.seen++; i.seen%i.every == 0 {
 			i.retire(ctx)
 		}
@@ -124,7 +124,7 @@ func (i *stressInstance) retire(ctx actor.Context) {
 	i.shared.owner.CompareAndSwap(ctx.Self(), nil)
 	switch i.kind {
 	case handshake:
-		i.a.idle(i.id, ctx.Self(), i.cell.Received)
+		i.a.idle(i.id, ctx.Self(), i.carryover.Received)
 	case withoutCount:
 		s := i.a.shard(i.id)
 		s.mu.Lock()
@@ -181,7 +181,7 @@ func byHand(kind passivation, ids, total int) (*stressResult, *mailbox.System) {
 	}
 	var a *activator
 	a = newActivator(s, func(id string, c *mailbox.Carryover) actor.Actor {
-		return &stressInstance{a: a, id: id, cell: c, kind: kind, every: 2, shared: known[id], result: &result}
+		return &stressInstance{a: a, id: id, carryover: c, kind: kind, every: 2, shared: known[id], result: &result}
 	}, 0)
 	draw := rand.New(rand.NewPCG(1, 2)).IntN
 	counts := map[[2]int]int{}
@@ -233,7 +233,7 @@ func TestActivatorBoundsWhatIsActive(t *testing.T) {
 		return actor.ReceiveFunc(func(ctx actor.Context) {
 			switch m := ctx.Message().(type) {
 			case *numberMsg:
-				c.Receive(m)
+				c.Received, c.Handling = c.Received+1, m
 				if m.n == 0 {
 					a.idle(id, ctx.Self(), c.Received)
 				}
@@ -291,7 +291,7 @@ func BenchmarkTell(b *testing.B) {
 	a := newActivator(s, func(_ string, c *mailbox.Carryover) actor.Actor {
 		return actor.ReceiveFunc(func(ctx actor.Context) {
 			if m, ok := ctx.Message().(*numberMsg); ok {
-				c.Receive(m)
+				c.Received, c.Handling = c.Received+1, m
 				got.Add(1)
 			}
 		})
@@ -372,7 +372,7 @@ func seededTrace(seed uint64) uint64 {
 		return actor.ReceiveFunc(func(ctx actor.Context) {
 			switch m := ctx.Message().(type) {
 			case *numberMsg:
-				c.Receive(m)
+				c.Received, c.Handling = c.Received+1, m
 				fmt.Fprintf(trace, "%s got %d as %d\n", id, m.n, c.Received)
 				if m.n > 0 && random.IntN(3) > 0 {
 					_ = a.tell(fmt.Sprint("i", random.IntN(20)), &numberMsg{m.n - 1})

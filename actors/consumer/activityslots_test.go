@@ -21,7 +21,7 @@ func TestFreeSlotsGoToWhoWaitsLongest(t *testing.T) {
 	}
 	s.Release() // to b
 	s.Release() // to a
-	s.Release() // to nobody
+	s.Release() // no partition waits
 	if !slices.Equal(offered, []string{"b", "a"}) {
 		t.Errorf("offered to %v", offered)
 	}

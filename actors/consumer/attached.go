@@ -35,7 +35,7 @@ func (c *Attached) Close(idle func()) {
 	c.Activities.close(idle)
 }
 
-// GiveUp counts an activity whose code had not ended in time when the consumer was closed. GivenUp is how many there are.
+// GiveUp counts an activity whose code had not ended in time when the consumer was closed.
 func (c *Attached) GiveUp() { c.givenUp.Add(1) }
 
 // GivenUp is how many activities were given up since the consumer was attached.

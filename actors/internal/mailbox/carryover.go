@@ -21,21 +21,8 @@ type Carryover struct {
 	Open, Over atomic.Bool
 }
 
-// Receive notes a message that came through the activator.
-func (c *Carryover) Receive(msg any) {
-	c.Received++
-	c.Handling = msg
-}
-
 // Handled says that the message has been dealt with.
 func (c *Carryover) Handled() { c.Handling = nil }
-
-// takeFailed returns the message whose handling ended in a panic, once, or nil.
-func (c *Carryover) takeFailed() any {
-	msg := c.Handling
-	c.Handling = nil
-	return msg
-}
 
 // Leave tells an actor that no message for it will come any more: it stops itself and does nothing else.
 type Leave struct{}

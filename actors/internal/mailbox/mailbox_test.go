@@ -145,11 +145,12 @@ func TestRestartFindsItsCarryover(t *testing.T) {
 		return actor.ReceiveFunc(func(ctx actor.Context) {
 			switch m := ctx.Message().(type) {
 			case *actor.Started:
-				if msg := c.takeFailed(); msg != nil {
+				if msg := c.Handling; msg != nil {
 					failed, held = msg, c.State
+					c.Handled()
 				}
 			case *numberMsg:
-				c.Receive(m)
+				c.Received, c.Handling = c.Received+1, m
 				if m.n == 1 {
 					panic("planted")
 				}
