@@ -60,7 +60,7 @@ proto: ## regenerate the protobuf code
 	@$(GO) -C internal/tools run ./protogen ../../proto
 
 sim: ## run the simulator [SEEDS=1000]
-	TURNSTONE_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 24h ./sim/...
+	TURNSTONE_SIM_SEEDS=$(SEEDS) $(GO) test $(CHECKED) -count=1 -timeout 24h ./sim/...
 
 sweep: ## cut the store at every write operation [POINTS=100000]
 	TURNSTONE_SWEEP_POINTS=$(POINTS) $(GO) test -count=1 -timeout 24h ./persistence/pebble/...
@@ -77,6 +77,10 @@ conformance: ## the conformance cases: listed, present, passing
 clean: ## remove what the commands above have built
 	rm -rf bin
 
+# Tests check what the code assumes of its own state; see internal/invariants. What measures, and what must be found without
+# that, is built as a program is.
+CHECKED := -tags invariants
+
 # The stages, each a target of its own: `make stage-vet` runs one alone and prints all it has to say.
 .PHONY: $(CHECK_STAGES:%=stage-%) $(TEST_STAGES:%=stage-%)
 
@@ -86,7 +90,7 @@ stage-format:
 
 stage-vet:
 	$(GO) vet ./...
-	$(GO) vet -tags 'failpoint planted' ./...
+	$(GO) vet -tags 'failpoint planted invariants' ./...
 	cd internal/tools && $(GO) vet ./...
 
 stage-staticcheck:
@@ -99,7 +103,7 @@ stage-lint:
 # tests link the others.
 stage-build:
 	$(GO) build -ldflags='-s -w' ./...
-	$(GO) list -export -tags 'failpoint planted' ./... >/dev/null
+	$(GO) list -export -tags 'failpoint planted invariants' ./... >/dev/null
 
 stage-failpoint:
 	$(SOON) $(GO) test $(RACE) -count=1 -tags failpoint ./internal/failpoint
@@ -110,9 +114,9 @@ LONGEST := ./test/e2e ./actors ./cmd/turnstone
 CALM := ./replay/... ./dispatch/... ./persistence/... ./bench/...
 
 stage-short:
-	$(SOON) $(GO) test $(RACE) -short -timeout 170s $(LONGEST) \
+	$(SOON) $(GO) test $(CHECKED) $(RACE) -short -timeout 170s $(LONGEST) \
 		$$($(GO) list ./... | grep -vE '/(sim|replay|dispatch|persistence|bench|internal/lint)(/|$$)')
-	TURNSTONE_SWEEP_POINTS=60 TURNSTONE_SIM_SEEDS=20 $(GO) test -short -timeout 170s -skip '^TestPlantedFaults.*AreFound' $(CALM) ./sim/...
+	TURNSTONE_SWEEP_POINTS=60 TURNSTONE_SIM_SEEDS=20 $(GO) test $(CHECKED) -short -timeout 170s -skip '^TestPlantedFaults.*AreFound' $(CALM) ./sim/...
 
 stage-proto:
 	$(GO) -C internal/tools test -count=1 ./...
@@ -127,13 +131,13 @@ OUTCOMES = $${TURNSTONE_STAGE_LOGS:-bin}/outcomes
 stage-race:
 	@mkdir -p $(OUTCOMES)
 	TURNSTONE_SIM_SEEDS=20 TURNSTONE_SWEEP_POINTS=200 \
-		$(RECORD) $(OUTCOMES)/race -- $(RACE) -count=1 -shuffle=on -timeout 15m $(RACED)
+		$(RECORD) $(OUTCOMES)/race -- $(CHECKED) $(RACE) -count=1 -shuffle=on -timeout 15m $(RACED)
 	$(RECORD) $(OUTCOMES)/plain -- -count=1 -timeout 5m ./replay/... ./bench/...
 
 stage-sim:
 	@mkdir -p $(OUTCOMES)
-	TURNSTONE_SIM_SEEDS=20 $(RECORD) $(OUTCOMES)/sim-race -- $(RACE) -count=1 -short -timeout 10m -skip '^TestPlanted' ./sim/...
-	TURNSTONE_SIM_SEEDS=1000 $(RECORD) $(OUTCOMES)/sim -- -count=1 -timeout 20m -skip '^TestPlanted' ./sim/...
+	TURNSTONE_SIM_SEEDS=20 $(RECORD) $(OUTCOMES)/sim-race -- $(CHECKED) $(RACE) -count=1 -short -timeout 10m -skip '^TestPlanted' ./sim/...
+	TURNSTONE_SIM_SEEDS=1000 $(RECORD) $(OUTCOMES)/sim -- $(CHECKED) -count=1 -timeout 20m -skip '^TestPlanted' ./sim/...
 	TURNSTONE_SIM_SEEDS=1000 $(RECORD) $(OUTCOMES)/planted -- -count=1 -timeout 20m -tags planted -run '^TestPlanted' ./sim/...
 
 stage-crash:

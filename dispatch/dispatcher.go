@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -216,6 +217,13 @@ func (d *Dispatcher) DetachActivities(now int64, consumer int) {
 
 // Tick lets time pass, and makes the actions that every input leads to. Call it after all other inputs.
 func (d *Dispatcher) Tick(now int64) {
+	d.tick(now)
+	if invariants.Enabled {
+		d.verify()
+	}
+}
+
+func (d *Dispatcher) tick(now int64) {
 	d.endCareful(now)
 	d.work.wakeUp(now)
 	d.work.errandsDue(d.emit)

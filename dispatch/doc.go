@@ -13,5 +13,8 @@
 //   - No timer is due early, work of one name is handed out oldest first.
 //   - The same inputs give the same actions: no map is ever iterated.
 //
+// What can be seen of the queues' own contents is checked after each Tick in builds with the tag invariants
+// (invariants.go).
+//
 // Start reading at [Dispatcher], then at the file of the queue you are after: tells, work, timers, streams and outbox.
 package dispatch

@@ -11,5 +11,7 @@
 //   - Nothing that a turn decided is visible before its commit is durable.
 //   - An instance leaves only when nothing that it asked for is on its way.
 //
+// What can be seen of them in the fields is checked after each message in builds with the tag invariants (invariants.go).
+//
 // Start reading at the actor's Receive (instance.go), then at step.go.
 package instance

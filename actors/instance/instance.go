@@ -9,6 +9,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -59,9 +60,9 @@ type instance struct {
 	attaches uint64 // the engine's, before consumer was looked for
 
 	buffer buffer
-	// turn is in flight in the phases from leasing to committing.
+	// turn is in flight exactly in the phases from running to committing.
 	turn *turn
-	// accepting counts proposals that accept a message on its own. No turn starts while there are any.
+	// accepting counts proposals that accept a message on its own. No turn takes what is buffered while there are any.
 	accepting int
 	// outstanding counts answers that are on their way to the PID; the instance does not leave before it is 0.
 	outstanding int
@@ -191,6 +192,9 @@ func (in *instance) handle(msg any) {
 	}
 	in.step()
 	in.carryover.Open.Store(in.open())
+	if invariants.Enabled {
+		in.verify()
+	}
 }
 
 // open says that the instance is known to exist and not known to have ended.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -148,6 +149,9 @@ func (in *instance) newTurn(now time.Time) *turn {
 	}
 	if in.token == "" {
 		in.takeArrivals(t, take, most)
+		if invariants.Enabled {
+			invariants.Check(len(t.arrivals) == 0 || in.accepting == 0, "a turn takes %d buffered messages ahead of %d that are being accepted", len(t.arrivals), in.accepting)
+		}
 	}
 	t.passes = len(in.buffer.items) > 0
 	t.input.Behind = v.inbox.unread() || len(v.inbox.rows) > 0 || len(in.buffer.items) > 0

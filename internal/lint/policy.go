@@ -104,17 +104,18 @@ var rootDocuments = []string{"README.md", "ARCHITECTURE.md"}
 // no row of their own, and these may import each other. "*" is everything: only for what composes or
 // simulates a whole node.
 var directions = map[string][]string{
-	"proto":              {},
-	"internal/clock":     {},
-	"internal/ids":       {},
-	"internal/logkey":    {},
-	"limits":             {},
-	"internal/failpoint": {},
-	"internal/terminal":  {},
-	"internal/failure":   {"proto"},
-	"replay":             {"proto", "internal/failure"},
-	"internal/seam":      {"proto", "replay"},
-	".":                  {"proto", "replay", "internal/failure", "internal/logkey", "internal/seam", "limits"},
+	"proto":               {},
+	"internal/clock":      {},
+	"internal/ids":        {},
+	"internal/logkey":     {},
+	"limits":              {},
+	"internal/failpoint":  {},
+	"internal/invariants": {},
+	"internal/terminal":   {},
+	"internal/failure":    {"proto"},
+	"replay":              {"proto", "internal/failure", "internal/invariants"},
+	"internal/seam":       {"proto", "replay"},
+	".":                   {"proto", "replay", "internal/failure", "internal/logkey", "internal/seam", "limits"},
 
 	// One decoder of stored history, for all that read it.
 	"internal/history": {"proto", "replay"},
@@ -130,26 +131,26 @@ var directions = map[string][]string{
 	},
 	"persistence/pebble": {
 		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits",
-		"internal/failpoint", "internal/history", "persistence/pebble/internal/locallog",
+		"internal/failpoint", "internal/history", "internal/invariants", "persistence/pebble/internal/locallog",
 	},
 	"persistence/pebble/internal/locallog": {"persistence"},
 
-	"dispatch":                     {"persistence", "limits"},
+	"dispatch":                     {"persistence", "limits", "internal/invariants"},
 	"actors/internal/executortest": {},
 	"actors/internal/mailbox":      {"internal/clock", "internal/logkey"},
 	"actors/consumer":              {"proto", "replay", "persistence", "internal/clock"},
 	"actors/instance": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "replay", "persistence", "dispatch", "internal/failure",
-		"internal/history", "internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
+		"internal/history", "internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint", "internal/invariants",
 	},
 	"actors/partition": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "persistence", "dispatch", "internal/failure",
-		"internal/history", "internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint",
+		"internal/history", "internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint", "internal/invariants",
 	},
 	"actors": {
 		"actors/consumer", "actors/instance", "actors/internal/mailbox", "actors/partition",
 		"proto", "replay", "persistence", "dispatch", "internal/failure", "internal/clock", "internal/ids",
-		"internal/logkey", "limits", "internal/failpoint",
+		"internal/logkey", "limits", "internal/failpoint", "internal/invariants",
 	},
 
 	// What can be asked of a node is plain data, and what carries it in this process is apart from what asks.

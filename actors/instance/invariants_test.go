@@ -1,0 +1,26 @@
+//go:build invariants
+
+package instance
+
+import "testing"
+
+// TestAWrongFieldIsFound checks that an instance is checked, and by which of its parts.
+func TestAWrongFieldIsFound(t *testing.T) {
+	for what, in := range map[string]*instance{
+		"an answer that nothing asked for": {outstanding: 1},
+		"a turn out of its phase":          {turn: &turn{}},
+		"a place for nothing":              {parked: true},
+		"a buffer that counts wrong":       {buffer: buffer{bytes: 1}},
+		"a page that reads back":           {view: view{inbox: inboxPage{read: 2, seen: 1, zero: 2}}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("it is not found")
+				}
+			}()
+			in.verify()
+		})
+	}
+	(&instance{}).verify()
+}
