@@ -170,13 +170,13 @@ func (e *Engine) withDefaults(cfg Config) Config {
 func (e *Engine) instanceHost() *instance.Host {
 	c := &e.cfg
 	h := &instance.Host{
-		Config: instance.Config{
+		Shared: instance.Shared{Unknown: &e.unknown, Config: instance.Config{
 			Node: c.Node, Process: c.Process, Build: c.Build, Clock: c.Clock, IDs: c.IDs, Logger: c.Logger, Limits: c.Limits,
 			MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, TurnLease: c.TurnLease,
 			WatchdogAbandon: c.WatchdogAbandon, InboxPage: c.InboxPage, FailOnNondeterminism: c.FailOnNondeterminism,
-		},
+		}},
 		Journal: e.journal, Engine: instancePort{e}, System: e.sys, Memory: &e.memory, Run: e.turnsRun,
-		Unknown: &e.unknown, Draining: &e.draining, Attaches: &e.attaches,
+		Draining: &e.draining, Attaches: &e.attaches,
 	}
 	h.Init()
 	return h

@@ -15,12 +15,11 @@ type acceptMsg struct {
 }
 
 // accept proposes a held message on its own: the inbox (or an S row) has it then, and its turn consumes it from there.
-func (in *instance) accept(a *arrival) {
+func (in *core) accept(a *arrival) {
 	a.state = arrivalAccepting
 	in.accepting++
-	in.outstanding++
 	in.host.Counts.Accepted.Add(1)
-	epoch := in.part.Epoch()
+	epoch := in.facts.Epoch()
 	var command persistence.Command
 	switch {
 	case a.start != nil:
@@ -39,7 +38,7 @@ func (in *instance) accept(a *arrival) {
 		epoch = m.Epoch
 		command = &persistence.CompleteWork{Key: m.Key, Token: m.Token, Attempts: m.Attempts, Message: m.Encoded}
 	}
-	in.host.Engine.Propose(in.p, epoch, command, func(r persistence.Result) { in.send(&acceptMsg{a, r}) })
+	in.emit(effect{kind: effectAccept, arrival: a, command: command, number: epoch})
 }
 
 // cancelsOver is how many cancels find room in an inbox that is full: what fills it must not keep the instance from being
@@ -50,7 +49,7 @@ const (
 )
 
 // inboxMost is how many messages, and how many bytes of them, the inbox may hold for a message to be accepted.
-func (in *instance) inboxMost(m *turnpb.Message) (most, bytes uint64) {
+func (in *core) inboxMost(m *turnpb.Message) (most, bytes uint64) {
 	l := &in.host.Config.Limits
 	most, bytes = uint64(l.Inbox), uint64(l.InboxBytes)
 	if m.GetCancel() != nil {
@@ -60,23 +59,23 @@ func (in *instance) inboxMost(m *turnpb.Message) (most, bytes uint64) {
 }
 
 // acceptDone answers the sender, and moves the view on so that the row need not be read back.
-func (in *instance) acceptDone(a *arrival, r persistence.Result) {
+func (in *core) acceptDone(a *arrival, r persistence.Result) {
 	in.accepting--
 	taken := in.turn != nil && in.turn.has(a)
 	switch {
 	case r.Err == nil && r.Repeated:
-		a.answer(nil, true)
+		in.answer(a, nil, true)
 		in.refuseTaken(taken && !a.deferred)
 	case r.Err == nil:
 		in.acceptedNow(a, r, taken)
 	case errors.Is(r.Err, persistence.ErrBusy), errors.Is(r.Err, persistence.ErrNotFound) && in.startsBefore(a):
-		a.state, a.since = arrivalUnproposed, in.host.elapsed() // the next tick tries again
+		a.state, a.since = arrivalUnproposed, in.facts.Elapsed() // the next tick tries again
 		if in.phase == phaseReady || in.phase == phaseUnknown {
 			in.pause() // or the next step would, at once, and again
 		}
 	default:
 		in.countRefusal(r.Err)
-		a.answer(in.refusal(a, r.Err), false)
+		in.answer(a, in.refusal(a, r.Err), false)
 		in.refuseTaken(taken && !a.deferred)
 		in.compareRefusal(a, r.Err)
 		if a.start != nil {
@@ -94,7 +93,7 @@ func (in *instance) acceptDone(a *arrival, r persistence.Result) {
 
 // startsBefore says that the start of the instance came before a message and is not durable yet: the journal had room for
 // the message and none for the start.
-func (in *instance) startsBefore(a *arrival) bool {
+func (in *core) startsBefore(a *arrival) bool {
 	if in.turn != nil && in.turn.fusedStart() && in.turn.arrivals[0].state != arrivalAnswered {
 		return true
 	}
@@ -109,14 +108,14 @@ func (in *instance) startsBefore(a *arrival) bool {
 	return false
 }
 
-func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
+func (in *core) acceptedNow(a *arrival, r persistence.Result, taken bool) {
 	switch {
 	case a.start != nil:
 		if !in.view.exists {
 			in.view.created(r.IID, &a.start.req)
 		}
 		if in.phase == phaseUnknown {
-			in.phase = phaseReady
+			in.become(phaseReady)
 		}
 		if taken {
 			in.turn.head.iid = r.IID
@@ -132,20 +131,19 @@ func (in *instance) acceptedNow(a *arrival, r persistence.Result, taken bool) {
 		in.news.add()
 	}
 	a.seq = r.Seq
-	reply := *a
+	in.answer(a, nil, false)
 	a.state = arrivalAccepted
-	reply.answer(nil, false)
 }
 
 // refuseTaken remembers that the turn in flight assumed something that is not so.
-func (in *instance) refuseTaken(taken bool) {
+func (in *core) refuseTaken(taken bool) {
 	if taken {
 		in.turn.refused = true
 	}
 }
 
 // outdated makes the next step load, unless something in flight will find out by itself.
-func (in *instance) outdated() {
+func (in *core) outdated() {
 	if in.phase == phaseReady && !in.view.head.Status.Terminal() {
 		in.reload()
 	}
@@ -162,7 +160,7 @@ func (t *turn) has(a *arrival) bool {
 }
 
 // refusal words an error for the sender of a message.
-func (in *instance) refusal(a *arrival, err error) error {
+func (in *core) refusal(a *arrival, err error) error {
 	switch {
 	case a.start != nil && errors.Is(err, persistence.ErrAlreadyExists):
 		return fmt.Errorf("start %q: %w", in.id, err)
@@ -176,10 +174,10 @@ func (in *instance) refusal(a *arrival, err error) error {
 }
 
 // answerUnproposed answers the sender of each buffered message that has not been proposed.
-func (in *instance) answerUnproposed(err error) {
+func (in *core) answerUnproposed(err error) {
 	for _, a := range in.buffer.items {
 		if a.state == arrivalUnproposed {
-			a.answer(err, false)
+			in.answer(a, err, false)
 		}
 	}
 	in.buffer.settle()

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/dispatch"
-	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -16,17 +15,19 @@ type leaseMsg struct {
 	result persistence.Result
 }
 
+func (m *leaseMsg) answered(r persistence.Result) { m.result = r }
+
 // admitMsg says that a suspect may run now; release lets the next one.
 type admitMsg struct{ release func() }
 
 // stepCareful accepts what is buffered, waits until probation admits the instance, and then takes a lease. The lease
 // counts the attempt before the code runs, so an attempt that kills its process is counted. An instance that waits for
 // admission has not been counted yet: a crash that another suspect causes meanwhile does not use up its attempts.
-func (in *instance) stepCareful() {
+func (in *core) stepCareful() {
 	switch {
 	case len(in.buffer.items) > 0:
 		in.acceptAll()
-	case in.releaseSuspect == nil:
+	case !in.suspect:
 		in.askAdmission()
 	default:
 		in.lease()
@@ -35,51 +36,43 @@ func (in *instance) stepCareful() {
 
 // askAdmission asks probation to admit the instance. Most instances hold only their head while they wait. One that holds
 // more gives back its part of the memory budget, although it keeps the data: the suspect that runs may wait for it.
-func (in *instance) askAdmission() {
+func (in *core) askAdmission() {
 	in.uncharge()
-	in.phase = phaseAdmitting
-	in.outstanding++
+	in.become(phaseAdmitting)
 	m := &admitMsg{}
 	in.awaiting = m
-	in.part.AdmitSuspect(in.view.attempts, func(release func()) {
-		m.release = release
-		in.send(m)
-	})
+	in.emit(effect{kind: effectAskAdmission, message: m, number: uint64(in.view.attempts)})
 }
 
-func (in *instance) admitted(m *admitMsg) {
+func (in *core) admitted(m *admitMsg) {
 	if in.awaiting != m {
-		m.release()
+		in.emit(effect{kind: effectEndCareful})
 		return
 	}
-	in.awaiting, in.tryWait = nil, nil
-	in.phase = phaseReady
-	in.releaseSuspect = m.release
+	in.awaiting, in.tries = nil, false
+	in.become(phaseReady)
+	in.suspect = true
 }
 
-func (in *instance) lease() {
+func (in *core) lease() {
 	v := &in.view
-	in.phase = phaseLeasing
-	in.outstanding++
+	in.become(phaseLeasing)
 	m := &leaseMsg{asked: slices.Clone(v.due)}
 	in.awaiting = m
-	in.host.propose(in.p, &persistence.LeaseTurn{
+	in.emit(effect{kind: effectPropose, message: m, command: &persistence.LeaseTurn{
 		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, TTLMs: in.host.Config.TurnLease.Milliseconds(),
 		Holder: persistence.Holder{Node: in.host.Config.Node, Process: in.host.Config.Process, Consumer: in.consumer.ID},
-		Nonce:  ids.Uint64(in.host.Config.IDs), Due: m.asked,
-	}, func(r persistence.Result) {
-		m.result = r
-		in.send(m)
-	})
+		Nonce:  in.facts.Nonce(), Due: m.asked,
+	}})
 }
 
 // leaseDone runs the turn under its lease.
-func (in *instance) leaseDone(m *leaseMsg) {
+func (in *core) leaseDone(m *leaseMsg) {
 	if in.awaiting != m {
 		return
 	}
 	in.awaiting = nil
-	in.phase = phaseReady
+	in.become(phaseReady)
 	r := m.result
 	switch {
 	case r.Err == nil:
@@ -107,7 +100,8 @@ func (in *instance) leaseDone(m *leaseMsg) {
 		in.forcedEnd = in.poison(r.Attempts)
 		return
 	}
-	in.stopLease = in.part.WatchTurnLease(r.Token, func() {}) // a lost lease is refused at the commit
+	in.watched = true
+	in.emit(effect{kind: effectWatchLease, token: r.Token}) // a lost lease is refused at the commit
 	if in.view.partial {
 		return // its history is read under the lease
 	}
@@ -117,18 +111,25 @@ func (in *instance) leaseDone(m *leaseMsg) {
 
 // endCareful gives back what careful mode has given the instance, except a lease: that one ends by an abandon, or by
 // itself.
-func (in *instance) endCareful() {
-	if in.stopLease != nil {
-		in.stopLease()
+func (in *core) endCareful() {
+	in.emitEndCareful(in.watched || in.suspect)
+	in.token, in.watched, in.suspect = "", false, false
+}
+
+func (in *core) emitEndCareful(careful bool) {
+	if careful {
+		in.emit(effect{kind: effectEndCareful})
 	}
-	if in.releaseSuspect != nil {
-		in.releaseSuspect()
-	}
-	in.token, in.stopLease, in.releaseSuspect = "", nil, nil
+}
+
+// endCarefulOf is endCareful for a turn, which has taken it over.
+func (in *core) endCarefulOf(t *turn) {
+	in.emitEndCareful(t.watched || t.suspect)
+	t.watched, t.suspect = false, false
 }
 
 // giveUpLease gives a lease back, uncounted: no code ran under it.
-func (in *instance) giveUpLease() {
+func (in *core) giveUpLease() {
 	if in.token != "" {
 		in.abandon = &abandonPlan{token: in.token}
 	}
@@ -138,7 +139,7 @@ func (in *instance) giveUpLease() {
 // giveUpStray gives back a lease that this process took and that no turn holds any more: the actor panicked, or the
 // answer came too late. The attempt counts, because code may have run under the lease. If the lease were left to expire,
 // a wall clock that was set back could keep the instance from running for long.
-func (in *instance) giveUpStray() {
+func (in *core) giveUpStray() {
 	if in.view.stray != "" && in.token == "" && in.abandon == nil {
 		in.abandon = &abandonPlan{token: in.view.stray, counts: true, stray: true}
 	}
@@ -171,8 +172,10 @@ type abandonMsg struct {
 	result      persistence.Result
 }
 
+func (m *abandonMsg) answered(r persistence.Result) { m.result = r }
+
 // proposeAbandon gives the instance back. Counted attempts wait longer each time.
-func (in *instance) proposeAbandon() {
+func (in *core) proposeAbandon() {
 	plan := in.abandon
 	if len(in.buffer.items) > 0 || in.accepting > 0 {
 		return // they are accepted first
@@ -191,34 +194,30 @@ func (in *instance) proposeAbandon() {
 		m.delayMs = max(m.delayMs, 1) // it stays held, and without a time it would not be tried again
 		plan.quiet = false
 	}
-	m.notBeforeMs = in.host.now().UnixMilli() + m.delayMs
+	m.notBeforeMs = in.facts.NowMs() + m.delayMs
 	if plan.quiet {
-		in.part.GiveBackQuietly(v.head.IID)
+		in.emit(effect{kind: effectGivingBack, number: uint64(v.head.IID)})
 	}
-	in.phase = phaseAbandoning
-	in.outstanding++
+	in.become(phaseAbandoning)
 	in.awaiting = m
-	in.host.propose(in.p, &persistence.AbandonTurn{
+	in.emit(effect{kind: effectPropose, message: m, command: &persistence.AbandonTurn{
 		IID: v.head.IID, Execution: v.head.Execution, Turn: v.head.Turn, Token: plan.token,
 		DelayMs: m.delayMs, Counts: plan.counts, Reason: plan.reason, Build: in.host.buildOf(plan),
-	}, func(r persistence.Result) {
-		m.result = r
-		in.send(m)
-	})
+	}})
 }
 
-func (in *instance) abandonDone(m *abandonMsg) {
+func (in *core) abandonDone(m *abandonMsg) {
 	if in.awaiting != m {
 		return
 	}
 	in.awaiting = nil
-	in.phase = phaseReady
+	in.become(phaseReady)
 	if m.plan.quiet && m.result.Err != nil {
-		in.part.GiveBackRefused(in.view.head.IID)
+		in.emit(effect{kind: effectKeptLease, number: uint64(in.view.head.IID)})
 	}
 	switch err := m.result.Err; {
 	case err == nil && m.plan.reason != "":
-		in.fresh = in.fresh || m.plan.attaches != in.host.Attaches.Load()
+		in.fresh = in.fresh || m.plan.attaches != in.facts.Attaches()
 		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
 		in.reload()
 	case err == nil:
@@ -227,7 +226,7 @@ func (in *instance) abandonDone(m *abandonMsg) {
 		}
 		if m.delayMs > 0 {
 			in.view.notBeforeMs = m.notBeforeMs
-			in.leaving = m.notBeforeMs > in.host.now().UnixMilli()
+			in.leaving = m.notBeforeMs > in.facts.NowMs()
 		}
 	case errors.Is(err, persistence.ErrBusy):
 		in.abandon = m.plan
@@ -243,18 +242,28 @@ func (in *instance) abandonDone(m *abandonMsg) {
 }
 
 // pause waits a moment before the next step: the journal's queue is full.
-func (in *instance) pause() { in.pauseFor(BusyPause) }
+func (in *core) pause() { in.pauseFor(BusyPause) }
 
-func (in *instance) pauseFor(d time.Duration) {
-	in.phase = phasePausing
-	in.outstanding++
-	in.pausing = in.host.Config.Clock.AfterFunc(d, func() { in.send(&againMsg{}) })
+func (in *core) pauseFor(d time.Duration) {
+	in.become(phasePausing)
+	in.pausing = &tickMsg{kind: tickPause}
+	in.arm(in.pausing, d)
 }
 
 // endPause ends a pause when the engine stops: what would come after it is not begun any more.
-func (in *instance) endPause() {
-	if in.phase == phasePausing && in.host.Draining.Load() && in.pausing.Stop() {
-		in.outstanding--
-		in.again(&againMsg{})
+func (in *core) endPause() {
+	if in.phase == phasePausing && in.facts.Draining() {
+		in.disarm(in.pausing)
+		in.paused()
+	}
+}
+
+// paused ends a pause.
+func (in *core) paused() {
+	in.pausing = nil
+	if in.view.known {
+		in.become(phaseReady)
+	} else {
+		in.become(phaseUnknown)
 	}
 }

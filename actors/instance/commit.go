@@ -218,7 +218,7 @@ func encodeSegment(header *turnpb.SegmentHeader, events []*turnpb.Event, first u
 
 // checkLimits checks what the turn adds. The core has checked names, ids, payloads, pending operations and what is carried.
 func (t *turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure {
-	l := &t.in.host.Config.Limits
+	l := &t.host.Config.Limits
 	events, bytes := t.head.historyEvents, t.head.historyBytes+len(c.Segment.Header)
 	added := 0
 	for _, p := range c.Segment.Parts {
@@ -240,11 +240,11 @@ func (t *turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure 
 
 // warnHistory says once, when a history passes the first bound, that it should be continued as new.
 func (t *turn) warnHistory(events, bytes int) {
-	l := &t.in.host.Config.Limits
+	l := &t.host.Config.Limits
 	passedEvents := t.head.historyEvents <= l.HistoryEventsWarn && events > l.HistoryEventsWarn
 	passedBytes := t.head.historyBytes <= l.HistoryBytesWarn && bytes > l.HistoryBytesWarn
 	if passedEvents || passedBytes {
-		t.in.host.Config.Logger.Warn("an execution's history grows long; continue it as new before it reaches the limit",
+		t.host.Config.Logger.Warn("an execution's history grows long; continue it as new before it reaches the limit",
 			logkey.Instance, t.head.id, logkey.HistoryEvents, events, logkey.MaxHistoryEvents, l.HistoryEvents,
 			logkey.HistoryBytes, bytes, logkey.MaxHistoryBytes, l.HistoryBytes)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/internal/failpoint"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -18,14 +17,8 @@ type commitMsg struct {
 	result persistence.Result
 }
 
-// againMsg ends a pause.
-type againMsg struct {
-	turn *turn // propose its commit again
-	wake bool  // look again for something to do
-}
-
 // proposeCommit completes the command with what is known only now, and proposes it.
-func (in *instance) proposeCommit(t *turn) {
+func (in *core) proposeCommit(t *turn) {
 	c := t.commit
 	c.IID = t.head.iid
 	c.AcceptedStart, c.AcceptedMessages, c.AcceptedResults = nil, nil, nil
@@ -54,40 +47,12 @@ func (in *instance) proposeCommit(t *turn) {
 	}
 	c.ConsumedInbox = consumed
 	c.ConsumesStart = c.Turn == 0 && c.AcceptedStart == nil
-	if c.AcceptedStart != nil {
-		failpoint.Hit("start.beforeCommit")
-	}
-	failpoint.Hit("turn.beforeCommit")
-	in.phase = phaseCommitting
-	in.outstanding++
-	in.host.propose(in.p, c, t.proposed)
-}
-
-// proposed takes the result of the commit, on the journal's goroutine.
-func (t *turn) proposed(r persistence.Result) {
-	t.committed.result = r
-	t.in.send(&t.committed)
-}
-
-// again ends a pause.
-func (in *instance) again(m *againMsg) {
-	switch {
-	case m.turn != nil:
-		if in.turn == m.turn && in.phase == phaseCommitting {
-			in.proposeCommit(m.turn)
-		}
-	case m.wake:
-		in.leaving, in.later = false, nil
-	case in.phase == phasePausing:
-		in.phase = phaseReady
-		if !in.view.known {
-			in.phase = phaseUnknown
-		}
-	}
+	in.become(phaseCommitting)
+	in.emit(effect{kind: effectCommit, turn: t})
 }
 
 // commitDone takes the result of a commit. Only now may anything that the turn decided be seen.
-func (in *instance) commitDone(m *commitMsg) {
+func (in *core) commitDone(m *commitMsg) {
 	t, r := m.turn, m.result
 	if in.turn != t {
 		return
@@ -96,14 +61,13 @@ func (in *instance) commitDone(m *commitMsg) {
 	case err == nil:
 		in.committed(t, r)
 	case errors.Is(err, persistence.ErrBusy):
-		in.outstanding++
-		in.host.Config.Clock.AfterFunc(BusyPause, func() { in.send(&againMsg{turn: t}) })
+		in.arm(&tickMsg{kind: tickCommit, turn: t}, BusyPause)
 	case errors.Is(err, persistence.ErrConflict):
 		in.countRefusal(err)
 		in.rerun(t)
 	case errors.Is(err, persistence.ErrAlreadyExists):
 		in.host.Counts.SecondActivations.Add(1)
-		t.arrivals[0].answer(in.refusal(t.arrivals[0], err), false)
+		in.answer(t.arrivals[0], in.refusal(t.arrivals[0], err), false)
 		in.rerun(t)
 	case errors.Is(err, persistence.ErrStale):
 		in.countRefusal(err)
@@ -112,14 +76,13 @@ func (in *instance) commitDone(m *commitMsg) {
 		in.machine = t.machine
 		in.uncertain(t, err)
 		in.giveBack(t)
-		t.endCareful()
+		in.endCarefulOf(t)
 		in.expel(err)
 	}
 }
 
 // committed lets the answers out and moves the view on.
-func (in *instance) committed(t *turn, r persistence.Result) {
-	failpoint.Hit("turn.afterSync")
+func (in *core) committed(t *turn, r persistence.Result) {
 	h := in.host
 	h.Counts.Commits.Add(1)
 	if len(t.decision.Events) == 0 {
@@ -129,13 +92,14 @@ func (in *instance) committed(t *turn, r persistence.Result) {
 		in.countForcedEnd(t.forcedEnd)
 		in.forcedEnd = nil
 	}
-	in.turn, in.phase, in.failed = nil, phaseReady, 0
+	in.turn = nil
+	in.become(phaseReady)
 	in.machine = t.machine
 	for _, a := range t.arrivals {
 		a.runs = t.consumer != nil
-		a.answer(nil, false)
+		in.answer(a, nil, false)
 	}
-	t.endCareful()
+	in.endCarefulOf(t)
 	in.logHeld(t)
 	in.view.committed(t.commit, r)
 	in.keepLeft(t)
@@ -149,7 +113,7 @@ func (in *instance) committed(t *turn, r persistence.Result) {
 }
 
 // rerun drops the turn's state and runs its messages again.
-func (in *instance) rerun(t *turn) {
+func (in *core) rerun(t *turn) {
 	in.machine = t.machine
 	in.giveBack(t)
 	in.keepLease(t)
@@ -157,14 +121,14 @@ func (in *instance) rerun(t *turn) {
 }
 
 // keepLease hands the lease of a turn that will be run again to its successor.
-func (in *instance) keepLease(t *turn) {
-	in.token, in.stopLease, in.releaseSuspect = t.token, t.stopLease, t.releaseSuspect
+func (in *core) keepLease(t *turn) {
+	in.token, in.watched, in.suspect = t.token, t.watched, t.suspect
 }
 
 // stale drops what the turn named and the journal does not have. Senders whose message the journal knows already get
 // the first answer: their message is proposed alone. If it is an event or the like, so is all that the turn has taken, in
 // its order: the start of the instance comes before what is for it, and no message overtakes an older one of its name.
-func (in *instance) stale(t *turn, err error) {
+func (in *core) stale(t *turn, err error) {
 	var refusal *persistence.Refusal
 	if !errors.As(err, &refusal) {
 		panic(fmt.Sprintf("actors: a stale commit without positions: %v", err))
@@ -200,13 +164,13 @@ func (in *instance) stale(t *turn, err error) {
 }
 
 // uncertain answers a turn's senders when the journal stopped under it: whether their messages are durable is unknown.
-func (in *instance) uncertain(t *turn, err error) {
+func (in *core) uncertain(t *turn, err error) {
 	if !errors.Is(err, persistence.ErrUncertain) {
 		return
 	}
 	in.countRefusal(err)
 	for _, a := range t.arrivals {
-		a.answer(err, false)
+		in.answer(a, err, false)
 	}
 }
 
@@ -214,7 +178,7 @@ func (in *instance) uncertain(t *turn, err error) {
 const expelledPauseMs = 1000
 
 // expel leaves the instance to the activation that has it now, or to the next process. What is held was never proposed.
-func (in *instance) expel(err error) {
+func (in *core) expel(err error) {
 	if !errors.Is(err, persistence.ErrUncertain) {
 		in.countRefusal(err)
 	}
@@ -228,12 +192,12 @@ func (in *instance) expel(err error) {
 	in.endCareful()
 	in.abandon, in.forcedEnd = nil, nil
 	in.answerUnproposed(answer)
-	in.told.until = in.host.now().UnixMilli() + expelledPauseMs
+	in.told.until = in.facts.NowMs() + expelledPauseMs
 	in.retreat()
 }
 
 // countRefusal counts what a proposal was refused with.
-func (in *instance) countRefusal(err error) {
+func (in *core) countRefusal(err error) {
 	c := &in.host.Counts
 	switch {
 	case errors.Is(err, persistence.ErrConflict):

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -54,16 +53,6 @@ func (d *damaged) forget(id string) {
 	defer d.mu.Unlock()
 	delete(d.errs, id)
 	d.n.Store(int64(len(d.errs)))
-}
-
-// setAside logs what is damaged of an instance, once, and tells the calls that wait for its end. Nothing is committed on
-// it, and every request to it is answered with the damage. Other instances go on.
-func (in *instance) setAside(err error) {
-	if in.host.damaged.note(in.id, err) {
-		in.host.Config.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",
-			logkey.Instance, in.id, logkey.Error, err)
-	}
-	in.host.Engine.Damaged(in.id, err)
 }
 
 // checkChildren compares the head's counter with what was read.

@@ -8,7 +8,7 @@ import (
 
 // takeArrivals moves buffered messages into the turn: at most so many with a name, unless that is negative. A start is
 // taken only by the turn that makes its instance, and a message with a name only if no older one of its name stays behind.
-func (in *instance) takeArrivals(t *turn, room func(int) bool, most int) {
+func (in *core) takeArrivals(t *turn, room func(int) bool, most int) {
 	b := &in.buffer
 	if len(b.items) == 0 {
 		return
@@ -44,7 +44,7 @@ func arrivalName(a *arrival) (replay.ArrivalName, bool) {
 }
 
 // fusable says that no message of a name waits in the inbox, beside those that the turn has taken.
-func (in *instance) fusable(name replay.ArrivalName) bool {
+func (in *core) fusable(name replay.ArrivalName) bool {
 	p := &in.view.inbox
 	if !in.view.exists {
 		return true
@@ -57,7 +57,7 @@ func (in *instance) fusable(name replay.ArrivalName) bool {
 
 // acceptUnwanted sends messages to the inbox that the machine is known not to wait for: they come along with the next turn
 // that has another reason.
-func (in *instance) acceptUnwanted() (any bool) {
+func (in *core) acceptUnwanted() (any bool) {
 	if !in.view.inbox.known {
 		return false
 	}
@@ -125,7 +125,7 @@ func (t *turn) markDeferred() {
 // acceptDeferred makes the arrivals durable that the turn leaves, and says whether that goes on. They are proposed before
 // the turn is, or a later one of their name could overtake them; older ones of their names are proposed before them, in
 // case the turn has to be run again, and so is the start of the instance.
-func (in *instance) acceptDeferred(t *turn) (waiting bool) {
+func (in *core) acceptDeferred(t *turn) (waiting bool) {
 	if len(t.decision.Deferred) == 0 || !slices.ContainsFunc(t.arrivals, func(a *arrival) bool { return a.deferred }) {
 		return false
 	}
@@ -163,7 +163,7 @@ func (t *turn) detach() {
 }
 
 // keepLeft puts back what a turn has left, and notes what its machine waits for.
-func (in *instance) keepLeft(t *turn) {
+func (in *core) keepLeft(t *turn) {
 	if in.view.head.Status.Terminal() {
 		return
 	}
@@ -193,8 +193,9 @@ func (in *instance) keepLeft(t *turn) {
 }
 
 // idled takes back a turn that has consumed nothing: the machine has told what it waits for.
-func (in *instance) idled(t *turn) {
-	in.turn, in.phase, in.failed = nil, phaseReady, 0
+func (in *core) idled(t *turn) {
+	in.turn = nil
+	in.become(phaseReady)
 	in.machine = t.machine
 	in.keepLease(t)
 	in.keepLeft(t)

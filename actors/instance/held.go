@@ -20,7 +20,7 @@ const (
 
 // holdTurn gives back a turn whose code cannot be used, and has the lease row say why: nothing is recorded in the history.
 // The first time for a reason and a build it is logged.
-func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes ...any) {
+func (in *core) holdTurn(t *turn, reason string, triesMax uint32, attributes ...any) {
 	v := &in.view
 	in.host.Counts.HeldTurns.Add(1)
 	tries := uint32(1)
@@ -41,7 +41,7 @@ func (in *instance) holdTurn(t *turn, reason string, triesMax uint32, attributes
 
 // logHeld says of a turn that is recorded what people want to know: that it failed the instance because its code does not
 // fit, or that the instance is not held any more.
-func (in *instance) logHeld(t *turn) {
+func (in *core) logHeld(t *turn) {
 	switch {
 	case t.decision.Divergence != nil:
 		in.host.Config.Logger.Error("an instance has failed: its code does not fit its history",
@@ -52,20 +52,20 @@ func (in *instance) logHeld(t *turn) {
 	}
 }
 
-func (in *instance) logGoesOn() {
+func (in *core) logGoesOn() {
 	in.host.Config.Logger.Info("an instance that was held goes on",
 		logkey.Instance, in.id, logkey.Orchestration, in.view.head.Name, logkey.Version, in.view.head.Version, logkey.Build, in.host.Config.Build)
 }
 
 // holdDiverged holds an instance whose history and code differ.
-func (in *instance) holdDiverged(t *turn) {
+func (in *core) holdDiverged(t *turn) {
 	in.holdTurn(t, failure.Display(t.decision.Divergence), HeldTriesMax)
 	in.machine = t.machine
 	in.reload()
 }
 
 // holdMisused holds an instance whose code has used its context where it must not.
-func (in *instance) holdMisused(t *turn, why *replay.MisuseError) {
+func (in *core) holdMisused(t *turn, why *replay.MisuseError) {
 	in.host.Counts.SpoiledTurns.Add(1)
 	in.holdTurn(t, why.Error(), HeldTriesMax, logkey.Stack, why.Stack)
 	in.machine = t.machine
@@ -73,30 +73,28 @@ func (in *instance) holdMisused(t *turn, why *replay.MisuseError) {
 }
 
 // holdBlocked holds an instance whose code has not come back. The machine is its slot's for ever.
-func (in *instance) holdBlocked(t *turn) {
+func (in *core) holdBlocked(t *turn) {
 	in.holdTurn(t, fmt.Sprintf("the code of orchestration %s %s blocks on something that is not a future of its context "+
 		"(a channel, a mutex, a sleep, I/O): move that into an activity", t.name, t.version), BlockedTriesMax)
 }
 
 // diverges says that a turn must not be recorded because the code does not fit the history.
 func (t *turn) diverges() bool {
-	return t.decision != nil && t.decision.Divergence != nil && t.forcedEnd == nil && !t.in.host.Config.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
+	return t.decision != nil && t.decision.Divergence != nil && t.forcedEnd == nil && !t.host.Config.FailOnNondeterminism && !t.consumer.FailOnNondeterminism
 }
 
-// heldNow says that the instance is held and may not be tried now.
-func (in *instance) heldNow() bool { return !in.fresh && in.host.holdsBack(&in.view) }
-
-// holdsBack says that what is known of an instance forbids this build to try it now.
-func (h *Host) holdsBack(v *view) bool {
-	if v.held.Reason == "" || v.leased || v.held.Build != h.Config.Build {
+// heldNow says that the instance is held, and that this build may not try it now.
+func (in *core) heldNow() bool {
+	v := &in.view
+	if in.fresh || v.held.Reason == "" || v.leased || v.held.Build != in.host.Config.Build {
 		return false
 	}
-	return v.notBeforeMs == 0 || h.backsOff(v.notBeforeMs)
+	return v.notBeforeMs == 0 || in.backsOff()
 }
 
 // heldTries is how often this build has tried an instance that is held, and 0 if a runtime was attached since: then it is
 // the newest that has not tried it. Negative: it is not held.
-func (in *instance) heldTries() int {
+func (in *core) heldTries() int {
 	held := &in.view.held
 	switch {
 	case held.Reason == "":
@@ -108,7 +106,7 @@ func (in *instance) heldTries() int {
 }
 
 // notYet reports whether the lease row holds the instance back now.
-func (in *instance) notYet() bool {
+func (in *core) notYet() bool {
 	if in.view.held.Reason != "" {
 		return in.heldNow()
 	}
@@ -116,7 +114,7 @@ func (in *instance) notYet() bool {
 }
 
 // unhide lets a turn consume what the lease row of a held instance hides, if it may be tried now.
-func (in *instance) unhide() {
+func (in *core) unhide() {
 	v := &in.view
 	if v.held.Reason == "" || in.heldNow() {
 		return
@@ -127,12 +125,12 @@ func (in *instance) unhide() {
 }
 
 // outOfDate says that something was told of an instance that is held, so its row may say something else now.
-func (in *instance) outOfDate() bool {
-	return in.view.held.Reason != "" && in.news.unread() && in.outstanding == 0
+func (in *core) outOfDate() bool {
+	return in.view.held.Reason != "" && in.news.unread() && in.outstanding() == 0
 }
 
 // noteLeft says why what is pending is left: what was decided when the instance began to leave.
-func (in *instance) noteLeft() {
+func (in *core) noteLeft() {
 	in.told.held = in.heldNow() || in.leaving && in.told.held
 	if !in.told.held && in.backsOff() {
 		in.told.until = in.view.notBeforeMs
@@ -141,50 +139,48 @@ func (in *instance) noteLeft() {
 
 // leftHeld says that the instance leaves what it was told because it is held. Its time may have come since that was
 // decided: then the dispatcher tells it again at once.
-func (in *instance) leftHeld() bool {
+func (in *core) leftHeld() bool {
 	return in.heldNow() || in.leaving && in.told.held && in.view.held.Reason != ""
 }
 
 // acknowledgeHeld says that the instance is held and leaves what it was told. The dispatcher keeps the timers that have
 // come due until it is tried again.
-func (in *instance) acknowledgeHeld() {
+func (in *core) acknowledgeHeld() {
 	t, v := &in.told, &in.view
 	if !t.any && len(v.due) == 0 {
 		return
 	}
-	in.part.Acknowledge(dispatch.Acknowledgement{IID: v.head.IID, Number: t.number, Until: v.notBeforeMs, Held: true, Timers: v.due})
+	in.acknowledgeWith(dispatch.Acknowledgement{IID: v.head.IID, Number: t.number, Until: v.notBeforeMs, Held: true, Timers: v.due})
 	in.acknowledged = max(in.acknowledged, t.number)
 	*t, v.due = told{}, nil
 }
 
 // fits says that the row holds the instance for nothing: its code has run, and had nothing to record.
-func (in *instance) fits() bool {
+func (in *core) fits() bool {
 	v := &in.view
 	return v.held.Reason != "" && in.ran
 }
 
 // release has the row say that the instance is not held.
-func (in *instance) release() {
+func (in *core) release() {
 	in.ran = false
-	in.phase = phaseAbandoning
-	in.outstanding++
+	in.become(phaseAbandoning)
 	m := &releasedMsg{}
 	in.awaiting = m
-	in.host.propose(in.p, &persistence.ReleaseTurn{ID: in.id}, func(r persistence.Result) {
-		m.result = r
-		in.send(m)
-	})
+	in.emit(effect{kind: effectPropose, message: m, command: &persistence.ReleaseTurn{ID: in.id}})
 }
 
 // releasedMsg brings the answer to ReleaseTurn.
 type releasedMsg struct{ result persistence.Result }
 
-func (in *instance) released(m *releasedMsg) {
+func (m *releasedMsg) answered(r persistence.Result) { m.result = r }
+
+func (in *core) released(m *releasedMsg) {
 	if in.awaiting != m {
 		return
 	}
 	in.awaiting = nil
-	in.phase = phaseReady
+	in.become(phaseReady)
 	switch err := m.result.Err; {
 	case err == nil:
 		v := &in.view
@@ -251,20 +247,20 @@ func findCancel(r persistence.Reader, iid persistence.Incarnation, limit int) (*
 }
 
 // cancelsHeld ends an instance that is held and has been cancelled. False: it is not, or needs its code for that.
-func (in *instance) cancelsHeld() bool {
+func (in *core) cancelsHeld() bool {
 	v := &in.view
-	return v.held.Reason != "" && !v.leased && in.token == "" && in.part.Epoch() != 0 && in.cancels()
+	return v.held.Reason != "" && !v.leased && in.token == "" && in.facts.Epoch() != 0 && in.cancels()
 }
 
 // cancels does the next step of a cancel without code. False: none is asked for, or it needs the code.
-func (in *instance) cancels() bool {
+func (in *core) cancels() bool {
 	v := &in.view
 	c := v.cancelAsked()
-	if c == nil || in.host.Draining.Load() || v.unreadable != nil || in.machine != nil {
+	if c == nil || in.facts.Draining() || v.unreadable != nil || in.machine != nil {
 		return false
 	}
 	switch {
-	case v.partial && in.charge > 0:
+	case v.partial && in.charged:
 		in.load()
 	case v.partial:
 		in.askMemory()
@@ -280,7 +276,7 @@ func (in *instance) cancels() bool {
 }
 
 // cancelWithoutCode ends the instance as cancelled. Of what waits it takes the cancel only: the rest goes with the end.
-func (in *instance) cancelWithoutCode(item *inboxItem) {
+func (in *core) cancelWithoutCode(item *inboxItem) {
 	own := *item // a turn that is made of the inbox overwrites its rows
 	in.endNow(&forcedEnd{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_CANCEL, cancel: &own,
@@ -295,7 +291,7 @@ func (t *turn) takeOnly(item *inboxItem) {
 }
 
 // missing says which handler no consumer of this node has.
-func (in *instance) missing() string {
+func (in *core) missing() string {
 	v := &in.view
 	name, version := v.head.Name, v.head.Version
 	if v.start != nil {
@@ -306,7 +302,7 @@ func (in *instance) missing() string {
 		what += " " + version
 	}
 	reason := failure.NotRegistered(what)
-	if in.part.Consumers().Pinned(name, version) {
+	if in.facts.Pinned(name, version) {
 		reason = failure.NotReplayable(what, v.head.Pin)
 	}
 	if v.cancelAsked() != nil { // it would have been cancelled already
@@ -316,20 +312,20 @@ func (in *instance) missing() string {
 }
 
 // idleHandler says that a consumer has the handler and no slots for turns: one that runs turns is about to come.
-func (in *instance) idleHandler() bool {
+func (in *core) idleHandler() bool {
 	v := &in.view
 	name, version := v.head.Name, v.head.Version
 	if v.start != nil {
 		name, version = v.start.Name, v.start.Version
 	}
-	return in.part.Consumers().Idle(name, version)
+	return in.facts.Idle(name, version)
 }
 
 // Freed says that an instance was held, and that an operator has released it.
 type Freed struct{}
 
 // buildOf is the build that an abandon names: it goes with a reason.
-func (h *Host) buildOf(plan *abandonPlan) string {
+func (h *Shared) buildOf(plan *abandonPlan) string {
 	if plan.reason == "" {
 		return ""
 	}

@@ -94,23 +94,29 @@ type Config struct {
 	FailOnNondeterminism bool
 }
 
+// Shared is what the step machines and turns of an engine share.
+type Shared struct {
+	Config  Config
+	Unknown *consumer.UnknownNames
+	Counts  Counters
+
+	machines machines
+}
+
 // Host is what all instances of an engine share.
 type Host struct {
-	Config  Config
+	Shared
 	Journal persistence.Journal
 	Engine  Engine
 	System  *mailbox.System
 	Memory  Memory
 	Run     consumer.Runner // of turns
-	Unknown *consumer.UnknownNames
 	// Draining: the engine stops, and no turn starts any more. Attaches counts the consumers that have been attached: each
 	// is a reason to try again what is held.
 	Draining *atomic.Bool
 	Attaches *atomic.Uint64
 
-	Counts       Counters
 	acceptTimers *acceptTimers
-	machines     machines
 	damaged      damaged
 	tries        tryQueue
 }
@@ -139,6 +145,6 @@ func (h *Host) propose(p persistence.Partition, c persistence.Command, done func
 }
 
 // backsOff says that a time has not come before which no turn may start.
-func (h *Host) backsOff(notBeforeMs int64) bool {
-	return dispatch.BacksOff(notBeforeMs, h.now().UnixMilli(), h.Config.BackoffMax.Milliseconds())
+func (h *Shared) backsOff(notBeforeMs, nowMs int64) bool {
+	return dispatch.BacksOff(notBeforeMs, nowMs, h.Config.BackoffMax.Milliseconds())
 }

@@ -152,26 +152,21 @@ func unopened(h *persistence.Head) inboxPage {
 }
 
 // mustRead says that rows of the inbox are to be read before the next turn.
-func (in *instance) mustRead() bool {
+func (in *core) mustRead() bool {
 	p := &in.view.inbox
 	if len(p.rows) == 0 && !p.gap && p.nudged <= p.seen && !p.unreadUnnamed() {
 		return false
 	}
-	_, must := p.plan(in.host.now().UnixMilli(), in.host.Config.InboxPage)
+	_, must := p.plan(in.facts.NowMs(), in.host.Config.InboxPage)
 	return must
 }
 
 // loadInbox reads them.
-func (in *instance) loadInbox() {
-	in.phase = phaseLoading
-	in.outstanding++
+func (in *core) loadInbox() {
+	in.become(phaseLoading)
 	in.host.Counts.InboxReads.Add(1)
-	plan, _ := in.view.inbox.plan(in.host.now().UnixMilli(), in.host.Config.InboxPage)
-	m := &loadMsg{inboxOnly: true, inbox: *plan}
+	plan, _ := in.view.inbox.plan(in.facts.NowMs(), in.host.Config.InboxPage)
+	m := &loadMsg{inboxOnly: true, iid: in.view.head.IID, inbox: *plan}
 	in.awaiting = m
-	iid := in.view.head.IID
-	in.host.Journal.Load(in.p, func(r persistence.Reader) error { return m.inbox.read(r, iid) }, func(err error) {
-		m.err = err
-		in.send(m)
-	})
+	in.emit(effect{kind: effectLoad, message: m})
 }

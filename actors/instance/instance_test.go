@@ -1,26 +1,27 @@
 package instance
 
 import (
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// served is a partition whose epoch is durable.
-type served struct{ Partition }
+// clocked is facts of which only the time and the epoch are asked for.
+type clocked struct{ facts }
 
-func (served) Epoch() uint64 { return 1 }
+func (clocked) Epoch() uint64    { return 1 }
+func (clocked) Draining() bool   { return false }
+func (clocked) Outstanding() int { return 0 }
+func (clocked) NowMs() int64     { return time.Now().UnixMilli() }
 
 // An instance that is held begins to leave what it was told, and waits for a message that is being accepted. Its time comes
 // meanwhile. It must say that it leaves: nothing else would have it told of this again but the dispatcher's patience.
 func TestF50_the_time_of_a_held_instance_comes_while_it_leaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host := &Host{Config: Config{Build: "1", Clock: clock.Real, BackoffMax: time.Minute}, Draining: new(atomic.Bool)}
-		in := &instance{host: host, id: "a", part: served{}, view: view{
+		host := &Shared{Config: Config{Build: "1", BackoffMax: time.Minute}}
+		in := &core{host: host, id: "a", facts: clocked{}, out: &effects{}, view: view{
 			known: true, exists: true, held: persistence.Held{Reason: "no", Build: "1"}, notBeforeMs: time.Now().UnixMilli() + 10,
 		}}
 		in.told = told{any: true, first: 1, number: 1}
@@ -46,9 +47,9 @@ func TestF50_the_time_of_a_held_instance_comes_while_it_leaves(t *testing.T) {
 // journal would refuse the next turn, and the timer would be dropped as one that is gone.
 func TestF50_a_timer_that_is_told_again_during_a_turn_is_due_once(t *testing.T) {
 	key, other := persistence.TimerKey{IID: 1, Execution: 1, Event: 2}, persistence.TimerKey{IID: 1, Execution: 1, Event: 3}
-	in := &instance{id: "a"}
+	in := &core{id: "a"}
 	in.view.due = []persistence.TimerKey{key, other}
-	in.giveBack(&turn{in: in, timers: []persistence.TimerKey{key}})
+	in.giveBack(&turn{timers: []persistence.TimerKey{key}})
 	if due := in.view.due; len(due) != 2 || due[0] != key || due[1] != other {
 		t.Errorf("due are %v", due)
 	}

@@ -9,13 +9,53 @@ import (
 
 // verify checks what the fields of an instance promise, after each message. A panic may leave counts wrong, so after one
 // nothing is checked until a turn has been committed.
-func (in *instance) verify() {
-	if in.failed > 0 || in.broken {
+func (s *instance) verify() {
+	if !invariants.Enabled || s.failed > 0 || s.lost {
 		return
 	}
+	s.core.verify()
+	s.verifyOutstanding()
+	s.verifyMemory()
+	for at, a := range s.unanswered {
+		invariants.Check(a.at == at, "the message at %d of those that are not answered says that it is at %d", at, a.at)
+	}
+}
+
+// verifyOutstanding checks that each answer that is on its way is counted, and nothing else but what came too late to be
+// called off.
+func (s *instance) verifyOutstanding() {
+	in := &s.core
+	n := in.accepting
+	for _, one := range []bool{
+		in.awaits(), in.phase == phaseRunning, in.phase == phaseCommitting, in.phase == phaseClosing, in.phase == phasePausing,
+		s.acceptTimer != nil, s.evicting, in.later != nil,
+	} {
+		if one {
+			n++
+		}
+	}
+	invariants.Check(s.outstanding == n || s.overdue && s.outstanding > n,
+		"phase %s, %d answers are outstanding, of which %d are known (%d accepts)", in.phase, s.outstanding, n, in.accepting)
+	proposed := in.buffer.accepting()
+	if in.turn != nil {
+		proposed += (&buffer{items: in.turn.arrivals}).accepting()
+	}
+	invariants.Check(proposed <= in.accepting, "%d messages are being accepted, %d are counted", proposed, in.accepting)
+}
+
+// verifyMemory checks who accounts for the memory.
+func (s *instance) verifyMemory() {
+	invariants.Check(s.charge >= 0, "%d bytes are taken of the memory", s.charge)
+	invariants.Check(s.core.parked || s.place == nil, "not parked, with a place")
+	if s.place != nil {
+		invariants.Check(s.core.machine != nil && s.charge == 0, "parked, with a machine %t, and %d bytes of the memory",
+			s.core.machine != nil, s.charge)
+	}
+}
+
+// verify checks what the fields of the step machine promise.
+func (in *core) verify() {
 	in.verifyTurn()
-	in.verifyOutstanding()
-	in.verifyMemory()
 	in.buffer.verify()
 	in.view.verify()
 	in.view.inbox.verify()
@@ -23,7 +63,7 @@ func (in *instance) verify() {
 }
 
 // verifyTurn checks who has the turn and the machine in each phase.
-func (in *instance) verifyTurn() {
+func (in *core) verifyTurn() {
 	inFlight := in.phase == phaseRunning || in.phase == phaseSettling || in.phase == phaseCommitting
 	invariants.Check(inFlight == (in.turn != nil), "phase %s, and a turn is in flight: %t", in.phase, in.turn != nil)
 	invariants.Check(in.awaits() == (in.awaiting != nil), "phase %s, and an answer is awaited: %t", in.phase, in.awaiting != nil)
@@ -38,41 +78,12 @@ func (in *instance) verifyTurn() {
 }
 
 // awaits says whether the phase ends with an answer that is compared.
-func (in *instance) awaits() bool {
+func (in *core) awaits() bool {
 	switch in.phase {
 	case phaseLoading, phaseWaiting, phaseLeasing, phaseAdmitting, phaseAbandoning:
 		return true
 	}
 	return false
-}
-
-// verifyOutstanding checks that each answer that is on its way is counted, and nothing else.
-func (in *instance) verifyOutstanding() {
-	n := in.accepting
-	for _, one := range []bool{
-		in.awaits(), in.phase == phaseRunning, in.phase == phaseCommitting, in.phase == phaseClosing, in.phase == phasePausing,
-		in.acceptTimer != nil, in.evicting, in.later != nil,
-	} {
-		if one {
-			n++
-		}
-	}
-	invariants.Check(in.outstanding == n, "phase %s, %d answers are outstanding, of which %d are known (%d accepts)",
-		in.phase, in.outstanding, n, in.accepting)
-	proposed := in.buffer.accepting()
-	if in.turn != nil {
-		proposed += (&buffer{items: in.turn.arrivals}).accepting()
-	}
-	invariants.Check(proposed <= in.accepting, "%d messages are being accepted, %d are counted", proposed, in.accepting)
-}
-
-// verifyMemory checks who accounts for the memory.
-func (in *instance) verifyMemory() {
-	invariants.Check(in.charge >= 0, "%d bytes are taken of the memory", in.charge)
-	invariants.Check(in.parked == (in.place != nil), "parked %t, with a place %t", in.parked, in.place != nil)
-	if in.parked {
-		invariants.Check(in.machine != nil && in.charge == 0, "parked, with a machine %t, and %d bytes of the memory", in.machine != nil, in.charge)
-	}
 }
 
 // accepting counts the messages that are proposed on their own.

@@ -8,10 +8,11 @@ import "testing"
 func TestAWrongFieldIsFound(t *testing.T) {
 	for what, in := range map[string]*instance{
 		"an answer that nothing asked for": {outstanding: 1},
-		"a turn out of its phase":          {turn: &turn{}},
-		"a place for nothing":              {parked: true},
-		"a buffer that counts wrong":       {buffer: buffer{bytes: 1}},
-		"a page that reads back":           {view: view{inbox: inboxPage{read: 2, seen: 1, zero: 2}}},
+		"an answer that is not owed":       {unanswered: []*arrival{{at: 1}}},
+		"memory that it never took":        {charge: -1},
+		"a turn out of its phase":          {core: core{turn: &turn{}}},
+		"a buffer that counts wrong":       {core: core{buffer: buffer{bytes: 1}}},
+		"a page that reads back":           {core: core{view: view{inbox: inboxPage{read: 2, seen: 1, zero: 2}}}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			defer func() {

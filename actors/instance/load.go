@@ -17,6 +17,7 @@ import (
 // loadMsg brings what was read. It is written by the journal's read function and read by the instance afterwards.
 type loadMsg struct {
 	inboxOnly bool
+	iid       persistence.Incarnation // of such a one
 	inbox     inboxRead
 	host      *Host
 	part      Partition
@@ -33,24 +34,23 @@ type loadMsg struct {
 
 // load asks the journal for everything that the instance needs to go on. No wait for durability: its own next commit
 // lies behind what it saw in the same log.
-func (in *instance) load() {
-	in.phase = phaseLoading
-	in.outstanding++
+func (in *core) load() {
+	in.become(phaseLoading)
 	in.host.Counts.Loads.Add(1)
 	m := &loadMsg{
-		inbox: inboxRead{limit: in.host.Config.InboxPage}, news: in.news.last, host: in.host, part: in.part, fresh: in.fresh,
-		granted: in.charge, headOnly: in.charge == 0 && in.headOnly(),
+		inbox: inboxRead{limit: in.host.Config.InboxPage}, news: in.news.last, fresh: in.fresh,
+		headOnly: !in.charged && in.headOnly(),
 	}
-	in.awaiting = m
-	in.host.Journal.Load(in.p, func(r persistence.Reader) error { return m.read(r, in.id) }, func(err error) {
-		m.err = err
-		in.send(m)
-	})
+	in.awaiting, in.charged = m, false
+	in.emit(effect{kind: effectLoad, message: m})
 }
 
 // read fills in the view. An unreadable history is part of the answer; an unreadable head is an error, and so is what
 // does not agree with it.
 func (m *loadMsg) read(r persistence.Reader, id string) error {
+	if m.inboxOnly {
+		return m.inbox.read(r, m.iid)
+	}
 	if err := m.readView(r, id); err != nil {
 		return fmt.Errorf("execution %d: %w", m.view.head.Execution, err)
 	}
@@ -175,14 +175,13 @@ func ReadSegments(
 }
 
 // loaded takes the answer of a read.
-func (in *instance) loaded(m *loadMsg) {
+func (in *core) loaded(m *loadMsg) {
 	if in.awaiting != m {
-		in.host.Memory.Back(m.taken)
+		in.emit(effect{kind: effectReturn, number: uint64(m.taken)})
 		return
 	}
-	in.charge += m.taken
 	in.awaiting = nil
-	in.phase = phaseUnknown
+	in.become(phaseUnknown)
 	if m.inbox.full {
 		in.host.Counts.FullPages.Add(1)
 	}
@@ -200,7 +199,7 @@ func (in *instance) loaded(m *loadMsg) {
 		return
 	}
 	if m.inboxOnly {
-		in.phase = phaseReady
+		in.become(phaseReady)
 		v.inbox.take(&m.inbox)
 		if m.inbox.unreadable != nil {
 			v.unreadable = m.inbox.unreadable
@@ -214,10 +213,10 @@ func (in *instance) loaded(m *loadMsg) {
 	if v.partial {
 		in.uncharge() // what it waited for was too little
 	}
-	in.phase = phaseReady
+	in.become(phaseReady)
 	in.news.seen = m.news
 	in.loadFailures = 0
-	in.host.damaged.forget(in.id)
+	in.emit(effect{kind: effectWhole})
 	in.giveUpStray()
 }
 
@@ -229,7 +228,7 @@ const (
 
 // loadFailed makes a read again after a pause. What is held meanwhile is accepted after 10 ms, as ever. Only a journal
 // that has stopped, and damage, end it: without a view nothing can be done for what is held.
-func (in *instance) loadFailed(err error) {
+func (in *core) loadFailed(err error) {
 	switch {
 	case errors.Is(err, persistence.ErrBusy):
 		in.news.add()
@@ -238,7 +237,7 @@ func (in *instance) loadFailed(err error) {
 	case errors.Is(err, persistence.ErrStopped): // what is held has not been proposed
 		err = fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
 	case errors.Is(err, persistence.ErrCorrupt):
-		in.setAside(err)
+		in.emit(effect{kind: effectSetAside, err: err})
 	default:
 		if in.loadFailures == 0 {
 			in.host.Config.Logger.Error("an instance cannot be loaded now; it is tried again", logkey.Instance, in.id, logkey.Error, err)

@@ -43,7 +43,7 @@ func (l *machines) all() []*replay.Machine {
 }
 
 // closeMachine unwinds a machine on this goroutine.
-func (h *Host) closeMachine(m *replay.Machine) {
+func (h *Shared) closeMachine(m *replay.Machine) {
 	m.Close()
 	h.machines.remove(m)
 }

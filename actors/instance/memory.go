@@ -46,7 +46,7 @@ func (m *loadMsg) waits() bool {
 	if v.held.Reason != "" {
 		return !m.fresh && v.held.Build == m.host.Config.Build
 	}
-	return m.host.backsOff(v.notBeforeMs)
+	return m.host.backsOff(v.notBeforeMs, m.host.now().UnixMilli())
 }
 
 // memoryMsg says that an instance may read what it waited to read.
@@ -65,12 +65,12 @@ func historyBytes(h *persistence.Head, start *persistence.PendingStart) int64 {
 // headOnly says that there is no use in reading more than the head and the lease: no turn can start on what would be
 // read, or in careful mode its attempt is to be counted first. A history that ends its process when it is read would
 // never be found else.
-func (in *instance) headOnly() bool {
-	return in.abandon != nil || in.heldBack() || !in.host.Engine.AnyConsumer() || in.token == "" && (in.part.Careful() || in.releaseSuspect != nil)
+func (in *core) headOnly() bool {
+	return in.abandon != nil || in.heldBack() || !in.facts.AnyConsumer() || in.token == "" && (in.facts.Careful() || in.suspect)
 }
 
 // stepPartial goes on with a view that has the head and the lease alone: to what lets the rest be read.
-func (in *instance) stepPartial() {
+func (in *core) stepPartial() {
 	v := &in.view
 	switch {
 	case v.head.Turn > 0 && v.head.Inbox == 0 && len(v.due) == 0 && len(in.buffer.items) == 0 && in.forcedEnd == nil && v.inbox.nudged < v.head.NextSeq:
@@ -78,7 +78,7 @@ func (in *instance) stepPartial() {
 		in.stepReady()
 	case in.heldBack():
 		in.holdBack()
-	case in.charge > 0:
+	case in.charged:
 		in.load()
 	case in.token != "" || in.forcedEnd != nil || v.attempts >= in.host.Config.MaxAttempts:
 		in.askMemory()
@@ -86,7 +86,7 @@ func (in *instance) stepPartial() {
 		in.unregistered()
 	case in.triesAlone():
 		in.askTry()
-	case in.part.Careful() || in.releaseSuspect != nil:
+	case in.facts.Careful() || in.suspect:
 		in.stepCareful()
 	default:
 		in.askMemory()
@@ -94,36 +94,33 @@ func (in *instance) stepPartial() {
 }
 
 // askMemory waits until the rest of the instance may be read.
-func (in *instance) askMemory() {
-	in.phase = phaseWaiting
-	in.outstanding++
+func (in *core) askMemory() {
+	in.become(phaseWaiting)
 	in.host.Counts.MemoryWaits.Add(1)
 	m := &memoryMsg{bytes: in.view.size}
 	in.awaiting = m
-	in.host.Memory.Ask(m.bytes, func() { in.send(m) })
-	in.host.Engine.Relieve()
+	in.emit(effect{kind: effectAskMemory, message: m})
 }
 
 // memoryGranted goes on with the read.
-func (in *instance) memoryGranted(m *memoryMsg) {
+func (in *core) memoryGranted(m *memoryMsg) {
 	if in.awaiting != m || in.phase != phaseWaiting {
-		in.host.Memory.Back(m.bytes)
+		in.emit(effect{kind: effectReturn, number: uint64(m.bytes)})
 		return
 	}
 	in.awaiting = nil
-	in.phase = phaseReady
-	in.charge = m.bytes
+	in.become(phaseReady)
+	in.charged = true
 }
 
 // uncharge gives the instance's part of the memory budget back: it has dropped what it read, or is about to.
-func (in *instance) uncharge() {
-	charge := in.charge
-	in.charge = 0
-	in.host.Memory.Back(charge)
+func (in *core) uncharge() {
+	in.charged = false
+	in.emit(effect{kind: effectUncharge})
 }
 
 // letGo drops what was read for a turn that does not come now.
-func (in *instance) letGo() {
+func (in *core) letGo() {
 	in.view.segments = nil
 	in.uncharge()
 }

@@ -16,7 +16,7 @@ func (n *news) add()         { n.last++ }
 func (n *news) unread() bool { return n.last != n.seen }
 
 // owes reports whether the instance has something to do although nothing is buffered.
-func (in *instance) owes() bool {
+func (in *core) owes() bool {
 	return in.news.unread() || len(in.view.due) > 0 || in.abandon != nil || in.forcedEnd != nil
 }
 
@@ -42,7 +42,7 @@ type hint struct {
 }
 
 // hear records what the dispatcher tells, before the instance acts on it.
-func (in *instance) hear(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
+func (in *core) hear(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
 	in.checkOwed(iid, m)
 	in.hearFresh(m.Fresh)
 	in.news.add()
@@ -54,12 +54,12 @@ func (in *instance) hear(iid persistence.Incarnation, execution uint64, m dispat
 	case iid == t.iid:
 		*t = told{any: true, iid: iid, first: t.first, number: max(t.number, m.Number)}
 	default: // of an incarnation that is gone
-		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Number: m.Number})
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Number: m.Number})
 	}
 }
 
 // hearFresh takes note of a runtime that was attached. The dispatcher names it until it is answered.
-func (in *instance) hearFresh(attach uint64) {
+func (in *core) hearFresh(attach uint64) {
 	if attach > in.freshest {
 		in.freshest, in.fresh = attach, true
 	}
@@ -68,19 +68,19 @@ func (in *instance) hearFresh(attach uint64) {
 // checkOwed looks whether a wake-up was lost: the dispatcher has told something before, and the instance neither knows of
 // it nor has acknowledged it. Whether that is so is known to the dispatcher: an acknowledgement may have been on its way
 // when it told again, and its instance may have left since. One that knows and is at work asks for time.
-func (in *instance) checkOwed(iid persistence.Incarnation, m dispatch.Mark) {
+func (in *core) checkOwed(iid persistence.Incarnation, m dispatch.Mark) {
 	t := &in.told
 	switch {
-	case m.Owed == 0 || m.Owed <= in.acknowledged || in.host.Draining.Load():
+	case m.Owed == 0 || m.Owed <= in.acknowledged || in.facts.Draining():
 	case !t.any || t.iid != iid || t.first > m.Owed || m.Again && !in.busyNow():
-		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Number: m.Owed, Lost: true})
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Number: m.Owed, Lost: true})
 	case m.Again:
-		in.part.Acknowledge(dispatch.Acknowledgement{IID: iid, Wait: true})
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Wait: true})
 	}
 }
 
 // name takes note of an execution that exists.
-func (in *instance) name(iid persistence.Incarnation, execution uint64) {
+func (in *core) name(iid persistence.Incarnation, execution uint64) {
 	h := &in.hint
 	if iid > h.iid || iid == h.iid && execution > h.execution {
 		*h = hint{iid: iid, execution: execution}
@@ -89,23 +89,23 @@ func (in *instance) name(iid persistence.Incarnation, execution uint64) {
 }
 
 // busyNow says that the instance will look again for something to do by itself.
-func (in *instance) busyNow() bool {
-	return in.phase != phaseReady && in.phase != phaseUnknown || in.outstanding > 0
+func (in *core) busyNow() bool {
+	return in.phase != phaseReady && in.phase != phaseUnknown || in.outstanding() > 0
 }
 
 // nudge takes note of a row of the inbox.
-func (in *instance) nudge(iid persistence.Incarnation, seq uint64) {
+func (in *core) nudge(iid persistence.Incarnation, seq uint64) {
 	if !in.view.known || in.view.head.IID == iid {
 		in.view.inbox.nudged = max(in.view.inbox.nudged, seq)
 	}
 }
 
 // hearTimer takes note of a due timer. Timers are acknowledged by the end of their rows.
-func (in *instance) hearTimer(m *timerMsg) {
+func (in *core) hearTimer(m *timerMsg) {
 	v := &in.view
 	in.hearFresh(m.fresh)
-	if m.again && !in.busyNow() && !v.isDue(m.key) && !in.host.Draining.Load() {
-		in.part.Acknowledge(dispatch.Acknowledgement{IID: m.key.IID, Lost: true, Timers: []persistence.TimerKey{m.key}})
+	if m.again && !in.busyNow() && !v.isDue(m.key) && !in.facts.Draining() {
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: m.key.IID, Lost: true, Timers: []persistence.TimerKey{m.key}})
 	}
 	if !v.known || !v.exists || v.older(m.key.IID, m.key.Execution) {
 		in.news.add()
@@ -117,8 +117,8 @@ func (in *instance) hearTimer(m *timerMsg) {
 // contradicted says that what is known cannot be so: something was told of an instance, an incarnation or an execution
 // that the view does not have, and no read has looked for it since. An answer that is on its way may explain it: effects
 // come before answers.
-func (in *instance) contradicted() bool {
-	if in.outstanding > 0 || !in.news.unread() || plantedBelief {
+func (in *core) contradicted() bool {
+	if in.outstanding() > 0 || !in.news.unread() || plantedBelief {
 		return false
 	}
 	v := &in.view
@@ -129,7 +129,7 @@ func (in *instance) contradicted() bool {
 }
 
 // compareRefusal looks whether the journal has refused a message for a reason that contradicts what is known.
-func (in *instance) compareRefusal(a *arrival, err error) {
+func (in *core) compareRefusal(a *arrival, err error) {
 	v := &in.view
 	wrong := a.start != nil && errors.Is(err, persistence.ErrAlreadyExists) && v.known && !v.exists ||
 		a.deliver != nil && errors.Is(err, persistence.ErrNotFound) && v.known && v.exists
@@ -145,21 +145,21 @@ func (in *instance) compareRefusal(a *arrival, err error) {
 
 // acknowledge tells the dispatcher what has become of what it told, as soon as that is certain: everything that was told
 // has been consumed, is deferred, or is gone.
-func (in *instance) acknowledge() {
+func (in *core) acknowledge() {
 	t, v := &in.told, &in.view
 	if in.phase != phaseReady || !v.known || !t.any && !in.news.unread() {
 		return
 	}
-	if in.outstanding > 0 || in.contradicted() || !v.exists && in.news.unread() {
+	if in.outstanding() > 0 || in.contradicted() || !v.exists && in.news.unread() {
 		return
 	}
 	if v.exists && !v.head.Status.Terminal() && in.pending() {
 		return
 	}
 	if hidden := v.inbox.hiddenUntil(); t.any && hidden > 0 {
-		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Until: hidden})
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Until: hidden})
 	} else if t.any {
-		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number})
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: t.iid, Number: t.number})
 	}
 	in.acknowledged = max(in.acknowledged, t.number)
 	*t = told{}
@@ -168,7 +168,7 @@ func (in *instance) acknowledge() {
 
 // acknowledgeLeft says why something is left pending: the lease row holds it back until its time, or no consumer is
 // attached.
-func (in *instance) acknowledgeLeft() {
+func (in *core) acknowledgeLeft() {
 	t := &in.told
 	if in.leftHeld() {
 		in.acknowledgeHeld()
@@ -178,7 +178,7 @@ func (in *instance) acknowledgeLeft() {
 		return
 	}
 	if t.unserved || t.until > 0 || t.lost {
-		in.part.Acknowledge(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Unserved: t.unserved, Until: t.until})
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Unserved: t.unserved, Until: t.until})
 		in.acknowledged = max(in.acknowledged, t.number)
 		*t = told{}
 	}

@@ -3,7 +3,6 @@ package instance
 import (
 	"fmt"
 
-	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -14,7 +13,7 @@ import (
 const unreadableDelayMs = 1000
 
 // poison is the failure of an instance that was attempted too often.
-func (in *instance) poison(attempts uint32) *forcedEnd {
+func (in *core) poison(attempts uint32) *forcedEnd {
 	v := &in.view
 	return &forcedEnd{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON,
@@ -23,7 +22,7 @@ func (in *instance) poison(attempts uint32) *forcedEnd {
 	}
 }
 
-func (in *instance) countForcedEnd(d *forcedEnd) {
+func (in *core) countForcedEnd(d *forcedEnd) {
 	if d.cancel != nil {
 		in.host.Config.Logger.Info("an instance has been cancelled without its code", logkey.Instance, in.id)
 		return
@@ -43,7 +42,7 @@ func (in *instance) countForcedEnd(d *forcedEnd) {
 
 // stepUnreadable gives back an instance whose history cannot be read, and counts the attempt. After the last attempt it
 // appends the failure behind the unreadable part, which ends the instance.
-func (in *instance) stepUnreadable() {
+func (in *core) stepUnreadable() {
 	v := &in.view
 	if len(in.buffer.items) > 0 {
 		in.acceptAll()
@@ -61,16 +60,16 @@ func (in *instance) stepUnreadable() {
 }
 
 // failUnreadable ends the instance with one event. No machine is involved: it could not be given its history.
-func (in *instance) failUnreadable() {
+func (in *core) failUnreadable() {
 	v := &in.view
 	d := &forcedEnd{
 		origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE,
 		why:    failure.PoisonUnreadable(in.id, v.head.Execution, v.attempts, in.host.Config.MaxAttempts, v.unreadable.Error()),
 	}
-	t := &turn{in: in, head: headOf(in.id, &v.head), name: v.head.Name, version: v.head.Version, forcedEnd: d, token: in.token}
+	t := &turn{host: in.host, head: headOf(in.id, &v.head), name: v.head.Name, version: v.head.Version, forcedEnd: d, token: in.token}
 	t.committed.turn = t
 	in.endCareful()
-	t.endUnread(v, "parent failed: its history cannot be read")
+	t.endUnread(v, "parent failed: its history cannot be read", in.facts.NowMs(), in.facts.Entropy())
 	if t.spoiled != nil {
 		in.host.Config.Logger.Error("a failure cannot be encoded", logkey.Instance, in.id, logkey.Error, t.spoiled)
 		in.leaving = true
@@ -82,10 +81,10 @@ func (in *instance) failUnreadable() {
 
 // endUnread makes the one event that ends an instance whose history no machine can be given. why is what the children
 // that are cancelled are told.
-func (t *turn) endUnread(v *view, why string) {
-	d, cfg := t.forcedEnd, &t.in.host.Config
+func (t *turn) endUnread(v *view, why string, nowMs int64, entropy [16]byte) {
+	d := t.forcedEnd
 	next := max(v.head.NextEvent, 1)
-	t.input.TimeMs, t.input.Entropy = clock.WallMs(cfg.Clock), cfg.IDs.Entropy()
+	t.input.TimeMs, t.input.Entropy = nowMs, entropy
 	t.decision = newDecision()
 	*t.decision = replay.Decision{
 		Outcome: replay.Failed, Failure: d.why, Origin: d.origin,

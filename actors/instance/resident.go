@@ -11,48 +11,29 @@ type evictMsg struct{}
 var evict = &evictMsg{}
 
 // unpark tells the residency that the instance has something to do.
-func (in *instance) unpark() {
-	if !in.parked {
-		return
+func (in *core) unpark() {
+	if in.parked {
+		in.parked = false
+		in.emit(effect{kind: effectUnpark})
 	}
-	in.parked = false
-	charge, ok := in.place.Leave()
-	in.place = nil
-	if !ok {
-		in.evicting = true
-		in.outstanding++
-		return
-	}
-	in.charge = charge
 }
 
-// park asks for a place among the resident, which takes over what the instance has of the memory.
-func (in *instance) park() bool {
-	p, ok := in.host.Engine.Park(in, in.machine.MemoryBytes()+in.view.inbox.bytes, in.charge)
-	if ok {
-		in.place, in.charge, in.parked = p, 0, true
-	}
-	return ok
+// park makes the instance a resident, which takes over what it has of the memory. If it may not be one, it is told to leave.
+func (in *core) park() {
+	in.parked = true
+	in.emit(effect{kind: effectPark, number: uint64(in.machine.MemoryBytes() + in.view.inbox.bytes)})
 }
-
-// Evict implements resident: it tells the instance to let its machine go. It may be called from any goroutine.
-func (in *instance) Evict() { in.send(evict) }
 
 // evicted takes the residency's message: the machine goes as soon as the instance comes to rest. Something may be under
 // way, a read of what it was just told, for example: an eviction ends nothing and decides nothing but that.
-func (in *instance) evicted() {
-	if in.evicting {
-		in.evicting = false
-		in.outstanding--
-		return
-	}
+func (in *core) evicted() {
 	if in.phase != phaseReady {
 		in.host.Counts.EvictedInLoad.Add(1)
 	}
 	if in.accepting > 0 {
 		in.host.Counts.EvictedInAccept.Add(1)
 	}
-	in.parked, in.place, in.unwanted = false, nil, true
+	in.parked, in.unwanted = false, true
 	if plantedEviction {
 		in.leaving = true
 	}

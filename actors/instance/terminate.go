@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -78,7 +79,7 @@ func (x *termination) waitForMemory(bytes int64) {
 // compute makes the last turn, where user code runs: a history may be long.
 func (x *termination) compute(v *view) {
 	t := &turn{
-		in: &instance{host: x.host, id: x.ID, p: x.p}, head: headOf(x.ID, &v.head), name: v.head.Name, version: v.head.Version,
+		host: &x.host.Shared, head: headOf(x.ID, &v.head), name: v.head.Name, version: v.head.Version,
 		fresh: true, segments: v.segments,
 		forcedEnd: &forcedEnd{why: failure.Terminated(x.Reason), origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE},
 	}
@@ -91,7 +92,7 @@ func (x *termination) compute(v *view) {
 	}
 	x.host.Run.Run(func() {
 		if v.unreadable != nil {
-			t.endUnread(v, "parent canceled")
+			t.endUnread(v, "parent canceled", clock.WallMs(x.host.Config.Clock), x.host.Config.IDs.Entropy())
 			return
 		}
 		t.Execute()

@@ -40,6 +40,13 @@ func (g *tryQueue) withdraw(w *tryWait) bool {
 	return waits
 }
 
+// begun says that one does not wait any more.
+func (g *tryQueue) begun(w *tryWait) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return w.gone
+}
+
 func (g *tryQueue) release() {
 	g.mu.Lock()
 	for len(g.waiting) > 0 {
@@ -55,36 +62,4 @@ func (g *tryQueue) release() {
 	}
 	g.busy = false
 	g.mu.Unlock()
-}
-
-// triesAlone says that the instance is held and its time has come: it waits until no other is tried.
-func (in *instance) triesAlone() bool {
-	v := &in.view
-	return in.releaseSuspect == nil && v.held.Reason != "" && v.held.Build == in.host.Config.Build && !in.fresh
-}
-
-// askTry waits for the gate. What comes after it is as for a suspect: the try is leased first.
-func (in *instance) askTry() {
-	if len(in.buffer.items) > 0 {
-		in.acceptAll()
-		return
-	}
-	in.phase = phaseAdmitting
-	in.outstanding++
-	m := &admitMsg{}
-	in.awaiting = m
-	in.uncharge()
-	in.tryWait = in.host.tries.admit(func(release func()) {
-		m.release = release
-		in.send(m)
-	})
-}
-
-// leaveTryQueue ends that wait, because something has come: what is known is out of date.
-func (in *instance) leaveTryQueue() {
-	if in.tryWait == nil || in.phase != phaseAdmitting || !in.host.tries.withdraw(in.tryWait) {
-		return
-	}
-	in.tryWait, in.awaiting, in.phase = nil, nil, phaseReady
-	in.outstanding--
 }

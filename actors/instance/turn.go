@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -24,7 +23,8 @@ import (
 // The instance fills it in and hands it to a slot; while it runs the slot alone touches the fields of the run; then it
 // is the instance's again. A turn that was given up stays the slot's for ever, except for what it has consumed.
 type turn struct {
-	in       *instance
+	host     *Shared
+	owner    *instance
 	consumer *consumer.Attached // nil for a turn that runs no code
 	name     string
 	version  string
@@ -45,9 +45,8 @@ type turn struct {
 	unrun bool // no code ran
 
 	// Careful mode.
-	token          persistence.Token
-	stopLease      func()
-	releaseSuspect func()
+	token            persistence.Token
+	watched, suspect bool
 
 	// What it is sent back with; here so that a turn is one piece of memory.
 	back      turnMsg
@@ -116,9 +115,9 @@ type forcedEnd struct {
 
 // newTurn takes what waits: the start, the visible inbox by seq, due timers, then (unless the turn runs under a lease)
 // what is buffered, all up to a bound. What is left waits for the next turn.
-func (in *instance) newTurn(now time.Time) *turn {
+func (in *core) newTurn(nowMs int64) *turn {
 	v := &in.view
-	t := &turn{in: in, consumer: in.consumer, head: headOf(in.id, &v.head), name: v.head.Name, version: in.version}
+	t := &turn{host: in.host, consumer: in.consumer, head: headOf(in.id, &v.head), name: v.head.Name, version: in.version}
 	t.back.turn, t.committed.turn = t, t
 	room, bytes := in.host.Config.InboxPage, bufferBytes
 	take := func(size int) bool {
@@ -128,7 +127,6 @@ func (in *instance) newTurn(now time.Time) *turn {
 		room, bytes = room-1, bytes-size
 		return true
 	}
-	nowMs := now.UnixMilli()
 	most := -1 // messages with a name
 	if v.start != nil {
 		t.takesStart, t.name = true, v.start.Name
@@ -160,7 +158,7 @@ func (in *instance) newTurn(now time.Time) *turn {
 }
 
 // giveBack brings the turn to its instance.
-func (t *turn) giveBack() { t.in.send(&t.back) }
+func (t *turn) giveBack() { t.owner.send(&t.back) }
 
 // empty says that there is nothing to run.
 func (t *turn) empty() bool {
@@ -222,9 +220,9 @@ func startMessage(s *persistence.PendingStart, version string) (*turnpb.Message,
 }
 
 // startTurn hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
-func (in *instance) startTurn(d *forcedEnd) {
+func (in *core) startTurn(d *forcedEnd) {
 	v := &in.view
-	t := in.newTurn(in.host.now())
+	t := in.newTurn(in.facts.NowMs())
 	if d != nil && d.cancel != nil {
 		t.takeOnly(d.cancel)
 	}
@@ -235,30 +233,28 @@ func (in *instance) startTurn(d *forcedEnd) {
 	if err := t.fill(); err != nil {
 		v.unreadable = err
 		in.giveBack(t)
-		in.phase = phaseUnknown
+		in.become(phaseUnknown)
 		in.news.add()
 		return
 	}
-	t.forcedEnd, t.token, t.stopLease, t.releaseSuspect = d, in.token, in.stopLease, in.releaseSuspect
-	in.token, in.stopLease, in.releaseSuspect = "", nil, nil
+	t.forcedEnd, t.token, t.watched, t.suspect = d, in.token, in.watched, in.suspect
+	in.token, in.watched, in.suspect = "", false, false
 	t.machine, t.fresh = in.machine, in.machine == nil
 	if t.fresh {
 		t.segments, t.fn = v.segments, in.fn
 	}
 	v.segments = nil
 	in.unwanted, in.fresh, in.ran = false, false, false
-	in.machine, in.turn, in.phase = nil, t, phaseRunning
-	in.outstanding++
+	in.machine, in.turn = nil, t
+	in.become(phaseRunning)
 	if d != nil {
 		t.consumer = nil
-		in.host.Run.Run(t.Execute, t.giveBack)
-		return
 	}
-	t.consumer.Turns.Run(t)
+	in.emit(effect{kind: effectRun, turn: t})
 }
 
 // replayLimits are the limits that the core checks itself.
-func (h *Host) replayLimits() replay.Limits {
+func (h *Shared) replayLimits() replay.Limits {
 	l := &h.Config.Limits
 	return replay.Limits{
 		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
@@ -274,7 +270,7 @@ func (t *turn) Execute() {
 			t.spoiled = fmt.Errorf("the turn panicked outside the author's code: %v\n%s", r, debug.Stack())
 		}
 	}()
-	h := t.in.host
+	h := t.host
 	t.input.TimeMs, t.input.Entropy = t.timeMs(clock.WallMs(h.Config.Clock)), h.Config.IDs.Entropy()
 	if t.fresh {
 		t.machine = replay.New(replay.Config{
@@ -318,7 +314,7 @@ func (t *turn) timeMs(now int64) int64 {
 }
 
 // turnDone takes a turn back from its slot.
-func (in *instance) turnDone(m *turnMsg) {
+func (in *core) turnDone(m *turnMsg) {
 	t := m.turn
 	if in.turn != t || in.phase != phaseRunning {
 		return
@@ -346,7 +342,7 @@ func (in *instance) turnDone(m *turnMsg) {
 		in.forcedEnd = &forcedEnd{why: t.overLimit, origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT}
 		in.reload()
 	default:
-		in.phase = phaseSettling
+		in.become(phaseSettling)
 		t.markDeferred()
 		in.settle()
 	}
@@ -354,7 +350,7 @@ func (in *instance) turnDone(m *turnMsg) {
 
 // spoilt gives back a turn whose decision must not be committed: the code misused its context, or the turn failed
 // outside the code.
-func (in *instance) spoilt(t *turn, why error) {
+func (in *core) spoilt(t *turn, why error) {
 	var misuse *replay.MisuseError
 	if errors.As(why, &misuse) {
 		in.holdMisused(t, misuse)
@@ -369,13 +365,13 @@ func (in *instance) spoilt(t *turn, why error) {
 }
 
 // stray logs what code does with its context when no turn can fail for it any more.
-func (h *Host) stray(why *replay.MisuseError) {
+func (h *Shared) stray(why *replay.MisuseError) {
 	h.Config.Logger.Error("a goroutine that an orchestration left behind used its context: the call did nothing",
 		logkey.Instance, why.Instance, logkey.Error, error(why), logkey.Stack, why.Stack)
 }
 
 // settle proposes a turn that has ended, once none of its own messages is being accepted.
-func (in *instance) settle() {
+func (in *core) settle() {
 	t := in.turn
 	for _, a := range t.arrivals {
 		if a.state == arrivalAccepting {
@@ -413,7 +409,7 @@ func (in *instance) settle() {
 }
 
 // giveBack takes a turn apart that will not be committed: its messages wait again. Inbox rows come back with the reload.
-func (in *instance) giveBack(t *turn) {
+func (in *core) giveBack(t *turn) {
 	in.turn = nil
 	in.buffer.putBack(t.arrivals)
 	if len(t.timers) > 0 {
@@ -424,28 +420,16 @@ func (in *instance) giveBack(t *turn) {
 }
 
 // strike gives back a turn whose code misbehaved, and counts it as an attempt.
-func (in *instance) strike(t *turn) {
+func (in *core) strike(t *turn) {
 	in.strikeWith(t, &abandonPlan{token: t.token, counts: true})
 }
 
 // strikeWith gives back a turn, and its instance as the plan says.
-func (in *instance) strikeWith(t *turn, plan *abandonPlan) {
+func (in *core) strikeWith(t *turn, plan *abandonPlan) {
 	in.giveBack(t)
 	in.abandon = plan
-	t.endCareful()
+	in.endCarefulOf(t)
 	in.view.known = false
-	in.phase = phaseUnknown
+	in.become(phaseUnknown)
 	in.news.add()
-}
-
-// endCareful stops the renewal of a turn's lease and lets the next suspect run.
-func (t *turn) endCareful() {
-	if t.stopLease != nil {
-		t.stopLease()
-		t.stopLease = nil
-	}
-	if t.releaseSuspect != nil {
-		t.releaseSuspect()
-		t.releaseSuspect = nil
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/persistence"
 )
 
 var _ consumer.Turn = (*turn)(nil)
@@ -17,10 +18,10 @@ type turnMsg struct {
 }
 
 // Begun implements consumer.Turn.
-func (t *turn) Begun() { t.in.host.Counts.Turns.Add(1) }
+func (t *turn) Begun() { t.host.Counts.Turns.Add(1) }
 
 // Ran implements consumer.Turn.
-func (t *turn) Ran() { t.in.host.System.SendLast(t.in.pid, &t.back) }
+func (t *turn) Ran() { t.owner.host.System.SendLast(t.owner.pid, &t.back) }
 
 // Unrun implements consumer.Turn.
 func (t *turn) Unrun() {
@@ -29,20 +30,26 @@ func (t *turn) Unrun() {
 }
 
 // Blocked implements consumer.Turn.
-func (t *turn) Blocked(ran time.Duration) { t.in.host.reportBlocked(t, ran) }
+func (t *turn) Blocked(ran time.Duration) { t.host.reportBlocked(t, ran) }
 
 // GivenUp implements consumer.Turn.
 func (t *turn) GivenUp() {
-	t.in.host.Counts.AbandonedTurns.Add(1)
-	t.in.host.Counts.LeakedCoroutines.Add(1)
-	t.in.send(&turnMsg{turn: t, abandoned: true})
+	t.host.Counts.AbandonedTurns.Add(1)
+	t.host.Counts.LeakedCoroutines.Add(1)
+	t.owner.send(&turnMsg{turn: t, abandoned: true})
 }
 
 // Late implements consumer.Turn: the machine is closed here, where its code ran.
-func (t *turn) Late() { t.in.host.closeMachine(t.machine) }
+func (t *turn) Late() { t.host.closeMachine(t.machine) }
 
 // Suspect implements consumer.Turn: a turn of a suspect has a lease.
 func (t *turn) Suspect() bool { return t.token != "" }
 
 // HushLeft implements consumer.Turn.
-func (t *turn) HushLeft() time.Duration { return t.in.part.HushLeft() }
+func (t *turn) HushLeft() time.Duration { return t.owner.part.HushLeft() }
+
+// proposed takes the result of the commit, on the journal's goroutine.
+func (t *turn) proposed(r persistence.Result) {
+	t.committed.result = r
+	t.owner.send(&t.committed)
+}

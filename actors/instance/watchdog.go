@@ -13,11 +13,11 @@ const stackBytesMax = 16 << 20
 
 // reportBlocked logs a turn that blocks outside Turnstone, with the stacks of the orchestration code that runs now. A
 // wall clock never writes history: this is all that happens until the turn is given up.
-func (h *Host) reportBlocked(t *turn, ran time.Duration) {
+func (h *Shared) reportBlocked(t *turn, ran time.Duration) {
 	h.Counts.ReportedTurns.Add(1)
 	h.Config.Logger.Warn("an orchestration has not come back from its code: it blocks on something that is not a future of "+
 		"its context (a channel, a mutex, a sleep, I/O); move that into an activity",
-		logkey.Instance, t.in.id, logkey.Orchestration, t.name, logkey.Version, t.version, logkey.Duration, ran.Milliseconds(),
+		logkey.Instance, t.head.id, logkey.Orchestration, t.name, logkey.Version, t.version, logkey.Duration, ran.Milliseconds(),
 		logkey.MaxDuration, h.Config.WatchdogAbandon.Milliseconds(), logkey.Stack, codeStacks())
 }
 

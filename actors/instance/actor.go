@@ -1,0 +1,212 @@
+package instance
+
+import (
+	"sync"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
+	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/failpoint"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// instance is the actor of one orchestration instance: the shell of its step machine. It has the machine take each message,
+// and does what the machine wants done. It lives in the Carryover, so it outlives a restart of its actor. Only the actor's
+// own run touches it, except what is said at a field.
+type instance struct {
+	host      *Host
+	id        string
+	p         persistence.Partition
+	part      Partition
+	carryover *mailbox.Carryover
+	pid       *actor.PID // set once, before anything is asked for; answers read it from other goroutines
+
+	core core
+
+	// unanswered are the messages whose senders wait for an answer, in no order.
+	unanswered []*arrival
+	// outstanding counts answers that are on their way to the PID; the instance does not leave before it is 0.
+	outstanding int
+	acceptTimer *acceptTimer
+	place       Place    // in the residency's list
+	charge      int64    // what it has taken of the engine's memory, while it has no place
+	tryWait     *tryWait // of the try that it waits for
+	running     *turn    // in a slot
+	pausing     ticker
+	later       ticker
+	// stopLease and releaseSuspect end what careful mode has given the instance or its turn.
+	stopLease      func()
+	releaseSuspect func()
+	// waiting are the messages that have come since the step machine was lost.
+	waiting  []any
+	failed   int  // panics since the last commit
+	evicting bool // an eviction has taken its place; its message is on its way
+	overdue  bool // an answer may come that nothing waits for
+	lost     bool // a panic has lost the step machine; see recovery.go
+}
+
+// ticker is a clock that runs, and the message that it sends.
+type ticker struct {
+	tick  *tickMsg
+	timer clock.Timer
+}
+
+// NewActor builds the actor of an identity, now or after a restart.
+func NewActor(host *Host, id string, c *mailbox.Carryover) actor.Actor {
+	s, ok := c.State.(*instance)
+	if !ok {
+		s = &instance{host: host, id: id, p: host.Journal.PartitionOf(id), carryover: c}
+		s.part = host.Engine.Partition(s.p)
+		s.core = core{host: &host.Shared, id: id}
+		c.State = s
+	}
+	return s
+}
+
+// Receive implements actor.Actor.
+func (s *instance) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *actor.Started:
+		if s.pid == nil { // it stays the same over a restart, and answers on their way read it
+			s.pid = c.Self()
+		}
+		if failed := s.carryover.Handling; failed != nil {
+			s.recover(failed)
+			s.carryover.Handled()
+		}
+	case *mailbox.Leave:
+		s.host.Counts.Passivations.Add(1)
+		c.Stop(c.Self())
+		s.host.Engine.Left()
+	case actor.AutoReceiveMessage, actor.SystemMessage:
+	default:
+		s.carryover.Handling = m
+		if m = s.count(m); s.lost {
+			s.postpone(m)
+		} else {
+			s.step(m)
+		}
+		s.carryover.Handled()
+	}
+}
+
+// count keeps the counts that tell whether something is on its way, and takes over what a message brings. It returns what
+// the step machine is to take.
+func (s *instance) count(msg any) any {
+	switch m := msg.(type) {
+	case *startMsg, *deliverMsg, *resultMsg:
+		s.carryover.Received++
+		a := newArrival(m, s.host.elapsed())
+		s.owe(a)
+		return a
+	case *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *Moved, *Freed:
+		s.carryover.Received++
+		return msg
+	case *evictMsg:
+		s.place = nil
+		if !s.evicting {
+			return msg
+		}
+		s.evicting = false
+		s.outstanding--
+		return late
+	}
+	s.outstanding--
+	switch m := msg.(type) {
+	case *acceptDueMsg:
+		s.acceptTimer = nil
+	case *tickMsg:
+		for _, t := range []*ticker{&s.pausing, &s.later} {
+			if t.tick == m {
+				*t = ticker{}
+			}
+		}
+	case *turnMsg:
+		if s.running == m.turn {
+			s.running = nil
+		}
+	case *loadMsg:
+		s.charge += m.taken
+	case *memoryMsg:
+		s.charge += m.bytes
+	case *admitMsg:
+		s.tryWait = nil
+		if s.releaseSuspect != nil {
+			m.release()
+			return late
+		}
+		s.releaseSuspect = m.release
+	case *commitMsg:
+		if m.result.Err == nil {
+			failpoint.Hit("turn.afterSync")
+		}
+	}
+	return msg
+}
+
+// slicesOfEffects are those of steps, to be used again.
+var slicesOfEffects = sync.Pool{New: func() any { return new(effects) }}
+
+// step has the step machine take one message, and does what it wants done: the instance leaves last.
+func (s *instance) step(msg any) {
+	out := slicesOfEffects.Get().(*effects)
+	s.core.Step(s, msg, out)
+	s.carryover.Open.Store(s.core.open())
+	refused, leaves := false, false
+	for i := range *out {
+		switch e := &(*out)[i]; e.kind {
+		case effectPark:
+			refused = !s.park(int(e.number))
+		case effectLeave:
+			leaves = true
+		default:
+			s.do(e)
+		}
+	}
+	clear(*out)
+	*out = (*out)[:0]
+	slicesOfEffects.Put(out)
+	s.watchAcceptTimer()
+	s.verify()
+	switch {
+	case refused:
+		s.step(evict)
+	case leaves && s.outstanding == 0:
+		s.host.Engine.Idle(s.id, s.pid, s.carryover.Received)
+	}
+	if m, ok := msg.(*commitMsg); ok && m.result.Err == nil {
+		s.failed = 0
+	}
+}
+
+// watchAcceptTimer keeps one place in the queue of accept timers while a message has not been proposed.
+func (s *instance) watchAcceptTimer() {
+	since, held := s.core.oldestUnproposed()
+	switch {
+	case held && s.acceptTimer == nil:
+		s.outstanding++
+		s.acceptTimer = s.host.acceptTimers.add(s, since)
+	case !held && s.acceptTimer != nil:
+		s.withdrawAcceptTimer()
+	}
+}
+
+func (s *instance) withdrawAcceptTimer() {
+	if s.host.acceptTimers.withdraw(s.acceptTimer) {
+		s.acceptTimer = nil
+		s.outstanding--
+	}
+}
+
+// send puts an answer into the instance's queue. It may be called from any goroutine.
+func (s *instance) send(msg any) { s.host.System.Send(s.pid, msg) }
+
+// Evict implements Resident: it tells the instance to let its machine go. It may be called from any goroutine.
+func (s *instance) Evict() { s.send(evict) }
+
+// wakeMsg makes an instance look whether there is something to do. Unlike answers it is counted by the handshake.
+type wakeMsg struct{}
+
+// Wake makes an instance look whether there is something to do.
+var Wake = &wakeMsg{}

@@ -1,0 +1,64 @@
+package instance
+
+import (
+	"time"
+
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+var _ facts = (*instance)(nil)
+
+// NowMs implements facts, and so do the methods below.
+func (s *instance) NowMs() int64 { return s.host.now().UnixMilli() }
+
+// Elapsed is the time since the process began.
+func (s *instance) Elapsed() time.Duration { return s.host.elapsed() }
+
+// MayExist asks the journal.
+func (s *instance) MayExist() bool { return s.host.Journal.MayExist(s.id) }
+
+// Epoch asks the partition.
+func (s *instance) Epoch() uint64 { return s.part.Epoch() }
+
+// Careful asks the partition.
+func (s *instance) Careful() bool { return s.part.Careful() }
+
+// HushLeft asks the partition.
+func (s *instance) HushLeft() time.Duration { return s.part.HushLeft() }
+
+// Find asks the partition's consumers.
+func (s *instance) Find(name, version, pin string, tries int) (*consumer.Attached, string, replay.Func, bool) {
+	return s.part.Consumers().Find(name, version, pin, tries)
+}
+
+// Idle asks the partition's consumers.
+func (s *instance) Idle(name, version string) bool { return s.part.Consumers().Idle(name, version) }
+
+// Pinned asks the partition's consumers.
+func (s *instance) Pinned(name, version string) bool { return s.part.Consumers().Pinned(name, version) }
+
+// AnyConsumer asks the engine.
+func (s *instance) AnyConsumer() bool { return s.host.Engine.AnyConsumer() }
+
+// Attaches counts the runtimes that have been attached.
+func (s *instance) Attaches() uint64 { return s.host.Attaches.Load() }
+
+// Draining says that the engine stops.
+func (s *instance) Draining() bool { return s.host.Draining.Load() }
+
+// Outstanding counts what is on its way.
+func (s *instance) Outstanding() int { return s.outstanding }
+
+// Ticking says that the accept timer runs.
+func (s *instance) Ticking() bool { return s.acceptTimer != nil && !s.acceptTimer.done.Load() }
+
+// TryBegun says that the try that was waited for has begun.
+func (s *instance) TryBegun() bool { return s.tryWait != nil && s.host.tries.begun(s.tryWait) }
+
+// Nonce draws a number.
+func (s *instance) Nonce() uint64 { return ids.Uint64(s.host.Config.IDs) }
+
+// Entropy draws what a turn is given.
+func (s *instance) Entropy() [16]byte { return s.host.Config.IDs.Entropy() }
