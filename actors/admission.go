@@ -6,9 +6,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -62,27 +63,27 @@ func (d *admission) leave(size int) {
 // request), ErrBusy (nothing was written: retry), ErrNotLeader
 // (nothing was written: another node has it, or this one is shutting down), ErrUncertain (repeat it with the same
 // request key), or is a *limits.Error or *limits.IDError (never retry).
-func (e *Engine) StartInstance(req instance.StartRequest, reply func(instance.StartReply)) {
+func (e *Engine) StartInstance(req arrival.StartRequest, reply func(arrival.StartReply)) {
 	if err := e.checkStart(&req); err != nil {
-		reply(instance.StartReply{Err: err})
+		reply(arrival.StartReply{Err: err})
 		return
 	}
 	size := len(req.Input) + len(req.ID)
 	if err := e.admission.enter(size); err != nil {
-		reply(instance.StartReply{Err: err})
+		reply(arrival.StartReply{Err: err})
 		return
 	}
-	answer := func(r instance.StartReply) {
+	answer := func(r arrival.StartReply) {
 		e.admission.leave(size)
 		reply(r)
 	}
-	if err := e.tell(req.ID, instance.NewStart(req, answer)); err != nil {
+	if err := e.tell(req.ID, arrival.NewStart(req, answer)); err != nil {
 		e.counts.refused.Add(1)
-		answer(instance.StartReply{Err: err})
+		answer(arrival.StartReply{Err: err})
 	}
 }
 
-func (e *Engine) checkStart(req *instance.StartRequest) error {
+func (e *Engine) checkStart(req *arrival.StartRequest) error {
 	l := &e.cfg.Limits
 	if err := limits.CheckID("instance id", req.ID, l.IDBytes); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (e *Engine) checkStart(req *instance.StartRequest) error {
 
 // Deliver brings a message from outside to an instance. reply gets nil once it is durable. Otherwise the error wraps
 // persistence.ErrNotFound (no such instance), ErrEnded (it has ended), ErrKeyReused, ErrLimit (its inbox is full), ErrBusy, ErrNotLeader or ErrUncertain as for StartInstance, or is a *limits.Error or *limits.IDError.
-func (e *Engine) Deliver(d instance.Delivery, reply func(error)) {
+func (e *Engine) Deliver(d arrival.Delivery, reply func(error)) {
 	if err := e.checkDelivery(&d); err != nil {
 		reply(err)
 		return
@@ -124,7 +125,7 @@ func (e *Engine) Deliver(d instance.Delivery, reply func(error)) {
 		e.admission.leave(size)
 		reply(err)
 	}
-	msg := instance.NewDeliver(&d, encoded, answer)
+	msg := arrival.NewDeliver(&d, encoded, answer)
 	if err := e.tell(d.ID, msg); err != nil {
 		e.counts.refused.Add(1)
 		answer(err)
@@ -140,7 +141,7 @@ func (e *Engine) enter(id string, bytes int) (size int, err error) {
 	return size, e.admission.enter(size)
 }
 
-func (e *Engine) checkDelivery(d *instance.Delivery) error {
+func (e *Engine) checkDelivery(d *arrival.Delivery) error {
 	l := &e.cfg.Limits
 	if err := limits.CheckID("instance id", d.ID, l.DerivedIDBytes); err != nil {
 		return err

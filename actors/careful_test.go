@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -226,14 +227,14 @@ func TestNoTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 		before, _, _ := k.state()
 		w.attachAs("worker", register())
 		k.wantCalls(t, before+1, 1)
-		raised, started := w.raise("there", "go", "on"), w.ask(instance.StartRequest{ID: "new", Name: "quick"})
-		pass(instance.AcceptAfter)
+		raised, started := w.raise("there", "go", "on"), w.ask(arrival.StartRequest{ID: "new", Name: "quick"})
+		pass(step.AcceptAfter)
 		for _, r := range []*reply{raised, started} {
 			if err := r.wait(); err != nil {
 				t.Errorf("not accepted within 10 ms: %v", err)
 			}
 		}
-		pass(999*time.Millisecond - instance.AcceptAfter)
+		pass(999*time.Millisecond - step.AcceptAfter)
 		if turn := w.head("there").Turn; turn != 1 || runs.Load() != 0 {
 			t.Errorf("within the second: turn %d of the one, %d runs of the other", turn, runs.Load())
 		}
@@ -273,9 +274,9 @@ func TestNoQueuedTurnStartsInTheFirstSecondOfAHeavySuspect(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(time.Minute) // careful mode is over for what is new
-		block := w.ask(instance.StartRequest{ID: "blocks", Name: "block"})
+		block := w.ask(arrival.StartRequest{ID: "blocks", Name: "block"})
 		<-blocked
-		quick := w.ask(instance.StartRequest{ID: "waits", Name: "quick"})
+		quick := w.ask(arrival.StartRequest{ID: "waits", Name: "quick"})
 		synctest.Wait()
 		before, _, _ := k.state()
 		if _, err := w.e.Attach(consumer.Consumer{ID: "worker", Handlers: register(), ActivitySlots: 4, EngineVersion: "0.1.0"}); err != nil {

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -259,7 +260,7 @@ func TestF18_TheWatchdogCountsWhatHasElapsed(t *testing.T) {
 			<-gate
 			return nil, nil
 		}))
-		w.ask(instance.StartRequest{ID: "a", Name: "block"})
+		w.ask(arrival.StartRequest{ID: "a", Name: "block"})
 		pass(500 * time.Millisecond)
 		step()
 		pass(400 * time.Millisecond)
@@ -310,7 +311,7 @@ func TestF18_AGracePeriodIsWhatHasElapsed(t *testing.T) {
 
 // TestF18_BusyPausesAreWhatHasElapsed: the journal takes no results for a while.
 func TestF18_BusyPausesAreWhatHasElapsed(t *testing.T) {
-	stepped(t, Config{}, func(w *world, step func(), _ time.Duration) {
+	stepped(t, Config{}, func(w *world, setBack func(), _ time.Duration) {
 		w.attach(basics())
 		w.take(func(_ persistence.Partition, p persistence.Proposal) bool {
 			switch p.Command.(type) {
@@ -320,11 +321,11 @@ func TestF18_BusyPausesAreWhatHasElapsed(t *testing.T) {
 			}
 			return false
 		})
-		r := w.ask(instance.StartRequest{ID: "a", Name: "echo", Input: []byte("x")})
+		r := w.ask(arrival.StartRequest{ID: "a", Name: "echo", Input: []byte("x")})
 		pass(20 * time.Millisecond)
-		step()
+		setBack()
 		w.take(nil)
-		pass(2 * instance.BusyPause)
+		pass(2 * step.BusyPause)
 		if err := r.wait(); err != nil {
 			t.Errorf("the start is not answered: %v", err)
 		}
@@ -340,7 +341,7 @@ func TestF18_AMessageIsAcceptedAfterTenMilliseconds(t *testing.T) {
 			<-gate
 			return nil, nil
 		}))
-		r := w.ask(instance.StartRequest{ID: "a", Name: "block"})
+		r := w.ask(arrival.StartRequest{ID: "a", Name: "block"})
 		pass(4 * time.Millisecond)
 		step()
 		pass(5 * time.Millisecond)

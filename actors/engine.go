@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/actors/partition"
 	"github.com/turnstone-dev/turnstone/internal/clock"
@@ -170,7 +171,7 @@ func (e *Engine) withDefaults(cfg Config) Config {
 func (e *Engine) instanceHost() *instance.Host {
 	c := &e.cfg
 	h := &instance.Host{
-		Shared: instance.Shared{Unknown: &e.unknown, Config: instance.Config{
+		Shared: turn.Shared{Unknown: &e.unknown, Config: turn.Config{
 			Node: c.Node, Process: c.Process, Build: c.Build, Clock: c.Clock, IDs: c.IDs, Logger: c.Logger, Limits: c.Limits,
 			MaxAttempts: c.MaxAttempts, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, TurnLease: c.TurnLease,
 			WatchdogAbandon: c.WatchdogAbandon, InboxPage: c.InboxPage, FailOnNondeterminism: c.FailOnNondeterminism,

@@ -10,9 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -69,7 +70,7 @@ func TestCommitsAt64InFlight(t *testing.T) {
 func (w *world) runOne(t *testing.T, id, name string) {
 	ended, started := make(chan struct{}), make(chan error, 1)
 	w.e.WatchEnd(id, func(persistence.EndEffect) { close(ended) }, func(error) {})
-	w.e.StartInstance(instance.StartRequest{ID: id, Name: name}, func(r instance.StartReply) { started <- r.Err })
+	w.e.StartInstance(arrival.StartRequest{ID: id, Name: name}, func(r arrival.StartReply) { started <- r.Err })
 	if err := <-started; err != nil {
 		t.Errorf("start %s: %v", id, err)
 		return
@@ -129,7 +130,7 @@ func TestPassivationUnderLoad(t *testing.T) {
 // send raises an event and waits until it is durable.
 func (w *world) send(t *testing.T, id, data string) {
 	done := make(chan error, 1)
-	w.e.Deliver(instance.Delivery{ID: id, Message: &turnpb.Message{
+	w.e.Deliver(arrival.Delivery{ID: id, Message: &turnpb.Message{
 		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "go", Data: []byte(data)}}}},
 		func(err error) { done <- err })
 	if err := <-done; err != nil {

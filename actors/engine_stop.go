@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 )
 
 // Stop drains the engine: no new turn starts, activities are told to stop, what has been proposed is waited for, what
@@ -40,7 +40,7 @@ func (e *Engine) drain(done func(error)) {
 	e.mu.Unlock()
 	e.residents.evictAll()
 	for _, id := range e.act.identities() {
-		e.act.tellActive(id, instance.Wake)
+		e.act.tellActive(id, step.Wake)
 	}
 	e.left()
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -31,11 +31,11 @@ func TestTwoCommits(t *testing.T) {
 func TestAStartOfATakenIDIsRefused(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.attach(basics())
-		first := instance.StartRequest{ID: "a", Name: "wait", RequestKey: "k"}
+		first := arrival.StartRequest{ID: "a", Name: "wait", RequestKey: "k"}
 		if err := w.ask(first).wait(); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.ask(instance.StartRequest{ID: "a", Name: "wait"}).wait(); !errors.Is(err, persistence.ErrAlreadyExists) {
+		if err := w.ask(arrival.StartRequest{ID: "a", Name: "wait"}).wait(); !errors.Is(err, persistence.ErrAlreadyExists) {
 			t.Errorf("a second start while it runs: %v", err)
 		}
 		again := w.ask(first)
@@ -46,7 +46,7 @@ func TestAStartOfATakenIDIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.completed("a", "x")
-		if err := w.ask(instance.StartRequest{ID: "a", Name: "wait"}).wait(); !errors.Is(err, persistence.ErrAlreadyExists) {
+		if err := w.ask(arrival.StartRequest{ID: "a", Name: "wait"}).wait(); !errors.Is(err, persistence.ErrAlreadyExists) {
 			t.Errorf("a start after the end: %v", err)
 		}
 		again = w.ask(first)

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
 func (w *world) raiseOnce(id, name, data, key string) *reply {
-	return w.deliver(instance.Delivery{ID: id, RequestKey: key, Message: &turnpb.Message{
+	return w.deliver(arrival.Delivery{ID: id, RequestKey: key, Message: &turnpb.Message{
 		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: name, Data: []byte(data)}}}})
 }
 
@@ -30,7 +31,7 @@ func (w *world) blocked(name string, code replay.Func) (detach, free func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.ask(instance.StartRequest{ID: "blocker", Name: "block"})
+	w.ask(arrival.StartRequest{ID: "blocker", Name: "block"})
 	synctest.Wait()
 	return detach, func() { close(gate) }
 }
@@ -69,7 +70,7 @@ func TestF05_a_large_event_beside_a_fused_start(t *testing.T) {
 			c.Timer(time.Second).Await()
 			return waiter(c, nil)
 		}, func() {
-			replies = append(replies, w.ask(instance.StartRequest{ID: "a", Name: "later"}), w.raise("a", "go", data))
+			replies = append(replies, w.ask(arrival.StartRequest{ID: "a", Name: "later"}), w.raise("a", "go", data))
 		})
 		answered(t, replies...)
 		if n := w.e.Counters().Deferred; n == 0 {
@@ -88,7 +89,7 @@ func TestF04_equal_events_beside_a_fused_start_have_one_answer(t *testing.T) {
 		var replies []*reply
 		var other *reply
 		w.inOneTurn("collect", collect, func() {
-			replies = append(replies, w.ask(instance.StartRequest{ID: "a", Name: "collect", Input: []byte("3"), RequestKey: "k"}))
+			replies = append(replies, w.ask(arrival.StartRequest{ID: "a", Name: "collect", Input: []byte("3"), RequestKey: "k"}))
 			synctest.Wait()
 			replies = append(replies, w.raise("a", "go", "0"), w.raiseOnce("a", "go", "1", "m"), w.raise("a", "go", "2"), w.raiseOnce("a", "go", "1", "m"))
 			other = w.raiseOnce("a", "go", "1", "k")
@@ -229,7 +230,7 @@ func TestF05_a_start_that_found_no_room_is_not_overtaken(t *testing.T) {
 			inOneWorld(t, Config{}, func(w *world) {
 				var replies []*reply
 				c.run(w, func() {
-					replies = append(replies, w.ask(instance.StartRequest{ID: "a", Name: "wait"}))
+					replies = append(replies, w.ask(arrival.StartRequest{ID: "a", Name: "wait"}))
 					pass(time.Millisecond)
 					replies = append(replies, w.raise("a", "go", "x"))
 				})

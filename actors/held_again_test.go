@@ -6,7 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -21,7 +22,7 @@ func TestF50_signals_are_no_tries(t *testing.T) {
 			return nil, nil
 		})
 		w.attach(code)
-		w.ask(instance.StartRequest{ID: "b", Name: "block"})
+		w.ask(arrival.StartRequest{ID: "b", Name: "block"})
 		pass(time.Hour)
 		before := tries.Load()
 		w.attachAs("consumer-2", code)
@@ -30,7 +31,7 @@ func TestF50_signals_are_no_tries(t *testing.T) {
 			w.raise("b", "go", "x")
 		}
 		pass(time.Hour)
-		if n := tries.Load() - before; before != instance.BlockedTriesMax || n > instance.BlockedTriesMax {
+		if n := tries.Load() - before; before != step.BlockedTriesMax || n > step.BlockedTriesMax {
 			w.t.Errorf("it was tried %d times, and %d times after one more runtime was attached: the lease row is %+v", before, n, w.lease("b"))
 		}
 		close(gate)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -78,7 +80,7 @@ func TestF50_an_attach_while_the_last_try_is_given_back(t *testing.T) {
 		w.start("s", "sleep", "")
 		detach := w.restart(sleepers("added"))
 		var did atomic.Bool
-		w.delayAbandon(instance.HeldTriesMax, time.Second, func() {
+		w.delayAbandon(step.HeldTriesMax, time.Second, func() {
 			did.Store(true)
 			detach()
 			w.attachAs("consumer-2", sleepers())
@@ -130,8 +132,8 @@ func TestF50_a_release_while_the_last_try_runs(t *testing.T) {
 			}
 			return []byte("ok"), nil
 		}))
-		w.ask(instance.StartRequest{ID: "b", Name: "block"})
-		for tries.Load() < instance.BlockedTriesMax {
+		w.ask(arrival.StartRequest{ID: "b", Name: "block"})
+		for tries.Load() < step.BlockedTriesMax {
 			pass(time.Second)
 		}
 		mended.Store(1)
@@ -206,7 +208,7 @@ func TestF50_an_attach_keeps_since_and_tries(t *testing.T) {
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
 		for i := range n {
-			w.ask(instance.StartRequest{ID: fmt.Sprint("s", i), Name: "sleep"})
+			w.ask(arrival.StartRequest{ID: fmt.Sprint("s", i), Name: "sleep"})
 		}
 		synctest.Wait()
 		log := w.logged()
@@ -230,7 +232,7 @@ func TestF50_an_attach_keeps_since_and_tries(t *testing.T) {
 			if lease.Held.SinceMs != was {
 				changed++
 			}
-			if lease.Held.Tries < instance.HeldTriesMax {
+			if lease.Held.Tries < step.HeldTriesMax {
 				reset++
 			}
 			if lease.Held.Reason == "" {
@@ -292,7 +294,7 @@ func TestF50_all_that_are_held_run_when_code_that_fits_is_attached(t *testing.T)
 	inWorldWith(t, Config{Build: "1"}, func(w *world) {
 		w.attach(sleepers())
 		for i := range n {
-			w.ask(instance.StartRequest{ID: fmt.Sprint("s", i), Name: "sleep"})
+			w.ask(arrival.StartRequest{ID: fmt.Sprint("s", i), Name: "sleep"})
 		}
 		synctest.Wait()
 		detach := w.restart(sleepers("added"))
@@ -313,7 +315,7 @@ func TestF50_all_that_are_held_run_after_a_restart_with_code_that_fits(t *testin
 		inWorldWith(t, Config{Build: "1"}, func(w *world) {
 			w.attach(sleepers())
 			for i := range n {
-				w.ask(instance.StartRequest{ID: fmt.Sprint("s", i), Name: "sleep"})
+				w.ask(arrival.StartRequest{ID: fmt.Sprint("s", i), Name: "sleep"})
 			}
 			synctest.Wait()
 			w.restart(sleepers("added"))

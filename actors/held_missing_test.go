@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/internal/failure"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -86,14 +87,14 @@ func TestF52_a_cancel_of_what_no_runtime_has(t *testing.T) {
 		detach := w.attach(basics())
 		w.start("ran", "wait", "")
 		detach()
-		w.ask(instance.StartRequest{ID: "alone", Name: "wait"})
+		w.ask(arrival.StartRequest{ID: "alone", Name: "wait"})
 		for _, id := range []string{"ran", "alone"} {
 			w.cancelledNow(id)
 		}
 		w.attachAs("consumer-2", basics().without("wait"))
-		w.ask(instance.StartRequest{ID: "unknown", Name: "wait"})
+		w.ask(arrival.StartRequest{ID: "unknown", Name: "wait"})
 		w.cancelledNow("unknown")
-		w.ask(instance.StartRequest{ID: "waits", Name: "wait"})
+		w.ask(arrival.StartRequest{ID: "waits", Name: "wait"})
 		pass(20 * time.Second) // it is between two attempts
 		w.cancelledNow("waits")
 		if got := w.history("unknown", 1)[0].Header.GetOrigin(); got != turnpb.SegmentOrigin_SEGMENT_ORIGIN_CANCEL {

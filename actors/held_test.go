@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -89,20 +91,20 @@ func TestF50_a_deploy_that_does_not_fit_holds_the_instances(t *testing.T) {
 					w.t.Fatalf("the reason %q does not name %q", lease.Held.Reason, words)
 				}
 			}
-			if lease.Held.Tries != instance.HeldTriesMax || lease.NotBeforeMs != 0 || lease.Attempts != 0 || lease.Held.Build != "2" {
+			if lease.Held.Tries != step.HeldTriesMax || lease.NotBeforeMs != 0 || lease.Attempts != 0 || lease.Held.Build != "2" {
 				w.t.Fatalf("the lease row of %s is %+v", id, lease)
 			}
 		}
 		if text := log.String(); strings.Count(text, "level=ERROR") != n || strings.Count(text, "held_test.go:") < 2*n {
 			w.t.Errorf("%d errors in the log, want one of each instance with both call sites:\n%.2000s", strings.Count(text, "level=ERROR"), text)
 		}
-		if got := tries.Load(); got != n*instance.HeldTriesMax {
-			w.t.Errorf("%d tries, want %d", got, n*instance.HeldTriesMax)
+		if got := tries.Load(); got != n*step.HeldTriesMax {
+			w.t.Errorf("%d tries, want %d", got, n*step.HeldTriesMax)
 		}
 		if got := most.Load(); got != 1 {
 			w.t.Errorf("%d at once", got)
 		}
-		if c := w.e.Counters(); c.Held != n || c.HeldTurns != n*instance.HeldTriesMax || c.Retold != 0 || c.Active != 0 {
+		if c := w.e.Counters(); c.Held != n || c.HeldTurns != n*step.HeldTriesMax || c.Retold != 0 || c.Active != 0 {
 			w.t.Errorf("counters %+v", c)
 		}
 		w.deploy("1", sleepers())
@@ -152,12 +154,12 @@ func TestF50_an_attach_during_a_try_counts(t *testing.T) {
 		var tries atomic.Int64
 		bad := resting("added")
 		detach := w.attach(basics().orchestration("sleep", func(c *replay.Context, input []byte) ([]byte, error) {
-			if tries.Add(1) == instance.HeldTriesMax {
+			if tries.Add(1) == step.HeldTriesMax {
 				<-gate
 			}
 			return bad(c, input)
 		}))
-		for tries.Load() < instance.HeldTriesMax {
+		for tries.Load() < step.HeldTriesMax {
 			pass(time.Second)
 		}
 		w.attachAs("consumer-2", sleepers())
@@ -231,8 +233,8 @@ func TestF50_release(t *testing.T) {
 				w.t.Fatal(err)
 			}
 			pass(time.Hour)
-			if n := w.e.Counters().HeldTurns; n != before+instance.HeldTriesMax {
-				w.t.Errorf("%d tries after the release, want %d", n-before, instance.HeldTriesMax)
+			if n := w.e.Counters().HeldTurns; n != before+step.HeldTriesMax {
+				w.t.Errorf("%d tries after the release, want %d", n-before, step.HeldTriesMax)
 			}
 			w.deploy("2", sleepers("added"))
 			pass(time.Hour)
@@ -290,7 +292,7 @@ func TestF31_the_reason_is_in_the_lease_row_at_once(t *testing.T) {
 				return nil, nil
 			}))
 		for _, name := range []string{"outer", "block", "nowhere"} {
-			w.ask(instance.StartRequest{ID: name, Name: name})
+			w.ask(arrival.StartRequest{ID: name, Name: name})
 		}
 		pass(100 * time.Millisecond)
 		for id, words := range map[string][]string{
@@ -312,7 +314,7 @@ func TestF31_the_reason_is_in_the_lease_row_at_once(t *testing.T) {
 		}
 		pass(20 * time.Minute)
 		lease := w.lease("block")
-		if lease.Held.Tries != instance.BlockedTriesMax || lease.NotBeforeMs != 0 || w.e.Counters().AbandonedTurns != instance.BlockedTriesMax {
+		if lease.Held.Tries != step.BlockedTriesMax || lease.NotBeforeMs != 0 || w.e.Counters().AbandonedTurns != step.BlockedTriesMax {
 			w.t.Errorf("after %d abandoned turns the lease row is %+v", w.e.Counters().AbandonedTurns, lease)
 		}
 		close(gate)

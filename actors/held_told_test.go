@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -42,7 +43,7 @@ func TestF50_an_attach_while_the_last_try_chooses_its_code(t *testing.T) {
 		})
 		came := false
 		_, err := w.e.Attach(consumer.Consumer{ID: "consumer-1", TurnSlots: 1, EngineVersion: "0.1.0", Handlers: asked{sleepers("added"), func() {
-			if leases.Load() == instance.HeldTriesMax-1 && !came { // the first try takes none
+			if leases.Load() == step.HeldTriesMax-1 && !came { // the first try takes none
 				came = true
 				w.attachAs("consumer-2", sleepers())
 			}
@@ -111,15 +112,15 @@ func TestF50_releases_of_others_are_no_tries(t *testing.T) {
 			return nil, nil
 		}))
 		pass(2 * time.Hour)
-		w.ask(instance.StartRequest{ID: "b", Name: "block"})
+		w.ask(arrival.StartRequest{ID: "b", Name: "block"})
 		for range 200 {
 			if err := w.release("s"); err != nil {
 				w.t.Fatal(err)
 			}
 			pass(2 * time.Second)
 		}
-		if n := tries.Load(); n != instance.BlockedTriesMax {
-			w.t.Errorf("it was tried %d times, want %d: the lease row is %+v", n, instance.BlockedTriesMax, w.lease("b"))
+		if n := tries.Load(); n != step.BlockedTriesMax {
+			w.t.Errorf("it was tried %d times, want %d: the lease row is %+v", n, step.BlockedTriesMax, w.lease("b"))
 		}
 		close(gate)
 		synctest.Wait()
@@ -160,12 +161,12 @@ func TestF50_timers_of_an_instance_that_goes_on_after_its_last_try(t *testing.T)
 		var tries atomic.Int64
 		bad := twice("added")
 		w.attach(basics().orchestration("sleep", func(c *replay.Context, in []byte) ([]byte, error) {
-			if tries.Add(1) == instance.HeldTriesMax {
+			if tries.Add(1) == step.HeldTriesMax {
 				<-gate
 			}
 			return bad(c, in)
 		}))
-		for tries.Load() < instance.HeldTriesMax {
+		for tries.Load() < step.HeldTriesMax {
 			pass(time.Second)
 		}
 		w.attachAs("consumer-2", basics().orchestration("sleep", twice()))
@@ -210,8 +211,8 @@ func TestF50_an_instance_that_waits_for_its_try_has_lost_nothing(t *testing.T) {
 			return nil, nil
 		}))
 		pass(2 * time.Hour)
-		if c := w.e.Counters(); c.HeldTurns != n*instance.BlockedTriesMax || c.Retold != 0 {
-			w.t.Errorf("%d tries, want %d; %d had to be told again", c.HeldTurns, n*instance.BlockedTriesMax, c.Retold)
+		if c := w.e.Counters(); c.HeldTurns != n*step.BlockedTriesMax || c.Retold != 0 {
+			w.t.Errorf("%d tries, want %d; %d had to be told again", c.HeldTurns, n*step.BlockedTriesMax, c.Retold)
 		}
 		close(gate)
 		synctest.Wait()
@@ -234,7 +235,7 @@ func TestF50_a_try_that_is_lost_beside_an_event(t *testing.T) {
 			}))
 			w.raise("a", "go", "x")
 			pass(time.Hour)
-			if lease := w.lease("a"); lease.Held.Tries != instance.BlockedTriesMax || lease.NotBeforeMs != 0 {
+			if lease := w.lease("a"); lease.Held.Tries != step.BlockedTriesMax || lease.NotBeforeMs != 0 {
 				w.t.Errorf("the lease row is %+v", lease)
 			}
 			told.Store(0)
@@ -259,14 +260,14 @@ func TestF50_an_instance_that_is_told_something_while_fitting_code_runs_is_let_g
 		w.deploy("1", basics().orchestration("wait", echo))
 		answered(t, w.raise("a", "other", "0123"))
 		pass(time.Hour)
-		if lease := w.lease("a"); lease.Held.Tries != instance.HeldTriesMax {
+		if lease := w.lease("a"); lease.Held.Tries != step.HeldTriesMax {
 			t.Fatalf("its tries are not used up: %+v", lease)
 		}
 		told := false
 		w.deploy("1", basics().orchestration("wait", func(c *replay.Context, input []byte) ([]byte, error) {
 			if !told {
 				told = true
-				w.e.act.tellActive("a", instance.NewTold(&dispatch.Action{Kind: dispatch.TellRetry, IID: w.head("a").IID}))
+				w.e.act.tellActive("a", step.NewTold(&dispatch.Action{Kind: dispatch.TellRetry, IID: w.head("a").IID}))
 			}
 			return waiter(c, input)
 		}))

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -95,13 +96,13 @@ func TestF07_a_large_inbox_is_read_in_pages_that_turns_consume(t *testing.T) {
 	inOneWorld(t, Config{}, func(w *world) {
 		m := w.meter()
 		w.fill("a", events, size)
-		if m.bytes > 2*instance.InboxPageBytes {
+		if m.bytes > 2*view.InboxPageBytes {
 			t.Errorf("%d bytes were read for an instance that cannot run", m.bytes)
 		}
 		w.attach(basics().orchestration("take", drain(events, false)))
 		pass(time.Minute)
 		w.completed("a", fmt.Sprint(events))
-		if m.widest > instance.InboxPageBytes || m.bytes > 2*events*size {
+		if m.widest > view.InboxPageBytes || m.bytes > 2*events*size {
 			t.Errorf("a read of %d bytes; %d bytes in all, of %d", m.widest, m.bytes, events*size)
 		}
 		nothingLost(w)

@@ -5,7 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -19,19 +20,19 @@ func TestAMessageThatTheJournalHadNoRoomForIsNotProposedWithoutAPause(t *testing
 		accepted time.Duration // how long it takes
 		start    func(w *world) (end func())
 	}{
-		{"code runs", (1 + refusals) * instance.AcceptAfter, func(w *world) func() {
+		{"code runs", (1 + refusals) * step.AcceptAfter, func(w *world) func() {
 			gate := make(chan struct{})
 			w.attach(basics().orchestration("block", func(c *replay.Context, _ []byte) ([]byte, error) {
 				<-gate
 				return waiter(c, nil)
 			}))
-			if err := w.ask(instance.StartRequest{ID: "a", Name: "block"}).wait(); err != errNoAnswer {
+			if err := w.ask(arrival.StartRequest{ID: "a", Name: "block"}).wait(); err != errNoAnswer {
 				w.t.Fatalf("start: %v", err)
 			}
-			pass(instance.AcceptAfter)
+			pass(step.AcceptAfter)
 			return func() { close(gate) }
 		}},
-		{"nobody has the handler", refusals * instance.BusyPause, func(w *world) func() {
+		{"nobody has the handler", refusals * step.BusyPause, func(w *world) func() {
 			w.start("a", "wait", "")
 			return func() { w.attach(basics()) }
 		}},

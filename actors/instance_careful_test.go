@@ -7,9 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -77,8 +78,8 @@ func TestAKillerIsPoisoned(t *testing.T) {
 			return nil, nil
 		})
 		w.attach(registry)
-		w.ask(instance.StartRequest{ID: "a", Name: "kill"}).wait()
-		w.ask(instance.StartRequest{ID: "b", Name: "wait"}).wait()
+		w.ask(arrival.StartRequest{ID: "a", Name: "kill"}).wait()
+		w.ask(arrival.StartRequest{ID: "b", Name: "wait"}).wait()
 		for range 10 {
 			pass(20 * time.Millisecond)
 			if w.journal.Cause() == nil {
@@ -88,7 +89,7 @@ func TestAKillerIsPoisoned(t *testing.T) {
 			w.open()
 			w.attach(registry)
 			if runs.Load() == 1 { // the first start was never durable
-				w.ask(instance.StartRequest{ID: "a", Name: "kill"}).wait()
+				w.ask(arrival.StartRequest{ID: "a", Name: "kill"}).wait()
 			}
 			pass(10 * time.Second)
 		}

@@ -13,8 +13,11 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -44,7 +47,7 @@ func TestAnActorThatPanicsIsStartedAgain(t *testing.T) {
 				}
 			}
 			f.panics.Store(panics)
-			uncertain(w.ask(instance.StartRequest{ID: "a", Name: "wait"}))
+			uncertain(w.ask(arrival.StartRequest{ID: "a", Name: "wait"}))
 			f.panics.Store(0)
 			w.start("a", "wait", "")
 			f.panics.Store(panics)
@@ -137,7 +140,7 @@ func (d *defect) reply(r *reply) func(error) {
 
 // raiseTo raises an event whose answer goes through a function of the test's.
 func (w *world) raiseTo(id, data string, reply func(error)) {
-	w.e.Deliver(instance.Delivery{ID: id, Message: &turnpb.Message{
+	w.e.Deliver(arrival.Delivery{ID: id, Message: &turnpb.Message{
 		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "go", Data: []byte(data)}}}}, reply)
 }
 
@@ -286,7 +289,7 @@ func (c *panicCase) acceptInTurn() {
 	c.journal.release()
 	synctest.Wait() // the turn that has both runs
 	c.journal.hold()
-	pass(instance.AcceptAfter)
+	pass(step.AcceptAfter)
 	close(c.d.hold)
 	synctest.Wait() // it has ended
 	c.d.armed.Store(true)

@@ -12,9 +12,11 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -92,7 +94,7 @@ func TestHeldForTenMilliseconds(t *testing.T) {
 		w.raise("a", "go", "1")
 		synctest.Wait()
 		w.raise("a", "go", "2")
-		pass(instance.AcceptAfter - time.Millisecond)
+		pass(step.AcceptAfter - time.Millisecond)
 		if n := w.journal.count(&persistence.Enqueue{}); n != 0 {
 			t.Fatalf("%d accepted before 10 ms", n)
 		}
@@ -119,12 +121,12 @@ func TestNoSenderIsHostageToCode(t *testing.T) {
 			<-gate
 			return waiter(c, nil)
 		}))
-		start := w.ask(instance.StartRequest{ID: "a", Name: "block"})
+		start := w.ask(arrival.StartRequest{ID: "a", Name: "block"})
 		event := w.raise("a", "go", "x")
 		if err := start.wait(); err != errNoAnswer {
 			t.Fatalf("start: %v", err)
 		}
-		pass(instance.AcceptAfter)
+		pass(step.AcceptAfter)
 		if err := start.wait(); err != nil {
 			t.Fatalf("start after 10 ms: %v", err)
 		}
@@ -146,7 +148,7 @@ func TestNoSenderIsHostageToCode(t *testing.T) {
 
 // TestTheBufferOverflowsToTheInbox, and order is kept.
 func TestTheBufferOverflowsToTheInbox(t *testing.T) {
-	const n = instance.BufferMessages + 50
+	const n = step.BufferMessages + 50
 	inWorld(t, func(w *world) {
 		w.attach(basics().orchestration("collect", collect))
 		w.start("a", "collect", strconv.Itoa(n))
@@ -241,7 +243,7 @@ func TestARequestKeyThatWasUsedIsStale(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.attach(basics().orchestration("collect", collect))
 		w.start("a", "collect", "2")
-		event := instance.Delivery{ID: "a", RequestKey: "k", Message: &turnpb.Message{
+		event := arrival.Delivery{ID: "a", RequestKey: "k", Message: &turnpb.Message{
 			Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "go", Data: []byte("1")}}}}
 		for i := range 3 {
 			if err := w.deliver(event).wait(); err != nil {

@@ -8,8 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -88,7 +89,7 @@ func TestWhoWaitsMakesRoom(t *testing.T) {
 		w.attach(basics())
 		w.start("a", "wait", "")
 		w.start("b", "wait", "")
-		busy := w.ask(instance.StartRequest{ID: "c", Name: "echo", Input: []byte("y")})
+		busy := w.ask(arrival.StartRequest{ID: "c", Name: "echo", Input: []byte("y")})
 		if err := busy.wait(); !errors.Is(err, persistence.ErrBusy) {
 			t.Fatalf("a third instance: %v, want ErrBusy", err)
 		}

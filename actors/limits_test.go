@@ -8,10 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -25,12 +26,12 @@ func TestTheDoorRefusesBeforeAnythingIsWritten(t *testing.T) {
 		at, above := "12345678", "123456789"
 		start := func(id, name, version, input, key string) func() error {
 			return func() error {
-				return w.ask(instance.StartRequest{ID: id, Name: name, Version: version, Input: []byte(input), RequestKey: key}).wait()
+				return w.ask(arrival.StartRequest{ID: id, Name: name, Version: version, Input: []byte(input), RequestKey: key}).wait()
 			}
 		}
 		raise := func(name, data, key string) func() error {
 			return func() error {
-				return w.deliver(instance.Delivery{ID: at, RequestKey: key, Message: &turnpb.Message{
+				return w.deliver(arrival.Delivery{ID: at, RequestKey: key, Message: &turnpb.Message{
 					Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: name, Data: []byte(data)}}}}).wait()
 			}
 		}
@@ -97,7 +98,7 @@ func TestF52_a_cancel_finds_room_in_a_full_inbox(t *testing.T) {
 	inOneWorld(t, Config{Limits: limits.Limits{Inbox: 3, InboxBytes: 1000}}, func(w *world) {
 		w.attach(basics().without("wait"))
 		for id, size := range map[string]int{"many": 1, "large": 900} {
-			w.ask(instance.StartRequest{ID: id, Name: "wait"})
+			w.ask(arrival.StartRequest{ID: id, Name: "wait"})
 			for i := range 4 {
 				err := w.raise(id, "go", strings.Repeat("x", size)).wait()
 				if full := errors.Is(err, persistence.ErrLimit); !full && (err != nil || i == 3) {

@@ -2,7 +2,8 @@ package actors
 
 import (
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -12,11 +13,11 @@ import (
 type partitionPort struct{ e *Engine }
 
 // Tell sends an instance what its dispatcher tells.
-func (p partitionPort) Tell(a dispatch.Action) error { return p.e.tell(a.ID, instance.NewTold(&a)) }
+func (p partitionPort) Tell(a dispatch.Action) error { return p.e.tell(a.ID, step.NewTold(&a)) }
 
 // TellResult sends an instance the result of an activity.
 func (p partitionPort) TellResult(id string, r consumer.Result) error {
-	return p.e.tell(id, instance.NewResult(r))
+	return p.e.tell(id, arrival.NewResult(r))
 }
 
 // Ended tells those that wait.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/actors/partition"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -418,7 +418,7 @@ func TestWorkIsHandedOutTheMomentItIsDurable(t *testing.T) {
 		w.attach(newRegistry().orchestration("call", call).activity("work", k.run))
 		begun := time.Now()
 		w.journal.hold()
-		answer := w.ask(instance.StartRequest{ID: "a", Name: "call", Input: []byte("work")})
+		answer := w.ask(arrival.StartRequest{ID: "a", Name: "call", Input: []byte("work")})
 		k.wantCalls(t, 0, 0)
 		if err := answer.wait(); !errors.Is(err, errNoAnswer) {
 			t.Errorf("answered before it was durable: %v", err)
@@ -438,7 +438,7 @@ func TestWorkIsHandedOutTheMomentItIsDurable(t *testing.T) {
 func TestRequestKeysAreSweptWhenTheyHaveExpired(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		w.attach(basics())
-		if err := w.ask(instance.StartRequest{ID: "a", Name: "wait", RequestKey: "k"}).wait(); err != nil {
+		if err := w.ask(arrival.StartRequest{ID: "a", Name: "wait", RequestKey: "k"}).wait(); err != nil {
 			t.Fatal(err)
 		}
 		count := func() (n int) {

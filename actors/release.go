@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -21,7 +21,7 @@ func (e *Engine) Release(id string, reply func(error)) {
 		e.admission.leave(size)
 		if r.Err == nil && r.Released {
 			e.cfg.Logger.Info("an instance that was held has been released", logkey.Instance, id)
-			e.act.tellActive(id, &instance.Freed{}) // a try that goes on now began before it
+			e.act.tellActive(id, &step.Freed{}) // a try that goes on now began before it
 		}
 		reply(notProposed(r.Err))
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
@@ -53,7 +54,7 @@ func (r *residency) park(in instance.Resident, bytes int, charge int64) (instanc
 		r.mu.Unlock()
 		return nil, false
 	}
-	x := &parked{in: in, bytes: 2 * int64(bytes+instance.OverheadBytes), since: r.e.elapsed(), of: r}
+	x := &parked{in: in, bytes: 2 * int64(bytes+view.OverheadBytes), since: r.e.elapsed(), of: r}
 	r.e.memory.used.Add(x.bytes - charge)
 	x.at = r.mu.order.PushBack(x)
 	r.mu.bytes += x.bytes

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -90,7 +90,7 @@ func TestAnEvictionMeetsAMessage(t *testing.T) {
 		w.attach(basics().orchestration("collect", collect))
 		const n = 50
 		for i := range n {
-			w.ask(instance.StartRequest{ID: fmt.Sprint("i", i), Name: "collect", Input: []byte("20")})
+			w.ask(arrival.StartRequest{ID: fmt.Sprint("i", i), Name: "collect", Input: []byte("20")})
 		}
 		for i := range 20 {
 			for j := range n {
@@ -119,7 +119,7 @@ func TestStopMakesDurableWhatIsHeld(t *testing.T) {
 			}
 			return waiter(c, nil)
 		}))
-		w.ask(instance.StartRequest{ID: "a", Name: "block"}).wait()
+		w.ask(arrival.StartRequest{ID: "a", Name: "block"}).wait()
 		w.start("b", "wait", "")
 		pass(time.Millisecond)
 		event := w.raise("a", "go", "x")
@@ -156,7 +156,7 @@ func TestUncertain(t *testing.T) {
 		w.start("a", "wait", "")
 		w.journal.hold()
 		event := w.raise("a", "go", "x")
-		start := w.ask(instance.StartRequest{ID: "b", Name: "echo", RequestKey: "k"})
+		start := w.ask(arrival.StartRequest{ID: "b", Name: "echo", RequestKey: "k"})
 		synctest.Wait()
 		w.crash()
 		for what, r := range map[string]*reply{"raise": event, "start": start} {
@@ -169,7 +169,7 @@ func TestUncertain(t *testing.T) {
 		}
 		w.open()
 		w.attach(basics())
-		if err := w.ask(instance.StartRequest{ID: "b", Name: "echo", Input: []byte("z"), RequestKey: "k"}).wait(); err != nil {
+		if err := w.ask(arrival.StartRequest{ID: "b", Name: "echo", Input: []byte("z"), RequestKey: "k"}).wait(); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Second)
@@ -190,7 +190,7 @@ func TestAFullJournalIsTriedAgain(t *testing.T) {
 			}
 			return false
 		})
-		start := w.ask(instance.StartRequest{ID: "a", Name: "echo", Input: []byte("x")})
+		start := w.ask(arrival.StartRequest{ID: "a", Name: "echo", Input: []byte("x")})
 		pass(time.Second)
 		if err := start.wait(); err != nil {
 			t.Fatal(err)

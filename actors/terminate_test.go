@@ -12,9 +12,11 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -62,7 +64,7 @@ func TestTerminate(t *testing.T) {
 		if c := w.e.Counters(); c.Held != 0 || c.Active != 0 || c.Terminated != 2 || c.Retold != 0 {
 			w.t.Errorf("counters %+v", c)
 		}
-		if err := w.ask(instance.StartRequest{ID: "new", Name: "nowhere", Version: "3.0.0"}).wait(); err != nil {
+		if err := w.ask(arrival.StartRequest{ID: "new", Name: "nowhere", Version: "3.0.0"}).wait(); err != nil {
 			w.t.Fatal(err)
 		}
 		if err := w.terminate(instance.Termination{ID: "new", Reason: "x"}); err != nil {

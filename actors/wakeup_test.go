@@ -8,8 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -62,7 +63,7 @@ func TestF01_an_eviction_beside_an_accept_in_flight_loses_no_wake_up(t *testing.
 		w.start("p", "parent", "")
 		synctest.Wait()
 		w.journal.hold()
-		again := w.ask(instance.StartRequest{ID: "p", Name: "parent"})
+		again := w.ask(arrival.StartRequest{ID: "p", Name: "parent"})
 		raised := w.raise("c", "go", "answer")
 		synctest.Wait()
 		for n := range uint64(4) {
@@ -139,7 +140,7 @@ func TestF03_a_refusal_that_contradicts_a_belief_discards_it(t *testing.T) {
 			time.AfterFunc(time.Millisecond, func() { done(persistence.Result{Err: persistence.ErrBusy}) })
 			return true
 		})
-		start := w.ask(instance.StartRequest{ID: "x", Name: "wait"})
+		start := w.ask(arrival.StartRequest{ID: "x", Name: "wait"})
 		synctest.Wait()
 		w.start("p", "parent", "")
 		pass(10 * time.Second)

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -53,7 +53,7 @@ func TestWatchdog(t *testing.T) {
 			}
 			return waiter(c, nil)
 		}))
-		w.ask(instance.StartRequest{ID: "a", Name: "block"}).wait()
+		w.ask(arrival.StartRequest{ID: "a", Name: "block"}).wait()
 		pass(900 * time.Millisecond)
 		if n := w.e.Counters().ReportedTurns; n != 0 {
 			t.Fatalf("%d reported before a second", n)
@@ -106,7 +106,7 @@ func TestF39_a_turn_that_is_given_up_has_been_reported(t *testing.T) {
 					}
 					return nil, nil
 				}))
-				w.ask(instance.StartRequest{ID: "a", Name: "block"}).wait()
+				w.ask(arrival.StartRequest{ID: "a", Name: "block"}).wait()
 				pass(500 * time.Millisecond)
 				if c := w.e.Counters(); c.AbandonedTurns != 1 || c.ReportedTurns != 1 || !strings.Contains(log.String(), "blockHere") {
 					t.Errorf("%d given up, %d reported: %s", c.AbandonedTurns, c.ReportedTurns, log.String())
@@ -131,8 +131,8 @@ func TestABlockedTurnDoesNotHoldUpOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.ask(instance.StartRequest{ID: "a", Name: "block"})
-		other := w.ask(instance.StartRequest{ID: "b", Name: "echo", Input: []byte("y")})
+		w.ask(arrival.StartRequest{ID: "a", Name: "block"})
+		other := w.ask(arrival.StartRequest{ID: "b", Name: "echo", Input: []byte("y")})
 		pass(11 * time.Millisecond)
 		if err := other.wait(); err != nil {
 			t.Fatalf("the start behind it was not accepted after 10 ms: %v", err)
@@ -191,7 +191,7 @@ func TestATurnThatSpoilsItsContextIsNeverCommitted(t *testing.T) {
 			<-done
 			return []byte("never"), nil
 		}))
-		w.ask(instance.StartRequest{ID: "a", Name: "foreign"}).wait()
+		w.ask(arrival.StartRequest{ID: "a", Name: "foreign"}).wait()
 		pass(2500 * time.Millisecond)
 		if got := w.head("a").Status; got != persistence.StatusPending {
 			t.Errorf("it is %v", got)

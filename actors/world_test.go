@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -356,31 +358,31 @@ func (w *world) attachAs(id string, r *registry) (detach func()) {
 }
 
 // ask starts an instance and returns where the answer will be.
-func (w *world) ask(req instance.StartRequest) *reply {
+func (w *world) ask(req arrival.StartRequest) *reply {
 	r := &reply{}
-	w.e.StartInstance(req, func(s instance.StartReply) { r.set(s.Err, s.Repeated) })
+	w.e.StartInstance(req, func(s arrival.StartReply) { r.set(s.Err, s.Repeated) })
 	return r
 }
 
 func (w *world) start(id, name, input string) {
 	w.t.Helper()
-	if err := w.ask(instance.StartRequest{ID: id, Name: name, Input: []byte(input)}).wait(); err != nil {
+	if err := w.ask(arrival.StartRequest{ID: id, Name: name, Input: []byte(input)}).wait(); err != nil {
 		w.t.Fatalf("start %s: %v", id, err)
 	}
 }
 
 // raise delivers a buffered event.
 func (w *world) raise(id, name, data string) *reply {
-	return w.deliver(instance.Delivery{ID: id, Message: &turnpb.Message{
+	return w.deliver(arrival.Delivery{ID: id, Message: &turnpb.Message{
 		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: name, Data: []byte(data)}}}})
 }
 
 func (w *world) cancel(id, reason string) *reply {
-	return w.deliver(instance.Delivery{ID: id, Message: &turnpb.Message{
+	return w.deliver(arrival.Delivery{ID: id, Message: &turnpb.Message{
 		Kind: &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: reason}}}})
 }
 
-func (w *world) deliver(d instance.Delivery) *reply {
+func (w *world) deliver(d arrival.Delivery) *reply {
 	r := &reply{}
 	w.e.Deliver(d, func(err error) { r.set(err, false) })
 	return r
@@ -455,7 +457,7 @@ func (w *world) history(id string, execution uint64) (segments []replay.Segment)
 	w.t.Helper()
 	w.read(id, func(r persistence.Reader, iid persistence.Incarnation) (err error) {
 		var unreadable, damage error
-		segments, unreadable, damage = instance.ReadSegments(r, iid, execution, &persistence.HistoryCheck{})
+		segments, unreadable, damage = view.ReadSegments(r, iid, execution, &persistence.HistoryCheck{})
 		return errors.Join(unreadable, damage)
 	})
 	return segments

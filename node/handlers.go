@@ -9,9 +9,11 @@ import (
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -56,7 +58,7 @@ type requests struct{ engine *actors.Engine }
 var _ local.Engine = requests{}
 
 func (r requests) StartInstance(q api.StartRequest, reply func(api.Started, error)) {
-	r.engine.StartInstance(instance.StartRequest(q), func(a instance.StartReply) {
+	r.engine.StartInstance(arrival.StartRequest(q), func(a arrival.StartReply) {
 		if a.Err != nil {
 			reply(api.Started{}, a.Err)
 			return
@@ -66,7 +68,7 @@ func (r requests) StartInstance(q api.StartRequest, reply func(api.Started, erro
 }
 
 func (r requests) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
-	r.engine.Deliver(instance.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
+	r.engine.Deliver(arrival.Delivery{ID: id, Message: m, RequestKey: requestKey}, reply)
 }
 
 func (r requests) Terminate(q api.TerminateRequest, reply func(error)) {

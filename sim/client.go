@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -226,8 +227,8 @@ func (c *client) start(s *startRecord) {
 	first, name := !s.asked, s.handler()
 	s.asked = true
 	c.world.trace.add('C', []uint64{text(s.id)}, func() string { return fmt.Sprintf("client starts %s: %s", s.id, s.input) })
-	p.engine.StartInstance(instance.StartRequest{ID: s.id, Name: name, Input: s.input, RequestKey: s.key},
-		func(reply instance.StartReply) {
+	p.engine.StartInstance(arrival.StartRequest{ID: s.id, Name: name, Input: s.input, RequestKey: s.key},
+		func(reply arrival.StartReply) {
 			if !c.answered(r, "the start of "+s.id) {
 				return
 			}
@@ -243,7 +244,7 @@ func (c *client) start(s *startRecord) {
 	}
 }
 
-func (c *client) started(s *startRecord, reply instance.StartReply, retry func()) {
+func (c *client) started(s *startRecord, reply arrival.StartReply, retry func()) {
 	switch {
 	case reply.Err == nil:
 		s.acked = true
@@ -343,7 +344,7 @@ func (c *client) send(to *process, e *eventRecord, tries int) {
 	message := &turnpb.Message{Kind: &turnpb.Message_EventRaised{
 		EventRaised: &turnpb.EventRaised{Name: e.name, Data: []byte(e.data)},
 	}}
-	p.engine.Deliver(instance.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
+	p.engine.Deliver(arrival.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
 		if !c.answered(r, e.data) {
 			return
 		}
@@ -392,7 +393,7 @@ func (c *client) cancel(id string) {
 	}
 	c.world.trace.add('C', []uint64{text(id)}, func() string { return "client cancels " + id })
 	message := &turnpb.Message{Kind: &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: "the client has seen enough"}}}
-	p.engine.Deliver(instance.Delivery{ID: id, Message: message}, func(err error) {
+	p.engine.Deliver(arrival.Delivery{ID: id, Message: message}, func(err error) {
 		if c.answered(r, "cancel of "+id) && err != nil && !errors.Is(err, persistence.ErrNotFound) &&
 			!errors.Is(err, persistence.ErrEnded) {
 			c.again(retry)

@@ -4,7 +4,8 @@ package sim
 
 import (
 	"github.com/turnstone-dev/turnstone/actors"
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/actors/partition"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
@@ -16,11 +17,11 @@ func init() {
 	plantable["wrong coroutine order"] = func() *planted { return &planted{inside: replay.PlantOrder} }
 	plantable["drop the turn's position"] = func() *planted { return &planted{inside: pebble.PlantPosition} }
 	plantable["wait for what is over"] = func() *planted { return &planted{inside: actors.PlantOpen} }
-	plantable["evict what has news"] = func() *planted { return &planted{inside: instance.PlantEviction} }
-	plantable["a full page invents a row"] = func() *planted { return &planted{inside: instance.PlantPage} }
-	plantable["keep a contradicted belief"] = func() *planted { return &planted{inside: instance.PlantBelief} }
+	plantable["evict what has news"] = func() *planted { return &planted{inside: step.PlantEviction} }
+	plantable["a full page invents a row"] = func() *planted { return &planted{inside: view.PlantPage} }
+	plantable["keep a contradicted belief"] = func() *planted { return &planted{inside: step.PlantBelief} }
 	plantable["forget what a held instance waits for"] = func() *planted { return &planted{inside: dispatch.PlantParked} }
 	plantable["forget what is unserved"] = func() *planted { return &planted{inside: partition.PlantUnserved} }
 	plantable["leave without counting"] = func() *planted { return &planted{inside: actors.PlantLeave} }
-	plantable["take messages in reverse"] = func() *planted { return &planted{inside: instance.PlantReverse} }
+	plantable["take messages in reverse"] = func() *planted { return &planted{inside: view.PlantReverse} }
 }

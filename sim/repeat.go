@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -43,7 +44,7 @@ func (c *client) repeat(e *eventRecord, other int) {
 	w.trace.add('C', []uint64{text(e.data), uint64(other)}, func() string {
 		return fmt.Sprintf("client uses the key %q of %s again, variant %d", e.key, e.data, other)
 	})
-	p.engine.Deliver(instance.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
+	p.engine.Deliver(arrival.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
 		if c.answered(r, "repeat of "+e.data) {
 			c.repeated(e, other, err)
 		}

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -26,7 +27,7 @@ func (c *client) raiseTwice(p *process, e *eventRecord) {
 	message := &turnpb.Message{Kind: &turnpb.Message_EventRaised{
 		EventRaised: &turnpb.EventRaised{Name: e.name, Data: []byte(e.data)},
 	}}
-	p.engine.Deliver(instance.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
+	p.engine.Deliver(arrival.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
 		if !c.answered(r, "the second "+e.data) {
 			return
 		}
@@ -63,7 +64,7 @@ func (c *client) startTwice(p *process, s *startRecord, name string) {
 	}
 	r := c.callTo(p, func() {})
 	c.world.trace.add('C', []uint64{text(s.id), 7}, func() string { return fmt.Sprintf("client starts %s at once again", s.id) })
-	p.engine.StartInstance(instance.StartRequest{ID: s.id, Name: name, Input: s.input, RequestKey: s.key}, func(reply instance.StartReply) {
+	p.engine.StartInstance(arrival.StartRequest{ID: s.id, Name: name, Input: s.input, RequestKey: s.key}, func(reply arrival.StartReply) {
 		if !c.answered(r, "the second start of "+s.id) {
 			return
 		}
@@ -113,7 +114,7 @@ func (c *client) repeatStart(s *startRecord, other bool) {
 	w.trace.add('C', []uint64{text(s.id), 8}, func() string {
 		return fmt.Sprintf("client uses the key of the start of %s again, other: %v", s.id, other)
 	})
-	p.engine.StartInstance(instance.StartRequest{ID: s.id, Name: name, Input: input, RequestKey: s.key}, func(reply instance.StartReply) {
+	p.engine.StartInstance(arrival.StartRequest{ID: s.id, Name: name, Input: input, RequestKey: s.key}, func(reply arrival.StartReply) {
 		if !c.answered(r, "the repeated start of "+s.id) {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
@@ -32,7 +33,7 @@ func newAcceptTimers(host *Host) *acceptTimers { return &acceptTimers{host: host
 
 // add makes a place for an instance whose oldest message came at since. The tick that serves it counts as outstanding.
 func (q *acceptTimers) add(in *instance, since time.Duration) *acceptTimer {
-	h := &acceptTimer{in: in, deadline: since + AcceptAfter}
+	h := &acceptTimer{in: in, deadline: since + step.AcceptAfter}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.mu.queue = append(q.mu.queue, h)
@@ -88,7 +89,7 @@ func (q *acceptTimers) fire() {
 	q.arm()
 	q.mu.Unlock()
 	for _, in := range due {
-		in.send(acceptDue)
+		in.Send(step.AcceptDue)
 	}
 }
 
@@ -100,8 +101,3 @@ func (q *acceptTimers) stop() {
 		q.mu.timer.Stop()
 	}
 }
-
-// acceptDueMsg says that an instance has held a message for 10 ms.
-type acceptDueMsg struct{}
-
-var acceptDue = &acceptDueMsg{}

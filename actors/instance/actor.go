@@ -5,6 +5,10 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/failpoint"
@@ -22,17 +26,17 @@ type instance struct {
 	carryover *mailbox.Carryover
 	pid       *actor.PID // set once, before anything is asked for; answers read it from other goroutines
 
-	core core
+	core step.Machine
 
 	// unanswered are the messages whose senders wait for an answer, in no order.
-	unanswered []*arrival
+	unanswered []*arrival.Arrival
 	// outstanding counts answers that are on their way to the PID; the instance does not leave before it is 0.
 	outstanding int
 	acceptTimer *acceptTimer
-	place       Place    // in the residency's list
-	charge      int64    // what it has taken of the engine's memory, while it has no place
-	tryWait     *tryWait // of the try that it waits for
-	running     *turn    // in a slot
+	place       Place      // in the residency's list
+	charge      int64      // what it has taken of the engine's memory, while it has no place
+	tryWait     *tryWait   // of the try that it waits for
+	running     *turn.Turn // in a slot
 	pausing     ticker
 	later       ticker
 	// stopLease and releaseSuspect end what careful mode has given the instance or its turn.
@@ -48,7 +52,7 @@ type instance struct {
 
 // ticker is a clock that runs, and the message that it sends.
 type ticker struct {
-	tick  *tickMsg
+	tick  *step.TickMsg
 	timer clock.Timer
 }
 
@@ -58,7 +62,7 @@ func NewActor(host *Host, id string, c *mailbox.Carryover) actor.Actor {
 	if !ok {
 		s = &instance{host: host, id: id, p: host.Journal.PartitionOf(id), carryover: c}
 		s.part = host.Engine.Partition(s.p)
-		s.core = core{host: &host.Shared, id: id}
+		s.core = step.New(&host.Shared, id)
 		c.State = s
 	}
 	return s
@@ -95,50 +99,50 @@ func (s *instance) Receive(c actor.Context) {
 // the step machine is to take.
 func (s *instance) count(msg any) any {
 	switch m := msg.(type) {
-	case *startMsg, *deliverMsg, *resultMsg:
+	case *arrival.Start, *arrival.Deliver, *arrival.Result:
 		s.carryover.Received++
-		a := newArrival(m, s.host.elapsed())
+		a := arrival.New(m, s.host.elapsed())
 		s.owe(a)
 		return a
-	case *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *Moved, *Freed:
+	case *step.NudgeMsg, *step.PendingMsg, *step.TimerMsg, *step.RetryMsg, *step.WakeMsg, *step.Moved, *step.Freed:
 		s.carryover.Received++
 		return msg
-	case *evictMsg:
+	case *step.EvictMsg:
 		s.place = nil
 		if !s.evicting {
 			return msg
 		}
 		s.evicting = false
 		s.outstanding--
-		return late
+		return step.Late
 	}
 	s.outstanding--
 	switch m := msg.(type) {
-	case *acceptDueMsg:
+	case *step.AcceptDueMsg:
 		s.acceptTimer = nil
-	case *tickMsg:
+	case *step.TickMsg:
 		for _, t := range []*ticker{&s.pausing, &s.later} {
 			if t.tick == m {
 				*t = ticker{}
 			}
 		}
-	case *turnMsg:
-		if s.running == m.turn {
+	case *turn.Back:
+		if s.running == m.Turn {
 			s.running = nil
 		}
-	case *loadMsg:
-		s.charge += m.taken
-	case *memoryMsg:
-		s.charge += m.bytes
-	case *admitMsg:
+	case *view.Load:
+		s.charge += m.Taken
+	case *step.MemoryMsg:
+		s.charge += m.Bytes
+	case *step.AdmitMsg:
 		s.tryWait = nil
 		if s.releaseSuspect != nil {
-			m.release()
-			return late
+			m.Release()
+			return step.Late
 		}
-		s.releaseSuspect = m.release
-	case *commitMsg:
-		if m.result.Err == nil {
+		s.releaseSuspect = m.Release
+	case *turn.Committed:
+		if m.Result.Err == nil {
 			failpoint.Hit("turn.afterSync")
 		}
 	}
@@ -146,19 +150,19 @@ func (s *instance) count(msg any) any {
 }
 
 // slicesOfEffects are those of steps, to be used again.
-var slicesOfEffects = sync.Pool{New: func() any { return new(effects) }}
+var slicesOfEffects = sync.Pool{New: func() any { return new(step.Effects) }}
 
 // step has the step machine take one message, and does what it wants done: the instance leaves last.
 func (s *instance) step(msg any) {
-	out := slicesOfEffects.Get().(*effects)
+	out := slicesOfEffects.Get().(*step.Effects)
 	s.core.Step(s, msg, out)
-	s.carryover.Open.Store(s.core.open())
+	s.carryover.Open.Store(s.core.Open())
 	refused, leaves := false, false
 	for i := range *out {
-		switch e := &(*out)[i]; e.kind {
-		case effectPark:
-			refused = !s.park(int(e.number))
-		case effectLeave:
+		switch e := &(*out)[i]; e.Kind {
+		case step.EffectPark:
+			refused = !s.park(int(e.Number))
+		case step.EffectLeave:
 			leaves = true
 		default:
 			s.do(e)
@@ -171,18 +175,18 @@ func (s *instance) step(msg any) {
 	s.verify()
 	switch {
 	case refused:
-		s.step(evict)
+		s.step(step.Evict)
 	case leaves && s.outstanding == 0:
 		s.host.Engine.Idle(s.id, s.pid, s.carryover.Received)
 	}
-	if m, ok := msg.(*commitMsg); ok && m.result.Err == nil {
+	if m, ok := msg.(*turn.Committed); ok && m.Result.Err == nil {
 		s.failed = 0
 	}
 }
 
 // watchAcceptTimer keeps one place in the queue of accept timers while a message has not been proposed.
 func (s *instance) watchAcceptTimer() {
-	since, held := s.core.oldestUnproposed()
+	since, held := s.core.OldestUnproposed()
 	switch {
 	case held && s.acceptTimer == nil:
 		s.outstanding++
@@ -199,14 +203,11 @@ func (s *instance) withdrawAcceptTimer() {
 	}
 }
 
-// send puts an answer into the instance's queue. It may be called from any goroutine.
-func (s *instance) send(msg any) { s.host.System.Send(s.pid, msg) }
+// Send puts an answer into the instance's queue. It may be called from any goroutine.
+func (s *instance) Send(msg any) { s.host.System.Send(s.pid, msg) }
+
+// SendLast is Send, as the last thing that a goroutine does.
+func (s *instance) SendLast(msg any) { s.host.System.SendLast(s.pid, msg) }
 
 // Evict implements Resident: it tells the instance to let its machine go. It may be called from any goroutine.
-func (s *instance) Evict() { s.send(evict) }
-
-// wakeMsg makes an instance look whether there is something to do. Unlike answers it is counted by the handshake.
-type wakeMsg struct{}
-
-// Wake makes an instance look whether there is something to do.
-var Wake = &wakeMsg{}
+func (s *instance) Evict() { s.Send(step.Evict) }

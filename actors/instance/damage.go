@@ -1,12 +1,8 @@
 package instance
 
 import (
-	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/turnstone-dev/turnstone/persistence"
 )
 
 // damagedMax bounds how many damaged instances are remembered.
@@ -53,30 +49,4 @@ func (d *damaged) forget(id string) {
 	defer d.mu.Unlock()
 	delete(d.errs, id)
 	d.n.Store(int64(len(d.errs)))
-}
-
-// checkChildren compares the head's counter with what was read.
-func (m *loadMsg) checkChildren() error {
-	v := &m.view
-	if n := uint64(len(v.children)); n != v.head.Children {
-		return fmt.Errorf("%w: the head counts %d children, and %d are there", persistence.ErrCorrupt, v.head.Children, n)
-	}
-	return nil
-}
-
-// check compares what the head counts with a page that was read by age, before it is taken. The head tells how many rows
-// are left behind what is in memory, so also how many holes there may be, and a row that is missing is one hole too many:
-// in the page in which it is, if nothing was consumed out of order, else in the last one at the latest.
-func (p *inboxPage) check(m *inboxRead) error {
-	if !m.byAge {
-		return nil
-	}
-	here, _ := slices.BinarySearchFunc(p.rows, m.after+1, bySeq)
-	left := m.head.Inbox - min(m.head.Inbox, uint64(here))
-	holes := m.through - min(m.through, m.after) - min(m.through-min(m.through, m.after), uint64(m.count))
-	if behind := m.head.NextSeq - 1 - min(m.head.NextSeq-1, m.after); !m.more && uint64(m.count) != left || holes+left > behind {
-		return fmt.Errorf("%w: the head counts %d messages in the inbox behind number %d, and %d are there up to number %d",
-			persistence.ErrCorrupt, left, m.after, m.count, m.through)
-	}
-	return nil
 }

@@ -1,88 +1,211 @@
 package instance
 
 import (
+	"fmt"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
+	"github.com/turnstone-dev/turnstone/internal/failpoint"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
-	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// effectKind says what a step wants done.
-type effectKind uint8
-
-// The effects, and the fields that each has.
-const (
-	// Each of these brings an answer later, which counts as outstanding until it comes.
-	effectAccept       effectKind = iota // propose arrival on its own: command, under the epoch in number
-	effectCommit                         // propose the commit of turn
-	effectPropose                        // propose command; message takes the answer
-	effectLoad                           // read the journal: message
-	effectRun                            // run turn in a slot, or without one if it runs no code
-	effectUnwind                         // close machine: message comes after that, or after a moment
-	effectArm                            // send message, a tick, after wait
-	effectAskMemory                      // message, when its bytes have been taken of the memory
-	effectAskAdmission                   // message, when a suspect with number attempts may run
-	effectAskTry                         // message, when an instance that is held may be tried
-
-	// These are done at once.
-	effectAnswer      // answer arrival with err, or that it repeats another
-	effectAcknowledge // tell the dispatcher acknowledgement
-	effectDisarm      // the tick message is not needed any more
-	effectLeaveTry    // do not wait for a try any more
-	effectUncharge    // give what the instance has of the memory back
-	effectReturn      // give number bytes of it back
-	effectPark        // become a resident with number bytes, or be told to leave
-	effectUnpark      // be none any more
-	effectWatchLease  // renew the turn lease token
-	effectEndCareful  // end that, and let the next suspect run
-	effectGivingBack  // the lease of incarnation number is given back because nothing is left to do
-	effectKeptLease   // it was not given back
-	effectSetAside    // the instance is damaged: err
-	effectWhole       // it is not
-	effectLeave       // nothing is left to do: leave, unless a message is on its way
-)
-
-// effect is one thing that a step wants done.
-type effect struct {
-	kind            effectKind
-	repeated        bool
-	number          uint64
-	wait            time.Duration
-	arrival         *arrival
-	turn            *turn
-	machine         *replay.Machine
-	message         any
-	command         persistence.Command
-	token           persistence.Token
-	err             error
-	acknowledgement dispatch.Acknowledgement
-}
-
-// effects are those of one step, in the order in which they are to be done. The memory is used again by the next step.
-type effects []effect
-
-// emit adds an effect.
-func (in *core) emit(e effect) {
-	if e.kind <= effectAskTry {
-		in.asked++
-	}
-	*in.out = append(*in.out, e)
-}
-
-// acknowledgeWith tells the dispatcher.
-func (in *core) acknowledgeWith(a dispatch.Acknowledgement) {
-	in.emit(effect{kind: effectAcknowledge, acknowledgement: a})
-}
-
-// answer tells the sender of a message what has become of it, once.
-func (in *core) answer(a *arrival, err error, repeated bool) {
-	if a.state == arrivalAnswered || a.state == arrivalAccepted {
+// do does one thing that a step wants done.
+func (s *instance) do(e *step.Effect) {
+	if e.Kind <= step.EffectAskTry {
+		s.outstanding++ // first: if what follows panics, an answer may come nevertheless
+		s.ask(e)
 		return
 	}
-	a.state = arrivalAnswered
-	in.emit(effect{kind: effectAnswer, arrival: a, err: err, repeated: repeated})
+	switch e.Kind {
+	case step.EffectAnswer:
+		s.answer(e.Arrival, e.Err, e.Repeated)
+	case step.EffectAcknowledge:
+		s.part.Acknowledge(e.Acknowledgement)
+	case step.EffectDisarm:
+		s.disarm(e.Message.(*step.TickMsg))
+	case step.EffectLeaveTry:
+		s.leaveTry()
+	case step.EffectUncharge:
+		s.giveBack(s.charge)
+	case step.EffectReturn:
+		s.giveBack(int64(e.Number))
+	case step.EffectUnpark:
+		s.unpark()
+	case step.EffectWatchLease:
+		s.stopLease = s.part.WatchTurnLease(e.Token, func() {})
+	case step.EffectEndCareful:
+		s.endCareful()
+	case step.EffectGivingBack:
+		s.part.GiveBackQuietly(persistence.Incarnation(e.Number))
+	case step.EffectKeptLease:
+		s.part.GiveBackRefused(persistence.Incarnation(e.Number))
+	case step.EffectSetAside:
+		s.host.setAside(s.id, e.Err)
+	case step.EffectWhole:
+		s.host.damaged.forget(s.id)
+	default:
+		panic(fmt.Sprintf("actors: an effect of the unknown kind %d", e.Kind))
+	}
 }
 
-// outstanding counts the answers that are on their way, with what this step has asked for.
-func (in *core) outstanding() int { return in.facts.Outstanding() + in.asked }
+// ask asks for something whose answer comes as a message.
+func (s *instance) ask(e *step.Effect) {
+	switch e.Kind {
+	case step.EffectAccept:
+		a := e.Arrival
+		s.host.Engine.Propose(s.p, e.Number, e.Command, func(r persistence.Result) { s.Send(&step.AcceptMsg{Arrival: a, Result: r}) })
+	case step.EffectCommit:
+		s.proposeCommit(e.Turn)
+	case step.EffectPropose:
+		m := e.Message.(proposal)
+		s.host.propose(s.p, e.Command, func(r persistence.Result) {
+			m.Answered(r)
+			s.Send(m)
+		})
+	case step.EffectLoad:
+		s.load(e.Message.(*view.Load))
+	case step.EffectRun:
+		s.run(e.Turn)
+	case step.EffectUnwind:
+		m := e.Message
+		s.host.unwind(e.Machine, func() { s.Send(m) })
+	case step.EffectArm:
+		s.arm(e.Message.(*step.TickMsg), e.Wait)
+	case step.EffectAskMemory:
+		m := e.Message.(*step.MemoryMsg)
+		s.host.Memory.Ask(m.Bytes, func() { s.Send(m) })
+		s.host.Engine.Relieve()
+	case step.EffectAskAdmission:
+		s.part.AdmitSuspect(uint32(e.Number), s.admission(e.Message.(*step.AdmitMsg)))
+	case step.EffectAskTry:
+		s.tryWait = s.host.tries.admit(s.admission(e.Message.(*step.AdmitMsg)))
+	}
+}
+
+// proposal is a message that brings the answer to a proposal.
+type proposal interface{ Answered(r persistence.Result) }
+
+func (s *instance) admission(m *step.AdmitMsg) func(release func()) {
+	return func(release func()) {
+		m.Release = release
+		s.Send(m)
+	}
+}
+
+func (s *instance) proposeCommit(t *turn.Turn) {
+	if t.Commit.AcceptedStart != nil {
+		failpoint.Hit("start.beforeCommit")
+	}
+	failpoint.Hit("turn.beforeCommit")
+	t.Owner = s
+	s.host.propose(s.p, t.Commit, t.Proposed)
+}
+
+func (s *instance) load(m *view.Load) {
+	m.Source, m.Consumers, m.Granted = &s.host.source, s.part.Consumers(), s.charge
+	s.host.Journal.Load(s.p, func(r persistence.Reader) error { return m.Read(r, s.id) }, func(err error) {
+		m.Err = err
+		s.Send(m)
+	})
+}
+
+// run hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
+func (s *instance) run(t *turn.Turn) {
+	t.Owner, s.running = s, t
+	if t.Consumer == nil {
+		s.host.Run.Run(t.Execute, t.GiveBack)
+		return
+	}
+	t.Consumer.Turns.Run(t)
+}
+
+func (s *instance) arm(m *step.TickMsg, d time.Duration) {
+	timer := s.host.Config.Clock.AfterFunc(d, func() { s.Send(m) })
+	switch m.Kind {
+	case step.TickPause:
+		s.pausing = ticker{m, timer}
+	case step.TickWake:
+		s.later = ticker{m, timer}
+	}
+}
+
+// disarm stops a clock. Its tick may be on its way nevertheless.
+func (s *instance) disarm(m *step.TickMsg) {
+	for _, t := range []*ticker{&s.pausing, &s.later} {
+		if m != nil && t.tick == m {
+			s.calledOff(t.timer.Stop())
+			*t = ticker{}
+		}
+	}
+}
+
+func (s *instance) leaveTry() {
+	if s.tryWait != nil {
+		s.calledOff(s.host.tries.withdraw(s.tryWait))
+	}
+	s.tryWait = nil
+}
+
+// calledOff says whether an answer was called off that was on its way: else it comes although nothing waits for it.
+func (s *instance) calledOff(ok bool) {
+	if ok {
+		s.outstanding--
+	} else {
+		s.overdue = true
+	}
+}
+
+// giveBack gives back what the instance has taken of the memory.
+func (s *instance) giveBack(bytes int64) {
+	s.charge -= bytes
+	s.host.Memory.Back(bytes)
+}
+
+// park takes a place among the residents, which takes over what the instance has of the memory. False: it may not stay.
+func (s *instance) park(bytes int) bool {
+	p, ok := s.host.Engine.Park(s, bytes, s.charge)
+	if ok {
+		s.place, s.charge = p, 0
+	}
+	return ok
+}
+
+// unpark gives the place up. If the instance has been told to leave it, the message is on its way.
+func (s *instance) unpark() {
+	place := s.place
+	if place == nil {
+		return
+	}
+	s.place = nil
+	if charge, ok := place.Leave(); ok {
+		s.charge = charge
+		return
+	}
+	s.evicting = true
+	s.outstanding++
+}
+
+// endCareful stops the renewal of the turn's lease, and lets the next suspect run.
+func (s *instance) endCareful() {
+	if stop := s.stopLease; stop != nil {
+		s.stopLease = nil
+		stop()
+	}
+	if release := s.releaseSuspect; release != nil {
+		s.releaseSuspect = nil
+		release()
+	}
+}
+
+// setAside logs what is damaged of an instance, once, and tells the calls that wait for its end. Nothing is committed on
+// it, and every request to it is answered with the damage. Other instances go on.
+func (h *Host) setAside(id string, err error) {
+	if h.damaged.note(id, err) {
+		h.Config.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",
+			logkey.Instance, id, logkey.Error, err)
+	}
+	h.Engine.Damaged(id, err)
+}

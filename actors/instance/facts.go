@@ -4,40 +4,62 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
+	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// facts are what a step may ask about the world. It changes nothing by asking, except that a drawn number is used up. What
-// has been asked for in the same step is not in the answers yet.
-type facts interface {
-	// NowMs is the wall clock, for what is stored and for what is compared with it. Elapsed is for everything else that is
-	// waited for: it does not jump when the wall clock is set.
-	NowMs() int64
-	Elapsed() time.Duration
-	// MayExist is false only if the journal has no instance of this id.
-	MayExist() bool
-	// Epoch is the partition's; 0 until one is durable. Careful: every message is accepted first and every turn leased.
-	Epoch() uint64
-	Careful() bool
-	// HushLeft is how long nothing but suspects may start.
-	HushLeft() time.Duration
-	// Find looks for a consumer that runs turns and has the handler; Idle, for one that has it and runs no turns. Pinned: some
-	// consumer has the handler, of an engine version that does not fit.
-	Find(name, version, pin string, tries int) (c *consumer.Attached, resolved string, fn replay.Func, ok bool)
-	Idle(name, version string) bool
-	Pinned(name, version string) bool
-	// AnyConsumer says whether a consumer that runs turns is attached; Attaches counts those that have been.
-	AnyConsumer() bool
-	Attaches() uint64
-	// Draining: the engine stops, and no turn starts any more.
-	Draining() bool
-	// Outstanding counts the answers that are on their way, with the tick of the accept timer. Ticking says that this timer
-	// runs: it can still be withdrawn.
-	Outstanding() int
-	Ticking() bool
-	// TryBegun says that the wait for a try has ended and its message is on its way.
-	TryBegun() bool
-	// Nonce and Entropy are drawn anew each time.
-	Nonce() uint64
-	Entropy() [16]byte
+var _ step.Facts = (*instance)(nil)
+
+// NowMs implements facts, and so do the methods below.
+func (s *instance) NowMs() int64 { return s.host.now().UnixMilli() }
+
+// Elapsed is the time since the process began.
+func (s *instance) Elapsed() time.Duration { return s.host.elapsed() }
+
+// MayExist asks the journal.
+func (s *instance) MayExist() bool { return s.host.Journal.MayExist(s.id) }
+
+// Epoch asks the partition.
+func (s *instance) Epoch() uint64 { return s.part.Epoch() }
+
+// Careful asks the partition.
+func (s *instance) Careful() bool { return s.part.Careful() }
+
+// HushLeft asks the partition.
+func (s *instance) HushLeft() time.Duration { return s.part.HushLeft() }
+
+// Find asks the partition's consumers.
+func (s *instance) Find(name, version, pin string, tries int) (*consumer.Attached, string, replay.Func, bool) {
+	return s.part.Consumers().Find(name, version, pin, tries)
 }
+
+// Idle asks the partition's consumers.
+func (s *instance) Idle(name, version string) bool { return s.part.Consumers().Idle(name, version) }
+
+// Pinned asks the partition's consumers.
+func (s *instance) Pinned(name, version string) bool { return s.part.Consumers().Pinned(name, version) }
+
+// AnyConsumer asks the engine.
+func (s *instance) AnyConsumer() bool { return s.host.Engine.AnyConsumer() }
+
+// Attaches counts the runtimes that have been attached.
+func (s *instance) Attaches() uint64 { return s.host.Attaches.Load() }
+
+// Draining says that the engine stops.
+func (s *instance) Draining() bool { return s.host.Draining.Load() }
+
+// Outstanding counts what is on its way.
+func (s *instance) Outstanding() int { return s.outstanding }
+
+// Ticking says that the accept timer runs.
+func (s *instance) Ticking() bool { return s.acceptTimer != nil && !s.acceptTimer.done.Load() }
+
+// TryBegun says that the try that was waited for has begun.
+func (s *instance) TryBegun() bool { return s.tryWait != nil && s.host.tries.begun(s.tryWait) }
+
+// Nonce draws a number.
+func (s *instance) Nonce() uint64 { return ids.Uint64(s.host.Config.IDs) }
+
+// Entropy draws what a turn is given.
+func (s *instance) Entropy() [16]byte { return s.host.Config.IDs.Entropy() }

@@ -1,18 +1,16 @@
 package instance
 
 import (
-	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/dispatch"
-	"github.com/turnstone-dev/turnstone/internal/clock"
-	"github.com/turnstone-dev/turnstone/internal/ids"
-	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -77,35 +75,9 @@ type Memory interface {
 	Back(bytes int64)
 }
 
-// Config is the part of the engine's configuration that instances use. All of it is set.
-type Config struct {
-	Node, Process        string
-	Build                string
-	Clock                clock.Clock
-	IDs                  ids.Source
-	Logger               *slog.Logger
-	Limits               limits.Limits
-	MaxAttempts          uint32
-	BackoffBase          time.Duration
-	BackoffMax           time.Duration
-	TurnLease            time.Duration
-	WatchdogAbandon      time.Duration
-	InboxPage            int
-	FailOnNondeterminism bool
-}
-
-// Shared is what the step machines and turns of an engine share.
-type Shared struct {
-	Config  Config
-	Unknown *consumer.UnknownNames
-	Counts  Counters
-
-	machines machines
-}
-
 // Host is what all instances of an engine share.
 type Host struct {
-	Shared
+	turn.Shared
 	Journal persistence.Journal
 	Engine  Engine
 	System  *mailbox.System
@@ -116,13 +88,18 @@ type Host struct {
 	Draining *atomic.Bool
 	Attaches *atomic.Uint64
 
+	source       view.Source
 	acceptTimers *acceptTimers
 	damaged      damaged
 	tries        tryQueue
 }
 
 // Init makes a host ready, once its exported fields are set.
-func (h *Host) Init() { h.acceptTimers = newAcceptTimers(h) }
+func (h *Host) Init() {
+	c := &h.Config
+	h.source = view.Source{Node: c.Node, Process: c.Process, Build: c.Build, Clock: c.Clock, BackoffMax: c.BackoffMax, Memory: h.Memory}
+	h.acceptTimers = newAcceptTimers(h)
+}
 
 // Stop ends the host's timer. No instance may be active.
 func (h *Host) Stop() { h.acceptTimers.stop() }
@@ -142,9 +119,4 @@ func (h *Host) elapsed() time.Duration { return h.Config.Clock.Elapsed() }
 // propose puts a command into the log of a partition under its present epoch.
 func (h *Host) propose(p persistence.Partition, c persistence.Command, done func(persistence.Result)) {
 	h.Engine.Propose(p, h.Engine.Partition(p).Epoch(), c, done)
-}
-
-// backsOff says that a time has not come before which no turn may start.
-func (h *Shared) backsOff(notBeforeMs, nowMs int64) bool {
-	return dispatch.BacksOff(notBeforeMs, nowMs, h.Config.BackoffMax.Milliseconds())
 }

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -38,57 +42,40 @@ func (s *instance) recover(failed any) {
 	for _, m := range open {
 		s.unwind(m)
 	}
-	s.carryover.Handling = late // what failed has been dealt with
+	s.carryover.Handling = step.Late // what failed has been dealt with
 	s.goOn()
 }
 
-// dropCore begins a new step machine, which remembers what the dispatcher has told and knows nothing else. It returns the
-// coroutines that the old one had. One that is in a slot comes back as a message.
+// dropCore begins a new step machine, and returns the coroutines that the old one had. One that is in a slot comes back as a
+// message.
 func (s *instance) dropCore(failed any) (open []*replay.Machine) {
-	old := &s.core
-	next := core{
-		host: old.host, id: old.id, told: old.told, hint: old.hint, acknowledged: old.acknowledged,
-		fresh: old.fresh, freshest: old.freshest,
+	candidates := s.core.Coroutines(s.running)
+	switch m := failed.(type) {
+	case *turn.Back:
+		if !m.Abandoned {
+			candidates = append(candidates, m.Turn.Machine)
+		}
+	case *turn.Committed:
+		candidates = append(candidates, m.Turn.Machine)
 	}
-	for _, key := range old.view.due {
-		next.view.timerDue(key)
-	}
-	next.news.add()
-	add := func(m *replay.Machine) {
-		runs := s.running != nil && !s.running.fresh && s.running.machine == m
+	for _, m := range candidates {
+		runs := s.running != nil && !s.running.Fresh && s.running.Machine == m
 		if m != nil && !runs && !m.Ended() && !slices.Contains(open, m) {
 			open = append(open, m)
 		}
 	}
-	add(old.machine)
-	if t := old.turn; t != nil {
-		for _, key := range t.timers {
-			next.view.timerDue(key)
-		}
-		if t != s.running {
-			add(t.machine)
-		}
-	}
-	switch m := failed.(type) {
-	case *turnMsg:
-		if !m.abandoned {
-			add(m.turn.machine)
-		}
-	case *commitMsg:
-		add(m.turn.machine)
-	}
-	s.core = next
+	s.core = s.core.Successor()
 	return open
 }
 
 // dropWaiting has what the dispatcher tells wait for the next step machine. What senders have brought is answered instead.
 func (s *instance) dropWaiting(failed any) {
 	switch m := failed.(type) {
-	case *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *Moved, *Freed:
+	case *step.NudgeMsg, *step.PendingMsg, *step.TimerMsg, *step.RetryMsg, *step.Moved, *step.Freed:
 		s.waiting = append(s.waiting, m)
 	}
 	s.waiting = slices.DeleteFunc(s.waiting, func(m any) bool {
-		_, is := m.(*arrival)
+		_, is := m.(*arrival.Arrival)
 		return is
 	})
 }
@@ -97,15 +84,15 @@ func (s *instance) dropWaiting(failed any) {
 // an answer brings is given back.
 func (s *instance) postpone(msg any) {
 	switch m := msg.(type) {
-	case *arrival, *nudgeMsg, *pendingMsg, *timerMsg, *retryMsg, *wakeMsg, *Moved, *Freed:
+	case *arrival.Arrival, *step.NudgeMsg, *step.PendingMsg, *step.TimerMsg, *step.RetryMsg, *step.WakeMsg, *step.Moved, *step.Freed:
 		s.waiting = append(s.waiting, m)
-	case *turnMsg:
-		if !m.abandoned && m.turn.machine != nil && !m.turn.machine.Ended() {
-			s.unwind(m.turn.machine)
+	case *turn.Back:
+		if !m.Abandoned && m.Turn.Machine != nil && !m.Turn.Machine.Ended() {
+			s.unwind(m.Turn.Machine)
 		}
-	case *admitMsg:
+	case *step.AdmitMsg:
 		s.endCareful()
-	case *memoryMsg, *loadMsg:
+	case *step.MemoryMsg, *view.Load:
 		s.giveBack(s.charge)
 	}
 	s.goOn()
@@ -114,7 +101,7 @@ func (s *instance) postpone(msg any) {
 // unwind closes a coroutine that no step machine has any more.
 func (s *instance) unwind(m *replay.Machine) {
 	s.outstanding++
-	s.host.unwind(m, func() { s.send(late) })
+	s.host.unwind(m, func() { s.Send(step.Late) })
 }
 
 // goOn begins again when nothing is on its way any more. An actor that fails again and again leaves instead, and the next
@@ -128,7 +115,7 @@ func (s *instance) goOn() {
 		return
 	}
 	s.lost = false
-	s.step(Wake)
+	s.step(step.Wake)
 	for len(s.waiting) > 0 && !s.lost {
 		m := s.waiting[0]
 		s.waiting = s.waiting[1:]

@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -20,9 +24,6 @@ type Termination struct {
 
 // terminateTriesMax is how often a termination is computed again because a turn was committed meanwhile.
 const terminateTriesMax = 100
-
-// Moved says that the instance was ended without its actor.
-type Moved struct{}
 
 // Terminate reads an instance, computes its last turn and proposes it. reply is called once.
 func Terminate(host *Host, t Termination, reply func(error)) {
@@ -46,20 +47,20 @@ type termination struct {
 
 // load reads what there is to end.
 func (x *termination) load() {
-	m := &loadMsg{inbox: inboxRead{limit: x.host.Config.InboxPage}, host: x.host, whole: true, granted: x.taken}
-	x.host.Journal.Load(x.p, func(r persistence.Reader) error { return m.read(r, x.ID) }, func(err error) {
-		x.taken += m.taken
+	m := &view.Load{Inbox: view.InboxRead{Limit: x.host.Config.InboxPage}, Source: &x.host.source, Whole: true, Granted: x.taken}
+	x.host.Journal.Load(x.p, func(r persistence.Reader) error { return m.Read(r, x.ID) }, func(err error) {
+		x.taken += m.Taken
 		switch {
 		case err != nil:
 			x.reply(fmt.Errorf("terminate %q: %w", x.ID, err))
-		case !m.view.exists:
+		case !m.View.Exists:
 			x.reply(persistence.ErrNotFound)
-		case m.view.head.Status.Terminal():
-			x.propose(&persistence.CommitTurn{IID: m.view.head.IID}) // the journal knows whether it repeats a request
-		case m.view.partial:
-			x.waitForMemory(m.view.size)
+		case m.View.Head.Status.Terminal():
+			x.propose(&persistence.CommitTurn{IID: m.View.Head.IID}) // the journal knows whether it repeats a request
+		case m.View.Partial:
+			x.waitForMemory(m.View.Size)
 		default:
-			x.compute(&m.view)
+			x.compute(&m.View)
 		}
 	})
 }
@@ -77,32 +78,32 @@ func (x *termination) waitForMemory(bytes int64) {
 }
 
 // compute makes the last turn, where user code runs: a history may be long.
-func (x *termination) compute(v *view) {
-	t := &turn{
-		host: &x.host.Shared, head: headOf(x.ID, &v.head), name: v.head.Name, version: v.head.Version,
-		fresh: true, segments: v.segments,
-		forcedEnd: &forcedEnd{why: failure.Terminated(x.Reason), origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE},
+func (x *termination) compute(v *view.View) {
+	t := &turn.Turn{
+		Host: &x.host.Shared, Head: turn.HeadOf(x.ID, &v.Head), Name: v.Head.Name, Version: v.Head.Version,
+		Fresh: true, Segments: v.Segments,
+		ForcedEnd: &turn.ForcedEnd{Why: failure.Terminated(x.Reason), Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE},
 	}
-	if v.start != nil {
-		t.name, t.version, t.takesStart = v.start.Name, v.start.Version, true
-		t.opening, t.unopened = startMessage(v.start, t.version)
-		if err := t.fill(); err != nil {
-			v.unreadable = err
+	if v.Start != nil {
+		t.Name, t.Version, t.TakesStart = v.Start.Name, v.Start.Version, true
+		t.Opening, t.Unopened = turn.StartMessage(v.Start, t.Version)
+		if err := t.Fill(); err != nil {
+			v.Unreadable = err
 		}
 	}
 	x.host.Run.Run(func() {
-		if v.unreadable != nil {
-			t.endUnread(v, "parent canceled", clock.WallMs(x.host.Config.Clock), x.host.Config.IDs.Entropy())
+		if v.Unreadable != nil {
+			t.EndUnread(v, "parent canceled", clock.WallMs(x.host.Config.Clock), x.host.Config.IDs.Entropy())
 			return
 		}
 		t.Execute()
 	}, func() {
-		if t.spoiled != nil {
-			x.reply(fmt.Errorf("terminate %q: %w", x.ID, t.spoiled))
+		if t.Spoiled != nil {
+			x.reply(fmt.Errorf("terminate %q: %w", x.ID, t.Spoiled))
 			return
 		}
-		t.commit.IID = v.head.IID
-		x.propose(t.commit)
+		t.Commit.IID = v.Head.IID
+		x.propose(t.Commit)
 	})
 }
 
@@ -135,7 +136,7 @@ func (x *termination) proposed(r persistence.Result) {
 	case r.Err == nil && !r.Repeated:
 		x.host.Counts.Terminated.Add(1)
 		x.host.Config.Logger.Info("an instance has been terminated", logkey.Instance, x.ID, logkey.Reason, x.Reason)
-		x.host.Engine.TellActive(x.ID, &Moved{})
+		x.host.Engine.TellActive(x.ID, &step.Moved{})
 	}
 	x.reply(r.Err)
 }

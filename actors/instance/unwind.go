@@ -19,7 +19,7 @@ func (h *Host) unwind(m *replay.Machine, done func()) {
 			h.Config.Logger.Error("a coroutine was not unwound in time: a deferred function of an orchestration blocks")
 		})
 	})
-	h.Run.Run(func() { h.closeMachine(m) }, func() { once.call(func() { timer.Stop() }) })
+	h.Run.Run(func() { h.CloseMachine(m) }, func() { once.call(func() { timer.Stop() }) })
 }
 
 // first calls one of several functions: the one that comes first, and then what follows it.

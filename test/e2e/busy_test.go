@@ -12,12 +12,14 @@ import (
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
+
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -63,11 +65,11 @@ func (r registered) Replays(string) bool { return true }
 type engine struct{ *actors.Engine }
 
 func (e engine) StartInstance(r api.StartRequest, reply func(api.Started, error)) {
-	e.Engine.StartInstance(instance.StartRequest(r), func(a instance.StartReply) { reply(api.Started{Repeated: a.Repeated}, a.Err) })
+	e.Engine.StartInstance(arrival.StartRequest(r), func(a arrival.StartReply) { reply(api.Started{Repeated: a.Repeated}, a.Err) })
 }
 
 func (e engine) Deliver(id string, m *turnpb.Message, key string, reply func(error)) {
-	e.Engine.Deliver(instance.Delivery{ID: id, Message: m, RequestKey: key}, reply)
+	e.Engine.Deliver(arrival.Delivery{ID: id, Message: m, RequestKey: key}, reply)
 }
 
 func (e engine) Terminate(t api.TerminateRequest, reply func(error)) {

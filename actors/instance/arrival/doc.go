@@ -1,0 +1,9 @@
+// Package arrival is what senders bring to an instance: starts, messages from outside and results of activities, each with
+// the function that answers its sender, and how far each has come.
+//
+// It must not know what an instance does with them.
+//
+// Invariant: an arrival is answered once.
+//
+// Start reading at arrival.go.
+package arrival

@@ -1,0 +1,270 @@
+package step
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// leaseMsg brings the answer to LeaseTurn, which asked for these timers.
+type leaseMsg struct {
+	asked  []persistence.TimerKey
+	result persistence.Result
+}
+
+func (m *leaseMsg) Answered(r persistence.Result) { m.result = r }
+
+// AdmitMsg says that a suspect may run now; release lets the next one.
+type AdmitMsg struct{ Release func() }
+
+// stepCareful accepts what is buffered, waits until probation admits the instance, and then takes a lease. The lease
+// counts the attempt before the code runs, so an attempt that kills its process is counted. An instance that waits for
+// admission has not been counted yet: a crash that another suspect causes meanwhile does not use up its attempts.
+func (in *Machine) stepCareful() {
+	switch {
+	case len(in.buffer.items) > 0:
+		in.acceptAll()
+	case !in.suspect:
+		in.askAdmission()
+	default:
+		in.lease()
+	}
+}
+
+// askAdmission asks probation to admit the instance. Most instances hold only their head while they wait. One that holds
+// more gives back its part of the memory budget, although it keeps the data: the suspect that runs may wait for it.
+func (in *Machine) askAdmission() {
+	in.uncharge()
+	in.become(phaseAdmitting)
+	m := &AdmitMsg{}
+	in.awaiting = m
+	in.emit(Effect{Kind: EffectAskAdmission, Message: m, Number: uint64(in.view.Attempts)})
+}
+
+func (in *Machine) admitted(m *AdmitMsg) {
+	if in.awaiting != m {
+		in.emit(Effect{Kind: EffectEndCareful})
+		return
+	}
+	in.awaiting, in.tries = nil, false
+	in.become(phaseReady)
+	in.suspect = true
+}
+
+func (in *Machine) lease() {
+	v := &in.view
+	in.become(phaseLeasing)
+	m := &leaseMsg{asked: slices.Clone(v.Due)}
+	in.awaiting = m
+	in.emit(Effect{Kind: EffectPropose, Message: m, Command: &persistence.LeaseTurn{
+		IID: v.Head.IID, Execution: v.Head.Execution, Turn: v.Head.Turn, TTLMs: in.host.Config.TurnLease.Milliseconds(),
+		Holder: persistence.Holder{Node: in.host.Config.Node, Process: in.host.Config.Process, Consumer: in.consumer.ID},
+		Nonce:  in.facts.Nonce(), Due: m.asked,
+	}})
+}
+
+// leaseDone runs the turn under its lease.
+func (in *Machine) leaseDone(m *leaseMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.become(phaseReady)
+	r := m.result
+	switch {
+	case r.Err == nil:
+	case errors.Is(r.Err, persistence.ErrBusy):
+		in.pause()
+		return
+	case errors.Is(r.Err, persistence.ErrConflict), errors.Is(r.Err, persistence.ErrNotFound):
+		in.countRefusal(r.Err)
+		in.unpark()
+		in.endCareful()
+		in.reload()
+		return
+	default:
+		in.expel(r.Err)
+		return
+	}
+	in.host.Counts.CarefulTurns.Add(1)
+	in.token = r.Token
+	// Timers that came due meanwhile were not asked for: they stay.
+	in.view.Due = append(r.Due, slices.DeleteFunc(in.view.Due, func(key persistence.TimerKey) bool {
+		return slices.Contains(m.asked, key)
+	})...)
+	in.view.Attempts = r.Attempts
+	if r.Attempts > in.host.Config.MaxAttempts {
+		in.forcedEnd = in.poison(r.Attempts)
+		return
+	}
+	in.watched = true
+	in.emit(Effect{Kind: EffectWatchLease, Token: r.Token}) // a lost lease is refused at the commit
+	if in.view.Partial {
+		return // its history is read under the lease
+	}
+	in.unpark()
+	in.startTurn(nil)
+}
+
+// endCareful gives back what careful mode has given the instance, except a lease: that one ends by an abandon, or by
+// itself.
+func (in *Machine) endCareful() {
+	in.emitEndCareful(in.watched || in.suspect)
+	in.token, in.watched, in.suspect = "", false, false
+}
+
+func (in *Machine) emitEndCareful(careful bool) {
+	if careful {
+		in.emit(Effect{Kind: EffectEndCareful})
+	}
+}
+
+// endCarefulOf is endCareful for a turn, which has taken it over.
+func (in *Machine) endCarefulOf(t *turn.Turn) {
+	in.emitEndCareful(t.Watched || t.Admitted)
+	t.Watched, t.Admitted = false, false
+}
+
+// giveUpLease gives a lease back, uncounted: no code ran under it.
+func (in *Machine) giveUpLease() {
+	if in.token != "" {
+		in.abandon = &abandonPlan{token: in.token}
+	}
+	in.endCareful()
+}
+
+// giveUpStray gives back a lease that this process took and that no turn holds any more: the actor panicked, or the
+// answer came too late. The attempt counts, because code may have run under the lease. If the lease were left to expire,
+// a wall clock that was set back could keep the instance from running for long.
+func (in *Machine) giveUpStray() {
+	if in.view.Stray != "" && in.token == "" && in.abandon == nil {
+		in.abandon = &abandonPlan{token: in.view.Stray, counts: true, stray: true}
+	}
+	in.view.Stray = ""
+}
+
+// abandonPlan is an AbandonTurn that is to be proposed as soon as the state is known.
+type abandonPlan struct {
+	token  persistence.Token
+	counts bool
+	// delayMs overrides the backoff of a counted one.
+	delayMs int64
+	// quiet: nothing is left to do, so the dispatcher is not told of it.
+	quiet bool
+	// stray: the lease may have ended since it was read.
+	stray bool
+	// reason says why the instance is held from now on; empty: it is not.
+	reason string
+	// attaches: with a reason, the instance's when it was found.
+	attaches uint64
+}
+
+// abandonMsg brings the answer to AbandonTurn.
+type abandonMsg struct {
+	plan    *abandonPlan
+	delayMs int64
+	// notBeforeMs is when the delay ends, or a moment earlier: counted from when it was proposed, as the journal does.
+	// Counted from the answer it could lie behind the retry, which is told once, and the instance would leave for good.
+	notBeforeMs int64
+	result      persistence.Result
+}
+
+func (m *abandonMsg) Answered(r persistence.Result) { m.result = r }
+
+// proposeAbandon gives the instance back. Counted attempts wait longer each time.
+func (in *Machine) proposeAbandon() {
+	plan := in.abandon
+	if len(in.buffer.items) > 0 || in.accepting > 0 {
+		return // they are accepted first
+	}
+	in.abandon = nil
+	v := &in.view
+	m := &abandonMsg{plan: plan, delayMs: plan.delayMs}
+	if plan.counts && m.delayMs == 0 {
+		attempt := v.Attempts
+		if plan.token == "" {
+			attempt++
+		}
+		m.delayMs = dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), attempt)
+	}
+	if plan.reason == "" && v.Held.Reason != "" {
+		m.delayMs = max(m.delayMs, 1) // it stays held, and without a time it would not be tried again
+		plan.quiet = false
+	}
+	m.notBeforeMs = in.facts.NowMs() + m.delayMs
+	if plan.quiet {
+		in.emit(Effect{Kind: EffectGivingBack, Number: uint64(v.Head.IID)})
+	}
+	in.become(phaseAbandoning)
+	in.awaiting = m
+	in.emit(Effect{Kind: EffectPropose, Message: m, Command: &persistence.AbandonTurn{
+		IID: v.Head.IID, Execution: v.Head.Execution, Turn: v.Head.Turn, Token: plan.token,
+		DelayMs: m.delayMs, Counts: plan.counts, Reason: plan.reason, Build: in.buildOf(plan),
+	}})
+}
+
+func (in *Machine) abandonDone(m *abandonMsg) {
+	if in.awaiting != m {
+		return
+	}
+	in.awaiting = nil
+	in.become(phaseReady)
+	if m.plan.quiet && m.result.Err != nil {
+		in.emit(Effect{Kind: EffectKeptLease, Number: uint64(in.view.Head.IID)})
+	}
+	switch err := m.result.Err; {
+	case err == nil && m.plan.reason != "":
+		in.fresh = in.fresh || m.plan.attaches != in.facts.Attaches()
+		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
+		in.reload()
+	case err == nil:
+		if m.plan.counts && m.plan.token == "" {
+			in.view.Attempts++
+		}
+		if m.delayMs > 0 {
+			in.view.NotBeforeMs = m.notBeforeMs
+			in.leaving = m.notBeforeMs > in.facts.NowMs()
+		}
+	case errors.Is(err, persistence.ErrBusy):
+		in.abandon = m.plan
+		in.pause()
+	case errors.Is(err, persistence.ErrConflict), errors.Is(err, persistence.ErrNotFound),
+		m.plan.stray && errors.Is(err, persistence.ErrLeaseLost):
+		in.countRefusal(err)
+		in.unpark()
+		in.reload() // another activation has moved it on: nothing is left to give back
+	default:
+		in.expel(err)
+	}
+}
+
+// pause waits a moment before the next step: the journal's queue is full.
+func (in *Machine) pause() { in.pauseFor(BusyPause) }
+
+func (in *Machine) pauseFor(d time.Duration) {
+	in.become(phasePausing)
+	in.pausing = &TickMsg{Kind: TickPause}
+	in.arm(in.pausing, d)
+}
+
+// endPause ends a pause when the engine stops: what would come after it is not begun any more.
+func (in *Machine) endPause() {
+	if in.phase == phasePausing && in.facts.Draining() {
+		in.disarm(in.pausing)
+		in.paused()
+	}
+}
+
+// paused ends a pause.
+func (in *Machine) paused() {
+	in.pausing = nil
+	if in.view.Known {
+		in.become(phaseReady)
+	} else {
+		in.become(phaseUnknown)
+	}
+}

@@ -1,0 +1,211 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// BusyPause is how long an instance waits before it proposes again what the journal had no room for.
+const BusyPause = 5 * time.Millisecond
+
+// proposeCommit completes the command with what is known only now, and proposes it.
+func (in *Machine) proposeCommit(t *turn.Turn) {
+	c := t.Commit
+	c.IID = t.Head.IID
+	c.AcceptedStart, c.AcceptedMessages, c.AcceptedResults = nil, nil, nil
+	t.Messages, t.Results = t.Messages[:0], t.Results[:0]
+	consumed := c.ConsumedInbox[:t.Rows]
+	for _, a := range t.Arrivals {
+		switch {
+		case a.State == arrival.Accepted && a.Start == nil:
+			consumed = append(consumed, a.Seq)
+		case a.State == arrival.Accepted:
+		case a.Start != nil:
+			r := &a.Start.StartRequest
+			c.AcceptedStart = &persistence.StartInstance{
+				ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, Request: a.Start.Request,
+			}
+		case a.Deliver != nil:
+			c.AcceptedMessages = append(c.AcceptedMessages, persistence.AcceptedMessage{Request: a.Deliver.Request})
+			t.Messages = append(t.Messages, a)
+		default:
+			m := a.Result
+			c.AcceptedResults = append(c.AcceptedResults, persistence.AcceptedResult{
+				Execution: m.Key.Execution, Event: m.Key.Event, Token: m.Token, Epoch: m.Epoch, Attempts: m.Attempts,
+			})
+			t.Results = append(t.Results, a)
+		}
+	}
+	c.ConsumedInbox = consumed
+	c.ConsumesStart = c.Turn == 0 && c.AcceptedStart == nil
+	in.become(phaseCommitting)
+	in.emit(Effect{Kind: EffectCommit, Turn: t})
+}
+
+// commitDone takes the result of a commit. Only now may anything that the turn decided be seen.
+func (in *Machine) commitDone(m *turn.Committed) {
+	t, r := m.Turn, m.Result
+	if in.turn != t {
+		return
+	}
+	switch err := r.Err; {
+	case err == nil:
+		in.committed(t, r)
+	case errors.Is(err, persistence.ErrBusy):
+		in.arm(&TickMsg{Kind: tickCommit, turn: t}, BusyPause)
+	case errors.Is(err, persistence.ErrConflict):
+		in.countRefusal(err)
+		in.rerun(t)
+	case errors.Is(err, persistence.ErrAlreadyExists):
+		in.host.Counts.SecondActivations.Add(1)
+		in.answer(t.Arrivals[0], in.refusal(t.Arrivals[0], err), false)
+		in.rerun(t)
+	case errors.Is(err, persistence.ErrStale):
+		in.countRefusal(err)
+		in.stale(t, err)
+	default:
+		in.machine = t.Machine
+		in.uncertain(t, err)
+		in.giveBack(t)
+		in.endCarefulOf(t)
+		in.expel(err)
+	}
+}
+
+// committed lets the answers out and moves the view on.
+func (in *Machine) committed(t *turn.Turn, r persistence.Result) {
+	h := in.host
+	h.Counts.Commits.Add(1)
+	if len(t.Decision.Events) == 0 {
+		h.Counts.EmptyTurns.Add(1)
+	}
+	if t.ForcedEnd != nil {
+		in.countForcedEnd(t.ForcedEnd)
+		in.forcedEnd = nil
+	}
+	in.turn = nil
+	in.become(phaseReady)
+	in.machine = t.Machine
+	for _, a := range t.Arrivals {
+		a.Runs = t.Consumer != nil
+		in.answer(a, nil, false)
+	}
+	in.endCarefulOf(t)
+	in.logHeld(t)
+	in.view.Committed(t.Commit, r)
+	in.keepLeft(t)
+	t.Forget()
+	if t.Commit.Outcome == persistence.OutcomeRunning {
+		return
+	}
+	// What is left in the buffer goes to the inbox, in order: the journal knows what becomes of it.
+	in.acceptAll()
+	in.discard(true)
+}
+
+// rerun drops the turn's state and runs its messages again.
+func (in *Machine) rerun(t *turn.Turn) {
+	in.machine = t.Machine
+	in.giveBack(t)
+	in.keepLease(t)
+	in.reload()
+}
+
+// keepLease hands the lease of a turn that will be run again to its successor.
+func (in *Machine) keepLease(t *turn.Turn) {
+	in.token, in.watched, in.suspect = t.Token, t.Watched, t.Admitted
+}
+
+// stale drops what the turn named and the journal does not have. Senders whose message the journal knows already get
+// the first answer: their message is proposed alone. If it is an event or the like, so is all that the turn has taken, in
+// its order: the start of the instance comes before what is for it, and no message overtakes an older one of its name.
+func (in *Machine) stale(t *turn.Turn, err error) {
+	var refusal *persistence.Refusal
+	if !errors.As(err, &refusal) {
+		panic(fmt.Sprintf("actors: a stale commit without positions: %v", err))
+	}
+	again := map[*arrival.Arrival]bool{}
+	events := false
+	gone := map[persistence.TimerKey]bool{}
+	for _, p := range refusal.Stale {
+		switch p.Part {
+		case persistence.PartStart:
+			again[t.Arrivals[0]] = true
+		case persistence.PartEvent:
+			events = true
+		case persistence.PartResult:
+			again[t.Results[p.Index]] = true
+		case persistence.PartTimer:
+			gone[t.Timers[p.Index]] = true
+		}
+	}
+	kept := t.Timers[:0]
+	for _, key := range t.Timers {
+		if !gone[key] {
+			kept = append(kept, key)
+		}
+	}
+	t.Timers = kept
+	in.rerun(t)
+	for _, a := range t.Arrivals {
+		if a.State == arrival.Unproposed && (events || again[a]) {
+			in.accept(a)
+		}
+	}
+}
+
+// uncertain answers a turn's senders when the journal stopped under it: whether their messages are durable is unknown.
+func (in *Machine) uncertain(t *turn.Turn, err error) {
+	if !errors.Is(err, persistence.ErrUncertain) {
+		return
+	}
+	in.countRefusal(err)
+	for _, a := range t.Arrivals {
+		in.answer(a, err, false)
+	}
+}
+
+// expelledPauseMs is when an instance that was left to another activation is told again: that one may be gone as well.
+const expelledPauseMs = 1000
+
+// expel leaves the instance to the activation that has it now, or to the next process. What is held was never proposed.
+func (in *Machine) expel(err error) {
+	if !errors.Is(err, persistence.ErrUncertain) {
+		in.countRefusal(err)
+	}
+	answer := err
+	switch {
+	case errors.Is(err, persistence.ErrUncertain), errors.Is(err, persistence.ErrStopped):
+	default:
+		answer = fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
+	}
+	in.unpark()
+	in.endCareful()
+	in.abandon, in.forcedEnd = nil, nil
+	in.answerUnproposed(answer)
+	in.told.until = in.facts.NowMs() + expelledPauseMs
+	in.retreat()
+}
+
+// countRefusal counts what a proposal was refused with.
+func (in *Machine) countRefusal(err error) {
+	c := &in.host.Counts
+	switch {
+	case errors.Is(err, persistence.ErrConflict):
+		c.Conflicts.Add(1)
+		c.SecondActivations.Add(1)
+	case errors.Is(err, persistence.ErrStale):
+		c.Stale.Add(1)
+	case errors.Is(err, persistence.ErrFenced):
+		c.Fenced.Add(1)
+	case errors.Is(err, persistence.ErrLeaseLost):
+		c.LeasesLost.Add(1)
+	case errors.Is(err, persistence.ErrUncertain):
+		c.Uncertain.Add(1)
+	}
+}

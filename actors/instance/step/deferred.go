@@ -1,0 +1,140 @@
+package step
+
+import (
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// takeArrivals moves buffered messages into the turn: at most so many with a name, unless that is negative. A start is
+// taken only by the turn that makes its instance, and a message with a name only if no older one of its name stays behind.
+func (in *Machine) takeArrivals(t *turn.Turn, room func(int) bool, most int) {
+	b := &in.buffer
+	if len(b.items) == 0 {
+		return
+	}
+	var rest []*arrival.Arrival
+	for i, a := range b.items {
+		name, named := arrival.NameOf(a)
+		if named && (most == 0 || !in.fusable(name)) {
+			rest = append(rest, a)
+			continue
+		}
+		if a.State != arrival.Unproposed || a.Start != nil && (in.view.Exists || i > 0) || !room(a.Size) {
+			rest = append(rest, b.items[i:]...)
+			break
+		}
+		if a.Start != nil {
+			t.TakesStart, t.Name = true, a.Start.StartRequest.Name
+		}
+		if named {
+			most--
+		}
+		t.Arrivals = append(t.Arrivals, a)
+		b.bytes -= a.Size
+	}
+	b.items = rest
+}
+
+// fusable says that no message of a name waits in the inbox, beside those that the turn has taken.
+func (in *Machine) fusable(name replay.ArrivalName) bool {
+	p := &in.view.Inbox
+	if !in.view.Exists {
+		return true
+	}
+	return p.Reaches(name) && !slices.ContainsFunc(p.Rows, func(item view.Item) bool {
+		other, named := replay.NameOf(item.Message)
+		return named && other == name
+	})
+}
+
+// acceptUnwanted sends messages to the inbox that the machine is known not to wait for: they come along with the next turn
+// that has another reason.
+func (in *Machine) acceptUnwanted() (any bool) {
+	if !in.view.Inbox.Known {
+		return false
+	}
+	for _, a := range in.buffer.items {
+		if a.State != arrival.Unproposed || a.Message == nil {
+			continue
+		}
+		if _, wanted := in.view.Inbox.Wants(a.Message); !wanted {
+			in.accept(a)
+			any = true
+		}
+	}
+	return any
+}
+
+// acceptDeferred makes the arrivals durable that the turn leaves, and says whether that goes on. They are proposed before
+// the turn is, or a later one of their name could overtake them; older ones of their names are proposed before them, in
+// case the turn has to be run again, and so is the start of the instance.
+func (in *Machine) acceptDeferred(t *turn.Turn) (waiting bool) {
+	if len(t.Decision.Deferred) == 0 || !slices.ContainsFunc(t.Arrivals, func(a *arrival.Arrival) bool { return a.Deferred }) {
+		return false
+	}
+	in.acceptStartFirst()
+	for _, a := range t.Arrivals {
+		if a.State == arrival.Unproposed && !a.Proposed && (a.Deferred || t.LeavesLater(a)) {
+			a.Proposed = true
+			in.accept(a)
+		}
+		waiting = waiting || a.State == arrival.Accepting || a.State == arrival.Unproposed && (a.Deferred || a.Proposed)
+	}
+	return waiting
+}
+
+// keepLeft puts back what a turn has left, and notes what its machine waits for.
+func (in *Machine) keepLeft(t *turn.Turn) {
+	if in.view.Head.Status.Terminal() {
+		return
+	}
+	p, d := &in.view.Inbox, t.Decision
+	in.host.Counts.Deferred.Add(uint64(len(d.Deferred)))
+	for _, at := range d.Deferred {
+		if i := at - t.First(); i < len(t.Inbox) {
+			p.Restore(t.Inbox[i])
+		}
+	}
+	for _, a := range t.Left {
+		if a.State == arrival.Accepted {
+			p.Restore(rowOf(a, a.Seq))
+		}
+	}
+	if t.Commit != nil && p.Gap {
+		for _, seq := range t.Commit.ConsumedInbox {
+			if seq > p.Read {
+				p.Holes++
+			}
+		}
+	}
+	p.Known, p.Wanted = false, nil
+	if d.Outcome == replay.Running && (t.Input.Behind || len(d.Deferred) > 0) {
+		p.Known, p.Wanted = true, d.Wanted
+	}
+}
+
+// idled takes back a turn that has consumed nothing: the machine has told what it waits for.
+func (in *Machine) idled(t *turn.Turn) {
+	in.turn = nil
+	in.become(phaseReady)
+	in.machine = t.Machine
+	in.keepLease(t)
+	in.keepLeft(t)
+	in.ran = in.view.Held.Reason != ""
+	if t.Passes {
+		in.acceptAll() // the next turn would not take them either
+	}
+}
+
+// rowOf is the inbox row of an arrival that was accepted.
+func rowOf(a *arrival.Arrival, seq uint64) view.Item {
+	item := view.Item{Seq: seq, Size: a.Size, Message: a.Message}
+	if a.Deliver != nil {
+		item.Topic = a.Deliver.Topic
+	}
+	return item
+}

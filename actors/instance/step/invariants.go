@@ -1,0 +1,84 @@
+package step
+
+import (
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
+)
+
+// Verify checks what the fields of the step machine promise.
+func (in *Machine) Verify() {
+	in.verifyTurn()
+	in.verifyAccepting()
+	in.buffer.verify()
+	in.view.Verify()
+	invariants.Check(in.news.seen <= in.news.last, "news %d have been seen, of %d", in.news.seen, in.news.last)
+}
+
+// verifyTurn checks who has the turn and the machine in each phase.
+func (in *Machine) verifyTurn() {
+	inFlight := in.phase == phaseRunning || in.phase == phaseSettling || in.phase == phaseCommitting
+	invariants.Check(inFlight == (in.turn != nil), "phase %s, and a turn is in flight: %t", in.phase, in.turn != nil)
+	invariants.Check(in.awaits() == (in.awaiting != nil), "phase %s, and an answer is awaited: %t", in.phase, in.awaiting != nil)
+	if in.machine == nil {
+		return
+	}
+	v := &in.view
+	invariants.Check(in.turn == nil && in.phase != phaseClosing && in.phase != phaseUnknown, "phase %s has a machine at rest", in.phase)
+	invariants.Check(v.Known && v.Exists && in.consumer != nil, "a machine at rest: known %t, exists %t", v.Known, v.Exists)
+	invariants.Check(in.machine.NextEvent() == v.Head.NextEvent,
+		"the machine's next event is %d, the head's %d", in.machine.NextEvent(), v.Head.NextEvent)
+}
+
+// Awaited counts the answers that the machine waits for.
+func (in *Machine) Awaited() int {
+	n := in.accepting
+	for _, one := range []bool{
+		in.awaits(), in.phase == phaseRunning, in.phase == phaseCommitting, in.phase == phaseClosing, in.phase == phasePausing,
+		in.later != nil,
+	} {
+		if one {
+			n++
+		}
+	}
+	return n
+}
+
+// Resident says that the instance is to be one.
+func (in *Machine) Resident() bool { return in.parked && in.machine != nil }
+
+// verifyAccepting compares the messages that are proposed on their own with their count.
+func (in *Machine) verifyAccepting() {
+	proposed := in.buffer.accepting()
+	if in.turn != nil {
+		proposed += (&buffer{items: in.turn.Arrivals}).accepting()
+	}
+	invariants.Check(proposed <= in.accepting, "%d messages are being accepted, %d are counted", proposed, in.accepting)
+}
+
+// awaits says whether the phase ends with an answer that is compared.
+func (in *Machine) awaits() bool {
+	switch in.phase {
+	case phaseLoading, phaseWaiting, phaseLeasing, phaseAdmitting, phaseAbandoning:
+		return true
+	}
+	return false
+}
+
+// accepting counts the messages that are proposed on their own.
+func (b *buffer) accepting() (n int) {
+	for _, a := range b.items {
+		if a.State == arrival.Accepting {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *buffer) verify() {
+	bytes := 0
+	for _, a := range b.items {
+		bytes += a.Size
+		invariants.Check(a.State == arrival.Unproposed || a.State == arrival.Accepting, "a buffered message is in state %d", a.State)
+	}
+	invariants.Check(bytes == b.bytes, "the buffer counts %d bytes and has %d", b.bytes, bytes)
+}

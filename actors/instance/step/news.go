@@ -1,0 +1,186 @@
+package step
+
+import (
+	"errors"
+
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/dispatch"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// news counts reasons to read the durable state: the dispatcher has told the instance of something, or the view was
+// dropped while something was pending. A reason counts as seen only after a read that began after it has returned, or
+// when the instance is idle and its view shows that nothing is pending.
+type news struct{ last, seen uint64 }
+
+func (n *news) add()         { n.last++ }
+func (n *news) unread() bool { return n.last != n.seen }
+
+// owes reports whether the instance has something to do although nothing is buffered.
+func (in *Machine) owes() bool {
+	return in.news.unread() || len(in.view.Due) > 0 || in.abandon != nil || in.forcedEnd != nil
+}
+
+// told is what the partition's dispatcher has told this instance and what the instance has not acknowledged yet. The
+// dispatcher repeats what is not acknowledged within its bound, so a wake-up that this package loses is a delay and is
+// counted; it is never lost for good.
+type told struct {
+	iid           persistence.Incarnation
+	first, number uint64
+	any           bool
+	// Why the instance leaves although something is pending. unserved: no consumer is attached. until: no turn may start
+	// before this time. held: the lease row held it back when it was read; the time in that row may have come since.
+	// lost: another owner has the instance, or it cannot be read.
+	unserved, held, lost bool
+	until                int64
+}
+
+// hint is the newest execution that the dispatcher has named; by is the value of news.last when it did.
+type hint struct {
+	iid       persistence.Incarnation
+	execution uint64
+	by        uint64
+}
+
+// hear records what the dispatcher tells, before the instance acts on it.
+func (in *Machine) hear(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
+	in.checkOwed(iid, m)
+	in.hearFresh(m.Fresh)
+	in.news.add()
+	in.name(iid, execution)
+	t := &in.told
+	switch {
+	case !t.any || iid > t.iid:
+		*t = told{any: true, iid: iid, first: m.Number, number: m.Number}
+	case iid == t.iid:
+		*t = told{any: true, iid: iid, first: t.first, number: max(t.number, m.Number)}
+	default: // of an incarnation that is gone
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Number: m.Number})
+	}
+}
+
+// hearFresh takes note of a runtime that was attached. The dispatcher names it until it is answered.
+func (in *Machine) hearFresh(attach uint64) {
+	if attach > in.freshest {
+		in.freshest, in.fresh = attach, true
+	}
+}
+
+// checkOwed looks whether a wake-up was lost: the dispatcher has told something before, and the instance neither knows of
+// it nor has acknowledged it. Whether that is so is known to the dispatcher: an acknowledgement may have been on its way
+// when it told again, and its instance may have left since. One that knows and is at work asks for time.
+func (in *Machine) checkOwed(iid persistence.Incarnation, m dispatch.Mark) {
+	t := &in.told
+	switch {
+	case m.Owed == 0 || m.Owed <= in.acknowledged || in.facts.Draining():
+	case !t.any || t.iid != iid || t.first > m.Owed || m.Again && !in.busyNow():
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Number: m.Owed, Lost: true})
+	case m.Again:
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Wait: true})
+	}
+}
+
+// name takes note of an execution that exists.
+func (in *Machine) name(iid persistence.Incarnation, execution uint64) {
+	h := &in.hint
+	if iid > h.iid || iid == h.iid && execution > h.execution {
+		*h = hint{iid: iid, execution: execution}
+	}
+	h.by = in.news.last
+}
+
+// busyNow says that the instance will look again for something to do by itself.
+func (in *Machine) busyNow() bool {
+	return in.phase != phaseReady && in.phase != phaseUnknown || in.outstanding() > 0
+}
+
+// nudge takes note of a row of the inbox.
+func (in *Machine) nudge(iid persistence.Incarnation, seq uint64) {
+	if !in.view.Known || in.view.Head.IID == iid {
+		in.view.Inbox.Nudged = max(in.view.Inbox.Nudged, seq)
+	}
+}
+
+// hearTimer takes note of a due timer. Timers are acknowledged by the end of their rows.
+func (in *Machine) hearTimer(m *TimerMsg) {
+	v := &in.view
+	in.hearFresh(m.fresh)
+	if m.again && !in.busyNow() && !v.IsDue(m.key) && !in.facts.Draining() {
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: m.key.IID, Lost: true, Timers: []persistence.TimerKey{m.key}})
+	}
+	if !v.Known || !v.Exists || v.Older(m.key.IID, m.key.Execution) {
+		in.news.add()
+		in.name(m.key.IID, m.key.Execution)
+	}
+	v.TimerDue(m.key)
+}
+
+// contradicted says that what is known cannot be so: something was told of an instance, an incarnation or an execution
+// that the view does not have, and no read has looked for it since. An answer that is on its way may explain it: effects
+// come before answers.
+func (in *Machine) contradicted() bool {
+	if in.outstanding() > 0 || !in.news.unread() || plantedBelief {
+		return false
+	}
+	v := &in.view
+	if !v.Exists {
+		return true
+	}
+	return in.hint.by > in.news.seen && v.Older(in.hint.iid, in.hint.execution)
+}
+
+// compareRefusal looks whether the journal has refused a message for a reason that contradicts what is known.
+func (in *Machine) compareRefusal(a *arrival.Arrival, err error) {
+	v := &in.view
+	wrong := a.Start != nil && errors.Is(err, persistence.ErrAlreadyExists) && v.Known && !v.Exists ||
+		a.Deliver != nil && errors.Is(err, persistence.ErrNotFound) && v.Known && v.Exists
+	if !wrong || plantedBelief {
+		return
+	}
+	in.host.Counts.Contradictions.Add(1)
+	in.news.add()
+	if v.Exists {
+		in.outdated()
+	}
+}
+
+// acknowledge tells the dispatcher what has become of what it told, as soon as that is certain: everything that was told
+// has been consumed, is deferred, or is gone.
+func (in *Machine) acknowledge() {
+	t, v := &in.told, &in.view
+	if in.phase != phaseReady || !v.Known || !t.any && !in.news.unread() {
+		return
+	}
+	if in.outstanding() > 0 || in.contradicted() || !v.Exists && in.news.unread() {
+		return
+	}
+	if v.Exists && !v.Head.Status.Terminal() && in.pending() {
+		return
+	}
+	if hidden := v.Inbox.HiddenUntil(); t.any && hidden > 0 {
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Until: hidden})
+	} else if t.any {
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: t.iid, Number: t.number})
+	}
+	in.acknowledged = max(in.acknowledged, t.number)
+	*t = told{}
+	in.news.seen = in.news.last
+}
+
+// acknowledgeLeft says why something is left pending: the lease row holds it back until its time, or no consumer is
+// attached.
+func (in *Machine) acknowledgeLeft() {
+	t := &in.told
+	if in.leftHeld() {
+		in.acknowledgeHeld()
+		return
+	}
+	if !t.any {
+		return
+	}
+	if t.unserved || t.until > 0 || t.lost {
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Unserved: t.unserved, Until: t.until})
+		in.acknowledged = max(in.acknowledged, t.number)
+		*t = told{}
+	}
+}

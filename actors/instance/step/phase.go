@@ -1,0 +1,70 @@
+package step
+
+import "fmt"
+
+// phase is what an instance is doing. It does one thing at a time; each phase but the first two ends with a message.
+type phase uint8
+
+const (
+	phaseUnknown    phase = iota // nothing is known of its durable state
+	phaseReady                   // its state is known, and nothing is in flight but accepts
+	phaseLoading                 // a read of the journal
+	phaseWaiting                 // what is to be read waits for memory
+	phaseLeasing                 // careful mode: LeaseTurn is proposed
+	phaseAdmitting               // careful mode: a suspect waits until it may run
+	phaseRunning                 // a turn waits for its slot or runs there
+	phaseSettling                // a turn has ended and waits for the accepts of its own messages
+	phaseCommitting              // CommitTurn is proposed
+	phaseAbandoning              // AbandonTurn or ReleaseTurn is proposed
+	phaseClosing                 // a machine is being unwound
+	phasePausing                 // the journal's queue was full, or a heavy suspect has just started: a moment
+	phases
+)
+
+var phaseNames = [phases]string{
+	"unknown", "ready", "loading", "waiting", "leasing", "admitting", "running", "settling", "committing", "abandoning", "closing",
+	"pausing",
+}
+
+// String names the phase.
+func (p phase) String() string { return phaseNames[p] }
+
+// phaseSet is a set of phases.
+type phaseSet uint16
+
+func setOf(list ...phase) (s phaseSet) {
+	for _, p := range list {
+		s |= 1 << p
+	}
+	return s
+}
+
+func (s phaseSet) has(p phase) bool { return s&(1<<p) != 0 }
+
+// resting are the phases in which an instance decides what to do next.
+var resting = setOf(phaseUnknown, phaseReady)
+
+// legalMoves are the phases that may follow each phase.
+var legalMoves = [phases]phaseSet{
+	phaseUnknown: setOf(phaseReady, phaseLoading, phasePausing, phaseClosing),
+	phaseReady: setOf(phaseUnknown, phaseLoading, phaseWaiting, phaseLeasing, phaseAdmitting, phaseRunning, phaseCommitting, phaseAbandoning,
+		phaseClosing, phasePausing),
+	phaseLoading:    setOf(phaseUnknown),
+	phaseWaiting:    resting,
+	phaseLeasing:    resting,
+	phaseAdmitting:  resting,
+	phaseRunning:    setOf(phaseUnknown, phaseReady, phaseSettling, phaseClosing),
+	phaseSettling:   setOf(phaseUnknown, phaseReady, phaseCommitting, phaseClosing),
+	phaseCommitting: setOf(phaseUnknown, phaseReady, phaseClosing),
+	phaseAbandoning: resting,
+	phaseClosing:    resting,
+	phasePausing:    resting,
+}
+
+// become is the only place where the phase changes. It panics at a move that is not legal.
+func (in *Machine) become(next phase) {
+	if next != in.phase && !legalMoves[in.phase].has(next) {
+		panic(fmt.Sprintf("actors: instance %q cannot go from %s to %s", in.id, in.phase, next))
+	}
+	in.phase = next
+}

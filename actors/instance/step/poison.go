@@ -1,0 +1,81 @@
+package step
+
+import (
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
+
+// unreadableDelayMs is how long an instance with an unreadable history waits before it is tried again.
+const unreadableDelayMs = 1000
+
+// poison is the failure of an instance that was attempted too often.
+func (in *Machine) poison(attempts uint32) *turn.ForcedEnd {
+	v := &in.view
+	return &turn.ForcedEnd{
+		Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON,
+		Why: failure.PoisonOrchestration(in.id, v.Head.Execution, attempts, in.host.Config.MaxAttempts,
+			fmt.Sprintf("%d messages wait for turn %d", len(v.Inbox.Rows)+len(v.Due), v.Head.Turn+1)),
+	}
+}
+
+func (in *Machine) countForcedEnd(d *turn.ForcedEnd) {
+	if d.Cancel != nil {
+		in.host.Config.Logger.Info("an instance has been cancelled without its code", logkey.Instance, in.id)
+		return
+	}
+	c := &in.host.Counts
+	switch d.Origin {
+	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON:
+		c.Poisoned.Add(1)
+	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT:
+		c.Limited.Add(1)
+	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE:
+		c.Unreadable.Add(1)
+	}
+	in.host.Config.Logger.Error("an instance has been ended without its code",
+		logkey.Instance, in.id, logkey.Error, failure.Display(d.Why))
+}
+
+// stepUnreadable gives back an instance whose history cannot be read, and counts the attempt. After the last attempt it
+// appends the failure behind the unreadable part, which ends the instance.
+func (in *Machine) stepUnreadable() {
+	v := &in.view
+	if len(in.buffer.items) > 0 {
+		in.acceptAll()
+		return
+	}
+	if v.Attempts < in.host.Config.MaxAttempts {
+		in.host.Config.Logger.Error("an instance's history cannot be read", logkey.Instance, in.id, logkey.Execution, v.Head.Execution,
+			logkey.Attempts, v.Attempts+1, logkey.Error, v.Unreadable)
+		in.abandon = &abandonPlan{token: in.token, counts: true, delayMs: unreadableDelayMs}
+		in.endCareful()
+		in.proposeAbandon()
+		return
+	}
+	in.failUnreadable()
+}
+
+// failUnreadable ends the instance with one event. No machine is involved: it could not be given its history.
+func (in *Machine) failUnreadable() {
+	v := &in.view
+	d := &turn.ForcedEnd{
+		Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE,
+		Why:    failure.PoisonUnreadable(in.id, v.Head.Execution, v.Attempts, in.host.Config.MaxAttempts, v.Unreadable.Error()),
+	}
+	t := &turn.Turn{Host: in.host, Head: turn.HeadOf(in.id, &v.Head), Name: v.Head.Name, Version: v.Head.Version, ForcedEnd: d, Token: in.token}
+	t.Committed.Turn = t
+	in.endCareful()
+	t.EndUnread(v, "parent failed: its history cannot be read", in.facts.NowMs(), in.facts.Entropy())
+	if t.Spoiled != nil {
+		in.host.Config.Logger.Error("a failure cannot be encoded", logkey.Instance, in.id, logkey.Error, t.Spoiled)
+		in.leaving = true
+		return
+	}
+	in.turn = t
+	in.proposeCommit(t)
+}

@@ -1,0 +1,209 @@
+package step
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/actors/instance/view"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
+	"github.com/turnstone-dev/turnstone/persistence"
+
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// newTurn takes what waits: the start, the visible inbox by seq, due timers, then (unless the turn runs under a lease)
+// what is buffered, all up to a bound. What is left waits for the next turn.
+func (in *Machine) newTurn(nowMs int64) *turn.Turn {
+	v := &in.view
+	t := &turn.Turn{Host: in.host, Consumer: in.consumer, Head: turn.HeadOf(in.id, &v.Head), Name: v.Head.Name, Version: in.version}
+	t.Back.Turn, t.Committed.Turn = t, t
+	room, bytes := in.host.Config.InboxPage, view.BufferBytes
+	take := func(size int) bool {
+		if room == 0 || bytes <= 0 {
+			return false
+		}
+		room, bytes = room-1, bytes-size
+		return true
+	}
+	most := -1 // messages with a name
+	if v.Start != nil {
+		t.TakesStart, t.Name = true, v.Start.Name
+		take(len(v.Start.Input) + len(v.Start.Start))
+		if t.Opening, t.Unopened = turn.StartMessage(v.Start, t.Version); v.Start.Start != nil {
+			most = min(1, max(0, 1-len(t.Opening.GetStart().GetCarried())))
+		}
+	}
+	t.Inbox = v.Inbox.TakeUrgent(nowMs, take)
+	for len(v.Due) > 0 && take(16) {
+		t.Timers = append(t.Timers, v.Due[0])
+		v.Due = v.Due[1:]
+	}
+	before := len(t.Inbox)
+	t.Inbox = v.Inbox.TakeByAge(nowMs, most, in.host.Config.Limits.Carried, take, t.Inbox)
+	if most > 0 {
+		most -= len(t.Inbox) - before
+	}
+	if in.token == "" {
+		in.takeArrivals(t, take, most)
+		if invariants.Enabled {
+			invariants.Check(len(t.Arrivals) == 0 || in.accepting == 0, "a turn takes %d buffered messages ahead of %d that are being accepted", len(t.Arrivals), in.accepting)
+		}
+	}
+	t.Passes = len(in.buffer.items) > 0
+	t.Input.Behind = v.Inbox.Unread() || len(v.Inbox.Rows) > 0 || len(in.buffer.items) > 0
+	t.Asks = !v.Inbox.Known && v.Inbox.Unread()
+	return t
+}
+
+// startTurn hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
+func (in *Machine) startTurn(d *turn.ForcedEnd) {
+	v := &in.view
+	t := in.newTurn(in.facts.NowMs())
+	if d != nil && d.Cancel != nil {
+		t.TakeOnly(d.Cancel)
+	}
+	if t.Empty() && d == nil {
+		in.acceptAll() // of names that an older message waits for in the inbox
+		return
+	}
+	if err := t.Fill(); err != nil {
+		v.Unreadable = err
+		in.giveBack(t)
+		in.become(phaseUnknown)
+		in.news.add()
+		return
+	}
+	t.ForcedEnd, t.Token, t.Watched, t.Admitted = d, in.token, in.watched, in.suspect
+	in.token, in.watched, in.suspect = "", false, false
+	t.Machine, t.Fresh = in.machine, in.machine == nil
+	if t.Fresh {
+		t.Segments, t.Func = v.Segments, in.fn
+	}
+	v.Segments = nil
+	in.unwanted, in.fresh, in.ran = false, false, false
+	in.machine, in.turn = nil, t
+	in.become(phaseRunning)
+	if d != nil {
+		t.Consumer = nil
+	}
+	in.emit(Effect{Kind: EffectRun, Turn: t})
+}
+
+// turnDone takes a turn back from its slot.
+func (in *Machine) turnDone(m *turn.Back) {
+	t := m.Turn
+	if in.turn != t || in.phase != phaseRunning {
+		return
+	}
+	switch {
+	case m.Abandoned:
+		in.host.Config.Logger.Error("a turn is given up: its code has not come back", logkey.Instance, in.id,
+			logkey.Orchestration, t.Name, logkey.Version, t.Version)
+		in.holdBlocked(t)
+	case t.NotRun:
+		in.fresh = in.fresh || in.view.Held.Reason != "" // this was no try
+		in.machine = t.Machine
+		in.giveBack(t)
+		in.keepLease(t)
+		in.giveUpLease()
+		in.reload()
+	case t.Spoiled != nil:
+		in.spoilt(t, t.Spoiled)
+	case t.Diverges():
+		in.holdDiverged(t)
+	case t.OverLimit != nil:
+		in.machine = t.Machine
+		in.giveBack(t)
+		in.keepLease(t)
+		in.forcedEnd = &turn.ForcedEnd{Why: t.OverLimit, Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT}
+		in.reload()
+	default:
+		in.become(phaseSettling)
+		t.MarkDeferred()
+		in.settle()
+	}
+}
+
+// spoilt gives back a turn whose decision must not be committed: the code misused its context, or the turn failed
+// outside the code.
+func (in *Machine) spoilt(t *turn.Turn, why error) {
+	var misuse *replay.MisuseError
+	if errors.As(why, &misuse) {
+		in.holdMisused(t, misuse)
+		return
+	}
+	in.host.Counts.SpoiledTurns.Add(1)
+	in.host.Config.Logger.Error("a turn is worthless and is run again", logkey.Instance, in.id, logkey.Orchestration, t.Name,
+		logkey.Version, t.Version, logkey.Error, why)
+	in.strike(t)
+	in.machine = t.Machine
+	in.reload()
+}
+
+// settle proposes a turn that has ended, once none of its own messages is being accepted.
+func (in *Machine) settle() {
+	t := in.turn
+	for _, a := range t.Arrivals {
+		if a.State == arrival.Accepting {
+			return
+		}
+	}
+	if in.acceptDeferred(t) {
+		return
+	}
+	if t.Refused {
+		in.machine = t.Machine
+		in.giveBack(t)
+		in.reload()
+		return
+	}
+	// A goroutine of the author's may have used the context since the turn ended.
+	if err := t.Machine.Spoiled(); err != nil {
+		in.spoilt(t, err)
+		return
+	}
+	if stack := t.Decision.PanicStack; stack != "" {
+		in.host.Config.Logger.Error("an orchestration panicked", logkey.Instance, in.id, logkey.Orchestration, t.Name, logkey.Version, t.Version,
+			logkey.Stack, stack)
+	}
+	for _, text := range t.Decision.Orphans {
+		in.host.Config.Logger.Error("a completion that the history never asked for is rejected", logkey.Instance, in.id,
+			logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Reason, text)
+	}
+	t.Detach()
+	if t.Idle() {
+		in.idled(t)
+		return
+	}
+	in.proposeCommit(t)
+}
+
+// giveBack takes a turn apart that will not be committed: its messages wait again. Inbox rows come back with the reload.
+func (in *Machine) giveBack(t *turn.Turn) {
+	in.turn = nil
+	in.buffer.putBack(t.Arrivals)
+	if len(t.Timers) > 0 {
+		in.view.Due = append(t.Timers, slices.DeleteFunc(in.view.Due, func(key persistence.TimerKey) bool {
+			return slices.Contains(t.Timers, key) // it was told again while the turn ran
+		})...)
+	}
+}
+
+// strike gives back a turn whose code misbehaved, and counts it as an attempt.
+func (in *Machine) strike(t *turn.Turn) {
+	in.strikeWith(t, &abandonPlan{token: t.Token, counts: true})
+}
+
+// strikeWith gives back a turn, and its instance as the plan says.
+func (in *Machine) strikeWith(t *turn.Turn, plan *abandonPlan) {
+	in.giveBack(t)
+	in.abandon = plan
+	in.endCarefulOf(t)
+	in.view.Known = false
+	in.become(phaseUnknown)
+	in.news.add()
+}

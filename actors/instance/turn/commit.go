@@ -1,0 +1,251 @@
+package turn
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/logkey"
+	"github.com/turnstone-dev/turnstone/limits"
+	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// buildCommit makes the command of a decision, all but what is known only when it is proposed: the incarnation of a
+// start that was accepted meanwhile, and which arrivals went to the inbox. It runs in the slot.
+func (t *Turn) buildCommit() {
+	d := t.Decision
+	c := &persistence.CommitTurn{
+		ID: t.Head.id, Execution: t.Head.Execution, Turn: t.Head.turn, Token: t.Token,
+		CancelledWork: d.CancelledActivities, ClosedChildren: d.ClosedChildren,
+	}
+	if c.Turn == 0 {
+		c.Name, c.Version, c.Pin = t.Name, t.Version, ""
+		if t.Consumer != nil {
+			c.Pin = t.Consumer.EngineVersion
+		}
+	}
+	c.ConsumedInbox = t.consumedRows()
+	t.Rows = len(c.ConsumedInbox)
+	for _, key := range t.Timers {
+		c.ConsumedTimers = append(c.ConsumedTimers, persistence.TimerRef{FireAtMs: key.FireAtMs, Event: key.Event})
+	}
+	t.addWork(c)
+	if err := t.addOutcome(c); err != nil {
+		t.Spoiled = err
+		return
+	}
+	size, err := t.addSegment(c)
+	if err != nil {
+		t.Spoiled = err
+		return
+	}
+	t.Commit = c
+	if t.ForcedEnd == nil { // a failure without code is recorded whatever its size
+		t.OverLimit = t.checkLimits(c, size)
+	}
+}
+
+// addWork adds what the turn schedules and gives up.
+func (t *Turn) addWork(c *persistence.CommitTurn) {
+	d := t.Decision
+	for i := range d.Activities {
+		a := &d.Activities[i]
+		c.Work = append(c.Work, persistence.NewWork{
+			Event: a.Event, Name: a.Name, Input: a.Input, Attempt: a.Attempt, FirstEvent: a.First, Tag: a.Tag, Session: a.Session,
+		})
+	}
+	for _, timer := range d.Timers {
+		c.Timers = append(c.Timers, persistence.TimerRef{FireAtMs: timer.FireAtMs, Event: timer.Event})
+	}
+	for _, timer := range d.CancelledTimers {
+		c.CancelledTimers = append(c.CancelledTimers, persistence.TimerRef{FireAtMs: timer.FireAtMs, Event: timer.Event})
+	}
+	addStarts(c, d)
+}
+
+// addStarts adds the starts of children and detached instances in the order in which the code asked for them: of two
+// that name the same id, the first gets it.
+func addStarts(c *persistence.CommitTurn, d *replay.Decision) {
+	detached := d.Detached
+	for i := range d.Children {
+		child := &d.Children[i]
+		for len(detached) > 0 && detached[0].Event < child.Event {
+			addDetached(c, &detached[0])
+			detached = detached[1:]
+		}
+		c.Children = append(c.Children, persistence.NewChild{
+			Event: child.Event, ID: child.Instance, Policy: uint8(child.Policy),
+		})
+		c.Sends = append(c.Sends, persistence.Send{
+			Kind: persistence.SendStartChild, To: child.Instance, Name: child.Name, Version: child.Version, Input: child.Input,
+			Link: persistence.Link{Execution: c.Execution, Event: child.Event},
+		})
+	}
+	for i := range detached {
+		addDetached(c, &detached[i])
+	}
+}
+
+func addDetached(c *persistence.CommitTurn, d *replay.Detached) {
+	c.Sends = append(c.Sends, persistence.Send{
+		Kind: persistence.SendStartDetached, To: d.Instance, Name: d.Name, Version: d.Version,
+		Input: d.Input, Link: persistence.Link{Execution: c.Execution, Event: d.Event},
+	})
+}
+
+// addOutcome adds the cancels of children, the answer to the parent, and the next execution.
+func (t *Turn) addOutcome(c *persistence.CommitTurn) error {
+	d := t.Decision
+	for _, child := range d.CancelledChildren {
+		if child.Unsent {
+			continue
+		}
+		cancel := &turnpb.Message{Kind: &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: child.Reason}}}
+		encoded, err := proto.Marshal(cancel)
+		if err != nil {
+			return fmt.Errorf("encode the cancel of child %q: %w", child.Instance, err)
+		}
+		c.Sends = append(c.Sends, persistence.Send{
+			Kind: persistence.SendCancel, To: child.Instance, Message: encoded,
+			Link: persistence.Link{Execution: c.Execution, Event: child.Event},
+		})
+	}
+	switch d.Outcome {
+	case replay.Running:
+		c.Outcome = persistence.OutcomeRunning
+		return nil
+	case replay.ContinuedAsNew:
+		c.Outcome = persistence.OutcomeContinued
+		encoded, err := proto.Marshal(&turnpb.Message{Kind: &turnpb.Message_Start{Start: d.Next}})
+		if err != nil {
+			return fmt.Errorf("encode the next execution's start: %w", err)
+		}
+		c.Next = &persistence.NextStart{Name: d.Next.GetName(), Version: d.Next.GetVersion(), Start: encoded}
+		return nil
+	case replay.Completed:
+		c.Outcome = persistence.OutcomeCompleted
+		return t.answerParent(c, &turnpb.Message{
+			Kind: &turnpb.Message_ChildResult{ChildResult: &turnpb.ChildResult{Result: d.Output}},
+		})
+	case replay.Failed:
+		c.Outcome = persistence.OutcomeFailed
+		return t.answerParent(c, &turnpb.Message{
+			Kind: &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{Failure: d.Failure}},
+		})
+	}
+	panic(fmt.Sprintf("actors: a decision with the unknown outcome %d", d.Outcome))
+}
+
+// answerParent tells the schedule event that waits for this instance.
+func (t *Turn) answerParent(c *persistence.CommitTurn, m *turnpb.Message) error {
+	parent := t.Head.parent
+	if parent.IsZero() {
+		return nil
+	}
+	m.Execution, m.Event = parent.Execution, parent.Event
+	encoded, err := proto.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode the answer to parent %q: %w", parent.ID, err)
+	}
+	c.Sends = append(c.Sends, persistence.Send{
+		Kind: persistence.SendAnswer, To: parent.ID, Link: parent, Message: encoded,
+	})
+	return nil
+}
+
+// addSegment encodes the events, once, and returns how many bytes the turn is: its segment, and what is handed to the
+// next execution. What is sent is in the segment's events too, and not counted again.
+func (t *Turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
+	d := t.Decision
+	header := &turnpb.SegmentHeader{
+		Turn: c.Turn + 1, TimeMs: t.Input.TimeMs, Entropy: t.Input.Entropy[:], Origin: d.Origin,
+		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites,
+		PanicStack: d.PanicStack,
+	}
+	if t.ForcedEnd != nil {
+		header.Origin = t.ForcedEnd.Origin
+	}
+	if t.Consumer != nil {
+		header.EngineVersion = t.Consumer.EngineVersion
+	}
+	if c.Segment, err = encodeSegment(header, d.Events, t.Head.nextEvent); err != nil {
+		return 0, err
+	}
+	size = len(c.Segment.Header)
+	for _, p := range c.Segment.Parts {
+		size += len(p.Events)
+	}
+	if c.Next != nil {
+		size += len(c.Next.Start) - len(d.Next.GetInput())
+	}
+	return size, nil
+}
+
+// encodeSegment cuts events into parts. A turn without events is one empty part.
+func encodeSegment(header *turnpb.SegmentHeader, events []*turnpb.Event, first uint64) (s persistence.SegmentDraft, err error) {
+	if s.Header, err = proto.Marshal(header); err != nil {
+		return s, fmt.Errorf("encode a segment's header: %w", err)
+	}
+	if s.Header == nil {
+		s.Header = []byte{}
+	}
+	part := persistence.SegmentPart{FirstEvent: first}
+	options := proto.MarshalOptions{UseCachedSize: true}
+	for _, e := range events {
+		size := proto.Size(e)
+		if part.Count > 0 && len(part.Events)+size > persistence.SegmentPartBytes {
+			s.Parts = append(s.Parts, part)
+			part = persistence.SegmentPart{FirstEvent: part.FirstEvent + part.Count}
+		}
+		if part.Events == nil {
+			part.Events = make([]byte, 0, min(size+16, persistence.SegmentPartBytes)+64*min(len(events), 64))
+		}
+		part.Events = protowire.AppendTag(part.Events, 1, protowire.BytesType)
+		part.Events = protowire.AppendVarint(part.Events, uint64(size))
+		if part.Events, err = options.MarshalAppend(part.Events, e); err != nil {
+			return s, fmt.Errorf("encode event %d: %w", e.GetId(), err)
+		}
+		part.Count++
+	}
+	s.Parts = append(s.Parts, part)
+	return s, nil
+}
+
+// checkLimits checks what the turn adds. The core has checked names, ids, payloads, pending operations and what is carried.
+func (t *Turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure {
+	l := &t.Host.Config.Limits
+	events, bytes := t.Head.historyEvents, t.Head.historyBytes+len(c.Segment.Header)
+	added := 0
+	for _, p := range c.Segment.Parts {
+		added += int(p.Count)
+		bytes += len(p.Events)
+	}
+	events += added
+	err := limits.Check("turn bytes", size, l.TurnBytes)
+	if added > 0 && c.Outcome == persistence.OutcomeRunning {
+		err = errors.Join(err, limits.Check("history events", events, l.HistoryEvents),
+			limits.Check("history bytes", bytes, l.HistoryBytes))
+		t.warnHistory(events, bytes)
+	}
+	if err == nil {
+		return nil
+	}
+	return failure.Limit(err.Error())
+}
+
+// warnHistory says once, when a history passes the first bound, that it should be continued as new.
+func (t *Turn) warnHistory(events, bytes int) {
+	l := &t.Host.Config.Limits
+	passedEvents := t.Head.historyEvents <= l.HistoryEventsWarn && events > l.HistoryEventsWarn
+	passedBytes := t.Head.historyBytes <= l.HistoryBytesWarn && bytes > l.HistoryBytesWarn
+	if passedEvents || passedBytes {
+		t.Host.Config.Logger.Warn("an execution's history grows long; continue it as new before it reaches the limit",
+			logkey.Instance, t.Head.id, logkey.HistoryEvents, events, logkey.MaxHistoryEvents, l.HistoryEvents,
+			logkey.HistoryBytes, bytes, logkey.MaxHistoryBytes, l.HistoryBytes)
+	}
+}

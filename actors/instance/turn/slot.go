@@ -1,0 +1,47 @@
+package turn
+
+import (
+	"time"
+
+	"github.com/turnstone-dev/turnstone/actors/consumer"
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+var _ consumer.Turn = (*Turn)(nil)
+
+// Begun implements consumer.Turn.
+func (t *Turn) Begun() { t.Host.Counts.Turns.Add(1) }
+
+// Ran implements consumer.Turn.
+func (t *Turn) Ran() { t.Owner.SendLast(&t.Back) }
+
+// Unrun implements consumer.Turn.
+func (t *Turn) Unrun() {
+	t.NotRun = true
+	t.GiveBack()
+}
+
+// Blocked implements consumer.Turn.
+func (t *Turn) Blocked(ran time.Duration) { t.Host.reportBlocked(t, ran) }
+
+// GivenUp implements consumer.Turn.
+func (t *Turn) GivenUp() {
+	t.Host.Counts.AbandonedTurns.Add(1)
+	t.Host.Counts.LeakedCoroutines.Add(1)
+	t.Owner.Send(&Back{Turn: t, Abandoned: true})
+}
+
+// Late implements consumer.Turn: the machine is closed here, where its code ran.
+func (t *Turn) Late() { t.Host.CloseMachine(t.Machine) }
+
+// Suspect implements consumer.Turn: a turn of a suspect has a lease.
+func (t *Turn) Suspect() bool { return t.Token != "" }
+
+// HushLeft implements consumer.Turn.
+func (t *Turn) HushLeft() time.Duration { return t.Owner.HushLeft() }
+
+// Proposed takes the result of the commit, on the journal's goroutine.
+func (t *Turn) Proposed(r persistence.Result) {
+	t.Committed.Result = r
+	t.Owner.Send(&t.Committed)
+}

@@ -1,0 +1,77 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
+
+// checkChildren compares the head's counter with what was read.
+func (m *Load) checkChildren() error {
+	v := &m.View
+	if n := uint64(len(v.Children)); n != v.Head.Children {
+		return fmt.Errorf("%w: the head counts %d children, and %d are there", persistence.ErrCorrupt, v.Head.Children, n)
+	}
+	return nil
+}
+
+// Check compares what the head counts with a page that was read by age, before it is taken. The head tells how many rows
+// are left behind what is in memory, so also how many holes there may be, and a row that is missing is one hole too many:
+// in the page in which it is, if nothing was consumed out of order, else in the last one at the latest.
+func (p *Page) Check(m *InboxRead) error {
+	if !m.byAge {
+		return nil
+	}
+	here, _ := slices.BinarySearchFunc(p.Rows, m.after+1, bySeq)
+	left := m.Head.Inbox - min(m.Head.Inbox, uint64(here))
+	holes := m.through - min(m.through, m.after) - min(m.through-min(m.through, m.after), uint64(m.count))
+	if behind := m.Head.NextSeq - 1 - min(m.Head.NextSeq-1, m.after); !m.more && uint64(m.count) != left || holes+left > behind {
+		return fmt.Errorf("%w: the head counts %d messages in the inbox behind number %d, and %d are there up to number %d",
+			persistence.ErrCorrupt, left, m.after, m.count, m.through)
+	}
+	return nil
+}
+
+// CancelAsked finds the oldest cancel in the inbox.
+func (v *View) CancelAsked() *Item {
+	if v.Cancel != nil {
+		return v.Cancel
+	}
+	for i := range v.Inbox.Rows {
+		if v.Inbox.Rows[i].Message.GetCancel() != nil {
+			return &v.Inbox.Rows[i]
+		}
+	}
+	return nil
+}
+
+// CleansUp says that the execution has cleanup to do when it is cancelled, so that this needs its handler.
+func (v *View) CleansUp() bool {
+	for i := range v.Segments {
+		for _, e := range v.Segments[i].Events {
+			if s := e.GetStarted(); s != nil {
+				return s.GetCleanup()
+			}
+		}
+	}
+	return false
+}
+
+// findCancel looks for a cancel, which may be anywhere in the inbox.
+func findCancel(r persistence.Reader, iid persistence.Incarnation, limit int) (*Item, error) {
+	for after, more := uint64(0), true; more; {
+		page, err := r.InboxOf(iid, []persistence.Topic{0}, after, limit, InboxPageBytes)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			decoded, err := decodeItem(item)
+			if err == nil && decoded.Message.GetCancel() != nil { // one that is damaged is found by the turn that wants it
+				return &decoded, nil
+			}
+		}
+		after, more = page.Through, page.More
+	}
+	return nil, nil
+}
