@@ -362,3 +362,34 @@ func (c *panicCase) check(t *testing.T, events int) {
 		t.Errorf("%d results were void", n)
 	}
 }
+
+// TestAnActorThatWaitsInVainIsGivenUp: the panic has kept a proposal from being made that the instance waits for.
+func TestAnActorThatWaitsInVainIsGivenUp(t *testing.T) {
+	once(t, Config{}, func(w *world) {
+		w.panicsExpected = true
+		w.attach(basics())
+		w.start("a", "wait", "")
+		var armed atomic.Bool
+		armed.Store(true)
+		w.take(func(_ persistence.Partition, p persistence.Proposal) bool {
+			if _, is := p.Command.(*persistence.CommitTurn); is && armed.Swap(false) {
+				panic("a defect")
+			}
+			return false
+		})
+		first, second := w.raise("a", "go", "x"), w.raise("a", "go", "y")
+		synctest.Wait()
+		if err := first.wait(); !errors.Is(err, persistence.ErrUncertain) {
+			t.Errorf("the sender is told %v", err)
+		}
+		pass(time.Minute)
+		if err := second.wait(); !errors.Is(err, persistence.ErrUncertain) {
+			t.Errorf("the sender that came meanwhile is told %v", err)
+		}
+		if err := w.raise("a", "go", "z").wait(); err != nil {
+			t.Error(err)
+		}
+		pass(time.Second)
+		w.completed("a", "z")
+	})
+}

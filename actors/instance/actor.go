@@ -44,10 +44,12 @@ type instance struct {
 	releaseSuspect func()
 	// waiting are the messages that have come since the step machine was lost.
 	waiting  []any
-	failed   int  // panics since the last commit
-	evicting bool // an eviction has taken its place; its message is on its way
-	overdue  bool // an answer may come that nothing waits for
-	lost     bool // a panic has lost the step machine; see recovery.go
+	patience clock.Timer // ends the wait for what is on its way
+	failed   int         // panics since the last commit
+	evicting bool        // an eviction has taken its place; its message is on its way
+	overdue  bool        // an answer may come that nothing waits for
+	givenUp  bool        // so often that it leaves
+	lost     bool        // a panic has lost the step machine; see recovery.go
 }
 
 // ticker is a clock that runs, and the message that it sends.
@@ -84,6 +86,12 @@ func (s *instance) Receive(c actor.Context) {
 		c.Stop(c.Self())
 		s.host.Engine.Left()
 	case actor.AutoReceiveMessage, actor.SystemMessage:
+	case *patienceEndsMsg:
+		if s.lost {
+			s.carryover.Handling = m
+			s.giveUp()
+			s.carryover.Handled()
+		}
 	default:
 		s.carryover.Handling = m
 		if m = s.count(m); s.lost {

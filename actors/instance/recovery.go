@@ -3,6 +3,7 @@ package instance
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/actors/instance/step"
@@ -19,6 +20,15 @@ import (
 // PanicsMax is how often in a row an actor may fail, without a commit in between, before it does not go on by itself.
 const PanicsMax = 3
 
+// waitMax is how long what is on its way is waited for, beyond the time that a turn may take. A panic may have kept a
+// request from being made after it was counted, so its answer may never come.
+const waitMax = 10 * time.Second
+
+// patienceEndsMsg says that this time is over.
+type patienceEndsMsg struct{}
+
+var patienceEnds = &patienceEndsMsg{}
+
 // recover goes on after a restart. failed is the message whose handling panicked. If recover panics itself, it is called
 // again, and goes on behind the step that failed: each step unlinks a thing before it touches it.
 func (s *instance) recover(failed any) {
@@ -27,6 +37,7 @@ func (s *instance) recover(failed any) {
 	if !s.lost {
 		s.lost = true
 		open = s.dropCore(failed)
+		s.patience = s.host.Config.Clock.AfterFunc(s.host.Config.WatchdogAbandon+waitMax, func() { s.Send(patienceEnds) })
 	}
 	s.dropWaiting(failed)
 	s.answerAll(fmt.Errorf("%w: the instance's actor failed; see the log", persistence.ErrUncertain))
@@ -105,15 +116,19 @@ func (s *instance) unwind(m *replay.Machine) {
 }
 
 // goOn begins again when nothing is on its way any more. An actor that fails again and again leaves instead, and the next
-// message begins a new one. A stop does not rely on the count, which a failure may have left wrong.
+// message begins a new one. A stop does not rely on the count, which a failure may have left wrong, and waits for nothing.
 func (s *instance) goOn() {
 	switch stops := s.host.Draining.Load(); {
+	case s.givenUp:
+		s.giveUp()
+		return
 	case s.outstanding > 0 && !stops:
 		return
 	case s.outstanding > 0, s.failed > PanicsMax:
 		s.giveUp()
 		return
 	}
+	s.patience.Stop()
 	s.lost = false
 	s.step(step.Wake)
 	for len(s.waiting) > 0 && !s.lost {
@@ -125,9 +140,14 @@ func (s *instance) goOn() {
 
 // giveUp answers what waits, and leaves unless a message is on its way: then it is called again.
 func (s *instance) giveUp() {
+	s.patience.Stop()
 	s.waiting = nil
-	s.answerAll(fmt.Errorf("%w: the instance's actor fails again and again; see the log", persistence.ErrUncertain))
-	s.host.Config.Logger.Error("an instance's actor fails again and again and is given up; the journal has the instance",
-		logkey.Instance, s.id, logkey.Failures, s.failed)
+	first := !s.givenUp
+	s.givenUp = true
+	s.answerAll(fmt.Errorf("%w: the instance's actor has failed and is given up; see the log", persistence.ErrUncertain))
+	if first {
+		s.host.Config.Logger.Error("an instance's actor has failed and is given up; the journal has the instance, and its next message begins anew",
+			logkey.Instance, s.id, logkey.Failures, s.failed)
+	}
 	s.host.Engine.Idle(s.id, s.pid, s.carryover.Received)
 }
