@@ -43,13 +43,13 @@ type instance struct {
 	stopLease      func()
 	releaseSuspect func()
 	// waiting are the messages that have come since the step machine was lost.
-	waiting  []any
-	patience clock.Timer // ends the wait for what is on its way
-	failed   int         // panics since the last commit
-	evicting bool        // an eviction has taken its place; its message is on its way
-	overdue  bool        // an answer may come that nothing waits for
-	givenUp  bool        // so often that it leaves
-	lost     bool        // a panic has lost the step machine; see recovery.go
+	waiting       []any
+	recoveryTimer clock.Timer // ends the wait for what is on its way
+	failed        int         // panics since the last commit
+	evicting      bool        // an eviction has taken its place; its message is on its way
+	overdue       bool        // an answer may come that nothing waits for
+	givenUp       bool        // so often that it leaves
+	lost          bool        // a panic has lost the step machine; see recovery.go
 }
 
 // ticker is a clock that runs, and the message that it sends.
@@ -86,7 +86,7 @@ func (s *instance) Receive(c actor.Context) {
 		c.Stop(c.Self())
 		s.host.Engine.Left()
 	case actor.AutoReceiveMessage, actor.SystemMessage:
-	case *patienceEndsMsg:
+	case *recoveryOverdueMsg:
 		if s.lost {
 			s.carryover.Handling = m
 			s.giveUp()

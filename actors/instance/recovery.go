@@ -24,10 +24,10 @@ const PanicsMax = 3
 // request from being made after it was counted, so its answer may never come.
 const waitMax = 10 * time.Second
 
-// patienceEndsMsg says that this time is over.
-type patienceEndsMsg struct{}
+// recoveryOverdueMsg says that this time is over.
+type recoveryOverdueMsg struct{}
 
-var patienceEnds = &patienceEndsMsg{}
+var recoveryOverdue = &recoveryOverdueMsg{}
 
 // recover goes on after a restart. failed is the message whose handling panicked. If recover panics itself, it is called
 // again, and goes on behind the step that failed: each step unlinks a thing before it touches it.
@@ -37,7 +37,7 @@ func (s *instance) recover(failed any) {
 	if !s.lost {
 		s.lost = true
 		open = s.dropCore(failed)
-		s.patience = s.host.Config.Clock.AfterFunc(s.host.Config.WatchdogAbandon+waitMax, func() { s.Send(patienceEnds) })
+		s.recoveryTimer = s.host.Config.Clock.AfterFunc(s.host.Config.WatchdogAbandon+waitMax, func() { s.Send(recoveryOverdue) })
 	}
 	s.dropWaiting(failed)
 	s.answerAll(fmt.Errorf("%w: the instance's actor failed; see the log", persistence.ErrUncertain))
@@ -128,7 +128,7 @@ func (s *instance) goOn() {
 		s.giveUp()
 		return
 	}
-	s.patience.Stop()
+	s.recoveryTimer.Stop()
 	s.lost = false
 	s.step(step.Wake)
 	for len(s.waiting) > 0 && !s.lost {
@@ -140,7 +140,7 @@ func (s *instance) goOn() {
 
 // giveUp answers what waits, and leaves unless a message is on its way: then it is called again.
 func (s *instance) giveUp() {
-	s.patience.Stop()
+	s.recoveryTimer.Stop()
 	s.waiting = nil
 	first := !s.givenUp
 	s.givenUp = true

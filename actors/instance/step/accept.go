@@ -133,7 +133,7 @@ func (in *Machine) acceptedNow(a *arrival.Arrival, r persistence.Result, taken b
 		}
 	default:
 		in.view.Inbox.Nudged = max(in.view.Inbox.Nudged, r.Seq)
-		in.news.add()
+		in.reasons.add()
 	}
 	a.Seq = r.Seq
 	in.answer(a, nil, false)

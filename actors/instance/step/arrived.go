@@ -9,22 +9,22 @@ func (in *Machine) arrived(msg any) {
 	in.woken = true
 	switch m := msg.(type) {
 	case *NudgeMsg:
-		in.hear(m.iid, 0, m.Mark) // first: one that waits for its try is at work
+		in.noteTell(m.iid, 0, m.Mark) // first: one that waits for its try is at work
 		in.leaveTryQueue()
 		in.nudge(m.iid, m.seq)
 	case *PendingMsg:
-		in.hear(m.start.IID, m.start.Execution, m.Mark)
+		in.noteTell(m.start.IID, m.start.Execution, m.Mark)
 		in.leaveTryQueue()
 		in.nudge(m.start.IID, m.seq)
 	case *RetryMsg:
-		in.hear(m.iid, 0, m.Mark)
+		in.noteTell(m.iid, 0, m.Mark)
 		in.leaveTryQueue()
 	case *TimerMsg:
-		in.hearTimer(m)
+		in.noteDueTimer(m)
 	case *WakeMsg:
 		in.endPause()
 	case *Freed:
-		in.fresh = true
+		in.tryAgain = true
 	case *Moved:
 		in.moved = true
 		in.leaveTryQueue()

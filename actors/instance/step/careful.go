@@ -137,14 +137,14 @@ func (in *Machine) giveUpLease() {
 	in.endCareful()
 }
 
-// giveUpStray gives back a lease that this process took and that no turn holds any more: the actor panicked, or the
+// giveUpOrphanLease gives back a lease that this process took and that no turn holds any more: the actor panicked, or the
 // answer came too late. The attempt counts, because code may have run under the lease. If the lease were left to expire,
 // a wall clock that was set back could keep the instance from running for long.
-func (in *Machine) giveUpStray() {
-	if in.view.Stray != "" && in.token == "" && in.abandon == nil {
-		in.abandon = &abandonPlan{token: in.view.Stray, counts: true, stray: true}
+func (in *Machine) giveUpOrphanLease() {
+	if in.view.OrphanLease != "" && in.token == "" && in.abandon == nil {
+		in.abandon = &abandonPlan{token: in.view.OrphanLease, counts: true, orphan: true}
 	}
-	in.view.Stray = ""
+	in.view.OrphanLease = ""
 }
 
 // abandonPlan is an AbandonTurn that is to be proposed as soon as the state is known.
@@ -155,8 +155,8 @@ type abandonPlan struct {
 	delayMs int64
 	// quiet: nothing is left to do, so the dispatcher is not told of it.
 	quiet bool
-	// stray: the lease may have ended since it was read.
-	stray bool
+	// orphan: the lease may have ended since it was read.
+	orphan bool
 	// reason says why the instance is held from now on; empty: it is not.
 	reason string
 	// attaches: with a reason, the instance's when it was found.
@@ -218,7 +218,7 @@ func (in *Machine) abandonDone(m *abandonMsg) {
 	}
 	switch err := m.result.Err; {
 	case err == nil && m.plan.reason != "":
-		in.fresh = in.fresh || m.plan.attaches != in.facts.Attaches()
+		in.tryAgain = in.tryAgain || m.plan.attaches != in.facts.Attaches()
 		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
 		in.reload()
 	case err == nil:
@@ -233,7 +233,7 @@ func (in *Machine) abandonDone(m *abandonMsg) {
 		in.abandon = m.plan
 		in.pause()
 	case errors.Is(err, persistence.ErrConflict), errors.Is(err, persistence.ErrNotFound),
-		m.plan.stray && errors.Is(err, persistence.ErrLeaseLost):
+		m.plan.orphan && errors.Is(err, persistence.ErrLeaseLost):
 		in.countRefusal(err)
 		in.unpark()
 		in.reload() // another activation has moved it on: nothing is left to give back

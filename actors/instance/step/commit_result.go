@@ -188,8 +188,8 @@ func (in *Machine) expel(err error) {
 	in.endCareful()
 	in.abandon, in.forcedEnd = nil, nil
 	in.answerUnproposed(answer)
-	in.told.until = in.facts.NowMs() + expelledPauseMs
-	in.retreat()
+	in.tell.until = in.facts.NowMs() + expelledPauseMs
+	in.dropAndLeave()
 }
 
 // countRefusal counts what a proposal was refused with.

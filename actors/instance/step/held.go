@@ -39,7 +39,7 @@ func (in *Machine) holdTurn(t *turn.Turn, reason string, triesMax uint32, attrib
 	if tries < triesMax {
 		plan.delayMs = dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), tries)
 	}
-	in.strikeWith(t, plan)
+	in.abandonTurn(t, plan)
 }
 
 // logHeld says of a turn that is recorded what people want to know: that it failed the instance because its code does not
@@ -84,7 +84,7 @@ func (in *Machine) holdBlocked(t *turn.Turn) {
 // heldNow says that the instance is held, and that this build may not try it now.
 func (in *Machine) heldNow() bool {
 	v := &in.view
-	if in.fresh || v.Held.Reason == "" || v.Leased || v.Held.Build != in.host.Config.Build {
+	if in.tryAgain || v.Held.Reason == "" || v.Leased || v.Held.Build != in.host.Config.Build {
 		return false
 	}
 	return v.NotBeforeMs == 0 || in.backsOff()
@@ -97,7 +97,7 @@ func (in *Machine) heldTries() int {
 	switch {
 	case held.Reason == "":
 		return -1
-	case in.fresh || held.Build != in.host.Config.Build:
+	case in.tryAgain || held.Build != in.host.Config.Build:
 		return 0
 	}
 	return int(held.Tries)
@@ -124,33 +124,33 @@ func (in *Machine) unhide() {
 
 // outOfDate says that something was told of an instance that is held, so its row may say something else now.
 func (in *Machine) outOfDate() bool {
-	return in.view.Held.Reason != "" && in.news.unread() && in.outstanding() == 0
+	return in.view.Held.Reason != "" && in.reasons.unread() && in.outstanding() == 0
 }
 
-// noteLeft says why what is pending is left: what was decided when the instance began to leave.
-func (in *Machine) noteLeft() {
-	in.told.held = in.heldNow() || in.leaving && in.told.held
-	if !in.told.held && in.backsOff() {
-		in.told.until = in.view.NotBeforeMs
+// noteWhyLeft says why what is pending is left: what was decided when the instance began to leave.
+func (in *Machine) noteWhyLeft() {
+	in.tell.held = in.heldNow() || in.leaving && in.tell.held
+	if !in.tell.held && in.backsOff() {
+		in.tell.until = in.view.NotBeforeMs
 	}
 }
 
 // leftHeld says that the instance leaves what it was told because it is held. Its time may have come since that was
 // decided: then the dispatcher tells it again at once.
 func (in *Machine) leftHeld() bool {
-	return in.heldNow() || in.leaving && in.told.held && in.view.Held.Reason != ""
+	return in.heldNow() || in.leaving && in.tell.held && in.view.Held.Reason != ""
 }
 
 // acknowledgeHeld says that the instance is held and leaves what it was told. The dispatcher keeps the timers that have
 // come due until it is tried again.
 func (in *Machine) acknowledgeHeld() {
-	t, v := &in.told, &in.view
+	t, v := &in.tell, &in.view
 	if !t.any && len(v.Due) == 0 {
 		return
 	}
 	in.acknowledgeWith(dispatch.Acknowledgement{IID: v.Head.IID, Number: t.number, Until: v.NotBeforeMs, Held: true, Timers: v.Due})
 	in.acknowledged = max(in.acknowledged, t.number)
-	*t, v.Due = told{}, nil
+	*t, v.Due = openTell{}, nil
 }
 
 // fits says that the row holds the instance for nothing: its code has run, and had nothing to record.

@@ -19,14 +19,14 @@ func (clocked) Outstanding() int { return 0 }
 func (clocked) NowMs() int64     { return time.Now().UnixMilli() }
 
 // An instance that is held begins to leave what it was told, and waits for a message that is being accepted. Its time comes
-// meanwhile. It must say that it leaves: nothing else would have it told of this again but the dispatcher's patience.
+// meanwhile. It must say that it leaves: nothing else would have it told of this again but its retelling after a while.
 func TestF50_the_time_of_a_held_instance_comes_while_it_leaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := &turn.Shared{Config: turn.Config{Build: "1", BackoffMax: time.Minute}}
 		in := &Machine{host: host, id: "a", facts: clocked{}, out: &Effects{}, view: view.View{
 			Known: true, Exists: true, Held: persistence.Held{Reason: "no", Build: "1"}, NotBeforeMs: time.Now().UnixMilli() + 10,
 		}}
-		in.told = told{any: true, first: 1, number: 1}
+		in.tell = openTell{any: true, first: 1, number: 1}
 		in.holdBack()
 		if !in.leftHeld() {
 			t.Fatal("it is not held back")
@@ -37,7 +37,7 @@ func TestF50_the_time_of_a_held_instance_comes_while_it_leaves(t *testing.T) {
 			t.Error("it leaves what it was told, and says no reason")
 		}
 		in.leaving = false // it was told something new, and decides anew
-		in.noteLeft()
+		in.noteWhyLeft()
 		in.leaving = true
 		if in.leftHeld() {
 			t.Error("it is held back when its time has come")

@@ -11,7 +11,7 @@ func (in *Machine) Verify() {
 	in.verifyAccepting()
 	in.buffer.verify()
 	in.view.Verify()
-	invariants.Check(in.news.seen <= in.news.last, "news %d have been seen, of %d", in.news.seen, in.news.last)
+	invariants.Check(in.reasons.seen <= in.reasons.last, "news %d have been seen, of %d", in.reasons.seen, in.reasons.last)
 }
 
 // verifyTurn checks who has the turn and the machine in each phase.

@@ -13,7 +13,7 @@ func TestAWrongFieldOfTheMachineIsFound(t *testing.T) {
 	for what, x := range map[string]*Machine{
 		"a turn out of its phase":    {turn: &turn.Turn{}},
 		"a buffer that counts wrong": {buffer: buffer{bytes: 1}},
-		"news that did not come":     {news: news{seen: 1}},
+		"news that did not come":     {reasons: readReasons{seen: 1}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			defer func() {

@@ -16,7 +16,7 @@ func (in *Machine) load() {
 	in.become(phaseLoading)
 	in.host.Counts.Loads.Add(1)
 	m := &view.Load{
-		Inbox: view.InboxRead{Limit: in.host.Config.InboxPage}, News: in.news.last, Fresh: in.fresh,
+		Inbox: view.InboxRead{Limit: in.host.Config.InboxPage}, Reasons: in.reasons.last, TryAgain: in.tryAgain,
 		HeadOnly: !in.charged && in.headOnly(),
 	}
 	in.awaiting, in.charged = m, false
@@ -63,10 +63,10 @@ func (in *Machine) loaded(m *view.Load) {
 		in.uncharge() // what it waited for was too little
 	}
 	in.become(phaseReady)
-	in.news.seen = m.News
+	in.reasons.seen = m.Reasons
 	in.loadFailures = 0
 	in.emit(Effect{Kind: EffectWhole})
-	in.giveUpStray()
+	in.giveUpOrphanLease()
 }
 
 // The pause before a read that failed is made again, doubled each time up to the most.
@@ -80,7 +80,7 @@ const (
 func (in *Machine) loadFailed(err error) {
 	switch {
 	case errors.Is(err, persistence.ErrBusy):
-		in.news.add()
+		in.reasons.add()
 		in.pause()
 		return
 	case errors.Is(err, persistence.ErrStopped): // what is held has not been proposed
@@ -91,14 +91,14 @@ func (in *Machine) loadFailed(err error) {
 		if in.loadFailures == 0 {
 			in.host.Config.Logger.Error("an instance cannot be loaded now; it is tried again", logkey.Instance, in.id, logkey.Error, err)
 		}
-		in.news.add()
+		in.reasons.add()
 		in.pauseFor(min(loadPause<<min(in.loadFailures, 10), loadPauseMax))
 		in.loadFailures++
 		return
 	}
 	in.unpark()
 	in.answerUnproposed(fmt.Errorf("load instance %q: %w", in.id, err))
-	in.retreat()
+	in.dropAndLeave()
 }
 
 // mustRead says that rows of the inbox are to be read before the next turn.

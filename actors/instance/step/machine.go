@@ -46,8 +46,8 @@ type Machine struct {
 	token     persistence.Token
 	abandon   *abandonPlan    // to be proposed as soon as the state is known
 	forcedEnd *turn.ForcedEnd // how the next turn ends the instance
-	news      news
-	told      told
+	reasons   readReasons
+	tell      openTell
 	hint      hint
 	// acknowledged is the highest number of a tell that has been acknowledged.
 	acknowledged uint64
@@ -64,13 +64,13 @@ type Machine struct {
 	parked  bool // resident, as far as is known
 	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
 	leaving bool
-	// unwanted: the residency wants the machine's memory back, so the instance does not park when it comes to rest.
-	unwanted bool
-	woken    bool   // a counted message has come since leaving was last decided
-	fresh    bool   // a runtime was attached, or it was released, since the instance was held
-	freshest uint64 // the newest runtime that the dispatcher has named for that
-	ran      bool   // the code of an instance that is held has run, and had nothing to record
-	moved    bool   // it was terminated: what is known of it is out of date
+	// toEvict: the residency wants the machine's memory back, so the instance does not park when it comes to rest.
+	toEvict      bool
+	woken        bool   // a counted message has come since leaving was last decided
+	tryAgain     bool   // a runtime was attached, or it was released, since the instance was held
+	newestAttach uint64 // the newest runtime that the dispatcher has named for that
+	ran          bool   // the code of an instance that is held has run, and had nothing to record
+	moved        bool   // it was terminated: what is known of it is out of date
 }
 
 // New makes the step machine of an instance of which nothing is known.
@@ -80,7 +80,7 @@ func New(host *turn.Shared, id string) Machine { return Machine{host: host, id: 
 // and reads the rest anew.
 func (in *Machine) Successor() Machine {
 	next := Machine{
-		host: in.host, id: in.id, told: in.told, hint: in.hint, acknowledged: in.acknowledged, fresh: in.fresh, freshest: in.freshest,
+		host: in.host, id: in.id, tell: in.tell, hint: in.hint, acknowledged: in.acknowledged, tryAgain: in.tryAgain, newestAttach: in.newestAttach,
 	}
 	for _, key := range in.view.Due {
 		next.view.TimerDue(key)
@@ -90,7 +90,7 @@ func (in *Machine) Successor() Machine {
 			next.view.TimerDue(key)
 		}
 	}
-	next.news.add()
+	next.reasons.add()
 	return next
 }
 

@@ -57,8 +57,8 @@ func (in *Machine) uncharge() {
 	in.emit(Effect{Kind: EffectUncharge})
 }
 
-// letGo drops what was read for a turn that does not come now.
-func (in *Machine) letGo() {
+// dropLoaded drops what was read for a turn that does not come now.
+func (in *Machine) dropLoaded() {
 	in.view.Segments = nil
 	in.uncharge()
 }

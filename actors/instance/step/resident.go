@@ -23,7 +23,7 @@ func (in *Machine) evicted() {
 	if in.accepting > 0 {
 		in.host.Counts.EvictedInAccept.Add(1)
 	}
-	in.parked, in.unwanted = false, true
+	in.parked, in.toEvict = false, true
 	if plantedEviction {
 		in.leaving = true
 	}

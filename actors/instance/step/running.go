@@ -74,7 +74,7 @@ func (in *Machine) startTurn(d *turn.ForcedEnd) {
 		v.Unreadable = err
 		in.giveBack(t)
 		in.become(phaseUnknown)
-		in.news.add()
+		in.reasons.add()
 		return
 	}
 	t.ForcedEnd, t.Token, t.Watched, t.Admitted = d, in.token, in.watched, in.suspect
@@ -84,7 +84,7 @@ func (in *Machine) startTurn(d *turn.ForcedEnd) {
 		t.Segments, t.Func = v.Segments, in.fn
 	}
 	v.Segments = nil
-	in.unwanted, in.fresh, in.ran = false, false, false
+	in.toEvict, in.tryAgain, in.ran = false, false, false
 	in.machine, in.turn = nil, t
 	in.become(phaseRunning)
 	if d != nil {
@@ -105,14 +105,14 @@ func (in *Machine) turnDone(m *turn.Back) {
 			logkey.Orchestration, t.Name, logkey.Version, t.Version)
 		in.holdBlocked(t)
 	case t.NotRun:
-		in.fresh = in.fresh || in.view.Held.Reason != "" // this was no try
+		in.tryAgain = in.tryAgain || in.view.Held.Reason != "" // this was no try
 		in.machine = t.Machine
 		in.giveBack(t)
 		in.keepLease(t)
 		in.giveUpLease()
 		in.reload()
 	case t.Spoiled != nil:
-		in.spoilt(t, t.Spoiled)
+		in.spoiled(t, t.Spoiled)
 	case t.Diverges():
 		in.holdDiverged(t)
 	case t.OverLimit != nil:
@@ -128,9 +128,9 @@ func (in *Machine) turnDone(m *turn.Back) {
 	}
 }
 
-// spoilt gives back a turn whose decision must not be committed: the code misused its context, or the turn failed
+// spoiled gives back a turn whose decision must not be committed: the code misused its context, or the turn failed
 // outside the code.
-func (in *Machine) spoilt(t *turn.Turn, why error) {
+func (in *Machine) spoiled(t *turn.Turn, why error) {
 	var misuse *replay.MisuseError
 	if errors.As(why, &misuse) {
 		in.holdMisused(t, misuse)
@@ -139,7 +139,7 @@ func (in *Machine) spoilt(t *turn.Turn, why error) {
 	in.host.Counts.SpoiledTurns.Add(1)
 	in.host.Config.Logger.Error("a turn is worthless and is run again", logkey.Instance, in.id, logkey.Orchestration, t.Name,
 		logkey.Version, t.Version, logkey.Error, why)
-	in.strike(t)
+	in.giveBackCounted(t)
 	in.machine = t.Machine
 	in.reload()
 }
@@ -163,7 +163,7 @@ func (in *Machine) settle() {
 	}
 	// A goroutine of the author's may have used the context since the turn ended.
 	if err := t.Machine.Spoiled(); err != nil {
-		in.spoilt(t, err)
+		in.spoiled(t, err)
 		return
 	}
 	if stack := t.Decision.PanicStack; stack != "" {
@@ -193,17 +193,17 @@ func (in *Machine) giveBack(t *turn.Turn) {
 	}
 }
 
-// strike gives back a turn whose code misbehaved, and counts it as an attempt.
-func (in *Machine) strike(t *turn.Turn) {
-	in.strikeWith(t, &abandonPlan{token: t.Token, counts: true})
+// giveBackCounted gives back a turn whose code misbehaved, and counts it as an attempt.
+func (in *Machine) giveBackCounted(t *turn.Turn) {
+	in.abandonTurn(t, &abandonPlan{token: t.Token, counts: true})
 }
 
-// strikeWith gives back a turn, and its instance as the plan says.
-func (in *Machine) strikeWith(t *turn.Turn, plan *abandonPlan) {
+// abandonTurn gives back a turn, and its instance as the plan says.
+func (in *Machine) abandonTurn(t *turn.Turn, plan *abandonPlan) {
 	in.giveBack(t)
 	in.abandon = plan
 	in.endCarefulOf(t)
 	in.view.Known = false
 	in.become(phaseUnknown)
-	in.news.add()
+	in.reasons.add()
 }

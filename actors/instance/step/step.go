@@ -32,13 +32,13 @@ func (in *Machine) step() {
 
 // stepUnknown finds out what there is. A new id costs no read: the journal knows from memory that it has none.
 func (in *Machine) stepUnknown() {
-	if len(in.buffer.items) == 0 && (in.leaving || !in.owes()) {
+	if len(in.buffer.items) == 0 && (in.leaving || !in.hasWork()) {
 		return
 	}
 	if in.accepting > 0 {
 		return // what they answer is part of what a load would see
 	}
-	if !in.news.unread() && !in.facts.MayExist() {
+	if !in.reasons.unread() && !in.facts.MayExist() {
 		due := in.view.Due
 		in.view = view.View{Known: true, Due: due}
 		in.view.KeepOwnTimers()
@@ -49,25 +49,24 @@ func (in *Machine) stepUnknown() {
 	in.load()
 }
 
-// stepReady decides what to do with a known state.
+// stepReady decides what to do with a known state. The first case that applies is the next thing to do.
 func (in *Machine) stepReady() {
 	v := &in.view
 	in.unhide()
 	switch {
-	case in.contradicted(), in.moved && in.outstanding() == 0:
+	case in.contradicted(), in.moved && in.outstanding() == 0: // what is known is out of date
 		in.moved = false
 		in.reload()
 	case !v.Exists:
 		in.stepAbsent()
-	case v.Head.Status.Terminal():
+	case v.Head.Status.Terminal(): // the journal answers what comes after the end
 		in.abandon, in.forcedEnd = nil, nil
 		in.acceptAll()
-	case in.acceptStarts(), in.accepting > 0:
-		// None is fused ahead of an accept in flight.
+	case in.acceptStarts(), in.accepting > 0: // a turn that began now could overtake what is being accepted
 	case in.abandon != nil:
 		in.acceptAll()
 		in.proposeAbandon()
-	case in.fits(): // before anything is read again: what is held back now is read in part
+	case in.fits(): // before anything is read again: a held instance is read in part
 		in.release()
 	case in.outOfDate():
 		in.leaving = false // whether it may be tried is known after the read
@@ -76,7 +75,7 @@ func (in *Machine) stepReady() {
 	case v.Partial:
 		in.stepPartial()
 	case in.acceptUnwanted():
-	case !in.pending():
+	case !in.pending(): // nothing to do
 		in.giveUpLease()
 		if in.abandon != nil {
 			in.abandon.quiet = true
@@ -93,7 +92,7 @@ func (in *Machine) stepReady() {
 
 // holdBack leaves what waits for a later time.
 func (in *Machine) holdBack() {
-	in.noteLeft()
+	in.noteWhyLeft()
 	in.leaving = true
 	in.acceptAll()
 	in.giveUpLease()
@@ -248,10 +247,10 @@ func (in *Machine) unregistered() {
 		return
 	}
 	if !in.facts.AnyConsumer() {
-		in.leaving, in.told.unserved = true, true
+		in.leaving, in.tell.unserved = true, true
 		return
 	}
-	in.fresh = false
+	in.tryAgain = false
 	if v.Held.Reason != "" && in.token == "" && in.backsOff() {
 		in.holdBack() // a runtime that has not got the handler either is no reason for an attempt before its time
 		return
@@ -279,16 +278,16 @@ func (in *Machine) rest() {
 	}
 	if in.machine != nil {
 		running := in.phase == phaseReady && in.view.Exists && in.view.Head.Status == persistence.StatusRunning
-		if running && !in.leaving && !in.unwanted {
+		if running && !in.leaving && !in.toEvict {
 			in.park()
 			return
 		}
-		in.unwanted = false
+		in.toEvict = false
 		in.discard(false)
 		return
 	}
 	in.endCareful()
-	in.letGo()
+	in.dropLoaded()
 	if in.leaving && len(in.view.Due) > 0 && !in.facts.Draining() && !in.leftHeld() {
 		in.wakeLater()
 		return
@@ -323,16 +322,16 @@ func (in *Machine) wakeNoMore() {
 	}
 }
 
-// retreat drops what is in memory and leaves: another owner has the instance, or this process can do nothing for it.
-func (in *Machine) retreat() {
-	in.leaving, in.told.lost, in.told.held = true, true, false
+// dropAndLeave drops what is in memory and leaves: another owner has the instance, or this process can do nothing for it.
+func (in *Machine) dropAndLeave() {
+	in.leaving, in.tell.lost, in.tell.held = true, true, false
 	in.discard(false)
 }
 
 // reload drops what is known and reads it again: something is to be done, and the view cannot tell what.
 func (in *Machine) reload() {
 	in.unpark()
-	in.news.add()
+	in.reasons.add()
 	in.discard(false)
 }
 

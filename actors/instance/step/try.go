@@ -3,7 +3,7 @@ package step
 // triesAlone says that the instance is held and its time has come: it waits until no other is tried.
 func (in *Machine) triesAlone() bool {
 	v := &in.view
-	return !in.suspect && v.Held.Reason != "" && v.Held.Build == in.host.Config.Build && !in.fresh
+	return !in.suspect && v.Held.Reason != "" && v.Held.Build == in.host.Config.Build && !in.tryAgain
 }
 
 // askTry waits until no other is tried. What comes after it is as for a suspect: the try is leased first.

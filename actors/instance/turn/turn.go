@@ -207,7 +207,7 @@ func (t *Turn) Execute() {
 	if t.Fresh {
 		t.Machine = replay.New(replay.Config{
 			Instance: t.Head.id, Execution: t.Head.Execution, Name: t.Name, Version: t.Version, Func: t.Func,
-			Limits: h.replayLimits(), Stray: h.stray, Unlocked: true,
+			Limits: h.replayLimits(), Stray: h.logLateCall, Unlocked: true,
 			RejectOrphans: !h.Config.FailOnNondeterminism && (t.Consumer == nil || !t.Consumer.FailOnNondeterminism),
 		})
 		h.machines.add(t.Machine)
@@ -245,8 +245,8 @@ func (t *Turn) timeMs(now int64) int64 {
 	return now
 }
 
-// stray logs what code does with its context when no turn can fail for it any more.
-func (h *Shared) stray(why *replay.MisuseError) {
+// logLateCall logs what code does with its context when no turn can fail for it any more.
+func (h *Shared) logLateCall(why *replay.MisuseError) {
 	h.Config.Logger.Error("a goroutine that an orchestration left behind used its context: the call did nothing",
 		logkey.Instance, why.Instance, logkey.Error, error(why), logkey.Stack, why.Stack)
 }

@@ -25,10 +25,10 @@ type Load struct {
 	Consumers *consumer.List // those of the partition, if a consumer is to run it
 	HeadOnly  bool           // read no more than the head and the lease
 	Whole     bool           // read it all, though no turn may start now
-	Fresh     bool           // a runtime was attached since: one that is held is tried
+	TryAgain  bool           // a runtime was attached since: one that is held is tried
 	Granted   int64          // what has been taken of the memory for this read; 0: it takes what it can
 	Taken     int64          // what the read took in addition
-	News      uint64         // news.last when the read began
+	Reasons   uint64         // what Machine.reasons had counted when the read began
 
 	View View
 	Err  error
@@ -64,7 +64,7 @@ func (m *Load) readView(r persistence.Reader, id string) error {
 	} else if ok {
 		v.Attempts, v.NotBeforeMs, v.Held, v.Leased = lease.Attempts, lease.NotBeforeMs, lease.Held, lease.Token != ""
 		if h := lease.Holder; h.Process != "" && h.Node == m.Source.Node && h.Process == m.Source.Process {
-			v.Stray = lease.Token
+			v.OrphanLease = lease.Token
 		}
 	}
 	v.Inbox = unopened(&v.Head)
@@ -201,7 +201,7 @@ func (m *Load) readStart(r persistence.Reader, iid persistence.Incarnation) (mor
 func (m *Load) waits() bool {
 	v := &m.View
 	if v.Held.Reason != "" {
-		return !m.Fresh && v.Held.Build == m.Source.Build
+		return !m.TryAgain && v.Held.Build == m.Source.Build
 	}
 	return dispatch.BacksOff(v.NotBeforeMs, clock.WallMs(m.Source.Clock), m.Source.BackoffMax.Milliseconds())
 }

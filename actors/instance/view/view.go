@@ -29,8 +29,8 @@ type View struct {
 	Held persistence.Held
 	// Leased: the L row has a lease, of a try that another process has begun.
 	Leased bool
-	// Stray is the token of that lease if this process has taken it.
-	Stray persistence.Token
+	// OrphanLease is the token of that lease if this process has taken it.
+	OrphanLease persistence.Token
 	// Cancel is one that waits in the inbox, if the instance is held or no consumer has its handler.
 	Cancel *Item
 	// Children is set by a load only: the children that a failure without code must cancel.
@@ -102,7 +102,7 @@ func (v *View) Committed(c *persistence.CommitTurn, r persistence.Result) {
 		}
 	}
 	v.Start, v.Attempts, v.NotBeforeMs, v.Children, v.Segments, v.Unreadable = nil, 0, 0, nil, nil, nil
-	v.Held, v.Leased, v.Stray, v.Cancel = persistence.Held{}, false, "", nil
+	v.Held, v.Leased, v.OrphanLease, v.Cancel = persistence.Held{}, false, "", nil
 	switch c.Outcome {
 	case persistence.OutcomeRunning:
 		h.Status = persistence.StatusRunning

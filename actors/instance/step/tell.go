@@ -8,23 +8,23 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// news counts reasons to read the durable state: the dispatcher has told the instance of something, or the view was
+// readReasons counts reasons to read the durable state: the dispatcher has told the instance of something, or the view was
 // dropped while something was pending. A reason counts as seen only after a read that began after it has returned, or
 // when the instance is idle and its view shows that nothing is pending.
-type news struct{ last, seen uint64 }
+type readReasons struct{ last, seen uint64 }
 
-func (n *news) add()         { n.last++ }
-func (n *news) unread() bool { return n.last != n.seen }
+func (n *readReasons) add()         { n.last++ }
+func (n *readReasons) unread() bool { return n.last != n.seen }
 
-// owes reports whether the instance has something to do although nothing is buffered.
-func (in *Machine) owes() bool {
-	return in.news.unread() || len(in.view.Due) > 0 || in.abandon != nil || in.forcedEnd != nil
+// hasWork reports whether the instance has something to do although nothing is buffered.
+func (in *Machine) hasWork() bool {
+	return in.reasons.unread() || len(in.view.Due) > 0 || in.abandon != nil || in.forcedEnd != nil
 }
 
-// told is what the partition's dispatcher has told this instance and what the instance has not acknowledged yet. The
+// openTell is what the partition's dispatcher has told this instance and what the instance has not acknowledged yet. The
 // dispatcher repeats what is not acknowledged within its bound, so a wake-up that this package loses is a delay and is
 // counted; it is never lost for good.
-type told struct {
+type openTell struct {
 	iid           persistence.Incarnation
 	first, number uint64
 	any           bool
@@ -35,42 +35,42 @@ type told struct {
 	until                int64
 }
 
-// hint is the newest execution that the dispatcher has named; by is the value of news.last when it did.
+// hint is the newest execution that the dispatcher has named; by is the value of reasons.last when it did.
 type hint struct {
 	iid       persistence.Incarnation
 	execution uint64
 	by        uint64
 }
 
-// hear records what the dispatcher tells, before the instance acts on it.
-func (in *Machine) hear(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
-	in.checkOwed(iid, m)
-	in.hearFresh(m.Fresh)
-	in.news.add()
+// noteTell records what the dispatcher tells, before the instance acts on it.
+func (in *Machine) noteTell(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
+	in.checkLost(iid, m)
+	in.noteAttach(m.Fresh)
+	in.reasons.add()
 	in.name(iid, execution)
-	t := &in.told
+	t := &in.tell
 	switch {
 	case !t.any || iid > t.iid:
-		*t = told{any: true, iid: iid, first: m.Number, number: m.Number}
+		*t = openTell{any: true, iid: iid, first: m.Number, number: m.Number}
 	case iid == t.iid:
-		*t = told{any: true, iid: iid, first: t.first, number: max(t.number, m.Number)}
+		*t = openTell{any: true, iid: iid, first: t.first, number: max(t.number, m.Number)}
 	default: // of an incarnation that is gone
 		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Number: m.Number})
 	}
 }
 
-// hearFresh takes note of a runtime that was attached. The dispatcher names it until it is answered.
-func (in *Machine) hearFresh(attach uint64) {
-	if attach > in.freshest {
-		in.freshest, in.fresh = attach, true
+// noteAttach takes note of a runtime that was attached. The dispatcher names it until it is answered.
+func (in *Machine) noteAttach(attach uint64) {
+	if attach > in.newestAttach {
+		in.newestAttach, in.tryAgain = attach, true
 	}
 }
 
-// checkOwed looks whether a wake-up was lost: the dispatcher has told something before, and the instance neither knows of
+// checkLost looks whether a wake-up was lost: the dispatcher has told something before, and the instance neither knows of
 // it nor has acknowledged it. Whether that is so is known to the dispatcher: an acknowledgement may have been on its way
 // when it told again, and its instance may have left since. One that knows and is at work asks for time.
-func (in *Machine) checkOwed(iid persistence.Incarnation, m dispatch.Mark) {
-	t := &in.told
+func (in *Machine) checkLost(iid persistence.Incarnation, m dispatch.Mark) {
+	t := &in.tell
 	switch {
 	case m.Owed == 0 || m.Owed <= in.acknowledged || in.facts.Draining():
 	case !t.any || t.iid != iid || t.first > m.Owed || m.Again && !in.busyNow():
@@ -86,7 +86,7 @@ func (in *Machine) name(iid persistence.Incarnation, execution uint64) {
 	if iid > h.iid || iid == h.iid && execution > h.execution {
 		*h = hint{iid: iid, execution: execution}
 	}
-	h.by = in.news.last
+	h.by = in.reasons.last
 }
 
 // busyNow says that the instance will look again for something to do by itself.
@@ -101,15 +101,15 @@ func (in *Machine) nudge(iid persistence.Incarnation, seq uint64) {
 	}
 }
 
-// hearTimer takes note of a due timer. Timers are acknowledged by the end of their rows.
-func (in *Machine) hearTimer(m *TimerMsg) {
+// noteDueTimer takes note of a due timer. Timers are acknowledged by the end of their rows.
+func (in *Machine) noteDueTimer(m *TimerMsg) {
 	v := &in.view
-	in.hearFresh(m.fresh)
+	in.noteAttach(m.fresh)
 	if m.again && !in.busyNow() && !v.IsDue(m.key) && !in.facts.Draining() {
 		in.acknowledgeWith(dispatch.Acknowledgement{IID: m.key.IID, Lost: true, Timers: []persistence.TimerKey{m.key}})
 	}
 	if !v.Known || !v.Exists || v.Older(m.key.IID, m.key.Execution) {
-		in.news.add()
+		in.reasons.add()
 		in.name(m.key.IID, m.key.Execution)
 	}
 	v.TimerDue(m.key)
@@ -119,14 +119,14 @@ func (in *Machine) hearTimer(m *TimerMsg) {
 // that the view does not have, and no read has looked for it since. An answer that is on its way may explain it: effects
 // come before answers.
 func (in *Machine) contradicted() bool {
-	if in.outstanding() > 0 || !in.news.unread() || plantedBelief {
+	if in.outstanding() > 0 || !in.reasons.unread() || plantedBelief {
 		return false
 	}
 	v := &in.view
 	if !v.Exists {
 		return true
 	}
-	return in.hint.by > in.news.seen && v.Older(in.hint.iid, in.hint.execution)
+	return in.hint.by > in.reasons.seen && v.Older(in.hint.iid, in.hint.execution)
 }
 
 // compareRefusal looks whether the journal has refused a message for a reason that contradicts what is known.
@@ -138,7 +138,7 @@ func (in *Machine) compareRefusal(a *arrival.Arrival, err error) {
 		return
 	}
 	in.host.Counts.Contradictions.Add(1)
-	in.news.add()
+	in.reasons.add()
 	if v.Exists {
 		in.outdated()
 	}
@@ -147,11 +147,11 @@ func (in *Machine) compareRefusal(a *arrival.Arrival, err error) {
 // acknowledge tells the dispatcher what has become of what it told, as soon as that is certain: everything that was told
 // has been consumed, is deferred, or is gone.
 func (in *Machine) acknowledge() {
-	t, v := &in.told, &in.view
-	if in.phase != phaseReady || !v.Known || !t.any && !in.news.unread() {
+	t, v := &in.tell, &in.view
+	if in.phase != phaseReady || !v.Known || !t.any && !in.reasons.unread() {
 		return
 	}
-	if in.outstanding() > 0 || in.contradicted() || !v.Exists && in.news.unread() {
+	if in.outstanding() > 0 || in.contradicted() || !v.Exists && in.reasons.unread() {
 		return
 	}
 	if v.Exists && !v.Head.Status.Terminal() && in.pending() {
@@ -163,14 +163,14 @@ func (in *Machine) acknowledge() {
 		in.acknowledgeWith(dispatch.Acknowledgement{IID: t.iid, Number: t.number})
 	}
 	in.acknowledged = max(in.acknowledged, t.number)
-	*t = told{}
-	in.news.seen = in.news.last
+	*t = openTell{}
+	in.reasons.seen = in.reasons.last
 }
 
 // acknowledgeLeft says why something is left pending: the lease row holds it back until its time, or no consumer is
 // attached.
 func (in *Machine) acknowledgeLeft() {
-	t := &in.told
+	t := &in.tell
 	if in.leftHeld() {
 		in.acknowledgeHeld()
 		return
@@ -181,6 +181,6 @@ func (in *Machine) acknowledgeLeft() {
 	if t.unserved || t.until > 0 || t.lost {
 		in.acknowledgeWith(dispatch.Acknowledgement{IID: t.iid, Number: t.number, Unserved: t.unserved, Until: t.until})
 		in.acknowledged = max(in.acknowledged, t.number)
-		*t = told{}
+		*t = openTell{}
 	}
 }
