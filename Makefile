@@ -34,7 +34,7 @@ TEST_STAGES := format vet staticcheck lint build failpoint proto race sim crash 
 LONG := /sim$$|/persistence/pebble$$|/examples/
 RACED = $$($(GO) list ./... | grep -vE '$(LONG)|/internal/lint$$')
 
-.PHONY: help run check test proto sim sweep bench bench-peers conformance clean race-note
+.PHONY: help run check test proto sim sweep bench bench-peers conformance walk clean race-note
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' Makefile
 
@@ -73,6 +73,9 @@ bench-peers: ## measure other engines beside this one
 
 conformance: ## the conformance cases: listed, present, passing
 	@$(GO) run ./internal/conformance -run
+
+walk: ## the files that one start goes through, beside what ARCHITECTURE.md tells
+	@$(GO) run ./internal/walk
 
 clean: ## remove what the commands above have built
 	rm -rf bin
