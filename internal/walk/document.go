@@ -77,23 +77,43 @@ func (t told) problems(root string, hit map[string]int) (all []string) {
 			wrong("the walk opens %d files in %s, the most is %d", rooms[dir], dir, roomMax)
 		}
 	}
-	names := map[string]bool{}
+	names, differs := map[string]bool{}, difference{}
 	for _, f := range slices.Concat(t.opened, t.aside) {
 		switch {
 		case names[f]:
-			wrong("%s is named twice: in the walk and beside it, or twice beside it", f)
+			differs.add(f, "named twice, in the walk and beside it or twice beside it")
 		case hit[f] > 0:
 		case !exists(root, f):
-			wrong("%s does not exist", f)
+			differs.add(f, "named, and there is no such file")
 		case builtHere(root, f):
-			wrong("%s is named, and a start does not hit it", f)
+			differs.add(f, "named, and a start does not hit it")
 		}
 		names[f] = true
 	}
-	for _, f := range slices.Sorted(maps.Keys(hit)) {
+	for f := range hit {
 		if !names[f] {
-			wrong("a start hits %s, which is not named: tell what it does, or add it to the table with the reason why not", f)
+			differs.add(f, "hit by a start, and not named: tell what it does, or say in the table why not")
 		}
+	}
+	for _, line := range differs.lines() {
+		wrong("%s", line)
+	}
+	return all
+}
+
+// difference is the files that do not fit, by their room and what is wrong with them.
+type difference map[string][]string
+
+func (d difference) add(file, wrong string) {
+	key := "`" + path.Dir(file) + "`, " + wrong
+	d[key] = append(d[key], "`"+path.Base(file)+"`")
+}
+
+// lines has one for each room and each thing that is wrong, with the names as the document writes them.
+func (d difference) lines() (all []string) {
+	for _, key := range slices.Sorted(maps.Keys(d)) {
+		slices.Sort(d[key])
+		all = append(all, key+": "+strings.Join(d[key], ", "))
 	}
 	return all
 }

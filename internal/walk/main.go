@@ -1,11 +1,12 @@
 // Command walk says which files of this module one start goes through, and holds ARCHITECTURE.md to them.
 //
 // It builds itself with coverage counters and runs that program, which starts the smallest orchestration on a node and
-// writes the counters of each start (start.go). It owns how they are read (files.go), printed, and compared with what
+// writes the counters of each pair of them (start.go). It owns how they are read (files.go), printed, and compared with what
 // ARCHITECTURE.md names (document.go). It must not know how any room works.
 //
-// Invariant: a file counts if most of the starts hit it. What a start leaves to be done after its answer is counted with
-// the next one, which is its like; what a clock does meanwhile is not in most of them.
+// Invariant: the same code gives the same files, however busy the machine is. Starts count only if the node's own counters
+// say that they went as the good case does, and a file counts if most of these hit it: what a clock does meanwhile is not
+// in most of them.
 //
 // Start reading at [report].
 package main
