@@ -134,7 +134,7 @@ var directions = map[string][]string{
 		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits",
 		"internal/failpoint", "internal/history", "internal/invariants", "persistence/pebble/internal/locallog",
 	},
-	"persistence/pebble/internal/locallog": {"persistence"},
+	"persistence/pebble/internal/locallog": {"persistence", "internal/invariants"},
 
 	"dispatch":                     {"persistence", "limits", "internal/invariants"},
 	"actors/internal/executortest": {},
