@@ -34,7 +34,7 @@ TEST_STAGES := format vet staticcheck lint build failpoint proto race sim crash 
 LONG := /sim$$|/persistence/pebble$$|/examples/
 RACED = $$($(GO) list ./... | grep -vE '$(LONG)|/internal/lint$$')
 
-.PHONY: help run check test proto sim sweep bench bench-peers conformance clean race-note
+.PHONY: help run check test proto sim sweep bench bench-peers conformance walk clean race-note
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' Makefile
 
@@ -74,6 +74,9 @@ bench-peers: ## measure other engines beside this one
 conformance: ## the conformance cases: listed, present, passing
 	@$(GO) run ./internal/conformance -run
 
+walk: ## the files that one start goes through, beside what ARCHITECTURE.md tells
+	@$(GO) run ./internal/walk
+
 clean: ## remove what the commands above have built
 	rm -rf bin
 
@@ -111,11 +114,12 @@ stage-failpoint:
 # Of a short run the race detector sees the packages that are about goroutines; `race` of the gate sees all. Planted
 # faults need more seeds than a short run has. The packages that take long begin first, so that none is left alone.
 LONGEST := ./test/e2e ./actors ./cmd/turnstone
-CALM := ./replay/... ./dispatch/... ./persistence/... ./bench/...
+CALM := ./replay/... ./dispatch/... $$($(GO) list ./persistence/... | grep -v '/locallog$$') ./bench/...
 
 stage-short:
 	$(SOON) $(GO) test $(CHECKED) $(RACE) -short -timeout 170s $(LONGEST) \
-		$$($(GO) list ./... | grep -vE '/(sim|replay|dispatch|persistence|bench|internal/lint)(/|$$)')
+		$$($(GO) list ./... | grep -vE '/(sim|replay|dispatch|persistence|bench|internal/lint)(/|$$)') \
+		./persistence/pebble/internal/locallog
 	TURNSTONE_SWEEP_POINTS=60 TURNSTONE_SIM_SEEDS=20 $(GO) test $(CHECKED) -short -timeout 170s -skip '^TestPlantedFaults.*AreFound' $(CALM) ./sim/...
 
 stage-proto:

@@ -10,6 +10,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -125,11 +126,20 @@ func (a *activator) tellActive(id string, msg any) bool {
 // it has received. True: the identity has been taken from the table and Leave sent. False: another message is on its
 // way, or the actor is no longer the identity's; it does nothing.
 func (a *activator) idle(id string, pid *actor.PID, received uint64) bool {
+	if invariants.Enabled {
+		defer a.verify() // without the lock
+	}
 	s := a.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[id]
-	if e == nil || e.pid.Id != pid.Id || e.sent != received && !plantedLeave {
+	if e == nil || e.pid.Id != pid.Id {
+		return false
+	}
+	if invariants.Enabled {
+		invariants.Check(received <= e.sent, "instance %q has received %d messages, %d were sent", id, received, e.sent)
+	}
+	if e.sent != received && !plantedLeave {
 		return false
 	}
 	delete(s.entries, id)

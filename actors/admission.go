@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 
@@ -56,6 +57,9 @@ func (d *admission) enter(size int) error {
 func (d *admission) leave(size int) {
 	d.requests.Add(-1)
 	d.bytes.Add(-int64(size))
+	if invariants.Enabled {
+		d.verify()
+	}
 }
 
 // StartInstance starts an instance. reply gets no error once the start is durable. Otherwise the error wraps

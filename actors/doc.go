@@ -8,6 +8,7 @@
 //   - Senders address the activator, never an instance's PID; an instance leaves only by the counting handshake.
 //   - No actor blocks: every request to a port comes back as a message.
 //   - Correctness never depends on an actor being unique: the journal's fence decides.
+//   - What is active, admitted, resident or taken of the memory is counted once when it comes and once when it goes.
 //
 // Start reading at [Engine], then at package instance.
 package actors

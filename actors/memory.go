@@ -3,6 +3,8 @@ package actors
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
 // memory is the one budget in bytes of all instances that are active: histories, inboxes and starts that are read or have
@@ -72,6 +74,9 @@ func (b *memory) Ask(bytes int64, granted func()) {
 func (b *memory) Back(bytes int64) {
 	if bytes != 0 {
 		b.used.Add(-bytes)
+		if invariants.Enabled {
+			b.verifyUsed()
+		}
 		b.pass()
 	}
 }
@@ -102,6 +107,9 @@ func (b *memory) advance() (calls []func()) {
 		b.mu.queue[0] = memoryAsk{}
 		b.mu.queue = b.mu.queue[1:]
 		calls = append(calls, ask.granted)
+	}
+	if invariants.Enabled {
+		b.verify()
 	}
 	return calls
 }

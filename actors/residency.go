@@ -8,6 +8,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
 // When an idle resident leaves: at once above the bound, after a second above a quarter of it, else after a minute. So
@@ -73,7 +74,11 @@ func (x *parked) Leave() (charge int64, ok bool) {
 	if x.at == nil {
 		return 0, false
 	}
-	return x.of.remove(x.at).bytes, true
+	x.of.remove(x.at)
+	if invariants.Enabled {
+		x.of.verify()
+	}
+	return x.bytes, true
 }
 
 // remove takes an element out, with r.mu held. What it takes of the memory is the caller's to give back.
@@ -100,6 +105,9 @@ func (r *residency) shrink(now time.Duration) (evicted []instance.Resident) {
 			break
 		}
 		evicted = append(evicted, r.drop(front))
+	}
+	if invariants.Enabled {
+		r.verify()
 	}
 	return evicted
 }

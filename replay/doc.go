@@ -8,7 +8,10 @@
 // Invariants:
 //   - The same history, time, entropy and messages give the same decision, byte for byte.
 //   - A resident machine that advanced through turns and a fresh machine that was given their segments decide alike.
-//   - Exactly one of engine and code runs at any moment.
+//   - Exactly one of engine and code runs at any moment; between turns it is the engine.
+//   - The ids of a turn's events have no gap and follow those before. What code asked for has an event at the end of the
+//     turn, unless the turn failed.
+//   - An arrival is kept only while no wait may take it.
 //
 // # The turn loop
 //

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -184,6 +185,9 @@ func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb
 		*d = Decision{Spoiled: err}
 	}
 	m.d = nil
+	if invariants.Enabled && d.Spoiled == nil {
+		m.verify(d)
+	}
 }
 
 // startTurn sets the time and the entropy that code sees from here on.

@@ -8,6 +8,7 @@
 //   - The dispatcher is fed by the scans of the epoch's open and by effects, in log order, and by nothing else.
 //   - Everything that acts under an epoch ends with it; a step that panics costs the epoch.
 //   - An activity's slot is held until its code has ended or was given up.
+//   - What runs, is answered, is leased or waits for its admission is held by the one serving of the epoch, and counted there.
 //
 // Start reading at [Partition], then at the serving of an epoch (serve.go).
 package partition

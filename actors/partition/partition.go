@@ -13,6 +13,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
@@ -226,6 +227,9 @@ func (p *Partition) run(m *partitionStep) {
 	if p.s != nil {
 		p.s.pump()
 	}
+	if invariants.Enabled && p.s != nil { // the step or the pump may have ended it
+		p.s.verify()
+	}
 }
 
 // passEnds takes effects while no epoch is served, and passes on only the ends, for which callers wait. The scans of the
@@ -292,6 +296,10 @@ type effectsBox struct {
 func (b *effectsBox) put(e *persistence.Effects) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if invariants.Enabled && len(b.items) > 0 {
+		last := b.items[len(b.items)-1].Index
+		invariants.Check(last < e.Index, "effects of index %d come after those of index %d", e.Index, last)
+	}
 	b.items = append(b.items, e)
 	return len(b.items) == 1
 }

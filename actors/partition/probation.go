@@ -9,6 +9,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/clock"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -93,6 +94,9 @@ func (g *Probation) hushLeft() time.Duration {
 
 // advance admits the suspects that may start now. The caller holds g.mu, and calls what is returned after it unlocks.
 func (g *Probation) advance() []func() {
+	if invariants.Enabled {
+		defer g.verify()
+	}
 	now := clock.ElapsedMs(g.clock)
 	var calls []func()
 	if g.mu.open {

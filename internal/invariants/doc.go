@@ -2,7 +2,8 @@
 //
 // It owns the switch and the form of a failure. It must not know what is checked: each structure has a method verify
 // beside it, which the step that changes the structure calls last. Without the build tag invariants, [Enabled] is the
-// constant false and the compiler removes those calls. Tests and the simulator are built with the tag.
+// constant false and the compiler removes those calls. Tests and the simulator are built with the tag. Pebble has the same
+// tag, so its own checks are in these builds, too.
 //
 // Invariants: a check changes nothing, so a build with the tag does what a build without it does, or panics.
 //

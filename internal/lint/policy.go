@@ -58,6 +58,7 @@ var bans = []*ban{
 			{"internal/failpoint", "it reads the environment and ends the process, in test builds only"},
 			{"internal/lint", "it reads the sources and runs the go command"},
 			{"internal/conformance", "a command: it reads test code and runs the go command"},
+			{"internal/walk", "a command: it runs the go command, and a program with counters"},
 			{"internal/catalogue", "reading files is what its activities do"},
 			{"persistence/pebble", "it owns the store's directory"},
 			{"node", "it names the host and the process"},
@@ -133,7 +134,7 @@ var directions = map[string][]string{
 		"persistence", "persistence/rowcode", "proto", "internal/clock", "internal/ids", "limits",
 		"internal/failpoint", "internal/history", "internal/invariants", "persistence/pebble/internal/locallog",
 	},
-	"persistence/pebble/internal/locallog": {"persistence"},
+	"persistence/pebble/internal/locallog": {"persistence", "internal/invariants"},
 
 	"dispatch":                     {"persistence", "limits", "internal/invariants"},
 	"actors/internal/executortest": {},
@@ -198,6 +199,7 @@ var directions = map[string][]string{
 
 	"internal/lint":        {},
 	"internal/conformance": {},
+	"internal/walk":        {".", "node", "client"},
 }
 
 // walls are those inside packages. That the core of a store has no goroutines is held by goroutinePermits.

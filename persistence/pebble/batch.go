@@ -5,6 +5,7 @@ import (
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -28,6 +29,9 @@ func (c *core) newBatch() batch { return batch{reached: make([]uint64, len(c.mac
 
 // begin opens an empty batch. The one before must be committed, or empty.
 func (c *core) begin(b *batch) {
+	if invariants.Enabled {
+		b.verifyEmpty()
+	}
 	b.rows = c.db.NewBatch()
 	c.txn.begin(b.rows)
 }
@@ -36,6 +40,9 @@ func (c *core) begin(b *batch) {
 func (c *core) apply(b *batch, p persistence.Partition, proposal *persistence.Proposal) {
 	m := c.machines[p]
 	index := m.state.Applied + 1
+	if invariants.Enabled {
+		b.verify(c, m, index)
+	}
 	b.results = append(b.results, pendingResult{p: p, done: proposal.Done, applied: m.Apply(index, *proposal)})
 	b.reached[p] = index
 	c.stats.commands.Add(1)

@@ -8,6 +8,7 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -177,6 +178,10 @@ func (c *core) read(p persistence.Partition, read func(persistence.Reader) error
 	if err := c.latch.cause(); err != nil {
 		return 0, fmt.Errorf("%w: %w", persistence.ErrStopped, err)
 	}
+	var durable uint64 // before the snapshot
+	if invariants.Enabled {
+		durable = c.durable.snapshot()[p]
+	}
 	snapshot := c.db.NewSnapshot()
 	defer func() {
 		if c.latch.parks() {
@@ -195,5 +200,8 @@ func (c *core) read(p persistence.Partition, read func(persistence.Reader) error
 		return 0, err
 	}
 	r.state = row
+	if invariants.Enabled {
+		r.verifyVisible(durable)
+	}
 	return row.Applied, read(r)
 }

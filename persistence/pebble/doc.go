@@ -22,9 +22,12 @@
 //   - A backup has a mark, which every open refuses, until all of it is durable and verified.
 //   - A read-write open of a store is preceded by a read-only one that is compared with the witness.
 //   - Nothing but its trailer follows what Pebble takes for the end of a log that was closed.
-//   - The witness never says more than is durable, and a file leaves it before the file goes.
+//   - The witness never says more than is durable, takes back nothing that it said of a file that is there, and a file
+//     leaves it before the file goes.
+//   - What is durable of a partition only rises, one batch after the other, and every read shows at least that.
+//   - A row that Apply may read again within the batch is written through the overlay, any other one past it.
 //   - What is kept in memory (heads, work rows, filters of ids and request keys) only Apply changes, and a row that it
-//     does not hold is looked for in Pebble.
+//     does not hold is looked for in Pebble. A head that changed stays in memory until the batch has it.
 //
 // Start reading at [Open], then batch.go (what a log calls), machine.go (Apply), turn.go (a turn's commit), key.go (the
 // rows).

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -28,6 +29,9 @@ func newDurableIndexes(index []uint64) *durableIndexes {
 func (d *durableIndexes) raise(reached []uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if invariants.Enabled {
+		d.verifyRise(reached)
+	}
 	for p, index := range reached {
 		d.index[p] = max(d.index[p], index)
 	}

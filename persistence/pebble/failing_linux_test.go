@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -172,4 +173,48 @@ func withoutDescriptors(r *failingReport, dir string) {
 	clock.fire()
 	r.check(witnessed() == 20, "the witness says %d", witnessed())
 	r.check(s.Close() == nil, "close: %v", s.Close())
+}
+
+// TestF23_the_lock_of_a_failed_store_outlives_it lets go of a lock that was not given up, as an open does that fails. The
+// file of the lock stays open: the lock would end with it.
+func TestF23_the_lock_of_a_failed_store_outlives_it(t *testing.T) {
+	dir := realName(vfs.Default, t.TempDir())
+	l := newLatch(&Options{})
+	if _, err := lockDir(vfs.Default, dir, l); err != nil {
+		t.Fatal(err)
+	}
+	l.trip("write", "a log", syscall.EIO)
+	for range 10 {
+		runtime.GC()
+		if !hasOpen(filepath.Join(dir, "LOCK")) {
+			t.Fatal("the file of the lock is closed")
+		}
+	}
+	if err := failureOf(dir); !errors.Is(err, syscall.EIO) {
+		t.Errorf("the directory is locked by a store that failed with %v", err)
+	}
+	held.Lock()
+	var lock *storeLock
+	for l := range held.locks {
+		if l.name == dir {
+			lock = l
+		}
+	}
+	held.Unlock()
+	must(t, lock.Close())
+	if hasOpen(filepath.Join(dir, "LOCK")) {
+		t.Error("the file of a lock that was given up is open")
+	}
+}
+
+// hasOpen says whether this process has a descriptor of a file.
+func hasOpen(path string) bool {
+	const own = "/proc/self/fd"
+	entries, _ := os.ReadDir(own)
+	for _, e := range entries {
+		if of, err := os.Readlink(filepath.Join(own, e.Name())); err == nil && of == path {
+			return true
+		}
+	}
+	return false
 }

@@ -26,30 +26,36 @@ var errOtherProcess = fmt.Errorf("%w by another process", ErrInUse)
 // storeLock is Pebble's lock of a store.
 type storeLock struct {
 	*pdb.Lock
-	name string
+	name    string
+	machine bool // it is on the machine's file system
+	latch   *latch
 }
 
-// held has the latches of the stores of the machine's file system that this process has locked, by the directory of the
-// database. An open that is refused because such a store has failed reports that failure.
+// held are the locks that this process has. A store that has failed is locked until the process ends, also when nothing
+// else refers to it any more: the file of a lock that is garbage is closed, and the lock ends with it. An open that is
+// refused because a store has failed reports that failure.
 var held = struct {
 	sync.Mutex
-	latches map[string]*latch
-}{latches: map[string]*latch{}}
+	locks map[*storeLock]struct{}
+}{locks: map[*storeLock]struct{}{}}
 
 // Close gives the lock up.
 func (l *storeLock) Close() error {
 	held.Lock()
-	delete(held.latches, l.name)
+	delete(held.locks, l)
 	held.Unlock()
 	return l.Lock.Close()
 }
 
-// failureOf returns how the store in a directory has failed that this process has locked; nil if it has not.
+// failureOf returns how the store in a directory of the machine has failed that this process has locked; nil if it has
+// not.
 func failureOf(name string) error {
 	held.Lock()
 	defer held.Unlock()
-	if l := held.latches[name]; l != nil {
-		return l.cause()
+	for l := range held.locks {
+		if l.machine && l.name == name {
+			return l.latch.cause()
+		}
 	}
 	return nil
 }
@@ -59,12 +65,11 @@ func lockDir(f vfs.FS, dbDir string, l *latch) (*storeLock, error) {
 	lock, err := pdb.LockDirectory(name, f)
 	machine := vfs.Root(f) == vfs.Default
 	if err == nil {
-		if machine {
-			held.Lock()
-			held.latches[name] = l
-			held.Unlock()
-		}
-		return &storeLock{Lock: lock, name: name}, nil
+		s := &storeLock{Lock: lock, name: name, machine: machine, latch: l}
+		held.Lock()
+		held.locks[s] = struct{}{}
+		held.Unlock()
+		return s, nil
 	}
 	if machine {
 		if failure := failureOf(name); failure != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
 // isLog says whether a file of Pebble's directory is a write-ahead log.
@@ -21,7 +23,7 @@ type logTable struct {
 	onGone func() error
 }
 
-// logFile is one log. synced <= written.
+// logFile is one log. Of one that this process writes, synced <= written; of one from before only synced is known.
 type logFile struct {
 	written atomic.Int64
 	synced  atomic.Int64
@@ -81,6 +83,9 @@ func (t *logTable) live() (logs []witnessLog) {
 	defer t.mu.Unlock()
 	for base, f := range t.files {
 		if n := f.synced.Load(); n > 0 {
+			if invariants.Enabled {
+				f.verifySynced(base, n)
+			}
 			logs = append(logs, witnessLog{name: base, synced: n})
 		}
 	}

@@ -3,6 +3,7 @@ package pebble
 import (
 	"fmt"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -255,6 +256,10 @@ func (m *machine) setStatus(h *headRow, s persistence.Status) {
 // flush writes the partition's changed heads and its own row into the batch. It is called once at the batch's end, so
 // an instance that several commands of a batch changed is written once.
 func (m *machine) flush() {
+	if invariants.Enabled && m.t.err == nil {
+		m.t.written.verify()
+		m.verify()
+	}
 	for _, h := range m.dirty {
 		h.dirty = false
 		if h.deleted {
@@ -269,4 +274,7 @@ func (m *machine) flush() {
 	encodePartition(m.t.fresh(), m.state)
 	m.t.putBlind(m.t.key, m.t.value)
 	m.heads.trim()
+	if invariants.Enabled && m.t.err == nil {
+		m.heads.verifyTrimmed()
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
@@ -103,7 +104,12 @@ func (t *txn) put(key, value []byte) {
 }
 
 // putBlind writes a row that Apply never reads.
-func (t *txn) putBlind(key, value []byte) { t.fail(t.batch.Set(key, value, nil)) }
+func (t *txn) putBlind(key, value []byte) {
+	if invariants.Enabled {
+		t.verifyBlind(key)
+	}
+	t.fail(t.batch.Set(key, value, nil))
+}
 
 // del deletes a row that Apply may read again within the batch.
 func (t *txn) del(key []byte) {
@@ -112,7 +118,12 @@ func (t *txn) del(key []byte) {
 }
 
 // delBlind deletes a row that Apply never reads.
-func (t *txn) delBlind(key []byte) { t.fail(t.batch.Delete(key, nil)) }
+func (t *txn) delBlind(key []byte) {
+	if invariants.Enabled {
+		t.verifyBlind(key)
+	}
+	t.fail(t.batch.Delete(key, nil))
+}
 
 // rangeDeletePoints is from how many rows on a range is deleted by one range tombstone instead of points.
 const rangeDeletePoints = 64

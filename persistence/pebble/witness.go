@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
@@ -198,6 +199,9 @@ func (k *witnessKeeper) write() error {
 	defer k.mu.Unlock()
 	// The logs are read before the indexes' own order matters: both only ever grow within what is synced.
 	w := &witness{store: k.store, durable: k.durable(), logs: k.logs.live()}
+	if invariants.Enabled {
+		w.verifyAfter(k.last)
+	}
 	b := w.encode()
 	if bytes.Equal(b, k.last) {
 		return nil

@@ -6,7 +6,8 @@
 //
 // Invariants:
 //   - Every proposal is in the queue or in one known flight until it is answered, once.
-//   - One goroutine applies and commits, another one syncs and releases, both in the order of the queue.
+//   - One goroutine applies and commits, another one syncs and releases, both in the order of the queue: the oldest flight
+//     is released.
 //   - A flight is released whole or fails whole. What fails in a flight is uncertain; what fails in the queue was never
 //     in the log.
 //   - Nothing is released before its batch is synced and the core is known not to have failed.

@@ -1,6 +1,10 @@
 package locallog
 
-import "runtime"
+import (
+	"runtime"
+
+	"github.com/turnstone-dev/turnstone/internal/invariants"
+)
 
 // take moves waiting proposals into a flight, up to the batch's bounds, and returns how many. It opens the flight to
 // Fail first, so that each proposal is always in the queue or in a known flight.
@@ -22,6 +26,9 @@ func (l *Log) take(f *flight) int {
 	rest := copy(l.mu.queue, l.mu.queue[n:])
 	clear(l.mu.queue[rest:])
 	l.mu.queue = l.mu.queue[:rest]
+	if invariants.Enabled {
+		l.verify()
+	}
 	return n
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -92,6 +93,9 @@ func (l *Log) Propose(p persistence.Partition, proposal persistence.Proposal) {
 	}
 	l.mu.queue = append(l.mu.queue, Entry{Partition: p, size: size, Proposal: proposal})
 	l.mu.queued += size
+	if invariants.Enabled {
+		l.verify()
+	}
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:

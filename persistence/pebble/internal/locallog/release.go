@@ -3,6 +3,7 @@ package locallog
 import (
 	"fmt"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -34,6 +35,9 @@ func (l *Log) release(f *flight) bool {
 		l.mu.Unlock()
 		return false
 	}
+	if invariants.Enabled {
+		l.verifyOldest(f)
+	}
 	l.mu.flights = l.mu.flights[1:]
 	l.mu.Unlock()
 	f.batch.Release()
@@ -56,6 +60,9 @@ func (l *Log) Fail(cause error) {
 	l.mu.cause = stopped
 	flights, queue := l.mu.flights, l.mu.queue
 	l.mu.flights, l.mu.queue = nil, nil
+	if invariants.Enabled {
+		l.verify()
+	}
 	l.mu.Unlock()
 	close(l.stopped)
 	uncertain := fmt.Errorf("%w: %w", persistence.ErrUncertain, cause)
