@@ -8,7 +8,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
@@ -39,7 +39,7 @@ func OpenReadOnly(ctx context.Context, dir string, codec turnstone.Codec) (*Read
 	if err != nil {
 		return nil, err
 	}
-	return &ReadOnly{reader: client.NewReader(local.NewReader(store), codec), store: store}, nil
+	return &ReadOnly{reader: client.NewReader(localport.NewReader(store), codec), store: store}, nil
 }
 
 // Reader reads the store.
