@@ -232,7 +232,7 @@ func TestREL_003_WhatWaitsIsFoundAtTheOpen(t *testing.T) {
 				} else {
 					w.reopen(w.crash)
 				}
-				for i := range n { // nobody is attached: these stay pending
+				for i := range n { // no consumer is attached: these stay pending
 					w.start(fmt.Sprint("new", i), "echo", "hi")
 				}
 				w.attach(basics().orchestration("sleep", func(c *replay.Context, _ []byte) ([]byte, error) {

@@ -68,8 +68,8 @@ func TestOneThatGoesAwayIsNotWaitedFor(t *testing.T) {
 	admitted(t, g, 2, 3)
 }
 
-// TestGateRules: whatever happens, a heavy suspect starts only when every other that runs has run for five seconds, no
-// light one starts within five seconds of a heavy one, order holds, and everybody gets in.
+// TestGateRules: in every order of events a heavy suspect starts only when all others that run have run for five seconds,
+// no light one starts within five seconds of a heavy one, suspects start in their order, and each of them starts.
 func TestGateRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewGate(10)

@@ -98,7 +98,7 @@ func TestOpenRunShutdownReopen(t *testing.T) {
 	if err := n.Shutdown(deadline(t)); err != nil {
 		t.Errorf("a second shutdown: %v", err)
 	}
-	// Only now: whoever waits for a result may hear of it before the turn that gave it is counted.
+	// Read the metrics after the shutdown: a waiter may get a result before the turn that gave it is counted.
 	if m := n.Metrics(); m.Commits != 2 || m.Syncs == 0 || m.Commands < 2 {
 		t.Errorf("one activity cost %d turn commits, %d commands, %d syncs; want 2 commits", m.Commits, m.Commands, m.Syncs)
 	}
