@@ -168,8 +168,8 @@ func TestEpochsRise(t *testing.T) {
 	})
 }
 
-// TestAnEpochThatSomebodyElseTookIsReadAgain, and a busy journal is asked again.
-func TestAnEpochThatSomebodyElseTookIsReadAgain(t *testing.T) {
+// TestAnEpochThatAnotherProcessTookIsReadAgain, and a busy journal is asked again.
+func TestAnEpochThatAnotherProcessTookIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, disk: persistencetest.NewDisk(1)}
 		w.journal = newTape(w.disk)

@@ -166,7 +166,7 @@ func (w *world) do(a Action) {
 			w.d.Busy(w.now, a)
 			return
 		}
-		w.d.Told()
+		w.d.TellAccepted()
 		w.hear(a)
 	case BackOff, GiveBack, Poison:
 		w.take(*a.Work, a.Kind.String())
