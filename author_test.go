@@ -53,7 +53,7 @@ func TestTypedActivity(t *testing.T) {
 
 type decline struct{ Code int }
 
-// An author's error keeps its kind and details from an activity through a child to whoever waits for the root.
+// An author's error keeps its kind and details from an activity through a child to the client that waits for the root.
 func TestErrorSurvivesTheWire(t *testing.T) {
 	charge := turnstone.NewActivity("Charge", func(_ turnstone.ActivityContext, code int) (int, error) {
 		return 0, fmt.Errorf("charging: %w", &turnstone.Error{

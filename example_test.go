@@ -86,7 +86,7 @@ func ExampleRace() {
 	approval := turnstone.NewOrchestration("Approval", func(ctx *turnstone.Context, _ int) (string, error) {
 		approved := turnstone.WaitEvent[string](ctx, "approved")
 		if turnstone.Race(ctx, approved, ctx.Timer(24*time.Hour)) == 1 {
-			return "", errors.New("nobody answered in a day")
+			return "", errors.New("no answer in a day")
 		}
 		by, err := approved.Await()
 		return "approved by " + by, err
@@ -95,7 +95,7 @@ func ExampleRace() {
 	show("Approval", 0, nil, approval)
 	// Output:
 	// "approved by Ada"
-	// failed: nobody answered in a day
+	// failed: no answer in a day
 }
 
 func ExampleSelect() {
@@ -175,7 +175,7 @@ func ExampleMap() {
 func ExampleOrchestration_Start() {
 	parent := turnstone.NewOrchestration("Parent", func(ctx *turnstone.Context, _ int) (Receipt, error) {
 		child := Checkout.Start(ctx, Order{ID: "c"}, turnstone.WithChildID("checkout-c"))
-		Checkout.StartDetached(ctx, "checkout-d", Order{ID: "d"}) // nobody waits for this one
+		Checkout.StartDetached(ctx, "checkout-d", Order{ID: "d"}) // the code does not wait for this one
 		return child.Await()
 	})
 	show("Parent", 0, nil, Charge, Checkout, parent)

@@ -14,14 +14,14 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// activator maps identities to actors that are started on demand. It is the only address that senders use, and the
-// only one that sends an instance the messages that count, so equal counts mean that nothing is on its way:
+// activator maps identities to actors that are started on demand. It is the only address that senders use. Only it sends an
+// instance messages that are counted, so equal counts mean that no message is on its way:
 //
 //	tell   no entry: start an actor with a new carryover. Then sent++ and send, both under the shard's lock.
-//	actor  Received++ first thing for every message of the activator. When nothing is outstanding it calls
-//	       idle(id, self, received) and then does nothing: it is woken by a message or leaves.
-//	idle   the entry's address equals, and sent == received: delete the entry and send Leave. Else ignore.
-//	leave  the actor stops itself. Its successor has another address, and its last commit is done.
+//	actor  Received++ first for every message of the activator. When the actor waits for no answer it calls
+//	       idle(id, self, received) and then does nothing: the next message wakes it, or it leaves.
+//	idle   if the entry's address is the caller's, and sent == received: delete the entry and send Leave. Else ignore it.
+//	leave  the actor stops itself. Its successor has another address, and its last commit has ended.
 //
 // The table is outside any actor, so a restart cannot lose it.
 type activator struct {
@@ -49,8 +49,8 @@ type activation struct {
 var leave = &mailbox.Leave{}
 
 // newActivator makes an empty table. make builds the actor of an identity, at its start and after every restart, with
-// the same carryover; it runs under a lock and must be quick, send nothing, and not panic. max bounds the identities that
-// are active at once; 0 or less means no bound.
+// the same carryover; it runs under a lock and must be quick, send nothing, and not panic. max bounds the active identities;
+// 0 or less means no bound.
 func newActivator(sys *mailbox.System, make func(id string, c *mailbox.Carryover) actor.Actor, max int) *activator {
 	a := &activator{system: sys, make: make, max: int64(max), seed: maphash.MakeSeed()}
 	for i := range a.shards {
@@ -63,8 +63,8 @@ func (a *activator) shard(id string) *activatorShard {
 	return &a.shards[maphash.String(a.seed, id)%activatorShards]
 }
 
-// tell sends msg to the identity's actor, and starts one if there is none. It wraps persistence.ErrBusy, and has sent
-// nothing, if that would be one more than the most that may be active.
+// tell sends msg to the identity's actor, and starts one if there is none. If no further identity may be active, it sends
+// nothing and returns an error that wraps persistence.ErrBusy.
 func (a *activator) tell(id string, msg any) error {
 	s := a.shard(id)
 	s.mu.Lock()
@@ -89,8 +89,8 @@ func (a *activator) start(id string) *activation {
 	return &activation{pid: a.system.Spawn("instance", func() actor.Actor { return a.make(id, c) }), carryover: c}
 }
 
-// open says whether the identity has an actor, which knows that its instance exists, and whose end is yet to be told.
-func (a *activator) open(id string) bool {
+// isOpen reports whether the identity has an actor that knows that its instance exists, and whose end is not reported yet.
+func (a *activator) isOpen(id string) bool {
 	s := a.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +98,8 @@ func (a *activator) open(id string) bool {
 	return e != nil && e.carryover.Open.Load() && !e.carryover.Over.Load()
 }
 
-// over notes that the identity's end is about to be told.
-func (a *activator) over(id string) {
+// noteEnd notes that the identity's end is about to be reported.
+func (a *activator) noteEnd(id string) {
 	s := a.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func (a *activator) over(id string) {
 	}
 }
 
-// tellActive is tell for an identity that has an actor; otherwise it does nothing and returns false.
+// tellActive sends msg to the identity's actor; if there is none, it does nothing and returns false.
 func (a *activator) tellActive(id string, msg any) bool {
 	s := a.shard(id)
 	s.mu.Lock()
@@ -122,9 +122,9 @@ func (a *activator) tellActive(id string, msg any) bool {
 	return true
 }
 
-// idle is called by an actor that has nothing outstanding, with its own address and how many messages of the activator
-// it has received. True: the identity has been taken from the table and Leave sent. False: another message is on its
-// way, or the actor is no longer the identity's; it does nothing.
+// idle is called by an actor that waits for no answer, with its own address and the number of the activator's messages that
+// it has received. It returns true if it has removed the identity from the table and sent Leave. It does nothing and returns
+// false if another message is on its way, or if the actor is no longer that of the identity.
 func (a *activator) idle(id string, pid *actor.PID, received uint64) bool {
 	if invariants.Enabled {
 		defer a.verify() // without the lock
@@ -148,7 +148,7 @@ func (a *activator) idle(id string, pid *actor.PID, received uint64) bool {
 	return true
 }
 
-// count is how many identities are active.
+// count returns how many identities are active.
 func (a *activator) count() int { return int(a.active.Load()) }
 
 // identities lists the active identities in order.

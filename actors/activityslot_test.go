@@ -240,7 +240,7 @@ func TestNoResultLeavesWhileItsLeaseIsUnanswered(t *testing.T) {
 					if len(results) != 1 || results[0].Token != "" {
 						t.Errorf("the result came as %+v, want under the grant", results)
 					}
-				case "lost": // the result is void; the row decides, and says that nobody has it
+				case "lost": // the result is void; the row decides, and it names no holder
 					held.Done(persistence.Result{Err: &persistence.Refusal{Code: persistence.LeaseLost}})
 					pass(time.Second)
 					k.wantCalls(t, 2, 1)

@@ -14,16 +14,16 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// What is admitted at once. A request is inside from the call until its answer. The bound of the bytes is half of the
-// memory that instances may have beside it, and at least a few large requests.
+// The bounds of admitted requests. A request is admitted from the call until its answer. The bound of the bytes is half of
+// the memory that instances may have beside it, and at least a few large requests.
 const (
 	admittedRequestsMax = 100_000
 	admittedBytesMost   = 256 << 20 // where memory has no bound
 	admittedBytesLeast  = 8 << 20
 )
 
-// admission is the admission of requests from outside: bounded in number and in bytes. What is refused here has left no
-// trace, so the caller may simply try again.
+// admission admits requests from outside, bounded in number and in bytes. A request that it refuses has no effect, so the
+// caller may try again.
 type admission struct {
 	counts   *counters
 	requests atomic.Int64
@@ -39,7 +39,7 @@ func (d *admission) init(counts *counters, memoryBytes int64) {
 	}
 }
 
-// enter admits a request of so many bytes, or says why not.
+// enter admits a request of so many bytes, or returns the refusal.
 func (d *admission) enter(size int) error {
 	if d.closed.Load() {
 		return fmt.Errorf("%w: %w: the node is shutting down", persistence.ErrNotLeader, persistence.ErrStopped)
@@ -64,9 +64,9 @@ func (d *admission) leave(size int) {
 
 // StartInstance starts an instance. reply gets no error once the start is durable. Otherwise the error wraps
 // persistence.ErrAlreadyExists (the id is taken, running or ended), ErrKeyReused (the request key was used for another
-// request), ErrBusy (nothing was written: retry), ErrNotLeader
-// (nothing was written: another node has it, or this one is shutting down), ErrUncertain (repeat it with the same
-// request key), or is a *limits.Error or *limits.IDError (never retry).
+// request), ErrBusy (nothing was written: retry), ErrNotLeader (nothing was written: another node leads the partition, or
+// this one is shutting down), ErrUncertain (repeat it with the same request key), or is a *limits.Error or *limits.IDError
+// (never retry).
 func (e *Engine) StartInstance(req arrival.StartRequest, reply func(arrival.StartReply)) {
 	if err := e.checkStart(&req); err != nil {
 		reply(arrival.StartReply{Err: err})
@@ -108,8 +108,9 @@ func (e *Engine) checkStart(req *arrival.StartRequest) error {
 	return limits.Check("input bytes", len(req.Input), l.PayloadBytes)
 }
 
-// Deliver brings a message from outside to an instance. reply gets nil once it is durable. Otherwise the error wraps
-// persistence.ErrNotFound (no such instance), ErrEnded (it has ended), ErrKeyReused, ErrLimit (its inbox is full), ErrBusy, ErrNotLeader or ErrUncertain as for StartInstance, or is a *limits.Error or *limits.IDError.
+// Deliver sends a message from outside to an instance. reply gets nil once it is durable. Otherwise the error wraps
+// persistence.ErrNotFound (no such instance), ErrEnded (it has ended), ErrKeyReused, ErrLimit (its inbox is full), ErrBusy,
+// ErrNotLeader or ErrUncertain as for StartInstance, or is a *limits.Error or *limits.IDError.
 func (e *Engine) Deliver(d arrival.Delivery, reply func(error)) {
 	if err := e.checkDelivery(&d); err != nil {
 		reply(err)
@@ -136,7 +137,7 @@ func (e *Engine) Deliver(d arrival.Delivery, reply func(error)) {
 	}
 }
 
-// enter lets in a request that brings an instance's id and so many bytes more.
+// enter admits a request with an instance's id and so many bytes more.
 func (e *Engine) enter(id string, bytes int) (size int, err error) {
 	if err := limits.CheckID("instance id", id, e.cfg.Limits.DerivedIDBytes); err != nil {
 		return 0, err

@@ -99,8 +99,8 @@ func TestAnActivityThatDoesNotStopIsGivenUpAfterTheGracePeriod(t *testing.T) {
 	})
 }
 
-// TestALeavingConsumersActivitiesAreToldToStop: that one fails then is no failure of the activity, and somebody else
-// runs it; a result that comes in time counts.
+// TestALeavingConsumersActivitiesAreToldToStop: an error that the code returns after it was told to stop is no failure of
+// the activity, and another consumer runs it. A result that comes in time counts.
 func TestALeavingConsumersActivitiesAreToldToStop(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		listens, finishes, other := newWorker(), newWorker(), newWorker()

@@ -124,7 +124,7 @@ func (w *world) crashUntilHeavy(register func() *registry) {
 		}
 		w.reopen(w.crash)
 		if !light {
-			return // nobody is attached
+			return // no consumer is attached
 		}
 		w.attach(register())
 		pass(20 * time.Second)

@@ -6,19 +6,19 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/partition"
 )
 
-// Counters is what an engine has done since it started. They only rise, except Active, Held and Resident.
+// Counters are counts of an engine since it started. They only rise, except Active, Held and Resident.
 type Counters struct {
-	// Turns that were given to a slot, and commits that the journal took.
+	// Turns that got a slot, and commits that the journal accepted.
 	Turns   uint64
 	Commits uint64
 	// EmptyTurns committed no event.
 	EmptyTurns uint64
-	// What commits were refused with.
+	// Refusals of commits, by error.
 	Conflicts  uint64
 	Stale      uint64
 	Fenced     uint64
 	LeasesLost uint64
-	// SecondActivations are commits that failed because another activation of the instance had moved on.
+	// SecondActivations are commits that failed because another activation of the instance had committed before.
 	SecondActivations uint64
 	// Uncertain are proposals whose outcome was unknown when the journal stopped.
 	Uncertain uint64
@@ -29,8 +29,8 @@ type Counters struct {
 	Evictions     uint64
 	Resident      uint64
 	ResidentBytes uint64
-	// MemoryWaits are instances that had to wait for memory before they were read. MemoryBytes is what is taken now, residents
-	// included.
+	// MemoryWaits are instances that waited for memory before they were read. MemoryBytes is the memory in use now, including
+	// that of residents.
 	MemoryWaits uint64
 	MemoryBytes uint64
 	// Accepted are messages that were made durable before their turn; SlowAccepts of them because they had been held for
@@ -49,38 +49,37 @@ type Counters struct {
 	Poisoned   uint64
 	Unreadable uint64
 	Limited    uint64
-	// HeldTurns were not recorded, because their code cannot be used now; Held instances wait for other code or their next
-	// try, at present.
+	// HeldTurns were not recorded, because no usable code is attached. Held is how many instances are held now.
 	HeldTurns uint64
 	Held      uint64
 	// Terminated instances.
 	Terminated uint64
 	// Unregistered are turns that were held back because no consumer has the handler.
 	Unregistered uint64
-	// Retold are instances that the dispatcher had to tell again that they have something to do, because they had lost it.
-	// Anything above 0 is a defect: a delay of what they had to do.
+	// Retold counts lost wake-ups: the dispatcher had to repeat a tell, because the instance did not know it. More than 0 is a
+	// defect, which delays the instance.
 	Retold uint64
-	// Contradictions are refusals of the journal that said that an instance knew something that is not so.
+	// Contradictions are refusals of the journal which show that an instance had a wrong state in memory.
 	Contradictions uint64
 	// EvictedInLoad and EvictedInAccept are evictions that came while the instance read the journal, or waited for the
-	// acceptance of a message. FullPages are inbox reads that were as long as they may be.
+	// acceptance of a message. FullPages are inbox reads that filled their page.
 	EvictedInLoad   uint64
 	EvictedInAccept uint64
 	FullPages       uint64
-	// Deferred are messages that a turn was offered and left, InboxReads are reads of an inbox alone.
+	// Deferred are messages that a turn could have consumed and did not, InboxReads are reads of an inbox only.
 	Deferred   uint64
 	InboxReads uint64
 	// Refused are requests that admission answered with ErrBusy.
 	Refused uint64
-	// Passivations are instances that left, Restarts are actors that failed and were started again, DeadLetters are
-	// messages that reached no actor. Active instances now.
+	// Passivations are instances that left, Restarts are actors that failed and were restarted, DeadLetters are messages that
+	// reached no actor. Active is how many instances are active now.
 	Passivations uint64
 	Restarts     uint64
 	DeadLetters  uint64
 	Active       uint64
 }
 
-// counters are the live ones of the engine itself.
+// counters are those of the engine itself.
 type counters struct{ evictions, refused, retold atomic.Uint64 }
 
 // Counters is a snapshot; it may be taken at any time.
@@ -116,7 +115,7 @@ func (e *Engine) ActivityCounters() (sum partition.Counters) {
 	return sum
 }
 
-// heldCount is how many instances are held in the partitions that are served here.
+// heldCount returns how many instances are held in the partitions that are served here.
 func (e *engine) heldCount() (n uint64) {
 	for _, p := range e.parts {
 		n += p.Held()

@@ -21,9 +21,9 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// Engine runs the instances of one journal in this process: the activator with its instances, the partitions with
-// their dispatchers, and the consumers that are attached. All methods are safe for concurrent use and never block;
-// answers come to functions that are called once, from any goroutine, and must not block.
+// Engine runs the instances of one journal in this process: the activator with its instances, the partitions with their
+// dispatchers, and the attached consumers. All methods are safe for concurrent use and never block. Answers are calls of a
+// function, once, from any goroutine; the function must not block.
 type Engine struct {
 	cfg       Config
 	journal   persistence.Journal
@@ -55,12 +55,12 @@ type Engine struct {
 	}
 }
 
-// engine is how the files of this package call it.
+// engine is the name of Engine within this package.
 type engine = Engine
 
 // Start builds an engine and opens an epoch in every partition. It returns at once; ready is called when all epochs
-// are durable and what the journal holds has been handed to the dispatchers, or with the first error. Consumers may be
-// attached, and requests made, before that: requests are made durable, and run when the engine is ready.
+// are durable and the dispatchers have read the journal's rows, or with the first error. Consumers may be attached, and
+// requests made, before that: requests are made durable, and run when the engine is ready.
 func Start(cfg Config, ready func(error)) *Engine {
 	e := &Engine{}
 	cfg = e.withDefaults(cfg)
@@ -94,8 +94,8 @@ func Start(cfg Config, ready func(error)) *Engine {
 	return e
 }
 
-// reportUnclean logs once for all partitions that the process before this one was not stopped. A partition that opens
-// another epoch later has been reported by its supervisor.
+// reportUnclean logs once, for all partitions, that the process before this one did not stop cleanly. When a partition opens
+// another epoch later, its supervisor has logged why.
 func (e *Engine) reportUnclean() {
 	if n := e.unclean.Load(); n > 0 {
 		e.cfg.Logger.Warn("the store was not closed cleanly; what it holds is run carefully at first",
@@ -103,7 +103,7 @@ func (e *Engine) reportUnclean() {
 	}
 }
 
-// withDefaults fills in what the caller left out, and remembers to close what it made.
+// withDefaults fills in the fields that the caller left out. It adds what it makes to e.owned, which the stop closes.
 func (e *Engine) withDefaults(cfg Config) Config {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real
@@ -167,7 +167,7 @@ func (e *Engine) withDefaults(cfg Config) Config {
 	return cfg
 }
 
-// instanceHost is what the instances share.
+// instanceHost returns what the instances share.
 func (e *Engine) instanceHost() *instance.Host {
 	c := &e.cfg
 	h := &instance.Host{
@@ -183,7 +183,7 @@ func (e *Engine) instanceHost() *instance.Host {
 	return h
 }
 
-// partitionHost is what the partitions share.
+// partitionHost returns what the partitions share.
 func (e *Engine) partitionHost() *partition.Host {
 	c := &e.cfg
 	e.probation = partition.NewProbation(c.Clock, c.MaxAttempts)
@@ -200,25 +200,25 @@ func (e *Engine) partitionHost() *partition.Host {
 	}
 }
 
-// tell sends a message to an instance through the activator, which starts it if it is not active. The error wraps
-// persistence.ErrBusy; nothing was sent then, and the caller keeps what it wanted to say.
+// tell sends a message to an instance through the activator, which starts the instance if it is not active. The error wraps
+// persistence.ErrBusy; nothing was sent then, and the caller must repeat the message.
 func (e *Engine) tell(id string, msg any) error {
 	err := e.act.tell(id, msg)
 	if err != nil {
-		e.residents.yield() // the next try finds a place, if an idle instance can be evicted
+		e.residents.evictOldest() // so that the next try finds room, if there is an idle instance
 	}
 	return err
 }
 
-// partitionOf is the partition that an instance id lives in.
+// partitionOf returns the partition of an instance id.
 func (e *Engine) partitionOf(id string) *partition.Partition {
 	return e.parts[e.journal.PartitionOf(id)]
 }
 
-// elapsed is for everything else that is waited for: it does not jump when the wall clock is set.
+// elapsed returns the elapsed time, which does not jump when the wall clock is set. All waits in memory use it.
 func (e *Engine) elapsed() time.Duration { return e.cfg.Clock.Elapsed() }
 
-// clockSet has every partition look again at what waits for a time of the wall clock.
+// clockSet has every partition check again which rows are due by the wall clock.
 func (e *Engine) clockSet() {
 	for _, p := range e.parts {
 		p.ClockSet()
@@ -230,15 +230,15 @@ func (e *Engine) propose(p persistence.Partition, c persistence.Command, done fu
 	e.proposeAs(p, e.parts[p].Epoch(), c, done)
 }
 
-// proposeAs is propose under a given epoch: that of a grant which may be older than the partition's present one, or 0 for
-// a command that acts under none. It is the only place where a proposal gets its time: what is stored, and what the journal
-// compares with what is stored, is the wall clock.
+// proposeAs is propose under a given epoch: that of a grant, which may be older than the partition's present one, or 0 for a
+// command that needs none. It is the only place where a proposal gets its time. That is the time of the wall clock, because
+// it is stored, and compared with stored times.
 func (e *Engine) proposeAs(p persistence.Partition, epoch uint64, c persistence.Command, done func(persistence.Result)) {
 	e.journal.Propose(p, persistence.Proposal{TimeMs: clock.WallMs(e.cfg.Clock), Epoch: epoch, Command: c, Done: done})
 }
 
-// Attach adds a consumer. detach takes it away again: nothing new is given to it, its turns end, and its activities are
-// told to stop. An id that is attached already is refused.
+// Attach adds a consumer. detach removes it: the consumer gets no new work, its turns end, and its activities are told to
+// stop. An id that is attached already is refused.
 func (e *Engine) Attach(c consumer.Consumer) (detach func(), err error) {
 	if c.ID == "" || c.Handlers == nil {
 		return nil, errors.New("attach: a consumer needs an ID and Handlers")
@@ -272,18 +272,18 @@ func (e *Engine) detach(c *consumer.Attached) {
 	}
 }
 
-// turnConfig is what the slots of a consumer are made with.
+// turnConfig returns the configuration of a consumer's turn slots.
 func (e *Engine) turnConfig() consumer.TurnConfig {
 	return consumer.TurnConfig{
 		Clock: e.cfg.Clock, Run: e.turnsRun, Warn: e.cfg.WatchdogWarn, Abandon: e.cfg.WatchdogAbandon,
 	}
 }
 
-// stopConsumer gives the consumer nothing new and tells its activities to stop. done is called when none of them runs any
-// more, or the last has been given up.
+// stopConsumer gives the consumer no new work and tells its activities to stop. done is called when the last of them has
+// ended or been given up.
 func (e *Engine) stopConsumer(c *consumer.Attached, done func()) {
 	c.Close(func() {
-		if n := c.GivenUp(); n > 0 { // no leak: a process that stops ends their code with it
+		if n := c.GivenUp(); n > 0 { // not counted as leaks, because their code ends with the process
 			e.cfg.Logger.Warn("activities did not end when they were told to stop; they run again later", logkey.Worker, c.ID,
 				logkey.Activities, n, logkey.Duration, e.cfg.Drain.Milliseconds())
 		}
@@ -294,7 +294,7 @@ func (e *Engine) stopConsumer(c *consumer.Attached, done func()) {
 	}
 }
 
-// anyConsumer says whether a consumer that runs turns is attached.
+// anyConsumer reports whether a consumer that runs turns is attached.
 func (e *Engine) anyConsumer() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -306,7 +306,7 @@ func (e *Engine) anyConsumer() bool {
 	return false
 }
 
-// Runs says whether a consumer that runs turns is attached and has this orchestration. An empty version means the one
+// Runs reports whether a consumer that runs turns is attached and has this orchestration. An empty version means the one
 // that the consumer's policy names.
 func (e *Engine) Runs(name, version string) bool {
 	e.mu.Lock()
@@ -322,12 +322,12 @@ func (e *Engine) Runs(name, version string) bool {
 	return false
 }
 
-// WatchEnd calls f once when the instance reaches a terminal status after this call, or within it if it has reached one
-// a moment ago. An end that came earlier is seen by a read that begins after this call, unless sure: then f has been
-// called or will be, and no read is needed. cancel withdraws it and may be called at any time.
+// WatchEnd calls f once when the instance reaches a terminal status after this call, or within it if the end is recent. If
+// sure is true, f has been called or will be, and the caller needs no read. If not, a read that begins after this call sees
+// an earlier end. cancel withdraws the wait and may be called at any time.
 //
-// damaged is called with what is damaged of the instance if it is set aside: within this call if that is known, and each
-// time that it is found until f is called or the wait is withdrawn.
+// damaged is called with the damage of an instance that is set aside: within this call if the damage is known, and each time
+// that it is found, until f is called or the wait is withdrawn.
 func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool) {
 	cancel, told := e.waiters.add(id, f, damaged)
 	if told {
@@ -337,17 +337,17 @@ func (e *Engine) WatchEnd(id string, f func(persistence.EndEffect), damaged func
 		damaged(err)
 	}
 	// Register the waiter before reading open: an instance that ends between the two would otherwise never be reported.
-	return cancel, e.act.open(id) || plantedOpen
+	return cancel, e.act.isOpen(id) || plantedOpen
 }
 
 // ended calls the waiters of the instance. The partition calls it for each end in its effects.
 func (e *Engine) ended(end persistence.EndEffect) {
 	e.instances.ForgetDamage(end.ID)
-	e.act.over(end.ID) // before the waiters: a caller that found the instance open is among them, so it is called
+	e.act.noteEnd(end.ID) // before the waiters are called: a caller that found the instance open is one of them
 	e.waiters.ended(end)
 }
 
-// gather calls done once: with the first error, or with nil when all have reported.
+// gather calls done once: with the first error, or with nil when all results have come.
 type gather struct {
 	mu   sync.Mutex
 	left int

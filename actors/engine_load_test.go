@@ -79,7 +79,7 @@ func (w *world) runOne(t *testing.T, id, name string) {
 }
 
 // TestPassivationUnderLoad drives many instances from many senders while everything leaves memory as soon as it may:
-// every message arrives once, in its sender's order, and nobody is activated twice at a time.
+// every message arrives once, in its sender's order, and no instance has two actors at a time.
 func TestPassivationUnderLoad(t *testing.T) {
 	const senders, instances = 8, 20
 	each := 15

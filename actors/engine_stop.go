@@ -9,9 +9,9 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance/step"
 )
 
-// Stop drains the engine: no new turn starts, activities are told to stop, what has been proposed is waited for, what
-// is held is made durable, machines are unwound, and every epoch is ended cleanly, so that a successor takes over at
-// once. done is called when all that is over; the journal is still open. Stop is called once.
+// Stop drains the engine. No new turn starts, activities are told to stop, and proposals are waited for. Messages that no
+// turn has consumed are made durable, machines are unwound, and every epoch is ended cleanly, so that a successor takes over
+// at once. Then done is called; the journal is still open. Stop is called once.
 func (e *Engine) Stop(done func(error)) {
 	e.admission.closed.Store(true)
 	e.mu.Lock()
@@ -28,7 +28,7 @@ func (e *Engine) Stop(done func(error)) {
 		e.stopConsumer(c, func() { stopped.done(nil) })
 	}
 	e.sys.Hurry()
-	e.probation.End() // nothing that is let in finds a slot
+	e.probation.End() // the admitted suspects find no slot
 	e.memory.end()
 	stopped.done(nil)
 }
@@ -42,11 +42,11 @@ func (e *Engine) drain(done func(error)) {
 	for _, id := range e.act.identities() {
 		e.act.tellActive(id, step.Wake)
 	}
-	e.left()
+	e.instanceLeft()
 }
 
-// left is called after an instance has left, or a termination has ended.
-func (e *Engine) left() {
+// instanceLeft is called after an instance has left, or a termination has ended. When none is left, the drain is complete.
+func (e *Engine) instanceLeft() {
 	if !e.draining.Load() || e.act.count() > 0 || e.terminating.Load() > 0 {
 		return
 	}

@@ -2,11 +2,11 @@ package actors
 
 import "github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 
-// Goroutines runs functions on goroutines that it keeps for the next ones, as a real node does. It is for simulators,
-// which run user code on them. Close it.
+// Goroutines runs functions on goroutines that it reuses, as a real node does. It is for simulators, which run user code on
+// them. The caller must close it.
 type Goroutines struct{ pool *mailbox.ElasticExecutor }
 
-// NewGoroutines keeps at most keep goroutines that wait; 0 or less means 64.
+// NewGoroutines keeps at most keep idle goroutines; 0 or less means 64.
 func NewGoroutines(keep int) Goroutines { return Goroutines{mailbox.NewElasticExecutor(keep)} }
 
 // Go runs f once, on another goroutine. It never blocks.

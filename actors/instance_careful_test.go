@@ -192,7 +192,7 @@ func TestTwoConsumersWithDifferentHandlers(t *testing.T) {
 			w.completed(id+"2", id)
 		}
 		detach()
-		w.start("d", "one", "d") // nobody has its activity now
+		w.start("d", "one", "d") // no consumer has its activity now
 		pass(2 * time.Second)
 		if got := w.head("d").Status; got != persistence.StatusRunning {
 			t.Fatalf("d is %v", got)
@@ -251,9 +251,9 @@ func TestASuspectThatWaitsIntoTheTimeAfterCarefulModeIsLeased(t *testing.T) {
 	})
 }
 
-// TestALeaseThatSomebodyHasIsNotAskedForAllTheTime: the answer to a lease was lost, so nobody renews it and nobody may have
-// another before it ends. Until then the journal is not flooded with refused commands.
-func TestALeaseThatSomebodyHasIsNotAskedForAllTheTime(t *testing.T) {
+// TestALeaseThatIsTakenIsNotAskedForAllTheTime: the answer to a lease was lost, so no process renews it, and none can take
+// another before it ends. Until then the journal is not flooded with commands that it refuses.
+func TestALeaseThatIsTakenIsNotAskedForAllTheTime(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.attach(basics())
 		w.start("a", "wait", "")

@@ -7,10 +7,10 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// instancePort is the engine as its instances see it.
+// instancePort is the part of the engine that instances use.
 type instancePort struct{ e *Engine }
 
-// Partition is a partition of the journal.
+// Partition returns a partition of the journal.
 func (p instancePort) Partition(id persistence.Partition) instance.Partition { return p.e.parts[id] }
 
 // Propose stamps a command.
@@ -24,15 +24,15 @@ func (p instancePort) Idle(id string, pid *actor.PID, received uint64) bool {
 }
 
 // Left says that an instance has left.
-func (p instancePort) Left() { p.e.left() }
+func (p instancePort) Left() { p.e.instanceLeft() }
 
 // TellActive sends through the activator.
 func (p instancePort) TellActive(id string, msg any) bool { return p.e.act.tellActive(id, msg) }
 
-// AnyConsumer says whether a consumer that runs turns is attached.
+// AnyConsumer reports whether a consumer that runs turns is attached.
 func (p instancePort) AnyConsumer() bool { return p.e.anyConsumer() }
 
-// Damaged tells those that wait.
+// Damaged passes the damage to the waiters.
 func (p instancePort) Damaged(id string, err error) { p.e.waiters.damaged(id, err) }
 
 // Park asks the residency.

@@ -184,7 +184,7 @@ func bytesOf(list []string) (all [][]byte) {
 	return all
 }
 
-// TestConflict: somebody else has moved the instance on. The turn is run again on what there is now.
+// TestConflict: another process has committed a turn of the instance. The turn is run again on the present state.
 func TestConflict(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.attach(basics().orchestration("collect", collect))

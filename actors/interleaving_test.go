@@ -42,8 +42,8 @@ func TestATimerThatComesDueDuringALease(t *testing.T) {
 	})
 }
 
-// TestNoCodeRunsBeforeTheEpoch: until BeginEpoch is durable nobody knows whether the last epoch ended cleanly, so a
-// message that comes before must not start a turn that no lease counts.
+// TestNoCodeRunsBeforeTheEpoch: until BeginEpoch is durable the engine does not know whether the last epoch ended cleanly.
+// A message that comes before must not start a turn that no lease counts.
 func TestNoCodeRunsBeforeTheEpoch(t *testing.T) {
 	inWorld(t, func(w *world) {
 		var runs atomic.Int64

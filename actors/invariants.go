@@ -54,7 +54,7 @@ func (r *residency) verify() {
 	for at := r.mu.order.Front(); at != nil; at = at.Next() {
 		x := at.Value.(*parked)
 		bytes += x.bytes
-		invariants.Check(x.at == at && x.of == r, "a resident does not know its place")
+		invariants.Check(x.element == at && x.owner == r, "a resident does not know its place")
 		before := at.Prev()
 		invariants.Check(before == nil || before.Value.(*parked).since <= x.since, "a resident is behind one that was used after it")
 	}

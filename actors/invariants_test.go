@@ -13,8 +13,8 @@ func TestAWrongCountIsFound(t *testing.T) {
 		r := newResidency(&engine{}, 1<<20)
 		r.e.memory.used.Store(100)
 		for _, n := range bytes {
-			x := &parked{bytes: n, of: r}
-			x.at = r.mu.order.PushBack(x)
+			x := &parked{bytes: n, owner: r}
+			x.element = r.mu.order.PushBack(x)
 			r.mu.bytes += n
 		}
 		return r
@@ -43,7 +43,7 @@ func TestAWrongCountIsFound(t *testing.T) {
 		"bytes of nothing":            func() { r := listed(60); r.mu.bytes = 50; r.verify() },
 		"a resident out of its place": func() {
 			r := listed(60)
-			r.mu.order.Front().Value.(*parked).at = &list.Element{}
+			r.mu.order.Front().Value.(*parked).element = &list.Element{}
 			r.verify()
 		},
 		"residents out of their order": func() {

@@ -118,7 +118,7 @@ func TestARenewalIsRetriedUntilTheLeaseEnds(t *testing.T) {
 // TestTurnLeasesAreRenewedUntilTheyAreStoppedOrLost.
 func TestTurnLeasesAreRenewedUntilTheyAreStoppedOrLost(t *testing.T) {
 	once(t, Config{}, func(w *world) {
-		w.start("a", "wait", "") // nobody is attached: it stays pending
+		w.start("a", "wait", "") // no consumer is attached: it stays pending
 		head := w.head("a")
 		p := w.e.partitionOf("a")
 		take := func() persistence.Token {
@@ -159,8 +159,8 @@ func TestTurnLeasesAreRenewedUntilTheyAreStoppedOrLost(t *testing.T) {
 	})
 }
 
-// TestALeaseThatConflictsIsAskedForAnew: somebody else has leased the work meanwhile, so the row has another number of
-// attempts. What the next lease expects is what the row says then, whether the code waited for its lease or ran already.
+// TestALeaseThatConflictsIsAskedForAnew: another process has leased the work meanwhile, so the row has another number of
+// attempts. The next lease expects the number that the row has now, whether the code waited for its lease or ran already.
 func TestALeaseThatConflictsIsAskedForAnew(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -222,8 +222,8 @@ func TestALeaseThatConflictsIsAskedForAnew(t *testing.T) {
 	}
 }
 
-// TestALeaseOutlivesAFailureOfItsPartition: the code was told to stop and may not have, so nobody else runs it before the
-// lease has ended. It is counted, and nothing else waits.
+// TestALeaseOutlivesAFailureOfItsPartition: the code was told to stop but may still run, so no other consumer runs it
+// before the lease has ended. The attempt is counted, and no other work waits.
 func TestALeaseOutlivesAFailureOfItsPartition(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		w.panicsExpected = true

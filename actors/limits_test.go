@@ -79,7 +79,7 @@ func TestTheDoorRefusesBeforeAnythingIsWritten(t *testing.T) {
 // TestAFullInboxRefuses: what is beyond it is a typed refusal, and nothing is lost of the rest.
 func TestAFullInboxRefuses(t *testing.T) {
 	inOneWorld(t, Config{Limits: limits.Limits{Inbox: 3}}, func(w *world) {
-		w.start("a", "wait", "") // nobody is attached: it stays pending
+		w.start("a", "wait", "") // no consumer is attached: it stays pending
 		for range 3 {
 			if err := w.raise("a", "go", "x").wait(); err != nil {
 				t.Fatal(err)
@@ -223,7 +223,7 @@ func TestLimitsOfATurn(t *testing.T) {
 
 func second(_ any, err error) error { return err }
 
-// TestAnUnreadableHistory is tried again every second, then recorded behind what nobody can read.
+// TestAnUnreadableHistory: a history that cannot be read is tried again every second; then a failure is recorded behind it.
 func TestAnUnreadableHistory(t *testing.T) {
 	inOneWorld(t, Config{MaxAttempts: 3, ResidentBytes: -1}, func(w *world) {
 		w.attach(basics().orchestration("steps", func(c *replay.Context, _ []byte) ([]byte, error) {

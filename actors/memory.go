@@ -7,22 +7,22 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
-// memory is the one budget in bytes of all instances that are active: histories, inboxes and starts that are read or have
-// been read, and the machines that are made of them, resident ones included. An instance asks before it reads, since its
-// head says how much there is. One that gets nothing waits in line, and holds nothing meanwhile but its head. One that is
-// alone always gets what it asks for.
+// memory is the budget in bytes that all active instances share: for histories, inboxes and starts that they read, and for
+// the machines made of these, including resident ones. An instance asks before it reads, since its head has the sizes. An
+// instance whose request does not fit waits in a queue, and meanwhile has only its head in memory. If no other instance uses
+// the budget, every request is granted.
 //
-// Nothing that holds a part of it waits for another instance's part: a turn ends or is given up, a resident leaves when it
-// is told to, and what waits for its admission as a suspect gives its part back first.
+// No instance that uses a part of the budget waits for the part of another: a turn ends or is given up, a resident leaves
+// when it is evicted, and a suspect returns its part before it waits for its admission.
 type memory struct {
-	max     int64 // negative: none
-	used    atomic.Int64
-	alone   atomic.Int64 // the last that was taken although it is larger than the whole budget
-	waiting atomic.Int64
-	mu      struct {
+	max       int64 // negative: none
+	used      atomic.Int64
+	oversized atomic.Int64 // the last granted request that is larger than the whole budget
+	waiting   atomic.Int64
+	mu        struct {
 		sync.Mutex
 		queue []memoryAsk
-		open  bool // the engine stops: an instance that asks goes on, finds that out and leaves
+		open  bool // the engine stops: every request is granted, and the instance finds that out and leaves
 	}
 }
 
@@ -31,12 +31,12 @@ type memoryAsk struct {
 	granted func()
 }
 
-// fits says whether so much more may be taken. What is larger than the whole budget is read alone.
+// fits reports whether a request may be granted. One that is larger than the whole budget is granted while nothing is used.
 func (b *memory) fits(used, bytes int64) bool {
 	return b.max < 0 || used <= 0 || bytes <= b.max-used
 }
 
-// Take takes so much if it is free now and no instance waits for it.
+// Take takes bytes from the budget if they are free now and no instance waits.
 func (b *memory) Take(bytes int64) bool {
 	for b.waiting.Load() == 0 {
 		used := b.used.Load()
@@ -44,25 +44,25 @@ func (b *memory) Take(bytes int64) bool {
 			return false
 		}
 		if b.used.CompareAndSwap(used, used+bytes) {
-			b.note(bytes)
+			b.noteOversized(bytes)
 			return true
 		}
 	}
 	return false
 }
 
-// note remembers what has been taken beyond the budget.
-func (b *memory) note(bytes int64) {
+// noteOversized notes a granted request that is larger than the budget.
+func (b *memory) noteOversized(bytes int64) {
 	if bytes > b.max {
-		b.alone.Store(bytes)
+		b.oversized.Store(bytes)
 	}
 }
 
-// Ask calls granted, once and perhaps at once, when so much has been taken.
+// Ask calls granted, once and perhaps within the call, when it has taken the bytes.
 func (b *memory) Ask(bytes int64, granted func()) {
 	b.mu.Lock()
 	b.mu.queue = append(b.mu.queue, memoryAsk{bytes, granted})
-	b.waiting.Add(1) // before advance looks at what is used: an instance that gives back after that sees it
+	b.waiting.Add(1) // before advance reads used: an instance that returns memory after that sees that one waits
 	calls := b.advance()
 	b.mu.Unlock()
 	for _, call := range calls {
@@ -70,19 +70,19 @@ func (b *memory) Ask(bytes int64, granted func()) {
 	}
 }
 
-// Back takes back what was taken.
+// Back returns bytes to the budget.
 func (b *memory) Back(bytes int64) {
 	if bytes != 0 {
 		b.used.Add(-bytes)
 		if invariants.Enabled {
 			b.verifyUsed()
 		}
-		b.pass()
+		b.grantWaiting()
 	}
 }
 
-// pass gives what is free to the loads that wait.
-func (b *memory) pass() {
+// grantWaiting grants the requests that wait, as far as they fit.
+func (b *memory) grantWaiting() {
 	if b.waiting.Load() == 0 {
 		return
 	}
@@ -94,7 +94,8 @@ func (b *memory) pass() {
 	}
 }
 
-// advance grants the oldest requests what is free. The caller holds b.mu, and calls what is returned after it unlocks.
+// advance grants the oldest requests, as far as they fit. The caller holds b.mu; it makes the returned calls after it
+// unlocks.
 func (b *memory) advance() (calls []func()) {
 	for len(b.mu.queue) > 0 {
 		ask := b.mu.queue[0]
@@ -102,7 +103,7 @@ func (b *memory) advance() (calls []func()) {
 			break
 		}
 		b.used.Add(ask.bytes)
-		b.note(ask.bytes)
+		b.noteOversized(ask.bytes)
 		b.waiting.Add(-1)
 		b.mu.queue[0] = memoryAsk{}
 		b.mu.queue = b.mu.queue[1:]
@@ -114,8 +115,8 @@ func (b *memory) advance() (calls []func()) {
 	return calls
 }
 
-// short says that residents must leave: more is used than may be, or what is asked for next does not fit.
-func (b *memory) short() bool {
+// needsEviction reports whether residents must leave: the budget is exceeded, or the next request does not fit.
+func (b *memory) needsEviction() bool {
 	used := b.used.Load()
 	if b.waiting.Load() == 0 {
 		return b.max >= 0 && used > b.max
@@ -125,7 +126,7 @@ func (b *memory) short() bool {
 	return len(b.mu.queue) > 0 && !b.fits(used, b.mu.queue[0].bytes)
 }
 
-// end admits every load that waits for memory, and every later one.
+// end grants all requests, those that wait and all later ones.
 func (b *memory) end() {
 	b.mu.Lock()
 	b.mu.open = true
@@ -136,12 +137,12 @@ func (b *memory) end() {
 	}
 }
 
-// MemoryOver is by how much more than the budget is taken, beside a read that is larger than all of it. It is for
+// MemoryOver returns by how much the budget is exceeded. A request that is larger than the budget does not count. It is for
 // simulators: before a stop it is never above 0.
 func (e *Engine) MemoryOver() int64 {
 	b := &e.memory
 	if b.max < 0 {
 		return 0
 	}
-	return b.used.Load() - max(b.max, b.alone.Load())
+	return b.used.Load() - max(b.max, b.oversized.Load())
 }

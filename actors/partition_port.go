@@ -9,10 +9,10 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// partitionPort is the engine as its partitions see it.
+// partitionPort is the part of the engine that partitions use.
 type partitionPort struct{ e *Engine }
 
-// Tell sends an instance what its dispatcher tells.
+// Tell sends an action of the dispatcher to its instance.
 func (p partitionPort) Tell(a dispatch.Action) error { return p.e.tell(a.ID, step.NewTold(&a)) }
 
 // TellResult sends an instance the result of an activity.
@@ -20,7 +20,7 @@ func (p partitionPort) TellResult(id string, r consumer.Result) error {
 	return p.e.tell(id, arrival.NewResult(r))
 }
 
-// Ended tells those that wait.
+// Ended passes the end to the waiters.
 func (p partitionPort) Ended(end persistence.EndEffect) { p.e.ended(end) }
 
 // Lost counts a lost wake-up.

@@ -168,8 +168,8 @@ func TestEpochsRise(t *testing.T) {
 	})
 }
 
-// TestAnEpochThatSomebodyElseTookIsReadAgain, and a busy journal is asked again.
-func TestAnEpochThatSomebodyElseTookIsReadAgain(t *testing.T) {
+// TestAnEpochThatAnotherProcessTookIsReadAgain, and a busy journal is asked again.
+func TestAnEpochThatAnotherProcessTookIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, disk: persistencetest.NewDisk(1)}
 		w.journal = newTape(w.disk)
@@ -232,7 +232,7 @@ func TestREL_003_WhatWaitsIsFoundAtTheOpen(t *testing.T) {
 				} else {
 					w.reopen(w.crash)
 				}
-				for i := range n { // nobody is attached: these stay pending
+				for i := range n { // no consumer is attached: these stay pending
 					w.start(fmt.Sprint("new", i), "echo", "hi")
 				}
 				w.attach(basics().orchestration("sleep", func(c *replay.Context, _ []byte) ([]byte, error) {

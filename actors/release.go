@@ -21,13 +21,13 @@ func (e *Engine) Release(id string, reply func(error)) {
 		e.admission.leave(size)
 		if r.Err == nil && r.Released {
 			e.cfg.Logger.Info("an instance that was held has been released", logkey.Instance, id)
-			e.act.tellActive(id, &step.Freed{}) // a try that goes on now began before it
+			e.act.tellActive(id, &step.Freed{}) // a try under way began before the release
 		}
 		reply(notProposed(r.Err))
 	})
 }
 
-// notProposed says of a journal that has stopped before a proposal that nothing was written.
+// notProposed adds ErrNotLeader to the error of a journal that stopped before a proposal: nothing was written.
 func notProposed(err error) error {
 	if errors.Is(err, persistence.ErrStopped) && !errors.Is(err, persistence.ErrUncertain) {
 		return fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)

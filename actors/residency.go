@@ -12,7 +12,7 @@ import (
 )
 
 // When an idle resident leaves: at once above the bound, after a second above a quarter of it, else after a minute. So
-// what is in use stays, and what only waits costs nothing.
+// instances in use stay in memory, and those that only wait leave.
 const (
 	residentPressured = time.Second
 	residentRelaxed   = time.Minute
@@ -34,11 +34,11 @@ type residency struct {
 
 // parked is an idle instance in the list, and its place there.
 type parked struct {
-	in    instance.Resident
-	bytes int64
-	since time.Duration // elapsed time
-	of    *residency
-	at    *list.Element // under the residency's lock; nil: it has been taken out
+	in      instance.Resident
+	bytes   int64
+	since   time.Duration // elapsed time
+	owner   *residency
+	element *list.Element // under the residency's lock; nil: it was removed
 }
 
 func newResidency(e *engine, maxBytes int64) *residency {
@@ -47,60 +47,60 @@ func newResidency(e *engine, maxBytes int64) *residency {
 	return r
 }
 
-// park notes an idle instance as the most recently used. charge is what it has taken of the memory so far; its place
-// takes that over. False: it may not stay.
+// park adds an idle instance as the most recently used. charge is the memory that it has taken; its place in the list takes
+// the charge over. park returns false if the instance may not stay.
 func (r *residency) park(in instance.Resident, bytes int, charge int64) (instance.Place, bool) {
 	r.mu.Lock()
 	if r.max < 0 || r.mu.off {
 		r.mu.Unlock()
 		return nil, false
 	}
-	x := &parked{in: in, bytes: 2 * int64(bytes+view.OverheadBytes), since: r.e.elapsed(), of: r}
+	x := &parked{in: in, bytes: 2 * int64(bytes+view.OverheadBytes), since: r.e.elapsed(), owner: r}
 	r.e.memory.used.Add(x.bytes - charge)
-	x.at = r.mu.order.PushBack(x)
+	x.element = r.mu.order.PushBack(x)
 	r.mu.bytes += x.bytes
 	evicted := r.shrink(x.since)
 	r.arm()
 	r.mu.Unlock()
-	r.tell(evicted)
+	r.evict(evicted)
 	return x, true
 }
 
-// Leave takes an instance out of the list because it has something to do, and gives it what it takes of the memory. False:
-// it has been told to leave, and the message is on its way.
+// Leave removes an instance from the list because it has something to do, and returns its charge of the memory. It returns
+// false if the instance was evicted and the message is on its way.
 func (x *parked) Leave() (charge int64, ok bool) {
-	x.of.mu.Lock()
-	defer x.of.mu.Unlock()
-	if x.at == nil {
+	x.owner.mu.Lock()
+	defer x.owner.mu.Unlock()
+	if x.element == nil {
 		return 0, false
 	}
-	x.of.remove(x.at)
+	x.owner.remove(x.element)
 	if invariants.Enabled {
-		x.of.verify()
+		x.owner.verify()
 	}
 	return x.bytes, true
 }
 
-// remove takes an element out, with r.mu held. What it takes of the memory is the caller's to give back.
+// remove removes an element, with r.mu held. The caller must return its memory.
 func (r *residency) remove(at *list.Element) *parked {
 	x := r.mu.order.Remove(at).(*parked)
 	r.mu.bytes -= x.bytes
-	x.at = nil
+	x.element = nil
 	return x
 }
 
-// drop takes out an element that is told to leave, with r.mu held.
+// drop removes an element that will be evicted, and returns its memory, with r.mu held.
 func (r *residency) drop(at *list.Element) instance.Resident {
 	x := r.remove(at)
 	r.e.memory.used.Add(-x.bytes)
 	return x.in
 }
 
-// shrink takes out the residents that must leave now. The caller holds r.mu.
+// shrink removes the residents that must leave now. The caller holds r.mu.
 func (r *residency) shrink(now time.Duration) (evicted []instance.Resident) {
 	for front := r.mu.order.Front(); front != nil; front = r.mu.order.Front() {
 		idle := now - front.Value.(*parked).since
-		leave := r.mu.off || r.mu.bytes > r.max || r.e.memory.short() || r.mu.bytes > r.max/4 && idle >= residentPressured || idle >= residentRelaxed
+		leave := r.mu.off || r.mu.bytes > r.max || r.e.memory.needsEviction() || r.mu.bytes > r.max/4 && idle >= residentPressured || idle >= residentRelaxed
 		if !leave {
 			break
 		}
@@ -112,7 +112,7 @@ func (r *residency) shrink(now time.Duration) (evicted []instance.Resident) {
 	return evicted
 }
 
-// arm starts the timer that looks for the long idle, with r.mu held.
+// arm starts the timer for the next resident that has been idle for too long, with r.mu held.
 func (r *residency) arm() {
 	front := r.mu.order.Front()
 	if r.mu.armed || front == nil {
@@ -133,12 +133,12 @@ func (r *residency) sweep() {
 	evicted := r.shrink(r.e.elapsed())
 	r.arm()
 	r.mu.Unlock()
-	r.tell(evicted)
+	r.evict(evicted)
 }
 
-// tell tells the residents that must leave. Their memory is free for the loads that wait.
-func (r *residency) tell(evicted []instance.Resident) {
-	r.e.memory.pass()
+// evict sends the removed residents their eviction, and grants their memory to the requests that wait.
+func (r *residency) evict(evicted []instance.Resident) {
+	r.e.memory.grantWaiting()
 	for _, in := range evicted {
 		r.e.counts.evictions.Add(1)
 		in.Evict()
@@ -150,7 +150,7 @@ func (r *residency) relieve() {
 	r.mu.Lock()
 	evicted := r.shrink(r.e.elapsed())
 	r.mu.Unlock()
-	r.tell(evicted)
+	r.evict(evicted)
 }
 
 // evictAll makes every resident leave, now and from now on.
@@ -162,11 +162,11 @@ func (r *residency) evictAll() {
 	}
 	evicted := r.shrink(r.e.elapsed())
 	r.mu.Unlock()
-	r.tell(evicted)
+	r.evict(evicted)
 }
 
-// EvictOne tells a resident instance to leave, which comes back when there is something to do. n chooses among the
-// residents. It is for simulators, which evict at any moment.
+// EvictOne evicts a resident instance; it is loaded again when it has something to do. n chooses among the residents. It is
+// for simulators, which evict at any moment.
 func (e *Engine) EvictOne(n uint64) {
 	r := e.residents
 	r.mu.Lock()
@@ -179,18 +179,18 @@ func (e *Engine) EvictOne(n uint64) {
 		evicted = append(evicted, r.drop(at))
 	}
 	r.mu.Unlock()
-	r.tell(evicted)
+	r.evict(evicted)
 }
 
-// yield makes the least recently used idle instance leave, because another needs its place among the active ones.
-func (r *residency) yield() {
+// evictOldest evicts the least recently used idle instance, because another one needs room among the active instances.
+func (r *residency) evictOldest() {
 	r.mu.Lock()
 	var evicted []instance.Resident
 	if front := r.mu.order.Front(); front != nil {
 		evicted = append(evicted, r.drop(front))
 	}
 	r.mu.Unlock()
-	r.tell(evicted)
+	r.evict(evicted)
 }
 
 func (r *residency) totals() (count, bytes uint64) {

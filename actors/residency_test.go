@@ -149,7 +149,7 @@ func TestStopMakesDurableWhatIsHeld(t *testing.T) {
 	})
 }
 
-// TestUncertain: the journal stops under a commit. Nobody is told that it was done, or that it was not.
+// TestUncertain: the journal stops under a commit. No caller is told that it was done, or that it was not.
 func TestUncertain(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.attach(basics())

@@ -52,8 +52,8 @@ func stopAt(t *testing.T, cfg Config, after time.Duration, killed bool) (took ti
 	return took
 }
 
-// TestF53_AStopSoonAfterACrashReleasesEverythingThatWaits: at the gate, for a slot, in a pause. No code is deaf here, so
-// no time may pass but the few milliseconds in which the ends of epochs are written.
+// TestF53_AStopSoonAfterACrashReleasesEverythingThatWaits: on probation, for a slot, in a pause. No code ignores its stop here, so
+// only the few milliseconds may pass in which the ends of epochs are written.
 func TestF53_AStopSoonAfterACrashReleasesEverythingThatWaits(t *testing.T) {
 	stops := 120
 	if testing.Short() {
@@ -111,11 +111,11 @@ func TestF53_APauseEndsWithAStop(t *testing.T) {
 	once(t, Config{}, func(w *world) {
 		w.attach(basics())
 		w.start("a", "wait", "")
-		w.e.parts[0].AdmitSuspect(9, func(func()) {}) // heavy: it hushes the others for a second
+		w.e.parts[0].AdmitSuspect(9, func(func()) {}) // heavy: for a second, no code that is no suspect starts
 		w.raise("a", "go", "x")
 		pass(20 * time.Millisecond)
 		if got := w.head("a").Status; got != persistence.StatusRunning {
-			t.Fatalf("a is %v within the hush", got)
+			t.Fatalf("a is %v within the pause", got)
 		}
 		began := time.Now()
 		w.reopen(w.close)

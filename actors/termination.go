@@ -19,7 +19,7 @@ func (e *Engine) Terminate(t instance.Termination, reply func(error)) {
 		reply(err)
 		return
 	}
-	e.terminating.Add(1) // before admission: a stop waits for those that it has let in
+	e.terminating.Add(1) // before admission: a stop waits for all terminations that were admitted
 	size, err := e.enter(t.ID, len(t.Reason))
 	if err != nil {
 		reply(err)
@@ -36,5 +36,5 @@ func (e *Engine) Terminate(t instance.Termination, reply func(error)) {
 // terminated is called after a termination has been answered.
 func (e *Engine) terminated() {
 	e.terminating.Add(-1)
-	e.left()
+	e.instanceLeft()
 }

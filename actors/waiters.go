@@ -8,9 +8,9 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// waiters are the calls that wait for an instance's end, in the order in which they came. Released effects wake them, so
-// never before the end is durable. The last ends are remembered for calls that come just too late: a short instance may
-// end before its starter learns that it has started. An id ends once, so what is remembered stays true.
+// waiters are the calls that wait for an instance's end, in the order in which they came. Released effects end the waits, so
+// no wait ends before the end is durable. The last ends are kept for calls that come a little later: a short instance may
+// end before its starter learns that it has started. An id ends once, so a kept end stays true.
 type waiters struct {
 	seed   maphash.Seed
 	shards [16]waiterShard
@@ -22,7 +22,7 @@ type waiterShard struct {
 	recent recentEnds
 }
 
-// recentEnds are the last ends, oldest first from next on.
+// recentEnds has the last ends in a ring; the oldest is at next.
 type recentEnds struct {
 	ring [recentEndsMax]persistence.EndEffect
 	next int
@@ -67,7 +67,7 @@ func (w *waiters) shard(id string) *waiterShard {
 	return &w.shards[maphash.String(w.seed, id)%uint64(len(w.shards))]
 }
 
-// add adds one, or tells it at once of an end that is remembered.
+// add adds a waiter, or calls it at once if the end is one of the kept ones.
 func (w *waiters) add(id string, f func(persistence.EndEffect), damaged func(error)) (cancel func(), told bool) {
 	s := w.shard(id)
 	s.mu.Lock()
@@ -101,8 +101,8 @@ func (w *waiters) ended(end persistence.EndEffect) {
 	}
 }
 
-// damaged tells the waiters of an instance what is damaged of it. They stay registered: the instance may be repaired,
-// and end.
+// damaged passes the damage of an instance to its waiters. They stay registered, because the instance may be repaired, and
+// end.
 func (w *waiters) damaged(id string, err error) {
 	s := w.shard(id)
 	s.mu.Lock()

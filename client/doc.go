@@ -23,9 +23,9 @@
 //   - A listing is not one moment's picture.
 //
 // It is a blocking shell around the port of package client/api, whose answers come by callback: it encodes and decodes
-// typed values, waits for answers and contexts, and puts pages together. What is asked of this process goes through the
-// port of package client/local. It must not know how a request is carried out, nor where: everything that it asks and is
-// told can be encoded.
+// typed values, waits for answers and contexts, and puts pages together. A client of a node in this process has the port
+// that node.Node.Client made. This package must not know how a request is carried out, nor where: every request and
+// every answer can be encoded.
 //
 // Invariants:
 //   - A request that was refused has written nothing.

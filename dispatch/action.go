@@ -8,23 +8,24 @@ type ActionKind uint8
 // The kinds of actions. Behind each: which fields are set, and how the answer comes back.
 const (
 	// TellStart: an execution waits for its first turn. ID, IID, Start, Number, Again, Fresh; Seq as in TellNudge if the inbox
-	// has rows, too. [Dispatcher.Busy] if it could not be told; [Dispatcher.Acknowledged], [Dispatcher.Waits] or [Dispatcher.Unserved] when the instance answers.
+	// has rows, too. [Dispatcher.Busy] if the message could not be sent. When the instance answers:
+	// [Dispatcher.Acknowledged], [Dispatcher.Waits] or [Dispatcher.Unserved].
 	TellStart ActionKind = iota + 1
 	// TellNudge: the inbox of an incarnation has rows up to Seq. ID, IID, Seq, Number, Again, Fresh. Answers as for TellStart.
 	TellNudge
-	// TellRetry: turns of an instance that were held back may be tried again, and it is told nothing else. ID, IID, Number,
-	// Again, Fresh. Answers as for TellStart.
+	// TellRetry: an instance may try again the turns that were held back; it has neither a start nor inbox rows. ID, IID,
+	// Number, Again, Fresh. Answers as for TellStart.
 	TellRetry
-	// TimerDue: tell the instance. ID, IID, Timer, Again, Fresh. [Dispatcher.Busy].
+	// TimerDue: send the due timer to its instance. ID, IID, Timer, Again, Fresh. [Dispatcher.Busy] if that fails.
 	TimerDue
-	// BackOff: no attached consumer has the activity's handler: give Work back with DelayMs, counted.
+	// BackOff: no attached consumer has the activity's handler: give Work back with DelayMs, and count the attempt.
 	// [Dispatcher.Release] when that is answered.
 	BackOff
-	// GiveBack: Work has a lease of this process, and no activity in it has the work any more: give it back with that token,
-	// counted. [Dispatcher.Release] when that is answered.
+	// GiveBack: Work has an orphan lease, one of this process that no activity uses any more: give Work back with the
+	// lease's token, and count the attempt. [Dispatcher.Release] when that is answered.
 	GiveBack
-	// Poison: Work was attempted too often: record it as poison, do not run it. [Dispatcher.Release] if the recording is
-	// refused for another reason than that the row is gone.
+	// Poison: Work was attempted too often: record it as poison, do not run it. [Dispatcher.Release] if the journal refuses
+	// that although the row still exists.
 	Poison
 	// ScanStarts, ScanInbox, ScanLeases: read up to Max rows after After. [Dispatcher.StartsPage] and so on.
 	ScanStarts
@@ -65,13 +66,13 @@ type Action struct {
 	ID   string
 	IID  persistence.Incarnation
 	Seq  uint64
-	// Number rises with every tell. Owed is the number of the first that the instance has not acknowledged; 0: none.
-	// Again: nothing new has come; the instance is told again because it has not acknowledged what it was told.
+	// Number rises with every tell. Owed is the number of the first tell that the instance has not acknowledged; 0: none.
+	// Again: nothing new has come; the tell is repeated because the instance has not acknowledged it.
 	Number uint64
 	Owed   uint64
 	Again  bool
-	// Fresh is the number of a runtime that was attached since: an instance that is held is tried again for it, once, whatever
-	// its row says. It is said until the instance answers. 0: none was.
+	// Fresh is the number of a runtime that was attached after the instance was held. The instance tries once again for it,
+	// even if the time in its row has not come. Each tell carries it until the instance answers. 0: no runtime was attached.
 	Fresh uint64
 	Start *persistence.StartEffect
 	Timer persistence.TimerKey
@@ -99,6 +100,6 @@ type Grant struct {
 	Item persistence.WorkItem
 	// Lease: take a lease before its code runs (careful mode).
 	Lease bool
-	// Ticket is what the gate admitted the work under, to be given back with [Gate.Done]; 0 if it is not a suspect.
+	// Ticket is what the probation admitted the work under; return it with [Probation.Done]. 0: the work is no suspect.
 	Ticket uint64
 }

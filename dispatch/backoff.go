@@ -3,7 +3,7 @@ package dispatch
 // backoffExponentMax caps the exponent of the backoff.
 const backoffExponentMax = 6
 
-// Never is a time that does not come: nothing is waited for.
+// Never is a time that does not come.
 const Never = int64(1<<63 - 1)
 
 // BackoffMs is how long work waits after its attempt-th attempt (from 1) found no registered handler:
@@ -17,7 +17,7 @@ func BackoffMs(baseMs, maxMs int64, attempt uint32) int64 {
 }
 
 // RenewalMs is how long after a lease was taken or renewed it is renewed again. timeout is how long the lease lasts,
-// buffer how long before its end it should have been renewed. All are milliseconds.
+// buffer how long before its end it should be renewed at the latest. All are milliseconds.
 //
 // From 15 s on it is timeout - buffer, below half the timeout rounded up to a whole second; never less than 1 s, so a
 // lease of 1 s or less cannot be renewed in time.

@@ -16,14 +16,14 @@ type Config struct {
 
 	BackoffBaseMs int64
 	BackoffMaxMs  int64
-	// MaxAttempts: work with so many attempts is not attempted again; it is recorded as poison.
+	// MaxAttempts: work with so many recorded attempts is recorded as poison instead of being attempted again.
 	MaxAttempts uint32
 	// WorkLeaseMs is how long an activity's lease lasts. Default 30 s.
 	WorkLeaseMs int64
-	// CarefulForMs is how long after an open that followed an unclean end everything new is suspect too.
+	// CarefulForMs is how long after an open that followed an unclean end new work is suspect, too.
 	CarefulForMs int64
-	// Gate admits suspects; nil admits all at once.
-	Gate Admission
+	// Probation admits suspects; nil admits all at once.
+	Probation Probation
 
 	// Bounds of what is held in memory. Defaults 100,000 rows each, and 64 MiB of inputs.
 	WorkMax       int
@@ -32,23 +32,24 @@ type Config struct {
 	InputBytesMax int
 	// PageRows is how many rows one read of a scan asks for. Default 1,000.
 	PageRows int
-	// FirstTell is below the numbers of all tells of this dispatcher, and not below those of its predecessors.
+	// FirstTell is below the numbers of all tells of this dispatcher, and at least as high as those of the dispatchers
+	// before it.
 	FirstTell uint64
 	// TimerWindowMs is how far ahead timers are held. Default 10 minutes.
 	TimerWindowMs int64
 }
 
-// Admission lets suspects start; see [Gate] for the rules. Ask returns a ticket, and whether it was admitted at once;
-// if not, Dispatcher.Admitted is to be called later. Done gives a ticket back.
-type Admission interface {
+// Probation lets suspects start; see [ProbationQueue] for the rules. Ask returns a ticket, and whether it was admitted at
+// once; if not, the caller of the dispatcher calls [Dispatcher.Admitted] later. Done returns a ticket.
+type Probation interface {
 	Ask(key persistence.WorkKey, attempts uint32) (ticket uint64, admitted bool)
 	Done(ticket uint64)
 }
 
-type openAdmission struct{}
+type noProbation struct{}
 
-func (openAdmission) Ask(persistence.WorkKey, uint32) (uint64, bool) { return 0, true }
-func (openAdmission) Done(uint64)                                    {}
+func (noProbation) Ask(persistence.WorkKey, uint32) (uint64, bool) { return 0, true }
+func (noProbation) Done(uint64)                                    {}
 
 func (c Config) withDefaults() Config {
 	c.WorkMax = cmp.Or(c.WorkMax, 100_000)
@@ -61,8 +62,8 @@ func (c Config) withDefaults() Config {
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 10)
 	c.BackoffBaseMs = cmp.Or(c.BackoffBaseMs, 1000)
 	c.BackoffMaxMs = cmp.Or(c.BackoffMaxMs, 60_000)
-	if c.Gate == nil {
-		c.Gate = openAdmission{}
+	if c.Probation == nil {
+		c.Probation = noProbation{}
 	}
 	return c
 }
@@ -76,7 +77,8 @@ func (c *Config) own(h persistence.Holder) bool {
 }
 
 // Dispatcher decides what happens next in one partition. It is not safe for concurrent use. Every input may make
-// actions; take them with Actions after it. Every now is elapsed time, which never jumps; what rows say is wall clock.
+// actions; take them with Actions after it. Each parameter now is elapsed time, which never jumps; times in rows are those
+// of the wall clock.
 type Dispatcher struct {
 	cfg     Config
 	wall    *wallClock
@@ -85,14 +87,15 @@ type Dispatcher struct {
 	timers  *timers
 	streams streams
 	sweeper sweeper
-	// heldBack are the instances that do not run until other code is there, or until their time.
+	// heldBack are the instances that are held: they do not run before another runtime is attached or their time has come.
 	heldBack *heldSet
 
 	turns   int // attached consumers that run turns
 	actions []Action
 	spare   []Action
 
-	// Careful mode ends for work and for turns apart: each also waits until what was found at the open is known.
+	// Careful mode ends for work and for turns separately: each waits, beside the time, until the rows that were there at
+	// the open are known.
 	carefulUntil int64
 	workCareful  bool
 	turnsCareful bool
@@ -100,12 +103,12 @@ type Dispatcher struct {
 	readPause    int64
 }
 
-// New makes a dispatcher that knows nothing yet: its first actions ask for the scans of an open. careful: the previous
-// epoch did not end cleanly.
+// New makes a dispatcher without any rows: its first actions ask for the scans of an open. careful: the previous epoch did
+// not end cleanly.
 func New(cfg Config, now int64, careful bool) *Dispatcher {
 	cfg = cfg.withDefaults()
 	d := &Dispatcher{cfg: cfg, wall: &wallClock{}}
-	d.ready = newTells(d.wall, cfg.TellsMax, cfg.PageRows)
+	d.ready = newReadyQueue(d.wall, cfg.TellsMax, cfg.PageRows)
 	d.ready.last = cfg.FirstTell
 	d.work = newWork(&d.cfg, d.wall)
 	d.timers = newTimers(d.wall, &d.cfg)
@@ -121,7 +124,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 	return d
 }
 
-// Effects takes what a command did, in index order.
+// Effects takes the effects of a command. Call it in the order of the log.
 func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	for _, key := range e.WorkDeleted {
 		d.work.deleted(key)
@@ -138,12 +141,12 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	}
 	for _, end := range e.Ended {
 		d.ready.ended(end.IID)
-		d.heldBack.free(end.IID)
-		d.over(end.IID)
+		d.heldBack.remove(end.IID)
+		d.notHeld(end.IID)
 	}
 	for _, iid := range e.Unheld {
-		d.free(iid)
-		d.over(iid)
+		d.releaseTimers(iid)
+		d.notHeld(iid)
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
@@ -155,52 +158,52 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	for _, l := range e.Leases {
 		switch {
 		case l.Held.Reason == "":
-			d.free(l.IID)
-			d.over(l.IID)
+			d.releaseTimers(l.IID)
+			d.notHeld(l.IID)
 		case l.Token != "":
 			d.heldBack.try(l.IID, 0)
-			delete(d.heldBack.owed, l.IID)
-			d.free(l.IID)
+			delete(d.heldBack.timersOwed, l.IID)
+			d.releaseTimers(l.IID)
 		case d.hold(l.IID, l.NotBeforeMs):
 			continue
 		}
 		d.held(now, l.ID, l.IID, l.Token, l.ExpiresAtMs, l.NotBeforeMs)
 	}
 	for _, o := range e.Outbox {
-		d.streams.to(o.To).wrote(o.Seq)
+		d.streams.pumpTo(o.To).wrote(o.Seq)
 	}
 }
 
-// held notes when an instance that is held back by its lease row is to be tried again.
+// held schedules the next try of an instance that its lease row keeps from running.
 func (d *Dispatcher) held(now int64, id string, iid persistence.Incarnation, token persistence.Token, expires, notBefore int64) {
 	due := notBefore
 	if !BacksOff(due, d.wall.at(now), d.cfg.BackoffMaxMs) {
 		due = 0
 	}
-	if token != "" { // an instance of this process gives back a lease that no turn has: it is told soon enough for that
+	if token != "" { // a lease without a turn: the tell has the instance's actor in this process give it back
 		due = min(max(expires, notBefore), d.wall.at(now)+leaseLongMs)
 	}
 	d.ready.put(now, tell{id: id, iid: iid, retry: true, dueAt: due, backoff: token == ""})
 }
 
-// leaseLongMs is after how long an instance with a lease is told at most, whatever its row says: the clock may have been
-// set back since the lease was taken.
+// leaseLongMs bounds how long an instance with a lease waits for its tell, whatever time its row has: the clock may have
+// been set back after the lease was taken.
 const leaseLongMs = 60_000
 
-// GivenBack says that an instance has given its lease back and has nothing to do: it is not tried again for that.
-func (d *Dispatcher) GivenBack(iid persistence.Incarnation) { d.ready.forget(laterKey{iid, 0}) }
+// GivenBack drops the retry of an instance that has given its lease back because it has nothing to do.
+func (d *Dispatcher) GivenBack(iid persistence.Incarnation) { d.ready.dropLater(laterKey{iid, 0}) }
 
-// AttachTurns and DetachTurns say that a consumer that runs turns came or went. Without any, no instance is told.
+// AttachTurns and DetachTurns count the consumers that run turns. Without such a consumer no tell is sent.
 func (d *Dispatcher) AttachTurns() {
 	d.turns++
-	d.ready.served(d.heldBack.attached())
+	d.ready.consumerAttached(d.heldBack.attached())
 }
 
 // DetachTurns: see AttachTurns.
 func (d *Dispatcher) DetachTurns() { d.turns-- }
 
-// AttachActivities takes a consumer of activities, and returns the number by which it is known; false if ConsumersMax
-// are attached. handles reports whether it has a handler of a name; it may come to have more.
+// AttachActivities adds a consumer of activities and returns its number; false if ConsumersMax are attached. handles
+// reports whether the consumer has a handler of a name; handlers may be added later.
 func (d *Dispatcher) AttachActivities(now int64, handles func(name string) bool) (int, bool) {
 	n, ok := d.work.consumers.attach(handles)
 	if ok {
@@ -209,13 +212,13 @@ func (d *Dispatcher) AttachActivities(now int64, handles func(name string) bool)
 	return n, ok
 }
 
-// DetachActivities lets a consumer go. What it holds stays its own until it is released.
+// DetachActivities removes a consumer. Work that it has stays with it until [Dispatcher.Release].
 func (d *Dispatcher) DetachActivities(now int64, consumer int) {
 	d.work.consumers.detach(consumer)
 	d.work.reroute(now)
 }
 
-// Tick lets time pass, and makes the actions that every input leads to. Call it after all other inputs.
+// Tick moves the time on, and makes the actions that follow from all inputs before it. Call it after all other inputs.
 func (d *Dispatcher) Tick(now int64) {
 	d.tick(now)
 	if invariants.Enabled {
@@ -226,7 +229,7 @@ func (d *Dispatcher) Tick(now int64) {
 func (d *Dispatcher) tick(now int64) {
 	d.endCareful(now)
 	d.work.wakeUp(now)
-	d.work.errandsDue(d.emit)
+	d.work.settleDue(d.emit)
 	if d.turns > 0 {
 		d.tellDue(now)
 	}
@@ -256,11 +259,11 @@ func (d *Dispatcher) endCareful(now int64) {
 	}
 	if d.workCareful && d.work.opened() {
 		d.workCareful = false
-		d.work.careful(now, d.work.newest+1)
+		d.work.careful(now, d.work.newestOrder+1)
 	}
 }
 
-// tellsMaxAtOnce bounds what one Tick tells; the rest is due at once again.
+// tellsMaxAtOnce bounds the tells of one Tick; the rest is due in the next Tick, at once.
 const tellsMaxAtOnce = 512
 
 func (d *Dispatcher) tellDue(now int64) {
@@ -269,12 +272,12 @@ func (d *Dispatcher) tellDue(now int64) {
 		if t == nil {
 			break
 		}
-		again := d.ready.tell(now, t)
+		again := d.ready.sent(now, t)
 		if t.retry {
 			d.heldBack.try(t.iid, t.fresh)
-			d.free(t.iid) // if it is held after that, its row says so again
+			d.releaseTimers(t.iid) // if the instance is held again after the try, the effect of its row says so
 		}
-		// One action says all: an answer to a number is an answer to everything that was told under it.
+		// One action has all that is known, because the acknowledgement of a number covers everything told under it.
 		kind := TellRetry
 		switch {
 		case t.start != nil:
@@ -292,114 +295,115 @@ func (d *Dispatcher) tellDue(now int64) {
 			break
 		}
 		if d.heldBack.park(item) {
-			d.timers.forget(item.Key)
+			d.timers.remove(item.Key)
 			continue
 		}
 		x := d.timers.table[item.Key]
-		x.fresh = max(x.fresh, d.heldBack.timer(item.Key.IID))
+		x.fresh = max(x.fresh, d.heldBack.takeOwed(item.Key.IID))
 		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again, Fresh: x.fresh})
 	}
 }
 
-// Busy says that an action could not be delivered because the node is full. No instance is told anything for a while;
-// then this action comes again.
+// Busy says that an action could not be delivered because the node is full. The dispatcher pauses all tells, and then
+// repeats this one.
 func (d *Dispatcher) Busy(now int64, a Action) {
 	d.ready.busy(now)
 	until := d.ready.pausedUntil
 	switch a.Kind {
 	case TimerDue:
-		d.timers.busy(a.Timer, until)
+		d.timers.postpone(a.Timer, until)
 	default:
-		d.ready.untold(a.IID)
+		d.ready.dropUnacked(a.IID)
 		d.ready.put(now, tell{
 			id: a.ID, iid: a.IID, start: a.Start, seq: a.Seq, retry: a.Kind == TellRetry || a.Fresh != 0, fresh: a.Fresh,
 		})
 	}
 }
 
-// Acknowledged says that an instance has dealt with what it was told up to the action with this number. until, if it is
-// not 0, is when it must be told again.
+// Acknowledged says that an instance has dealt with all tells up to this number. until, if it is not 0, is when the
+// instance must be told again.
 func (d *Dispatcher) Acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
 	d.ready.acknowledged(now, iid, number, until)
 	if until == 0 && len(d.heldBack.trying) > 0 {
-		delete(d.heldBack.trying, iid) // one that is still held leaves with LeftHeld
+		delete(d.heldBack.trying, iid) // an instance that is still held answers with LeftHeld
 	}
 }
 
-// LeftHeld says that an instance which is held leaves what it was told up to the action with this number (0: nothing but
-// timers), and has forgotten these timers. until, if it is not 0, is when it may be tried again.
+// LeftHeld says that a held instance ignores the tells up to this number (0: only timers), and has dropped these timers
+// from its memory. until, if it is not 0, is when the instance may be tried again.
 func (d *Dispatcher) LeftHeld(now int64, iid persistence.Incarnation, number uint64, until int64, timers []persistence.TimerKey) {
 	d.ready.acknowledged(now, iid, number, until)
-	if d.heldBack.tries(iid) && d.ready.told[iid] == nil {
-		d.heldBack.hold(iid) // it was not tried, so its row does not say so again
+	if d.heldBack.tries(iid) && d.ready.unacked[iid] == nil {
+		d.heldBack.hold(iid) // it was not tried, so no effect of its row will say again that it is held
 	}
 	for _, key := range timers {
 		switch x := d.timers.table[key]; {
 		case x == nil:
-		case d.ready.told[iid] != nil: // it has been told something since, so it may not be held any more
-			d.timers.busy(key, now+leftPauseMs)
+		case d.ready.unacked[iid] != nil: // a later tell is on its way, so the instance may no longer be held
+			d.timers.postpone(key, now+leftPauseMs)
 		default:
 			d.heldBack.hold(iid)
-			d.timers.forget(key)
+			d.timers.remove(key)
 			d.heldBack.park(x.item)
-			if until > 0 && d.ready.inLtr[laterKey{iid, 0}] == nil {
-				d.ready.put(now, tell{id: x.item.ID, iid: iid, retry: true, dueAt: until}) // it was told of its timers only
+			if until > 0 && d.ready.inLater[laterKey{iid, 0}] == nil {
+				d.ready.put(now, tell{id: x.item.ID, iid: iid, retry: true, dueAt: until}) // the tells were timers only
 			}
 		}
 	}
 }
 
-// leftPauseMs is when a timer that a held instance has left is told again, if the instance may not be held any more.
+// leftPauseMs is the pause before a timer that a held instance dropped is sent again, if the instance may no longer be
+// held.
 const leftPauseMs = 1000
 
-// Waits says that an instance which was told again is at work on it: it is told again later.
-func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.ready.waits(now, iid) }
+// Waits says that an instance is still at work on a repeated tell: the next repetition comes later.
+func (d *Dispatcher) Waits(now int64, iid persistence.Incarnation) { d.ready.postpone(now, iid) }
 
-// Lost says that an instance knows nothing of what it was told under a number. It returns the instance's id, and true if
-// that number has not been acknowledged: then a wake-up was lost.
+// Lost says that an instance does not know the tell with a number. It returns the instance's id, and true if that number
+// has not been acknowledged: then a wake-up was lost.
 func (d *Dispatcher) Lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
 	return d.ready.lost(iid, number)
 }
 
-// LostTimer says that an instance knows nothing of a timer that it was told again. It reports whether it should: it has
-// been told before, and has neither consumed it nor left it. It is the instance's id that it returns.
+// LostTimer says that an instance does not know a timer that was sent again. It returns the instance's id, and true if the
+// instance should know the timer: it was sent before, and was neither consumed nor dropped with [Dispatcher.LeftHeld].
 func (d *Dispatcher) LostTimer(key persistence.TimerKey) (id string, lost bool) {
 	x := d.timers.table[key]
-	if x == nil || !x.isTold || x.repeats < 2 {
+	if x == nil || !x.isSent || x.repeats < 2 {
 		return "", false
 	}
 	return x.item.ID, true
 }
 
-// Unserved says that an instance leaves what it was told, up to the action with this number, until a consumer is attached.
-// One may have been attached since the instance looked: then it is told again at once.
+// Unserved says that an instance ignores the tells up to this number because no consumer is attached. If one was attached
+// after the instance looked, the tell is repeated at once.
 func (d *Dispatcher) Unserved(iid persistence.Incarnation, number uint64) {
 	if d.turns > 0 {
-		d.ready.tooEarly(iid, number)
+		d.ready.requeue(iid, number)
 		return
 	}
 	d.ready.unserved(iid, number)
 }
 
-// Told says that an instance could be told.
-func (d *Dispatcher) Told() { d.ready.calm() }
+// TellAccepted says that a tell could be sent: the node is not full.
+func (d *Dispatcher) TellAccepted() { d.ready.accepted() }
 
 // Careful reports whether every message must be accepted first and every turn leased.
 func (d *Dispatcher) Careful() bool { return d.turnsCareful }
 
-// Release takes back work that was granted or named in an action and whose row was not deleted: it has been given back,
-// or its result was refused. It is not handed out again before notBefore, in elapsed time (0: as soon as its row allows).
+// Release takes back work that was granted or named in an action, and whose row still exists: the work was given back, or
+// its result was refused. It is not granted again before notBefore, in elapsed time (0: as soon as its row allows).
 func (d *Dispatcher) Release(now int64, key persistence.WorkKey, notBefore int64) {
 	d.work.release(now, key, notBefore)
 }
 
-// Opened reports whether the activities and timers that were there at the open are known.
+// Opened reports whether the activities and timers that existed at the open have been read.
 func (d *Dispatcher) Opened() bool {
 	return d.work.opened() && (d.timers.complete || d.timers.through.FireAtMs > 0)
 }
 
-// Hush keeps all that is not suspect from starting before a time.
-func (d *Dispatcher) Hush(until int64) { d.work.hushUntil = until }
+// PauseFresh keeps all activities that are not suspects from starting before a time.
+func (d *Dispatcher) PauseFresh(until int64) { d.work.freshPausedUntil = until }
 
 // Actions returns what must be done, oldest first, and forgets it. The slice is valid until the next call of Actions.
 func (d *Dispatcher) Actions() []Action {
@@ -411,7 +415,7 @@ func (d *Dispatcher) Actions() []Action {
 
 func (d *Dispatcher) emit(a Action) { d.actions = append(d.actions, a) }
 
-// Wake is when Tick has something to do although nothing else happened; Never if not.
+// Wake returns when the next Tick has something to do without another input; Never if there is nothing.
 func (d *Dispatcher) Wake(now int64) int64 {
 	wake := d.work.wake(now)
 	if !d.sweeper.running {
@@ -433,7 +437,7 @@ func (d *Dispatcher) Wake(now int64) int64 {
 	return wake
 }
 
-// ReadFailed says that a scan or an outbox read could not be made now; it is asked for again after a pause.
+// ReadFailed says that a scan or an outbox read failed; the dispatcher asks for it again after a pause.
 func (d *Dispatcher) ReadFailed(now int64, a Action) {
 	d.readPause = min(max(2*d.readPause, busyPauseMs), busyPauseMaxMs)
 	d.readsFrom = now + d.readPause
@@ -453,11 +457,11 @@ func (d *Dispatcher) ReadFailed(now int64, a Action) {
 	case ScanStreams:
 		d.streams.reading = false
 	case ReadOutbox:
-		d.streams.to(a.To).failed(now)
+		d.streams.pumpTo(a.To).failed(now)
 	}
 }
 
-// LeasesPage, StartsPage, InboxPage, WorkPage, TimersPage and RequestsPage take the page that an action asked for.
+// LeasesPage, StartsPage, InboxPage, WorkPage, TimersPage and RequestsPage take the page that an action requested.
 func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 	d.readPause = 0
 	d.ready.page(&d.ready.leases, len(rows))
@@ -469,7 +473,7 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 			token = ""
 		}
 		if token == "" && r.Held.Reason != "" {
-			if _, gone := d.heldBack.gone[r.IID]; !gone {
+			if _, gone := d.heldBack.freed[r.IID]; !gone {
 				d.heldPage(now, r)
 			}
 			continue
@@ -478,7 +482,7 @@ func (d *Dispatcher) LeasesPage(now int64, rows []persistence.TurnLease) {
 			d.held(now, r.ID, r.IID, token, r.ExpiresAtMs, r.NotBeforeMs)
 		}
 	}
-	clear(d.heldBack.gone)
+	clear(d.heldBack.freed)
 	if d.ready.leases.done {
 		d.heldBack.walkEnds()
 	}
@@ -517,7 +521,7 @@ func (d *Dispatcher) RequestsPage(now int64, rows []persistence.ExpiryRef) {
 // Sizes are counts of what is held in memory, for metrics and tests.
 type Sizes struct {
 	Work, WorkBusy, Timers, Tells int
-	// Held instances, and timers of theirs that have come due.
+	// Held counts held instances, Parked their due timers.
 	Held, Parked int
 }
 

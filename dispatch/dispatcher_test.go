@@ -254,7 +254,7 @@ func TestDispatcher(t *testing.T) {
 			t.Fatalf("the same inputs gave other actions:\n%s\n--- and\n%s", w.trace.String(), again.trace.String())
 		}
 		w.heal()
-		// What comes back out of somebody's hands is kept, so the bound is exceeded by at most that.
+		// Work that a consumer gives back is kept, so the bound is exceeded by at most as much as consumers had.
 		if m := w.maxSizes; m.Work > w.cfg.WorkMax+m.WorkBusy || m.Timers > w.cfg.TimersMax || m.Tells > w.cfg.TellsMax {
 			t.Fatalf("more was held than the bounds allow: %+v", m)
 		}

@@ -1,11 +1,11 @@
 package dispatch
 
-// heap is a binary heap whose items know their place, so that one can be taken out of the middle.
+// heap is a binary heap whose items know their place, so that one can be removed from the middle.
 type heap[T any] struct {
 	items []T
 	// less orders the items; it must be a total order, so that equal histories give equal heaps.
 	less func(a, b T) bool
-	// place tells an item where it is; -1 means that it has left.
+	// place tells an item its index; -1: it was removed.
 	place func(item T, at int)
 }
 
@@ -42,7 +42,7 @@ func (h *heap[T]) remove(at int) T {
 	return item
 }
 
-// clear empties the heap and returns what it held, in no particular order (but the same one every time).
+// clear empties the heap and returns its items. The order is not that of less, but equal histories give the same one.
 func (h *heap[T]) clear() []T {
 	items := h.items
 	h.items = nil

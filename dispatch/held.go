@@ -6,36 +6,35 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// heldSet knows the instances that are held, from their rows. Their timers that come due are parked here: they are told
-// when the instance is tried again. A deploy may hold every instance of a store, so one of them takes a few bytes; the
-// timers that are parked are bounded, and those that find no room are read again.
+// heldSet knows the instances that are held, from their rows. It parks their due timers until an instance is tried again. A
+// deploy may hold every instance of a store, so a held instance takes a few bytes. The number of parked timers is bounded;
+// those that have no room are read again.
 type heldSet struct {
 	max   int // of parked timers
 	count int
 	marks map[persistence.Incarnation]heldMark
-	// parked: those that have any.
+	// parked has the parked timers of the instances that have any.
 	parked map[persistence.Incarnation][]persistence.TimerItem
-	// trying: those that were told to try and have not said how that went. Their rows say that they are held.
+	// trying: instances that were told to try and have not answered. Their rows still say that they are held.
 	trying map[persistence.Incarnation]struct{}
-	// owed: those that were told to try because a runtime was attached, and whose timers have not been told since, with
-	// the runtime's number. The first of these timers carries the number too: without the timer the instance may have
-	// found nothing to try for.
-	owed map[persistence.Incarnation]uint64
-	// gone: those that are not held any more, though a page that is being read may say so.
-	gone map[persistence.Incarnation]struct{}
-	// known: the first walk of the lease rows is over. No timer is told before it.
+	// timersOwed: instances that were told to try because a runtime was attached, with the runtime's number, until the first
+	// of their timers is sent. That timer carries the number, too: without a timer the instance may have found nothing to do.
+	timersOwed map[persistence.Incarnation]uint64
+	// freed: instances that are no longer held, although a page whose read is under way may still say that they are.
+	freed map[persistence.Incarnation]struct{}
+	// known: the first walk of the lease rows is complete. No timer is sent before.
 	known bool
-	// fresh: a runtime was attached, so the next walk has all that are held tried again. now: the present walk does.
-	fresh, now bool
-	// attach is the number of the runtime that was attached last. Numbers rise from one dispatcher to the next.
-	attach uint64
+	// retryNext: a runtime was attached, so the next walk retries all held instances. now: the present walk does.
+	retryNext, retryNow bool
+	// attachNumber is the number of the runtime that was attached last. Numbers rise from one dispatcher to the next.
+	attachNumber uint64
 }
 
-// heldMark is what is known of an instance that is held.
+// heldMark has the flags of a held instance.
 type heldMark uint8
 
 const (
-	// heldMore: some of its timers found no room.
+	// heldMore: some of its due timers had no room.
 	heldMore heldMark = 1 << iota
 	// heldCurrent: it was held after the last runtime was attached.
 	heldCurrent
@@ -44,60 +43,60 @@ const (
 func newHeldSet(max int, first uint64) *heldSet {
 	return &heldSet{
 		max: max, marks: map[persistence.Incarnation]heldMark{}, parked: map[persistence.Incarnation][]persistence.TimerItem{},
-		trying: map[persistence.Incarnation]struct{}{}, owed: map[persistence.Incarnation]uint64{},
-		gone: map[persistence.Incarnation]struct{}{}, fresh: true, attach: first + 1,
+		trying: map[persistence.Incarnation]struct{}{}, timersOwed: map[persistence.Incarnation]uint64{},
+		freed: map[persistence.Incarnation]struct{}{}, retryNext: true, attachNumber: first + 1,
 	}
 }
 
-// hold notes that an instance is held.
+// hold adds a held instance.
 func (h *heldSet) hold(iid persistence.Incarnation) {
 	h.marks[iid] |= 0
 	delete(h.trying, iid)
-	delete(h.owed, iid)
-	delete(h.gone, iid)
+	delete(h.timersOwed, iid)
+	delete(h.freed, iid)
 }
 
-// over notes that an instance is not held any more.
-func (h *heldSet) over(iid persistence.Incarnation) {
+// notHeld ends the tries of an instance that is no longer held.
+func (h *heldSet) notHeld(iid persistence.Incarnation) {
 	delete(h.trying, iid)
-	delete(h.owed, iid)
+	delete(h.timersOwed, iid)
 }
 
-// timer says for which new runtime the instance of a timer is to be tried, if the timer is the first that is told since;
-// else 0.
-func (h *heldSet) timer(iid persistence.Incarnation) uint64 {
-	owed := h.owed[iid]
-	delete(h.owed, iid)
+// takeOwed returns the number of the runtime for which the timer's instance tries, if the timer is the first one that is
+// sent after the attach; else 0.
+func (h *heldSet) takeOwed(iid persistence.Incarnation) uint64 {
+	owed := h.timersOwed[iid]
+	delete(h.timersOwed, iid)
 	return owed
 }
 
-// over notes that an instance is not held any more.
-func (d *Dispatcher) over(iid persistence.Incarnation) {
-	d.heldBack.over(iid)
+// notHeld notes that an instance is no longer held, also for a page of lease rows that is being read.
+func (d *Dispatcher) notHeld(iid persistence.Incarnation) {
+	d.heldBack.notHeld(iid)
 	if d.ready.leases.running {
-		d.heldBack.gone[iid] = struct{}{}
+		d.heldBack.freed[iid] = struct{}{}
 	}
 }
 
-// try notes that an instance that is held is being tried: it counts as held until its row, its end or its acknowledgement
-// says otherwise.
+// try notes that a held instance is being tried. It counts as held until its row, its end or its acknowledgement says
+// otherwise.
 func (h *heldSet) try(iid persistence.Incarnation, fresh uint64) {
 	if _, held := h.marks[iid]; !held {
 		return
 	}
 	h.trying[iid] = struct{}{}
 	if fresh != 0 {
-		h.owed[iid] = fresh
+		h.timersOwed[iid] = fresh
 	}
 }
 
-// tries says that an instance was told to try, and has not said how that went.
+// tries reports whether an instance was told to try and has not answered.
 func (h *heldSet) tries(iid persistence.Incarnation) bool {
 	_, trying := h.trying[iid]
 	return trying
 }
 
-// park keeps a timer that has come due. False: its instance is not held.
+// park keeps a due timer of a held instance. It returns false if the instance is not held.
 func (h *heldSet) park(item persistence.TimerItem) bool {
 	iid := item.Key.IID
 	mark, held := h.marks[iid]
@@ -129,8 +128,8 @@ func (h *heldSet) deleted(key persistence.TimerKey) {
 	}
 }
 
-// free forgets that an instance is held, and gives what was parked. more: some was not, and must be read.
-func (h *heldSet) free(iid persistence.Incarnation) (items []persistence.TimerItem, more bool) {
+// remove removes a held instance and returns its parked timers. more: others had no room and must be read.
+func (h *heldSet) remove(iid persistence.Incarnation) (items []persistence.TimerItem, more bool) {
 	mark, held := h.marks[iid]
 	if !held {
 		return nil, false
@@ -142,39 +141,39 @@ func (h *heldSet) free(iid persistence.Incarnation) (items []persistence.TimerIt
 	return items, mark&heldMore != 0
 }
 
-// current says that an instance was held after the last runtime was attached.
+// current reports whether an instance was held after the last runtime was attached.
 func (h *heldSet) current(iid persistence.Incarnation) bool { return h.marks[iid]&heldCurrent != 0 }
 
-// attached has what is held now tried again, and says whether there is anything.
+// attached schedules a try of all instances that are held now, and reports whether there are any.
 func (h *heldSet) attached() bool {
-	h.fresh = true
-	h.attach++
+	h.retryNext = true
+	h.attachNumber++
 	for iid, mark := range h.marks {
 		h.marks[iid] = mark &^ heldCurrent
 	}
 	return len(h.marks) > 0
 }
 
-// walkBegins says that the lease rows are walked from the first on, perhaps because the first page could not be read.
-func (h *heldSet) walkBegins() { h.now, h.fresh = h.now || h.fresh, false }
+// walkBegins says that a walk of the lease rows begins, perhaps once more because its first page could not be read.
+func (h *heldSet) walkBegins() { h.retryNow, h.retryNext = h.retryNow || h.retryNext, false }
 
-// walkEnds says that the last page has come.
-func (h *heldSet) walkEnds() { h.known, h.now = true, false }
+// walkEnds says that the walk has read the last page.
+func (h *heldSet) walkEnds() { h.known, h.retryNow = true, false }
 
-// hold notes what a lease row says of an instance that is held: its timers wait, and it is told only when it is to be
-// tried again. True: that is never by itself.
+// hold notes that a lease row says that its instance is held. The instance's timers are parked, and it gets no tell before
+// the time at which it is tried again. hold returns true if the row has no such time.
 func (d *Dispatcher) hold(iid persistence.Incarnation, notBefore int64) bool {
 	d.heldBack.hold(iid)
 	d.heldBack.marks[iid] |= heldCurrent
 	if notBefore == 0 {
-		d.ready.forget(laterKey{iid, 0})
+		d.ready.dropLater(laterKey{iid, 0})
 	}
 	return notBefore == 0
 }
 
-// free lets the timers of an instance be told again: it is not held any more, or it is tried.
-func (d *Dispatcher) free(iid persistence.Incarnation) {
-	items, more := d.heldBack.free(iid)
+// releaseTimers sends the parked timers of an instance after all: it is no longer held, or it is tried.
+func (d *Dispatcher) releaseTimers(iid persistence.Incarnation) {
+	items, more := d.heldBack.remove(iid)
 	if plantedParked {
 		return
 	}
@@ -186,25 +185,25 @@ func (d *Dispatcher) free(iid persistence.Incarnation) {
 	}
 }
 
-// rewind has the rows read again from the first on: some that were known have been dropped.
+// rewind starts the scan again from the first row, because due timers were dropped.
 func (t *timers) rewind() {
 	t.complete, t.through, t.rewound = false, persistence.TimerKey{}, true
 }
 
-// heldPage takes what a walk finds of an instance that is held. Only a walk that has it tried again marks it: its row may
-// have changed since it was read, and then only the try would take the mark away.
+// heldPage takes the lease row of a held instance from a walk. It marks the instance as held only if the walk retries it:
+// the row may have changed after it was read, and without the try the mark would stay.
 func (d *Dispatcher) heldPage(now int64, r *persistence.TurnLease) {
 	switch {
-	case d.heldBack.now && !d.heldBack.current(r.IID):
+	case d.heldBack.retryNow && !d.heldBack.current(r.IID):
 		d.heldBack.hold(r.IID)
-		d.ready.put(now, tell{id: r.ID, iid: r.IID, retry: true, fresh: d.heldBack.attach})
-		if d.ready.inRdy[r.IID] == nil {
-			d.heldBack.fresh = true // it found no room: the next walk finds it
+		d.ready.put(now, tell{id: r.ID, iid: r.IID, retry: true, fresh: d.heldBack.attachNumber})
+		if d.ready.inReady[r.IID] == nil {
+			d.heldBack.retryNext = true // the tell had no room: the next walk repeats it
 		}
 	case r.NotBeforeMs != 0:
 		d.held(now, r.ID, r.IID, "", 0, r.NotBeforeMs)
 	}
 }
 
-// Held counts the instances that are known to be held, those that are being tried among them.
+// Held counts the instances that are known to be held, including those that are being tried.
 func (d *Dispatcher) Held() int { return len(d.heldBack.marks) + len(d.heldBack.trying) }

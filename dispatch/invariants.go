@@ -6,8 +6,8 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
-// verify checks what the queues of a dispatcher promise of their own contents, after each Tick. It walks all that is held,
-// in no order that anything depends on, so a dispatcher that holds very much is left alone.
+// verify checks the contents of the queues of a dispatcher after each Tick. It walks all of them, so it does nothing if they
+// are large. It iterates maps; no result depends on their order.
 func (d *Dispatcher) verify() {
 	if n := d.Sizes(); n.Work+n.Timers+n.Tells+n.Held+n.Parked > verifyMax {
 		return
@@ -31,20 +31,20 @@ func (h *heap[T]) verify(what string, placeOf func(T) int) {
 
 func (t *readyQueue) verify() {
 	at := func(x *tell) int { return x.at }
-	t.later.verify("what instances are told later", at)
-	t.byTime.verify("what instances are told again", at)
-	invariants.Check(len(t.inLtr) == t.later.len(), "%d tells are later, %d are indexed", t.later.len(), len(t.inLtr))
-	invariants.Check(len(t.told) == t.byTime.len(), "%d tells are told again, %d are indexed", t.byTime.len(), len(t.told))
+	t.later.verify("tells that are due later", at)
+	t.resends.verify("tells that are repeated", at)
+	invariants.Check(len(t.inLater) == t.later.len(), "%d tells are later, %d are indexed", t.later.len(), len(t.inLater))
+	invariants.Check(len(t.unacked) == t.resends.len(), "%d tells are unacknowledged, %d are indexed", t.resends.len(), len(t.unacked))
 	here := 0
 	for i := range t.ready.len() {
-		if x := t.ready.at(i); !x.gone {
+		if x := t.ready.at(i); !x.removed {
 			here++
-			invariants.Check(t.inRdy[x.iid] == x, "a tell of instance %d is not indexed", x.iid)
+			invariants.Check(t.inReady[x.iid] == x, "a tell of instance %d is not indexed", x.iid)
 		}
 	}
-	invariants.Check(here == len(t.inRdy), "%d tells are ready, %d are indexed", here, len(t.inRdy))
+	invariants.Check(here == len(t.inReady), "%d tells are ready, %d are indexed", here, len(t.inReady))
 	invariants.Check(t.len() <= t.max, "%d tells are held, at most %d may be", t.len(), t.max)
-	for iid, x := range t.told {
+	for iid, x := range t.unacked {
 		invariants.Check(x.iid == iid && x.number > 0 && x.number <= t.last, "instance %d was told under %d, and the last number is %d", iid, x.number, t.last)
 		invariants.Check(x.owed < x.number, "instance %d owes %d and was told under %d", iid, x.owed, x.number)
 	}
@@ -52,31 +52,31 @@ func (t *readyQueue) verify() {
 
 func (w *work) verify() {
 	at := func(e *entry) int { return e.at }
-	homes := []*heap[*entry]{&w.later, &w.resting, &w.missing, &w.spent, &w.stray, &w.noOne}
+	queues := []*heap[*entry]{&w.later, &w.paused, &w.unregistered, &w.exhausted, &w.orphans, &w.unserved}
 	for _, r := range w.routes {
-		homes = append(homes, &r.fresh, &r.suspects)
+		queues = append(queues, &r.fresh, &r.suspects)
 		invariants.Check(r.mask != 0 && r.mask&^w.consumers.present == 0, "a route has the consumers %b of %b", r.mask, w.consumers.present)
 	}
 	waits := 0
-	for _, h := range homes {
+	for _, h := range queues {
 		h.verify("activities", at)
 		waits += h.len()
 	}
 	invariants.Check(bits.OnesCount64(w.consumers.present) <= ConsumersMax, "too many consumers are attached")
-	busy, errands, bytes := 0, 0, 0
+	busy, settles, bytes := 0, 0, 0
 	for key, e := range w.entries {
 		bytes += len(e.item.Input)
 		if e.state != waiting {
 			busy++
 		}
-		if e.state == onErrand {
-			errands++
+		if e.state == settling {
+			settles++
 		}
 		invariants.Check(e.item.Key == key, "activity %v is held as %v", e.item.Key, key)
-		invariants.Check((e.state == waiting) == (e.home != nil), "activity %v is in state %d, and in a heap: %t", key, e.state, e.home != nil)
+		invariants.Check((e.state == waiting) == (e.queue != nil), "activity %v is in state %d, and in a heap: %t", key, e.state, e.queue != nil)
 	}
-	invariants.Check(busy == w.busy && errands == w.errands, "%d are busy, %d on errands; counted are %d and %d", busy, errands, w.busy, w.errands)
-	invariants.Check(errands <= errandsMax, "%d are on errands, at most %d may be", errands, errandsMax)
+	invariants.Check(busy == w.busy && settles == w.settling, "%d are busy, %d are settling; counted are %d and %d", busy, settles, w.busy, w.settling)
+	invariants.Check(settles <= settlingMax, "%d are settling, at most %d may be", settles, settlingMax)
 	invariants.Check(waits == len(w.entries)-busy, "%d activities are in heaps, %d wait", waits, len(w.entries)-busy)
 	invariants.Check(bytes == w.inputBytes, "inputs of %d bytes are held, %d are counted", bytes, w.inputBytes)
 }
@@ -84,13 +84,13 @@ func (w *work) verify() {
 func (t *timers) verify() {
 	at := func(x *timer) int { return x.at }
 	t.pending.verify("timers that are pending", at)
-	t.told.verify("timers that are told", at)
-	invariants.Check(len(t.table) == t.pending.len()+t.told.len(), "%d timers are known, %d pending, %d told", len(t.table), t.pending.len(), t.told.len())
+	t.sent.verify("timers that are sent", at)
+	invariants.Check(len(t.table) == t.pending.len()+t.sent.len(), "%d timers are known, %d pending, %d sent", len(t.table), t.pending.len(), t.sent.len())
 	for _, x := range t.pending.items {
-		invariants.Check(!x.isTold && t.table[x.item.Key] == x, "timer %v is pending, told %t", x.item.Key, x.isTold)
+		invariants.Check(!x.isSent && t.table[x.item.Key] == x, "timer %v is pending, sent %t", x.item.Key, x.isSent)
 	}
-	for _, x := range t.told.items {
-		invariants.Check(x.isTold && t.table[x.item.Key] == x, "timer %v is told, told %t", x.item.Key, x.isTold)
+	for _, x := range t.sent.items {
+		invariants.Check(x.isSent && t.table[x.item.Key] == x, "timer %v is sent, sent %t", x.item.Key, x.isSent)
 	}
 }
 

@@ -12,11 +12,11 @@ type Leases struct {
 }
 
 type lease struct {
-	token   persistence.Token
-	due     int64 // when something must be done about it
-	expires int64
-	asked   bool // a renewal has been proposed and not answered
-	at      int
+	token    persistence.Token
+	due      int64 // when it must be renewed, or ends
+	expires  int64
+	renewing bool // a renewal has been proposed and not answered
+	at       int
 }
 
 // A renewal that failed for a reason that may pass is tried again after a quarter of what remains, within these bounds.
@@ -45,7 +45,7 @@ func NewLeases(ttlMs, bufferMs int64) *Leases {
 // TTLMs is how long a lease of this book lasts.
 func (b *Leases) TTLMs() int64 { return b.ttl }
 
-// Hold enters a lease that was proposed at takenAt.
+// Hold adds a lease that was proposed at takenAt.
 func (b *Leases) Hold(token persistence.Token, takenAt int64) {
 	b.Drop(token)
 	l := &lease{token: token, expires: takenAt + b.ttl, due: takenAt + b.every}
@@ -54,7 +54,7 @@ func (b *Leases) Hold(token persistence.Token, takenAt int64) {
 	b.byDue.push(l)
 }
 
-// Drop forgets a lease: it was used, given back, or lost.
+// Drop removes a lease: it was used, given back, or lost.
 func (b *Leases) Drop(token persistence.Token) {
 	if l := b.tokens[token]; l != nil {
 		delete(b.tokens, token)
@@ -74,10 +74,10 @@ func (b *Leases) Due(now int64) (renew, lost []persistence.Token) {
 			lost = append(lost, l.token)
 			continue
 		}
-		if !l.asked {
+		if !l.renewing {
 			renew = append(renew, l.token)
 		}
-		l.asked = true
+		l.renewing = true
 		l.due = l.expires
 		b.byDue.push(l)
 	}
@@ -90,7 +90,7 @@ func (b *Leases) Renewed(token persistence.Token, proposedAt int64) {
 	if l == nil {
 		return
 	}
-	l.asked = false
+	l.renewing = false
 	l.expires = max(l.expires, proposedAt+b.ttl)
 	b.move(l, min(proposedAt+b.every, l.expires))
 }
@@ -101,7 +101,7 @@ func (b *Leases) Retry(token persistence.Token, now int64) {
 	if l == nil {
 		return
 	}
-	l.asked = false
+	l.renewing = false
 	pause := min(max((l.expires-now)/4, renewRetryMinMs), renewRetryMaxMs)
 	b.move(l, min(now+pause, l.expires))
 }
@@ -115,7 +115,7 @@ func (b *Leases) move(l *lease, due int64) {
 // Len is how many leases are held.
 func (b *Leases) Len() int { return len(b.tokens) }
 
-// Wake is when Due has something to say; Never if no lease is held.
+// Wake returns when Due has a lease to name; Never if no lease is held.
 func (b *Leases) Wake() int64 {
 	if b.byDue.len() == 0 {
 		return Never

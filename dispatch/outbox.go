@@ -10,12 +10,12 @@ type pump struct {
 	// mark <= written: rows up to mark are at the receiver; rows up to written are known to be durable here.
 	mark    uint64
 	written uint64
-	// acked <= mark: rows up to acked have been deleted here. A new pump does not know that: its first page says it.
+	// acked <= mark: rows up to acked have been deleted here. A new pump learns that from its first page.
 	acked    uint64
-	asked    uint64 // written, when the read under way was asked for
+	readUpTo uint64 // written, when the read under way was asked for
 	state    pumpState
-	ackGoing bool
-	ackAt    int64 // when what is delivered is to be deleted; Never: nothing is
+	acking   bool
+	ackAt    int64 // when the delivered rows are to be deleted; Never: there are none
 
 	notBefore int64 // after a failure
 	pause     int64
@@ -29,14 +29,14 @@ const (
 	pumpDelivering
 )
 
-// Delivered rows are deleted together: when there are so many, or the first has waited so long.
+// Delivered rows are deleted together: when there are ackRows of them, or the first has waited for ackAfterMs.
 const (
 	ackRows    = 256
 	ackAfterMs = 1000
 )
 
-// One page has at most so many rows, and ends with the one that brings its bytes there. It is one delivery, so that each
-// row is read once.
+// The bounds of one page. It ends with the row that reaches one of them. One page is one delivery, so that each row is read
+// once.
 const (
 	deliverRows  = 256
 	deliverBytes = 1 << 20
@@ -49,9 +49,10 @@ func newPump(to persistence.Partition, rows int) *pump {
 // reads reports whether there are rows to read.
 func (p *pump) reads() bool { return p.state == pumpIdle && p.written > p.mark }
 
-// idle reports whether nothing is under way or left to do: another pump could take the next row as well.
+// idle reports whether the pump has nothing under way and nothing left to do: it can be dropped, and a new pump takes the
+// next row.
 func (p *pump) idle() bool {
-	return p.state == pumpIdle && !p.ackGoing && p.written <= p.mark && p.mark <= p.acked
+	return p.state == pumpIdle && !p.acking && p.written <= p.mark && p.mark <= p.acked
 }
 
 // wrote takes a new row.
@@ -63,16 +64,16 @@ func (p *pump) step(now int64, emit func(Action)) {
 		return
 	}
 	if p.reads() {
-		p.state, p.asked = pumpReading, p.written
+		p.state, p.readUpTo = pumpReading, p.written
 		emit(Action{Kind: ReadOutbox, Max: p.rows, MaxBytes: deliverBytes, To: p.to, Through: p.mark})
 	}
-	if !p.ackGoing && p.mark > p.acked && (now >= p.ackAt || p.mark-p.acked >= ackRows) {
-		p.ackGoing = true
+	if !p.acking && p.mark > p.acked && (now >= p.ackAt || p.mark-p.acked >= ackRows) {
+		p.acking = true
 		emit(Action{Kind: AckOutbox, To: p.to, Through: p.mark})
 	}
 }
 
-// page takes the rows after the mark. Rows that are not known to be durable are left: they must not leave yet.
+// page takes the rows after the mark. It ignores rows that are not known to be durable: they must not be delivered yet.
 func (p *pump) page(rows []persistence.OutboxItem, emit func(Action)) {
 	for i := range rows {
 		if rows[i].Seq > p.written {
@@ -82,8 +83,8 @@ func (p *pump) page(rows []persistence.OutboxItem, emit func(Action)) {
 	}
 	if len(rows) == 0 {
 		p.state, p.pause = pumpIdle, 0
-		if p.asked > p.mark { // all that was written then has been delivered and deleted already
-			p.mark, p.acked = p.asked, p.asked
+		if p.readUpTo > p.mark { // all rows written by then have been delivered and deleted already
+			p.mark, p.acked = p.readUpTo, p.readUpTo
 		}
 		return
 	}
@@ -97,7 +98,7 @@ func (p *pump) page(rows []persistence.OutboxItem, emit func(Action)) {
 // delivered takes the receiver's mark.
 func (p *pump) delivered(now int64, mark uint64) {
 	if mark <= p.mark {
-		p.failed(now) // the receiver took nothing; do not ask it in a loop
+		p.failed(now) // the receiver took no row: pause, so that the delivery is not repeated in a loop
 		return
 	}
 	p.state, p.pause = pumpIdle, 0
@@ -110,7 +111,7 @@ func (p *pump) delivered(now int64, mark uint64) {
 
 // acknowledged says that the rows up to through have been deleted.
 func (p *pump) acknowledged(now int64, through uint64) {
-	p.ackGoing = false
+	p.acking = false
 	p.acked = max(p.acked, through)
 	p.ackAt = Never
 	if p.mark > p.acked {
@@ -118,14 +119,14 @@ func (p *pump) acknowledged(now int64, through uint64) {
 	}
 }
 
-// failed pauses after a read, a delivery or a deletion that could not be made.
+// failed pauses after a read or a delivery that failed.
 func (p *pump) failed(now int64) {
 	p.state = pumpIdle
 	p.wait(now)
 }
 
 func (p *pump) ackFailed(now int64) {
-	p.ackGoing = false
+	p.acking = false
 	p.wait(now)
 }
 
@@ -139,7 +140,7 @@ func (p *pump) wake() int64 {
 	if p.reads() {
 		wake = p.notBefore
 	}
-	if !p.ackGoing && p.mark > p.acked {
+	if !p.acking && p.mark > p.acked {
 		wake = min(wake, max(p.ackAt, p.notBefore))
 	}
 	return wake

@@ -114,7 +114,7 @@ func wantResults(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// TestVER_054_UnregisteredWorkIsBackedOffAndThenPoison, and while nobody is attached at all it simply waits.
+// TestVER_054_UnregisteredWorkIsBackedOffAndThenPoison; while no consumer at all is attached it only waits.
 func TestVER_054_UnregisteredWorkIsBackedOffAndThenPoison(t *testing.T) {
 	w := opened(t, smallConfig(), false)
 	key := w.schedule(1, "gamma", 0)

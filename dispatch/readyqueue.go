@@ -6,50 +6,51 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// readyQueue is the ready queue of instances: those that must be told that they have something to do, oldest first, and those
-// that must be told later. It is bounded; what finds no room is found again by walking the starts and the inboxes, which
-// is also how an open begins.
+// readyQueue is the ready queue of instances: those that must be told that they have something to do, oldest first, and
+// those that must be told later. It is bounded. A walk over the rows of starts and inboxes finds again what had no room; an
+// open begins with such a walk.
 type readyQueue struct {
-	wall  *wallClock
-	max   int
-	rows  int // of a page
-	ready ring[*tell]
-	inRdy map[persistence.Incarnation]*tell // those in the ring
-	later heap[*tell]
-	inLtr map[laterKey]*tell // those in the heap
+	wall    *wallClock
+	max     int
+	rows    int // of a page
+	ready   ring[*tell]
+	inReady map[persistence.Incarnation]*tell // those in the ring
+	later   heap[*tell]
+	inLater map[laterKey]*tell // those in the heap
 
-	// told are the instances that have been told and have not acknowledged it, by when they are told again.
-	told   map[persistence.Incarnation]*tell
-	byTime heap[*tell]
-	// left: some instances have left what they were told until a consumer is attached.
-	left bool
-	last uint64 // the number of the last tell
+	// unacked are the tells that were sent and are not acknowledged; resends has them by the time of the next repetition.
+	unacked map[persistence.Incarnation]*tell
+	resends heap[*tell]
+	// anyUnserved: some instances ignored tells because no consumer is attached. A walk repeats them once one is.
+	anyUnserved bool
+	last        uint64 // the number of the last tell
 
-	// pausedUntil: the node takes no more for the moment.
+	// pausedUntil: the node is full, and no tell is sent before this time.
 	pausedUntil int64
 	pause       int64
 
 	starts, inbox, leases walk
-	// dropped: something found no room, so the families must be walked again. rewalkAt is when what was dropped is due.
+	// dropped: a tell had no room, so the families must be walked again. rewalkAt is when the first dropped tell of later is
+	// due.
 	dropped  bool
 	rewalkAt int64
 }
 
-// tell is what one instance must be told. In the ring, more than one thing may have come together.
+// tell is a message for one instance. In the ring, it combines all that the instance must be told.
 type tell struct {
 	id    string
 	iid   persistence.Incarnation
 	seq   uint64 // nudge; 0: none
 	start *persistence.StartEffect
 	retry bool
-	fresh uint64 // with retry: the runtime that was attached since; 0: none
+	fresh uint64 // with retry: the runtime that was attached after the instance was held; 0: none
 
 	dueAt   int64
 	backoff bool // dueAt is the end of a backoff
 	at      int  // its place in the heap
-	gone    bool // skip it in the ring
+	removed bool // skip it in the ring
 
-	// Once it is told: when it is told again, and how often that has been put off.
+	// Once it is sent: its number, when it is repeated, and how often the repetition has been postponed.
 	number  uint64
 	owed    uint64 // the first number that has not been acknowledged, before this one; 0: none
 	againAt int64
@@ -70,24 +71,24 @@ type walk struct {
 	done    bool
 }
 
-// The pause after an instance could not be told, because the node is full. Doubled each time up to the most.
+// The pause of all tells after one could not be sent because the node is full. It doubles each time, up to the maximum.
 const (
 	busyPauseMs    = 20
 	busyPauseMaxMs = 1000
 )
 
-func newTells(wall *wallClock, max, rows int) *readyQueue {
+func newReadyQueue(wall *wallClock, max, rows int) *readyQueue {
 	place := func(x *tell, at int) { x.at = at }
 	return &readyQueue{
 		wall: wall, max: max, rows: rows, rewalkAt: Never,
-		told: map[persistence.Incarnation]*tell{},
-		byTime: heap[*tell]{place: place, less: func(a, b *tell) bool {
+		unacked: map[persistence.Incarnation]*tell{},
+		resends: heap[*tell]{place: place, less: func(a, b *tell) bool {
 			if a.againAt != b.againAt {
 				return a.againAt < b.againAt
 			}
 			return a.iid < b.iid
 		}},
-		inRdy: map[persistence.Incarnation]*tell{}, inLtr: map[laterKey]*tell{},
+		inReady: map[persistence.Incarnation]*tell{}, inLater: map[laterKey]*tell{},
 		later: heap[*tell]{
 			less: func(a, b *tell) bool {
 				if a.dueAt != b.dueAt {
@@ -103,182 +104,182 @@ func newTells(wall *wallClock, max, rows int) *readyQueue {
 	}
 }
 
-func (t *readyQueue) len() int { return len(t.inRdy) + len(t.inLtr) }
+func (t *readyQueue) len() int { return len(t.inReady) + len(t.inLater) }
 
-// put queues something that an instance must be told at news.dueAt by the wall clock, or now if that has passed. A retry
-// replaces an earlier retry.
-func (t *readyQueue) put(now int64, news tell) {
-	if news.retry {
-		t.forget(laterKey{news.iid, 0})
+// put queues a tell for the time item.dueAt of the wall clock, or for now if that has passed. A retry replaces an earlier
+// retry.
+func (t *readyQueue) put(now int64, item tell) {
+	if item.retry {
+		t.dropLater(laterKey{item.iid, 0})
 	}
-	if news.dueAt <= t.wall.at(now) {
-		t.soon(news)
+	if item.dueAt <= t.wall.at(now) {
+		t.enqueue(item)
 		return
 	}
-	key := laterKey{news.iid, news.seq}
-	if t.inLtr[key] != nil {
+	key := laterKey{item.iid, item.seq}
+	if t.inLater[key] != nil {
 		return
 	}
 	if t.len() >= t.max {
-		t.rewalkAt = min(t.rewalkAt, news.dueAt)
+		t.rewalkAt = min(t.rewalkAt, item.dueAt)
 		return
 	}
-	t.inLtr[key] = &news
-	t.later.push(&news)
+	t.inLater[key] = &item
+	t.later.push(&item)
 }
 
-// soon puts something into the ring, or to what the ring already holds for the instance.
-func (t *readyQueue) soon(news tell) {
-	x := t.inRdy[news.iid]
+// enqueue puts a tell into the ring, or combines it with the tell of the same instance that is there.
+func (t *readyQueue) enqueue(item tell) {
+	x := t.inReady[item.iid]
 	if x == nil {
 		if t.len() >= t.max {
 			t.dropped = true
 			return
 		}
-		x = &tell{id: news.id, iid: news.iid}
-		t.inRdy[news.iid] = x
+		x = &tell{id: item.id, iid: item.iid}
+		t.inReady[item.iid] = x
 		t.ready.push(x)
 	}
-	x.seq = max(x.seq, news.seq)
-	x.retry, x.fresh = x.retry || news.retry, max(x.fresh, news.fresh)
-	if news.start != nil {
-		x.start = news.start
+	x.seq = max(x.seq, item.seq)
+	x.retry, x.fresh = x.retry || item.retry, max(x.fresh, item.fresh)
+	if item.start != nil {
+		x.start = item.start
 	}
 }
 
-func (t *readyQueue) forget(key laterKey) {
-	if x := t.inLtr[key]; x != nil {
-		delete(t.inLtr, key)
+func (t *readyQueue) dropLater(key laterKey) {
+	if x := t.inLater[key]; x != nil {
+		delete(t.inLater, key)
 		t.later.remove(x.at)
 	}
 }
 
-// ended forgets what an instance was to be told. Hidden inbox rows of it stay until their time: a nudge for a row that
-// is gone does no harm.
+// ended drops the tells of an instance. Those of hidden inbox rows stay until their time: a nudge for a row that no longer
+// exists does no harm.
 func (t *readyQueue) ended(iid persistence.Incarnation) {
-	t.forget(laterKey{iid, 0})
-	t.untold(iid)
-	if x := t.inRdy[iid]; x != nil {
-		delete(t.inRdy, iid)
-		x.gone = true
+	t.dropLater(laterKey{iid, 0})
+	t.dropUnacked(iid)
+	if x := t.inReady[iid]; x != nil {
+		delete(t.inReady, iid)
+		x.removed = true
 	}
 }
 
-// due takes the next instance that must be told now.
+// due returns the next tell that must be sent now.
 func (t *readyQueue) due(now int64) *tell {
 	if now < t.pausedUntil {
 		return nil
 	}
 	for t.later.len() > 0 && t.later.top().dueAt <= t.wall.at(now) {
 		x := t.later.pop()
-		delete(t.inLtr, laterKey{x.iid, x.seq})
-		t.soon(*x)
+		delete(t.inLater, laterKey{x.iid, x.seq})
+		t.enqueue(*x)
 	}
-	for t.byTime.len() > 0 && t.byTime.top().againAt <= now {
-		x := t.byTime.top()
+	for t.resends.len() > 0 && t.resends.top().againAt <= now {
+		x := t.resends.top()
 		x.again = true
 		return x
 	}
 	for t.ready.len() > 0 {
 		x := t.ready.pop()
-		if x.gone {
+		if x.removed {
 			continue
 		}
-		delete(t.inRdy, x.iid)
+		delete(t.inReady, x.iid)
 		return x
 	}
 	return nil
 }
 
-// An instance that has been told and does not acknowledge it is told again after this time; one that is at work on it
-// is asked again after twice the time that it was asked after before, up to the most.
+// A tell that is not acknowledged is repeated after this time. While the instance is at work on it, the time doubles with
+// each repetition, up to the maximum.
 const (
 	tellAgainMs    = 10_000
 	tellAgainMaxMs = 300_000
 )
 
-// tell notes that an instance is told now, under a new number, and says whether it has been told the same before.
-func (t *readyQueue) tell(now int64, x *tell) (again bool) {
+// sent notes that a tell is sent now, under a new number, and reports whether it repeats an earlier one.
+func (t *readyQueue) sent(now int64, x *tell) (again bool) {
 	again, x.again = x.again, false
-	if old := t.told[x.iid]; old != nil { // perhaps x itself
+	if old := t.unacked[x.iid]; old != nil { // perhaps x itself
 		x.seq, x.retry, x.waited = max(x.seq, old.seq), x.retry || old.retry, old.waited
 		x.fresh = max(x.fresh, old.fresh)
 		if x.start == nil {
 			x.start = old.start
 		}
 		x.owed = cmp.Or(old.owed, old.number)
-		t.untold(x.iid)
+		t.dropUnacked(x.iid)
 	}
 	t.last++
 	x.number, x.againAt = t.last, now+min(int64(tellAgainMs)<<min(x.waited, 10), tellAgainMaxMs)
-	t.told[x.iid] = x
-	t.byTime.push(x)
+	t.unacked[x.iid] = x
+	t.resends.push(x)
 	return again
 }
 
-// untold forgets that an instance has been told.
-func (t *readyQueue) untold(iid persistence.Incarnation) {
-	if x := t.told[iid]; x != nil {
-		delete(t.told, iid)
-		t.byTime.remove(x.at)
+// dropUnacked drops the tell that an instance has not acknowledged.
+func (t *readyQueue) dropUnacked(iid persistence.Incarnation) {
+	if x := t.unacked[iid]; x != nil {
+		delete(t.unacked, iid)
+		t.resends.remove(x.at)
 	}
 }
 
-// acknowledged takes an answer to all that was told up to a number. What was told meanwhile stays.
+// acknowledged takes the acknowledgement of all tells up to a number. A later tell stays.
 func (t *readyQueue) acknowledged(now int64, iid persistence.Incarnation, number uint64, until int64) {
-	x := t.told[iid]
-	if x == nil || !x.paid(number) {
+	x := t.unacked[iid]
+	if x == nil || !x.acknowledge(number) {
 		return
 	}
-	t.untold(iid)
+	t.dropUnacked(iid)
 	switch {
 	case until == 0:
 	case x.seq > 0 || x.start != nil:
 		t.put(now, tell{id: x.id, iid: iid, seq: x.seq, start: x.start, dueAt: until})
-	case t.inLtr[laterKey{iid, 0}] == nil: // else the lease row has it tried again
+	case t.inLater[laterKey{iid, 0}] == nil: // else the lease row has scheduled the next try
 		t.put(now, tell{id: x.id, iid: iid, retry: true, dueAt: until})
 	}
 }
 
-// waits puts off the next time at which an instance is told again.
-func (t *readyQueue) waits(now int64, iid persistence.Incarnation) {
-	x := t.told[iid]
+// postpone moves the next repetition of an instance's tell to later.
+func (t *readyQueue) postpone(now int64, iid persistence.Incarnation) {
+	x := t.unacked[iid]
 	if x == nil {
 		return
 	}
-	t.byTime.remove(x.at)
+	t.resends.remove(x.at)
 	x.waited++
 	x.againAt = now + min(int64(tellAgainMs)<<min(x.waited, 10), tellAgainMaxMs)
-	t.byTime.push(x)
+	t.resends.push(x)
 }
 
-// unserved takes the answer of an instance for which no consumer is attached. It is found again by a walk, once one is.
+// unserved takes the answer of an instance for which no consumer is attached. A walk finds the instance again once one is.
 func (t *readyQueue) unserved(iid persistence.Incarnation, number uint64) {
-	if x := t.told[iid]; x != nil && x.paid(number) {
-		t.untold(iid)
-		t.left = true
+	if x := t.unacked[iid]; x != nil && x.acknowledge(number) {
+		t.dropUnacked(iid)
+		t.anyUnserved = true
 	}
 }
 
-// tooEarly takes such an answer when a consumer has been attached since it was given: the instance is told again now.
-func (t *readyQueue) tooEarly(iid persistence.Incarnation, number uint64) {
-	if x := t.told[iid]; x != nil && x.paid(number) {
-		t.untold(iid)
-		t.soon(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry, fresh: x.fresh})
+// requeue takes such an answer when a consumer was attached after it was given: the tell is repeated now.
+func (t *readyQueue) requeue(iid persistence.Incarnation, number uint64) {
+	if x := t.unacked[iid]; x != nil && x.acknowledge(number) {
+		t.dropUnacked(iid)
+		t.enqueue(tell{id: x.id, iid: iid, seq: x.seq, start: x.start, retry: x.retry, fresh: x.fresh})
 	}
 }
 
-// paid takes an acknowledgement up to a number, and reports whether everything told so far is acknowledged.
-func (x *tell) paid(number uint64) bool {
+// acknowledge takes an acknowledgement up to a number, and reports whether it covers the last tell.
+func (x *tell) acknowledge(number uint64) bool {
 	if x.owed <= number {
 		x.owed = 0
 	}
 	return x.number <= number
 }
 
-// lost returns the instance's id, and true if what was told under a number has not been acknowledged.
+// lost returns the instance's id, and true if the tell with a number has not been acknowledged.
 func (t *readyQueue) lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
-	x := t.told[iid]
+	x := t.unacked[iid]
 	if x == nil || x.owed == 0 || x.owed > number {
 		return "", false
 	}
@@ -286,23 +287,23 @@ func (t *readyQueue) lost(iid persistence.Incarnation, number uint64) (id string
 	return x.id, true
 }
 
-// served has what was left, and what is held, walked again, since a consumer has been attached.
-func (t *readyQueue) served(held bool) {
-	t.dropped = t.dropped || t.left || held
-	t.left = false
+// consumerAttached starts a walk if an instance ignored a tell for want of a consumer, or if any is held.
+func (t *readyQueue) consumerAttached(held bool) {
+	t.dropped = t.dropped || t.anyUnserved || held
+	t.anyUnserved = false
 }
 
-// busy stops telling for a while.
+// busy pauses all tells.
 func (t *readyQueue) busy(now int64) {
 	if now < t.pausedUntil {
-		return // several were on their way
+		return // several tells were on their way when the node was full
 	}
 	t.pause = min(max(t.pause*2, busyPauseMs), busyPauseMaxMs)
 	t.pausedUntil = now + t.pause
 }
 
-// calm says that an instance could be told again.
-func (t *readyQueue) calm() { t.pause = 0 }
+// accepted ends the doubling of the pause: a tell could be sent.
+func (t *readyQueue) accepted() { t.pause = 0 }
 
 // wantsWalk reports whether a page should be read now. Pages are read one at a time, and only while there is room.
 func (t *readyQueue) wantsWalk(now int64) bool {
@@ -312,8 +313,8 @@ func (t *readyQueue) wantsWalk(now int64) bool {
 	return t.dropped || t.wall.at(now) >= t.rewalkAt || !t.leases.done || !t.starts.done || !t.inbox.done
 }
 
-// walkStep names the next page to read. A walk that has ended begins anew if something was dropped since. begins: it is
-// the first page of all.
+// walkStep asks for the next page. When the last walk has ended and a tell was dropped, a new walk begins. begins: the page
+// is the first one of a walk.
 func (t *readyQueue) walkStep(now int64, emit func(Action)) (begins bool) {
 	if !t.wantsWalk(now) {
 		return false
@@ -340,7 +341,7 @@ func (t *readyQueue) walkStep(now int64, emit func(Action)) (begins bool) {
 	return begins
 }
 
-// walked reports whether the walks have been to the end and everything they found has been told.
+// walked reports whether the walks are complete and all tells that they found have been sent.
 func (t *readyQueue) walked() bool {
 	return t.leases.done && t.starts.done && t.inbox.done && !t.dropped && t.ready.len() == 0
 }
@@ -366,14 +367,14 @@ func (t *readyQueue) inboxPage(now int64, rows []persistence.InboxEffect) {
 
 func (t *readyQueue) wake(now int64) int64 {
 	wake := Never
-	if t.rewalkAt > t.wall.at(now) { // else there is no room for a walk yet, and whatever makes room is an input of its own
+	if t.rewalkAt > t.wall.at(now) { // else there is no room for a walk yet; the input that makes room starts it
 		wake = t.wall.until(t.rewalkAt)
 	}
 	if t.later.len() > 0 {
 		wake = min(wake, t.wall.until(t.later.top().dueAt))
 	}
-	if t.byTime.len() > 0 {
-		wake = min(wake, t.byTime.top().againAt)
+	if t.resends.len() > 0 {
+		wake = min(wake, t.resends.top().againAt)
 	}
 	if t.ready.len() > 0 {
 		wake = min(wake, now)

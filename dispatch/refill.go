@@ -2,14 +2,14 @@ package dispatch
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// bounds says which work rows are held in memory: all, until they are too many. Then those that may be handed out are
-// held up to an order (the horizon), and those that must wait up to a number; the rest is found again by walking the
-// rows when memory runs low or the time of the first has come.
+// bounds says which work rows are held in memory: all, until they are too many. From then on, rows that may be granted are
+// held up to an order (the horizon), and rows that must wait up to a number. A walk over the rows finds the rest again,
+// when the rows in memory run low or the time of the first omitted row has come.
 type bounds struct {
 	max int
-	// horizon: every row that may be handed out and whose order is below it is in memory.
+	// horizon: every row that may be granted and whose order is below it is in memory.
 	horizon uint64
-	// laterAt is the earliest time, by the wall clock, of the rows that must wait and were left out.
+	// laterAt is the earliest time, by the wall clock, of the omitted rows that must wait.
 	laterAt int64
 }
 
@@ -17,8 +17,8 @@ const noHorizon = ^uint64(0)
 
 func newBounds(max int) bounds { return bounds{max: max, horizon: noHorizon, laterAt: Never} }
 
-// admit reports whether a row is taken into memory, and remembers that it was left out. due is 0 if it may be handed
-// out now; held is how many rows wait in memory, of which later must wait for their time.
+// admit reports whether a row is taken into memory, and notes if it is omitted. due is 0 if the row may be granted now; held
+// is how many rows wait in memory, of which later must wait for their time.
 func (b *bounds) admit(wallMs int64, order uint64, due int64, held, later int) bool {
 	if due > wallMs {
 		if later >= b.max/2 || held >= b.max {
@@ -37,8 +37,7 @@ func (b *bounds) admit(wallMs int64, order uint64, due int64, held, later int) b
 	return true
 }
 
-// needed reports whether rows that were left out should be looked for now. ready is how many rows in memory may be
-// handed out.
+// needed reports whether a walk should look for omitted rows now. ready is how many rows in memory may be granted.
 func (b *bounds) needed(wallMs int64, held, ready int) bool {
 	if held >= b.max*3/4 {
 		return false
@@ -46,16 +45,16 @@ func (b *bounds) needed(wallMs int64, held, ready int) bool {
 	return b.horizon != noHorizon && ready < max(b.max/4, 1) || wallMs >= b.laterAt
 }
 
-// wake is when, by the wall clock, rows that were left out are due.
+// wake returns when, by the wall clock, omitted rows are due.
 func (b *bounds) wake(wallMs int64) int64 {
 	if b.laterAt <= wallMs {
-		return Never // there was no room; whatever makes room is an input of its own
+		return Never // there was no room; the input that makes room leads to a walk
 	}
 	return b.laterAt
 }
 
-// refill is a walk over all work rows that keeps those that fit: of those that may be handed out the oldest, of those
-// that must wait the first to be due.
+// refill is a walk over all work rows that keeps those that fit: the oldest of those that may be granted, and the earliest
+// of those that must wait.
 type refill struct {
 	pageScan[persistence.WorkKey, persistence.WorkItem]
 	walking bool
@@ -65,7 +64,7 @@ type refill struct {
 	ready   candidates
 	later   candidates
 	keys    map[persistence.WorkKey]*candidate
-	// What was left out since the walk began: the lowest order, and the earliest time.
+	// Of the rows omitted since the walk began: the lowest order, and the earliest time.
 	horizon uint64
 	laterAt int64
 }
@@ -76,7 +75,7 @@ type candidate struct {
 	at   int
 }
 
-// candidates are the best few of many; the worst is on top, to go first.
+// candidates are the best few of many rows. The worst is on top, and is dropped first.
 type candidates struct {
 	heap[*candidate]
 	limit int
@@ -88,7 +87,7 @@ func newCandidates(limit int, worse func(a, b *candidate) bool) candidates {
 	}}
 }
 
-// begin starts a walk that keeps at most so many rows of each kind. dueAt is 0 for a row that may be handed out.
+// begin starts a walk that keeps at most so many rows of each kind. dueAt returns 0 for a row that may be granted.
 func (r *refill) begin(perPage, readyMax, laterMax int, dueAt func(*persistence.WorkItem) int64) {
 	*r = refill{
 		walking: true, perPage: perPage, dueAt: dueAt, horizon: noHorizon, laterAt: Never, keys: map[persistence.WorkKey]*candidate{},
@@ -102,7 +101,7 @@ func (r *refill) begin(perPage, readyMax, laterMax int, dueAt func(*persistence.
 	}
 }
 
-// noteChanged takes a changed row that is not in memory. True: the walk has taken it.
+// noteChanged takes a changed row that is not in memory. It returns true if a walk is running, which then has the row.
 func (r *refill) noteChanged(item *persistence.WorkItem) bool {
 	if !r.walking {
 		return false
@@ -111,9 +110,9 @@ func (r *refill) noteChanged(item *persistence.WorkItem) bool {
 	copied := *item
 	r.note(item.Key, &copied)
 	if r.after.Compare(item.Key) >= 0 {
-		r.keep(*item) // the walk is past it
+		r.keep(*item) // the walk is past the row; else its page brings it
 	}
-	return true // else its page brings it
+	return true
 }
 
 func (r *refill) noteDeleted(key persistence.WorkKey) {
@@ -127,25 +126,25 @@ func (r *refill) noteDeleted(key persistence.WorkKey) {
 func (r *refill) drop(key persistence.WorkKey) {
 	if c := r.keys[key]; c != nil {
 		delete(r.keys, key)
-		r.of(c).remove(c.at)
+		r.listOf(c).remove(c.at)
 	}
 }
 
-func (r *refill) of(c *candidate) *candidates {
+func (r *refill) listOf(c *candidate) *candidates {
 	if c.due == 0 {
 		return &r.ready
 	}
 	return &r.later
 }
 
-// keep takes a candidate, and leaves out the worst when there are too many.
+// keep adds a candidate, and drops the worst when there are too many.
 func (r *refill) keep(item persistence.WorkItem) {
 	if r.keys[item.Key] != nil {
 		return
 	}
 	c := &candidate{item: item, due: r.dueAt(&item)}
 	r.keys[item.Key] = c
-	list := r.of(c)
+	list := r.listOf(c)
 	list.push(c)
 	if list.len() <= list.limit {
 		return
@@ -159,7 +158,7 @@ func (r *refill) keep(item persistence.WorkItem) {
 	}
 }
 
-// page takes a page. True: the walk has ended.
+// page takes a page, and returns true if the walk has ended.
 func (r *refill) page(page []persistence.WorkItem, known func(persistence.WorkKey) bool) bool {
 	ended := len(page) < r.perPage
 	if !ended {

@@ -1,8 +1,8 @@
 package dispatch
 
-// pageScan is one read of a page of rows that is under way, and what effects said meanwhile. A page shows the state at
-// some moment between the asking and the answer, so what effects said in between is newer than the page or already in it:
-// it wins in both cases.
+// pageScan is a read of a page that is under way, with the changes that effects brought meanwhile. A page shows the rows at
+// some moment between the request and the answer. A change in between is newer than the page or already in it, so the
+// change wins in both cases.
 type pageScan[K comparable, R any] struct {
 	running bool
 	notes   map[K]*R
@@ -12,7 +12,7 @@ type pageScan[K comparable, R any] struct {
 // start begins a read.
 func (s *pageScan[K, R]) start() { s.running = true }
 
-// note takes what an effect said about a row: nil means that it is gone.
+// note takes the change of a row by an effect; nil is a deletion.
 func (s *pageScan[K, R]) note(key K, row *R) {
 	if !s.running {
 		return
@@ -26,8 +26,8 @@ func (s *pageScan[K, R]) note(key K, row *R) {
 	s.notes[key] = row
 }
 
-// finish ends the read and returns the page's rows as they are now, in the page's order, and the rows that only effects
-// named, in the order of their effects.
+// finish ends the read. It returns the page's rows as they are now, in the page's order, and the rows that only effects
+// had, in the order of the effects.
 func (s *pageScan[K, R]) finish(page []R, key func(*R) K) (rows, more []R) {
 	notes, order := s.notes, s.order
 	*s = pageScan[K, R]{}

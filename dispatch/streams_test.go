@@ -49,7 +49,7 @@ func TestF13_APumpIsThereWhileItsPairTalks(t *testing.T) {
 		if to := w.d.streams.talks(); len(to) != 1 || to[0] != 7 || w.outbox[7].mark != uint64(6+round) {
 			t.Fatalf("round %d: a row is sent, and there are pumps for %v, and the mark is %d", round, to, w.outbox[7].mark)
 		}
-		if p := w.d.streams.to(7); p.acked != uint64(5+round) {
+		if p := w.d.streams.pumpTo(7); p.acked != uint64(5+round) {
 			t.Fatalf("round %d: a new pump takes %d for deleted, want %d", round, p.acked, 5+round)
 		}
 	}

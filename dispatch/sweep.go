@@ -2,25 +2,26 @@ package dispatch
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// sweeper has the request keys deleted that have expired: it reads them in the order of expiry and stops at the first that
-// is still remembered, so it never looks at what is not due. What is due is drained in pages, with a short pause between
-// them, and then looked for again after a long one.
+// sweeper deletes expired request keys. It reads them in the order of expiry and stops at the first that has not expired,
+// so it never reads keys that are not due. It reads the due keys in pages, with a short pause between them, and looks for
+// new ones after a long pause.
 type sweeper struct {
-	// after is what was named last: what was swept lies before it, and is not walked over again. It is forgotten now and
-	// then, and when the clock is set back, so that what a refused command left, or an earlier time brought, is found.
+	// after is the last key that was read, so that a look does not walk over the keys deleted before. It is reset after
+	// sweepAnew looks, and when the clock is set back: then the next look also finds keys that a refused command left, or
+	// that were written with an earlier time.
 	after   persistence.ExpiryRef
 	rows    int // of a page
 	nextAt  int64
-	wallMs  int64 // of the last look
-	drained int
+	wallMs  int64 // at the last look
+	drained int   // how often all due keys have been read since after was reset
 	running bool
 }
 
 const (
-	// sweepPauseMs is the pause after everything that was due is named, and sweepPageMs the one between two pages.
+	// sweepPauseMs is the pause after the last page of due keys, and sweepPageMs the one between two pages.
 	sweepPauseMs = 60_000
 	sweepPageMs  = 100
-	// sweepAnew is how often what is due is drained until the next look starts at the beginning.
+	// sweepAnew is how often the due keys are read to the end before a look starts at the first key again.
 	sweepAnew = 60
 )
 
@@ -37,7 +38,7 @@ func (s *sweeper) step(now, wallMs int64, emit func(Action)) {
 	emit(Action{Kind: ScanRequests, Max: s.rows, AfterExpiry: s.after, ByMs: wallMs})
 }
 
-// page takes what the scan found.
+// page takes a page of due keys, and asks for their deletion.
 func (s *sweeper) page(now int64, rows []persistence.ExpiryRef, emit func(Action)) {
 	s.running = false
 	if len(rows) == s.rows {

@@ -6,39 +6,38 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// timers holds the durable timers that are due soon: every row up to a cursor, within a bound. What lies beyond is read
-// by a scan when the time comes near.
+// timers holds the durable timers that are due soon: every row up to a cursor, within a bound. A scan reads the rows beyond
+// the cursor when their time comes near.
 type timers struct {
 	wall     *wallClock
 	max      int
 	rows     int // of a page
 	windowMs int64
 
-	// through: every row with a key at or below it is in the table (unless its row is gone). Rows above it are not,
-	// except where complete.
+	// through: the table has every row with a key at or below it, and no row above it unless complete is true.
 	through  persistence.TimerKey
 	complete bool // every row is in the table
-	rewound  bool // while a page is read: what it covers says nothing of the rows before it
+	rewound  bool // rewind was called while a page is read: the cursor goes back once the page has come
 
 	table map[persistence.TimerKey]*timer
-	// pending are ordered by key, told by the time at which they are told again.
+	// pending is ordered by key, sent by the time of the next repetition.
 	pending heap[*timer]
-	told    heap[*timer]
+	sent    heap[*timer]
 
 	scan pageScan[persistence.TimerKey, persistence.TimerItem]
 }
 
 type timer struct {
 	item    persistence.TimerItem
-	wake    int64 // told: when to tell again, in elapsed time
+	wake    int64 // of one that was sent: when to send it again, in elapsed time
 	repeats int64
 	at      int
-	isTold  bool
-	fresh   uint64 // the runtime that it has said was attached; it says so until it is left or consumed
+	isSent  bool
+	fresh   uint64 // the runtime whose number it carries, until the instance consumes or drops the timer
 }
 
-// A timer that was told and whose row is still there is told again after this time, doubled each time up to the most:
-// the instance may have lost it with its memory.
+// A timer that was sent and whose row still exists is sent again after this time, which doubles up to the maximum: the
+// instance may have lost the timer with its memory.
 const (
 	timerRepeatMs    = tellAgainMs
 	timerRepeatMaxMs = tellAgainMaxMs
@@ -48,7 +47,7 @@ func newTimers(wall *wallClock, cfg *Config) *timers {
 	t := &timers{wall: wall, max: cfg.TimersMax, rows: cfg.PageRows, windowMs: cfg.TimerWindowMs, table: map[persistence.TimerKey]*timer{}}
 	place := func(x *timer, at int) { x.at = at }
 	t.pending = heap[*timer]{place: place, less: func(a, b *timer) bool { return a.item.Key.Compare(b.item.Key) < 0 }}
-	t.told = heap[*timer]{place: place, less: func(a, b *timer) bool {
+	t.sent = heap[*timer]{place: place, less: func(a, b *timer) bool {
 		if a.wake != b.wake {
 			return a.wake < b.wake
 		}
@@ -76,7 +75,7 @@ func (t *timers) insert(item persistence.TimerItem) {
 	t.pending.push(x)
 }
 
-// trim drops the latest when there are too many; they are found again by a scan.
+// trim drops the latest timers when there are too many; a scan finds them again.
 func (t *timers) trim() {
 	if len(t.table) <= t.max {
 		return
@@ -86,7 +85,7 @@ func (t *timers) trim() {
 		return
 	}
 	slices.SortFunc(all, func(a, b *timer) int { return a.item.Key.Compare(b.item.Key) })
-	keep := max(t.max*3/4-t.told.len(), 0)
+	keep := max(t.max*3/4-t.sent.len(), 0)
 	keep = min(keep, len(all))
 	for _, x := range all[keep:] {
 		delete(t.table, x.item.Key)
@@ -102,70 +101,70 @@ func (t *timers) trim() {
 	}
 }
 
-// before is the greatest key below one. Only the fields' order matters, not whether a timer could have that key.
+// before returns a key just below all keys of k's time and above those of earlier times. No timer needs to have that key.
 func before(k persistence.TimerKey) persistence.TimerKey {
 	return persistence.TimerKey{FireAtMs: k.FireAtMs - 1, IID: ^persistence.Incarnation(0), Execution: ^uint64(0), Event: ^uint64(0)}
 }
 
-// deleted takes the end of a row.
+// deleted takes the deletion of a row.
 func (t *timers) deleted(key persistence.TimerKey) {
 	t.scan.note(key, nil)
-	t.forget(key)
+	t.remove(key)
 }
 
-// forget takes a timer out of the table.
-func (t *timers) forget(key persistence.TimerKey) {
+// remove deletes a timer from the table.
+func (t *timers) remove(key persistence.TimerKey) {
 	x := t.table[key]
 	if x == nil {
 		return
 	}
 	delete(t.table, key)
-	if x.isTold {
-		t.told.remove(x.at)
+	if x.isSent {
+		t.sent.remove(x.at)
 	} else {
 		t.pending.remove(x.at)
 	}
 }
 
-// due takes the next timer that must be told now. again: it has been told before, and its row is still there.
+// due returns the next timer that must be sent now. again: it was sent before, and its row still exists.
 func (t *timers) due(now int64) (item persistence.TimerItem, again, ok bool) {
 	var x *timer
 	switch {
-	case t.told.len() > 0 && t.told.top().wake <= now:
-		x = t.told.pop()
+	case t.sent.len() > 0 && t.sent.top().wake <= now:
+		x = t.sent.pop()
 		again = x.repeats > 0
 	case t.pending.len() > 0 && t.pending.top().item.Key.FireAtMs <= t.wall.at(now):
 		x = t.pending.pop()
-		x.isTold = true
+		x.isSent = true
 	default:
 		return persistence.TimerItem{}, false, false
 	}
 	x.wake = now + min(int64(timerRepeatMs)<<min(x.repeats, 10), timerRepeatMaxMs)
 	x.repeats++
-	t.told.push(x)
+	t.sent.push(x)
 	return x.item, again, true
 }
 
-// busy says that a timer could not be told and must be told again at the given time.
-func (t *timers) busy(key persistence.TimerKey, at int64) {
+// postpone schedules a timer that could not be sent for the given time.
+func (t *timers) postpone(key persistence.TimerKey, at int64) {
 	x := t.table[key]
-	if x == nil || !x.isTold {
+	if x == nil || !x.isSent {
 		return
 	}
-	t.told.remove(x.at)
+	t.sent.remove(x.at)
 	x.wake, x.repeats = at, 0
-	t.told.push(x)
+	t.sent.push(x)
 }
 
-// scanAt is when rows beyond the cursor are needed: when half of the window has passed, and, where the bound was
-// reached, not before most of what was known has gone.
+// scanAt returns when rows beyond the cursor are needed: when half of the window has passed. If the bound was reached, the
+// scan waits until most of the known timers have been sent.
 func (t *timers) scanAt(now int64) int64 {
 	if t.complete || t.scan.running || len(t.table) >= t.max {
 		return Never
 	}
 	at := t.wall.until(t.through.FireAtMs - t.windowMs/2)
 	if at <= now && t.pending.len() >= max(t.max/4, 1) {
-		return Never // what is known comes first; when some of it has gone, this is asked again
+		return Never // the known timers come first; scanAt is called again when some of them are sent
 	}
 	return at
 }
@@ -182,7 +181,7 @@ func (t *timers) failed() { t.scan.finish(nil, timerKeyOf) }
 
 func timerKeyOf(r *persistence.TimerItem) persistence.TimerKey { return r.Key }
 
-// page takes the page that was asked for.
+// page takes the requested page.
 func (t *timers) page(now int64, page []persistence.TimerItem) {
 	t.takePage(now, page)
 	if t.rewound {
@@ -190,7 +189,7 @@ func (t *timers) page(now int64, page []persistence.TimerItem) {
 	}
 }
 
-// takePage inserts what a page has. Rows beyond the window are left for a later scan, unless they end the family.
+// takePage inserts the rows of a page. It leaves rows beyond the window for a later scan, unless the page is the last one.
 func (t *timers) takePage(now int64, page []persistence.TimerItem) {
 	horizon := persistence.TimerKey{FireAtMs: t.wall.at(now) + t.windowMs, IID: ^persistence.Incarnation(0)}
 	covered, isAll := horizon, len(page) < t.rows
@@ -208,7 +207,7 @@ func (t *timers) takePage(now int64, page []persistence.TimerItem) {
 			break
 		}
 		if len(t.table) >= t.max && t.table[r.Key] == nil {
-			t.through = last // the bound: this row and those behind it are for a later scan
+			t.through = last // the bound is reached: a later scan reads this row and those behind it
 			return
 		}
 		t.insert(r)
@@ -225,8 +224,8 @@ func (t *timers) wake(now, readsFrom int64) int64 {
 	if t.pending.len() > 0 {
 		wake = min(wake, t.wall.until(t.pending.top().item.Key.FireAtMs))
 	}
-	if t.told.len() > 0 {
-		wake = min(wake, t.told.top().wake)
+	if t.sent.len() > 0 {
+		wake = min(wake, t.sent.top().wake)
 	}
 	return wake
 }

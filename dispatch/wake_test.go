@@ -88,23 +88,23 @@ func TestF01_WhatIsLeftTooEarlyIsToldAgainWhole(t *testing.T) {
 		"a retry": {id: "a", iid: 7, retry: true},
 		"a fresh": {id: "a", iid: 7, retry: true, fresh: 1},
 	} {
-		tells := newTells(&wallClock{}, 10, 10)
-		tells.soon(want)
+		tells := newReadyQueue(&wallClock{}, 10, 10)
+		tells.enqueue(want)
 		x := tells.due(now)
-		tells.tell(now, x)
+		tells.sent(now, x)
 		number := x.number
-		tells.tooEarly(7, number-1) // an answer to what was told before
-		if tells.told[7] == nil || tells.due(now) != nil {
+		tells.requeue(7, number-1) // an answer to what was told before
+		if tells.unacked[7] == nil || tells.due(now) != nil {
 			t.Errorf("%s: an older answer counts", name)
 		}
-		tells.tooEarly(7, number)
+		tells.requeue(7, number)
 		got := tells.due(now)
 		if got == nil || got.id != want.id || got.iid != want.iid || got.seq != want.seq || got.start != want.start ||
 			got.retry != want.retry || got.fresh != want.fresh {
 			t.Errorf("%s: told again as %+v, want %+v", name, got, want)
 		}
-		if tells.told[7] != nil || tells.left {
-			t.Errorf("%s: it still owes an answer, or waits for an attach: %t", name, tells.left)
+		if tells.unacked[7] != nil || tells.anyUnserved {
+			t.Errorf("%s: it still owes an answer, or waits for an attach: %t", name, tells.anyUnserved)
 		}
 	}
 }

@@ -6,68 +6,68 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// work holds the activities of a partition that wait for a consumer, oldest first, within a bound, and remembers those
-// that are in a consumer's hands.
+// work holds the activities of a partition that wait for a consumer, oldest first, within a bound, and those that were
+// granted to a consumer.
 type work struct {
 	cfg       *Config
 	wall      *wallClock
 	consumers consumers
 
-	entries map[persistence.WorkKey]*entry
-	routes  []*route     // in the order in which they were first needed
-	later   heap[*entry] // not before a time of the wall clock, or leased by another holder
-	resting heap[*entry] // released, and not to be handed out again before some time has elapsed
-	missing heap[*entry] // no consumer has the handler: to be given back
-	spent   heap[*entry] // attempted too often: to be recorded as poison
-	stray   heap[*entry] // leased by this process, in which no activity has it any more: the lease is to be given back
-	noOne   heap[*entry] // there is no consumer of activities at all
-	busy    int          // not waiting here: handed out, being given back, or being recorded
-	errands int          // of those, the ones being given back or recorded
+	entries      map[persistence.WorkKey]*entry
+	routes       []*route     // in the order in which they were first needed
+	later        heap[*entry] // not before a time of the wall clock, or leased by another holder
+	paused       heap[*entry] // released, and not to be granted again before some time has elapsed
+	unregistered heap[*entry] // no consumer has the handler: to be given back
+	exhausted    heap[*entry] // attempted too often: to be recorded as poison
+	orphans      heap[*entry] // leased by this process, but no activity uses the lease: to be given back
+	unserved     heap[*entry] // no consumer of activities is attached
+	busy         int          // in none of these heaps: granted, being given back, or being recorded
+	settling     int          // of those, being given back or recorded
 
 	admitted ring[persistence.WorkKey] // suspects that may start and have no consumer yet
 
 	inputBytes int
 	bounds     bounds
 	refill     refill
-	walks      int // that have ended
+	walks      int // complete ones
 
-	suspectBelow uint64 // work whose order is below is suspect
-	newest       uint64 // the highest order seen
-	hushUntil    int64
+	suspectBelow     uint64 // work with a lower order is suspect
+	newestOrder      uint64 // the highest order seen
+	freshPausedUntil int64
 }
 
 // entry is one activity.
 type entry struct {
-	item   persistence.WorkItem
-	state  workState
-	home   *heap[*entry] // the heap that holds it; nil if it is busy
-	at     int
-	wake   int64 // in the time of its heap
-	route  *route
-	ticket uint64 // the gate's; 0: none
-	since  int64  // when the gate admitted it; 0: it has not
-	// strayAt is until when it is left to a lease of this process that no activity has any more, in elapsed time; 0: it is not.
-	strayAt int64
+	item       persistence.WorkItem
+	state      workState
+	queue      *heap[*entry] // the heap that holds it; nil if it is busy
+	at         int
+	wake       int64 // in the time of its heap
+	route      *route
+	ticket     uint64 // of the probation; 0: none
+	admittedAt int64  // when the probation admitted it; 0: it has not
+	// orphanUntil is when its orphan lease is given back, in elapsed time; 0: it has none.
+	orphanUntil int64
 }
 
 type workState uint8
 
 const (
 	waiting  workState = iota
-	inHands            // of a slot
-	onErrand           // being given back or recorded as poison
+	granted            // to a consumer
+	settling           // being given back or recorded as poison
 )
 
-// route is the queue of the work that the same consumers can do.
+// route has the queues of the work that the same consumers can do.
 type route struct {
-	mask     uint64
-	fresh    heap[*entry]
-	suspects heap[*entry]
-	asking   *entry // the suspect of this route that waits for the gate
+	mask        uint64
+	fresh       heap[*entry]
+	suspects    heap[*entry]
+	onProbation *entry // the suspect of this route that waits for its admission
 }
 
-// errandsMax bounds how much work is being given back or recorded as poison at once.
-const errandsMax = 64
+// settlingMax bounds how much work is being given back or recorded as poison at once.
+const settlingMax = 64
 
 func byOrder(a, b *entry) bool { return a.item.Order < b.item.Order }
 
@@ -85,19 +85,19 @@ func byWake(a, b *entry) bool {
 func newWork(cfg *Config, wall *wallClock) *work {
 	return &work{
 		cfg: cfg, wall: wall, entries: map[persistence.WorkKey]*entry{},
-		later: newHeap(byWake), resting: newHeap(byWake),
-		missing: newHeap(byOrder), spent: newHeap(byOrder), stray: newHeap(byOrder), noOne: newHeap(byOrder),
+		later: newHeap(byWake), paused: newHeap(byWake),
+		unregistered: newHeap(byOrder), exhausted: newHeap(byOrder), orphans: newHeap(byOrder), unserved: newHeap(byOrder),
 		bounds: newBounds(cfg.WorkMax),
 	}
 }
 
 // changed takes a new or changed row.
 func (w *work) changed(now int64, item *persistence.WorkItem) {
-	w.newest = max(w.newest, item.Order)
+	w.newestOrder = max(w.newestOrder, item.Order)
 	if e := w.entries[item.Key]; e != nil {
 		w.update(e, item)
 		if e.state == waiting {
-			w.take(e)
+			w.unqueue(e)
 			w.place(now, e)
 		}
 		return
@@ -108,12 +108,12 @@ func (w *work) changed(now int64, item *persistence.WorkItem) {
 	w.admit(now, item)
 }
 
-// update replaces what is known of a row. Only the effect that announced it carries its input.
+// update replaces a row. It keeps the input, which only the effect of the row's creation has.
 func (w *work) update(e *entry, item *persistence.WorkItem) {
 	old := e.item
 	e.item = *item
 	if old.Token != item.Token {
-		e.strayAt = 0
+		e.orphanUntil = 0
 	}
 	if item.Orchestration == "" {
 		e.item.Input, e.item.Orchestration, e.item.Version = old.Input, old.Orchestration, old.Version
@@ -121,7 +121,7 @@ func (w *work) update(e *entry, item *persistence.WorkItem) {
 	w.inputBytes += len(e.item.Input) - len(old.Input)
 }
 
-// forgetInput drops an entry's input and what came with it; they are read again when they are needed.
+// forgetInput drops an entry's input, orchestration and version; they are read from the history when they are needed.
 func (w *work) forgetInput(e *entry) {
 	w.inputBytes -= len(e.item.Input)
 	e.item.Input, e.item.Orchestration, e.item.Version = nil, "", ""
@@ -142,7 +142,7 @@ func (w *work) admit(now int64, item *persistence.WorkItem) {
 	w.place(now, e)
 }
 
-// dueAt is when, by the wall clock, the row may be handed out: 0 if at once.
+// dueAt returns when, by the wall clock, the row may be granted: 0 if at once.
 func (w *work) dueAt(now int64, item *persistence.WorkItem) int64 {
 	wall := w.wall.at(now)
 	if item.Token != "" && item.ExpiresAtMs > wall && !w.cfg.dead(item.Holder) && !w.cfg.own(item.Holder) {
@@ -154,34 +154,35 @@ func (w *work) dueAt(now int64, item *persistence.WorkItem) int64 {
 	return 0
 }
 
-// place puts a waiting entry where it belongs.
+// place puts a waiting entry into its heap.
 func (w *work) place(now int64, e *entry) {
 	e.state = waiting
-	home := &w.later
+	queue := &w.later
 	e.wake = w.dueAt(now, &e.item)
 	switch {
-	case w.strays(now, e):
-		home = &w.stray
-		if now < e.strayAt {
-			home, e.wake = &w.resting, e.strayAt
+	case w.orphaned(now, e):
+		queue = &w.orphans
+		if now < e.orphanUntil {
+			queue, e.wake = &w.paused, e.orphanUntil
 		}
 	case e.wake == 0:
-		home = w.queueOf(e)
+		queue = w.queueOf(e)
 	}
-	e.home = home
-	home.push(e)
+	e.queue = queue
+	queue.push(e)
 }
 
-// strays reports whether a waiting row has a lease of this process: no activity in it has the work any more, though code that was
-// told to stop may still run. It is given that lease's time, which elapses whatever the wall clock is set to.
-func (w *work) strays(now int64, e *entry) bool {
+// orphaned reports whether a waiting row has a lease of this process. No activity uses that lease any more, but code that
+// was told to stop may still run. The entry therefore waits as long as the lease would last, in elapsed time, which does not
+// change when the wall clock is set.
+func (w *work) orphaned(now int64, e *entry) bool {
 	left := e.item.ExpiresAtMs - w.wall.at(now)
 	if e.item.Token == "" || left <= 0 || !w.cfg.own(e.item.Holder) {
-		e.strayAt = 0
+		e.orphanUntil = 0
 		return false
 	}
-	if e.strayAt == 0 {
-		e.strayAt = now + min(left, w.cfg.WorkLeaseMs)
+	if e.orphanUntil == 0 {
+		e.orphanUntil = now + min(left, w.cfg.WorkLeaseMs)
 	}
 	return true
 }
@@ -190,11 +191,11 @@ func (w *work) queueOf(e *entry) *heap[*entry] {
 	mask := w.consumers.mask(e.item.Name)
 	switch {
 	case e.item.Attempts >= w.cfg.MaxAttempts:
-		return &w.spent
+		return &w.exhausted
 	case !w.consumers.any():
-		return &w.noOne
+		return &w.unserved
 	case mask == 0:
-		return &w.missing
+		return &w.unregistered
 	}
 	e.route = w.routeOf(mask)
 	if e.item.Order < w.suspectBelow {
@@ -214,41 +215,41 @@ func (w *work) routeOf(mask uint64) *route {
 	return r
 }
 
-// take takes a waiting entry out of its heap.
-func (w *work) take(e *entry) {
-	if e.home != nil {
-		e.home.remove(e.at)
-		e.home = nil
+// unqueue removes a waiting entry from its heap.
+func (w *work) unqueue(e *entry) {
+	if e.queue != nil {
+		e.queue.remove(e.at)
+		e.queue = nil
 	}
-	w.withdraw(e)
+	w.leaveProbation(e)
 }
 
-// withdraw gives up an entry's place at the gate.
-func (w *work) withdraw(e *entry) {
-	if e.route != nil && e.route.asking == e {
-		e.route.asking = nil
+// leaveProbation returns the ticket of an entry that waits for its admission.
+func (w *work) leaveProbation(e *entry) {
+	if e.route != nil && e.route.onProbation == e {
+		e.route.onProbation = nil
 	}
 	if e.ticket != 0 && e.state == waiting {
-		w.cfg.Gate.Done(e.ticket)
+		w.cfg.Probation.Done(e.ticket)
 	}
-	e.ticket, e.since, e.route = 0, 0, nil
+	e.ticket, e.admittedAt, e.route = 0, 0, nil
 }
 
-// deleted takes the end of a row.
+// deleted takes the deletion of a row.
 func (w *work) deleted(key persistence.WorkKey) {
 	w.refill.noteDeleted(key)
 	e := w.entries[key]
 	if e == nil {
 		return
 	}
-	w.hold(e, waiting)
-	w.take(e)
+	w.setState(e, waiting)
+	w.unqueue(e)
 	w.inputBytes -= len(e.item.Input)
 	delete(w.entries, key)
 }
 
-// hold changes the state of an entry, and keeps the counts right.
-func (w *work) hold(e *entry, state workState) {
+// setState changes the state of an entry and the counts.
+func (w *work) setState(e *entry, state workState) {
 	for _, step := range [...]struct {
 		state workState
 		by    int
@@ -256,55 +257,55 @@ func (w *work) hold(e *entry, state workState) {
 		if step.state != waiting {
 			w.busy += step.by
 		}
-		if step.state == onErrand {
-			w.errands += step.by
+		if step.state == settling {
+			w.settling += step.by
 		}
 	}
 	if e.state != waiting && state == waiting {
-		e.ticket, e.since, e.route = 0, 0, nil // the ticket went with the grant
+		e.ticket, e.admittedAt, e.route = 0, 0, nil // the ticket went with the grant
 	}
 	e.state = state
 }
 
-// release takes back what was handed out and whose row is still there. It is not handed out again before some time has
-// elapsed, whatever its row says.
+// release takes back an entry that is granted or settling, and whose row still exists. It is not granted again before
+// notBefore, in elapsed time, even if its row allows it.
 func (w *work) release(now int64, key persistence.WorkKey, notBefore int64) {
 	e := w.entries[key]
 	if e == nil || e.state == waiting {
 		return
 	}
-	w.hold(e, waiting)
+	w.setState(e, waiting)
 	if notBefore <= now {
 		w.place(now, e)
 		return
 	}
-	e.wake, e.home = notBefore, &w.resting
-	w.resting.push(e)
+	e.wake, e.queue = notBefore, &w.paused
+	w.paused.push(e)
 }
 
-// wakeUp moves what may be handed out from now on.
+// wakeUp places the entries whose time has come.
 func (w *work) wakeUp(now int64) {
 	for w.later.len() > 0 && w.later.top().wake <= w.wall.at(now) {
 		e := w.later.pop()
-		e.home = nil
+		e.queue = nil
 		w.place(now, e)
 	}
-	for w.resting.len() > 0 && w.resting.top().wake <= now {
-		e := w.resting.pop()
-		e.home = nil
+	for w.paused.len() > 0 && w.paused.top().wake <= now {
+		e := w.paused.pop()
+		e.queue = nil
 		w.place(now, e)
 	}
 }
 
-// reroute places everything anew: a consumer came or went.
+// reroute places all entries again, because a consumer was attached or detached, or because other work is suspect now.
 func (w *work) reroute(now int64) {
 	var all []*entry
 	for _, r := range w.routes {
 		all = append(all, r.fresh.clear()...)
 		all = append(all, r.suspects.clear()...)
 	}
-	all = append(all, w.missing.clear()...)
-	all = append(all, w.noOne.clear()...)
+	all = append(all, w.unregistered.clear()...)
+	all = append(all, w.unserved.clear()...)
 	w.routes = nil
 	slices.SortFunc(all, func(a, b *entry) int {
 		if byOrder(a, b) {
@@ -313,16 +314,16 @@ func (w *work) reroute(now int64) {
 		return 1
 	})
 	for _, e := range all {
-		e.home = nil
-		w.withdraw(e)
+		e.queue = nil
+		w.leaveProbation(e)
 		w.place(now, e)
 	}
 }
 
-// opened reports whether the rows that were there at the open have been walked.
+// opened reports whether a walk has read the rows that existed at the open.
 func (w *work) opened() bool { return w.walks > 0 }
 
-// careful says until which order work is suspect.
+// careful sets the order below which work is suspect.
 func (w *work) careful(now int64, below uint64) {
 	if below == w.suspectBelow {
 		return
@@ -331,26 +332,26 @@ func (w *work) careful(now int64, below uint64) {
 	w.reroute(now)
 }
 
-// errandsDue names what must be given back or recorded as poison.
-func (w *work) errandsDue(emit func(Action)) {
-	for w.errands < errandsMax && w.stray.len() > 0 {
-		e := w.stray.pop()
-		e.home = nil
-		w.hold(e, onErrand)
+// settleDue emits the actions that give work back or record it as poison.
+func (w *work) settleDue(emit func(Action)) {
+	for w.settling < settlingMax && w.orphans.len() > 0 {
+		e := w.orphans.pop()
+		e.queue = nil
+		w.setState(e, settling)
 		item := e.item
 		emit(Action{Kind: GiveBack, ID: item.ID, IID: item.Key.IID, Work: &item})
 	}
-	for w.errands < errandsMax && w.spent.len() > 0 {
-		e := w.spent.pop()
-		e.home = nil
-		w.hold(e, onErrand)
+	for w.settling < settlingMax && w.exhausted.len() > 0 {
+		e := w.exhausted.pop()
+		e.queue = nil
+		w.setState(e, settling)
 		item := e.item
 		emit(Action{Kind: Poison, ID: item.ID, IID: item.Key.IID, Work: &item})
 	}
-	for w.errands < errandsMax && w.missing.len() > 0 {
-		e := w.missing.pop()
-		e.home = nil
-		w.hold(e, onErrand)
+	for w.settling < settlingMax && w.unregistered.len() > 0 {
+		e := w.unregistered.pop()
+		e.queue = nil
+		w.setState(e, settling)
 		item := e.item
 		emit(Action{Kind: BackOff, ID: item.ID, IID: item.Key.IID, Work: &item,
 			DelayMs: BackoffMs(w.cfg.BackoffBaseMs, w.cfg.BackoffMaxMs, item.Attempts+1)})
@@ -362,11 +363,11 @@ func (w *work) wake(now int64) int64 {
 	if w.later.len() > 0 {
 		wake = min(wake, w.wall.until(w.later.top().wake))
 	}
-	if w.resting.len() > 0 {
-		wake = min(wake, w.resting.top().wake)
+	if w.paused.len() > 0 {
+		wake = min(wake, w.paused.top().wake)
 	}
-	if w.hushUntil > now {
-		wake = min(wake, w.hushUntil)
+	if w.freshPausedUntil > now {
+		wake = min(wake, w.freshPausedUntil)
 	}
 	return wake
 }

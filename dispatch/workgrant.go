@@ -2,60 +2,61 @@ package dispatch
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// Next hands out the next activity for a consumer that has a free slot: the oldest of those that it has a handler for.
-// Suspects are leased first and pass the gate; while one waits there, others that are not suspect go on.
+// Next grants the next activity to a consumer that has a free slot: the oldest of those that it has a handler for.
+// Suspects are leased first and need an admission; while one waits for it, work that is not suspect is granted.
 func (d *Dispatcher) Next(now int64, consumer int) (Grant, bool) { return d.work.next(now, consumer) }
 
-// Wants reports whether there may be work for a consumer: whether a free slot for it is worth looking for.
+// Wants reports whether there may be work for a consumer, so that the caller should look for a free slot.
 func (d *Dispatcher) Wants(now int64, consumer int) bool { return d.work.wants(now, consumer) }
 
-// Admitted says that the gate has admitted the ticket of a suspect. It does nothing if the work no longer waits.
+// Admitted says that the probation has admitted a suspect's ticket. It does nothing if the work no longer waits.
 func (d *Dispatcher) Admitted(now int64, key persistence.WorkKey, ticket uint64) {
 	w := d.work
 	e := w.entries[key]
 	if e == nil || e.state != waiting || e.ticket != ticket {
-		return // it was given back when the entry went
+		return // the ticket was returned with the entry
 	}
-	e.since = max(now, 1)
+	e.admittedAt = max(now, 1)
 	w.admitted.push(key)
 }
 
-// admittedForMs is how long an admitted suspect may wait for a free slot before it has to ask again: the gate keeps the
+// admittedForMs is how long an admitted suspect may wait for a free slot before it must ask again: the probation keeps the
 // others waiting for AloneMs from the admission.
 const admittedForMs = AloneMs / 2
 
 func (w *work) next(now int64, consumer int) (Grant, bool) {
 	bit := uint64(1) << consumer
 	if e := w.nextAdmitted(now, bit); e != nil {
-		return w.hand(e), true
+		return w.grant(e), true
 	}
 	for {
 		e := w.oldest(now, bit)
 		if e == nil {
 			return Grant{}, false
 		}
-		if e.home != &e.route.suspects {
-			return w.hand(e), true
+		if e.queue != &e.route.suspects {
+			return w.grant(e), true
 		}
-		ticket, admitted := w.cfg.Gate.Ask(e.item.Key, e.item.Attempts)
+		ticket, admitted := w.cfg.Probation.Ask(e.item.Key, e.item.Attempts)
 		e.ticket = ticket
 		if admitted {
-			return w.hand(e), true
+			return w.grant(e), true
 		}
-		e.route.asking = e
+		e.route.onProbation = e
 	}
 }
 
-// nextAdmitted is the first admitted suspect that a consumer can take. One whose admission is too old asks again.
+// nextAdmitted returns the first admitted suspect that a consumer can take. A suspect whose admission is too old must ask
+// again.
 func (w *work) nextAdmitted(now int64, bit uint64) *entry {
 	for range w.admitted.len() {
 		key := w.admitted.pop()
 		e := w.entries[key]
 		switch {
-		case e == nil || e.since == 0 || e.state != waiting: // it is gone, or has been placed anew
-		case now >= e.since+admittedForMs:
+		case e == nil || e.admittedAt == 0 || e.state != waiting: // it was deleted, or placed again
+		case now >= e.admittedAt+admittedForMs:
 			route := e.route
-			w.withdraw(e)
+			w.leaveProbation(e)
 			e.route = route
 		case e.route.mask&bit == 0:
 			w.admitted.push(key)
@@ -66,17 +67,17 @@ func (w *work) nextAdmitted(now int64, bit uint64) *entry {
 	return nil
 }
 
-// oldest is the oldest work that a consumer could start now.
+// oldest returns the oldest work that a consumer could start now.
 func (w *work) oldest(now int64, bit uint64) *entry {
 	var best *entry
 	for _, r := range w.routes {
 		if r.mask&bit == 0 {
 			continue
 		}
-		if r.asking == nil && r.suspects.len() > 0 {
+		if r.onProbation == nil && r.suspects.len() > 0 {
 			best = older(best, r.suspects.top())
 		}
-		if now >= w.hushUntil && r.fresh.len() > 0 {
+		if now >= w.freshPausedUntil && r.fresh.len() > 0 {
 			best = older(best, r.fresh.top())
 		}
 	}
@@ -93,33 +94,33 @@ func older(a, b *entry) *entry {
 func (w *work) wants(now int64, consumer int) bool {
 	bit := uint64(1) << consumer
 	for i := range w.admitted.len() {
-		if e := w.entries[w.admitted.at(i)]; e != nil && e.since != 0 && e.state == waiting && e.route.mask&bit != 0 {
+		if e := w.entries[w.admitted.at(i)]; e != nil && e.admittedAt != 0 && e.state == waiting && e.route.mask&bit != 0 {
 			return true
 		}
 	}
 	return w.oldest(now, bit) != nil
 }
 
-// hand puts an entry into a consumer's hands.
-func (w *work) hand(e *entry) Grant {
+// grant gives an entry to a consumer.
+func (w *work) grant(e *entry) Grant {
 	g := Grant{Item: e.item, Lease: e.item.Order < w.suspectBelow, Ticket: e.ticket}
-	if e.route.asking == e {
-		e.route.asking = nil
+	if e.route.onProbation == e {
+		e.route.onProbation = nil
 	}
-	e.home.remove(e.at)
-	e.home = nil
-	e.ticket, e.since, e.route = 0, 0, nil // the ticket goes with the grant
-	w.hold(e, inHands)
-	w.forgetInput(e) // the holder has it
+	e.queue.remove(e.at)
+	e.queue = nil
+	e.ticket, e.admittedAt, e.route = 0, 0, nil // the ticket goes with the grant
+	w.setState(e, granted)
+	w.forgetInput(e) // the consumer has it
 	return g
 }
 
-// walkStep asks for the next page of a walk over the rows, and begins one when it is needed.
+// walkStep asks for the next page of a walk over the rows, and begins a walk when one is needed.
 func (w *work) walkStep(now int64, emit func(Action)) {
 	r := &w.refill
 	if !r.walking {
 		held := len(w.entries) - w.busy
-		if !w.bounds.needed(w.wall.at(now), held, held-w.later.len()-w.resting.len()) {
+		if !w.bounds.needed(w.wall.at(now), held, held-w.later.len()-w.paused.len()) {
 			return
 		}
 		room := max(w.bounds.max-held, 0)
@@ -133,11 +134,11 @@ func (w *work) walkStep(now int64, emit func(Action)) {
 	}
 }
 
-// page takes a page of a walk. At the walk's end, what it found is taken into memory.
+// page takes a page of a walk. At the end of the walk, it takes the rows that the walk kept into memory.
 func (w *work) page(now int64, rows []persistence.WorkItem) {
 	r := &w.refill
 	for i := range rows {
-		w.newest = max(w.newest, rows[i].Order)
+		w.newestOrder = max(w.newestOrder, rows[i].Order)
 	}
 	if !r.page(rows, func(k persistence.WorkKey) bool { return w.entries[k] != nil }) {
 		return
@@ -155,5 +156,5 @@ func (w *work) page(now int64, rows []persistence.WorkItem) {
 	w.bounds.horizon = min(w.bounds.horizon, horizon)
 }
 
-// failed says that a page could not be read. What effects said meanwhile is in the next read of it.
+// failed says that a page could not be read. The next read of it shows the changes that effects brought meanwhile.
 func (r *refill) failed() { r.pageScan = pageScan[persistence.WorkKey, persistence.WorkItem]{} }

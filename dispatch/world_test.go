@@ -166,7 +166,7 @@ func (w *world) do(a Action) {
 			w.d.Busy(w.now, a)
 			return
 		}
-		w.d.Told()
+		w.d.TellAccepted()
 		w.hear(a)
 	case BackOff, GiveBack, Poison:
 		w.take(*a.Work, a.Kind.String())
@@ -195,7 +195,7 @@ func (w *world) hear(a Action) {
 	}
 }
 
-// take checks that nobody holds the work, and that it may be held.
+// take checks that the work has no holder, and that it may get one.
 func (w *world) take(item persistence.WorkItem, how string) {
 	if w.held[item.Key] {
 		w.fail("%v was handed out twice", item.Key)

@@ -74,7 +74,7 @@ func TestF24_backups_of_a_node_under_load(t *testing.T) {
 		if v, err := node.Verify(deadline(t), dir); err != nil || len(v.Damages) > 0 {
 			t.Fatalf("backup %d: %v, %v", i, err, v.Damages)
 		}
-		r, err := node.OpenReadOnly(ctx, dir)
+		r, err := node.OpenReadOnly(ctx, dir, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -90,3 +90,45 @@ func TestF40_a_number_arrives_as_it_was_sent(t *testing.T) {
 		t.Errorf("a configuration with two codecs: %v", err)
 	}
 }
+
+// TestOpenReadOnlyDecodesWithTheStoresCodec reads the details of a failure that were written by a codec other than JSON.
+func TestOpenReadOnlyDecodesWithTheStoresCodec(t *testing.T) {
+	own := &reversed{"own"}
+	fails := turnstone.NewOrchestration("Fails", func(*turnstone.Context, int) (int, error) {
+		return 0, &turnstone.Error{Kind: "Short", Message: "too few", Details: 123}
+	})
+	r, dir := registry(t, own), t.TempDir()
+	if err := r.Register(fails); err != nil {
+		t.Fatal(err)
+	}
+	n, ctx := open(t, node.Config{Dir: dir, Partitions: 1, Registry: r, Logger: slog.New(slog.DiscardHandler)}), deadline(t)
+	run, err := client.Start(ctx, n.Client(), "i", fails, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Wait(ctx); err == nil {
+		t.Fatal("it did not fail")
+	}
+	if err := n.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		codec turnstone.Codec
+		want  int
+	}{{own, 123}, {nil, 321}} {
+		store, err := node.OpenReadOnly(ctx, dir, c.codec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, err := store.Reader().Status(ctx, "i")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := turnstone.Details[int](status.Failure); !ok || got != c.want {
+			t.Errorf("with the codec %v the details are %d, %t, want %d", c.codec, got, ok, c.want)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -25,7 +25,7 @@ func TestStoreIsMadeInsideItsDirectory(t *testing.T) {
 				}
 			}
 			t.Chdir(volume)
-			if _, err := node.OpenReadOnly(deadline(t), dir); !errors.Is(err, node.ErrNoStore) {
+			if _, err := node.OpenReadOnly(deadline(t), dir, nil); !errors.Is(err, node.ErrNoStore) {
 				t.Errorf("an empty directory, for reading: %v", err)
 			}
 			n := open(t, config(t, dir))

@@ -29,7 +29,7 @@ func TestWhatTheCallerGaveWrongIsInvalidInput(t *testing.T) {
 	empty := turnstone.NewRegistry()
 	twin := turnstone.NewActivity("Double", func(_ turnstone.ActivityContext, n int) (int, error) { return n, nil })
 	older := turnstone.NewOrchestration("Twice", func(_ *turnstone.Context, n int) (int, error) { return n, nil }, turnstone.WithVersion("0.1.0"))
-	_, noDir := node.OpenReadOnly(context.Background(), "")
+	_, noDir := node.OpenReadOnly(context.Background(), "", nil)
 	_, verifyNoDir := node.Verify(deadline(t), "")
 	_, openNoDir := node.Open(context.Background(), node.Config{})
 	for _, c := range []struct {
@@ -109,7 +109,7 @@ func TestWhatIsWrongWithADirectoryIsToldApart(t *testing.T) {
 			}
 		})
 	}
-	if _, err := node.OpenReadOnly(deadline(t), filepath.Join(t.TempDir(), "none")); !errors.Is(err, node.ErrNoStore) {
+	if _, err := node.OpenReadOnly(deadline(t), filepath.Join(t.TempDir(), "none"), nil); !errors.Is(err, node.ErrNoStore) {
 		t.Errorf("nothing to read: %v", err)
 	}
 }

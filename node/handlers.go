@@ -11,7 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/client/api"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
 
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -55,7 +55,7 @@ func (h handlers) Replays(pin string) bool {
 // requests shows the engine to the port of this process.
 type requests struct{ engine *actors.Engine }
 
-var _ local.Engine = requests{}
+var _ localport.Engine = requests{}
 
 func (r requests) StartInstance(q api.StartRequest, reply func(api.Started, error)) {
 	r.engine.StartInstance(arrival.StartRequest(q), func(a arrival.StartReply) {

@@ -12,8 +12,8 @@ import (
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
@@ -79,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 func (n *Node) run(ctx context.Context) error {
 	ready := make(chan error, 1)
 	n.engine = actors.Start(n.engineConfig(), func(err error) { ready <- err })
-	port := local.New(requests{n.engine}, n.store, local.Options{Limits: n.cfg.Limits, MaxAttempts: n.cfg.MaxAttempts})
+	port := localport.New(requests{n.engine}, n.store, localport.Options{Limits: n.cfg.Limits, MaxAttempts: n.cfg.MaxAttempts})
 	n.client = client.New(port, n.cfg.codec())
 	if n.cfg.Registry != nil {
 		detach, err := n.Attach(Runtime{

@@ -98,7 +98,7 @@ func TestOpenRunShutdownReopen(t *testing.T) {
 	if err := n.Shutdown(deadline(t)); err != nil {
 		t.Errorf("a second shutdown: %v", err)
 	}
-	// Only now: whoever waits for a result may hear of it before the turn that gave it is counted.
+	// Read the metrics after the shutdown: a waiter may get a result before the turn that gave it is counted.
 	if m := n.Metrics(); m.Commits != 2 || m.Syncs == 0 || m.Commands < 2 {
 		t.Errorf("one activity cost %d turn commits, %d commands, %d syncs; want 2 commits", m.Commits, m.Commands, m.Syncs)
 	}
@@ -177,7 +177,7 @@ func TestShutdownTellsActivities(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-told
-	ro, err := node.OpenReadOnly(ctx, cfg.Dir)
+	ro, err := node.OpenReadOnly(ctx, cfg.Dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestRefusals(t *testing.T) {
 	}
 	_, err := node.Open(deadline(t), config(t, good))
 	refused("a store in use", err, good, "use")
-	_, err = node.OpenReadOnly(deadline(t), good)
+	_, err = node.OpenReadOnly(deadline(t), good, nil)
 	refused("a store in use, for reading", err, good, "use")
 	_, err = node.Verify(deadline(t), good)
 	refused("a store in use, to verify", err, good, "use")
@@ -232,12 +232,12 @@ func TestRefusals(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(foreign, "notes.txt")); err != nil {
 		t.Errorf("the foreign file: %v", err)
 	}
-	_, err = node.OpenReadOnly(deadline(t), filepath.Join(base, "nothing"))
+	_, err = node.OpenReadOnly(deadline(t), filepath.Join(base, "nothing"), nil)
 	refused("a directory that does not exist, for reading", err, "nothing")
 	if _, err := os.Stat(filepath.Join(base, "nothing")); err == nil {
 		t.Error("reading made a directory")
 	}
-	_, err = node.OpenReadOnly(deadline(t), "")
+	_, err = node.OpenReadOnly(deadline(t), "", nil)
 	refused("no directory", err, "directory")
 	_, err = node.Verify(deadline(t), "")
 	refused("no directory to verify", err, "directory")

@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
@@ -21,10 +22,13 @@ type ReadOnly struct {
 // in a sentence: a store is either read or run. As [Open] it waits about 2 s for a store that another process has open,
 // so that one can be looked at right after its process was killed. An empty dir is turnstone.ErrInvalidInput.
 //
+// codec is that of the registries whose instances the store holds: it decodes the details of a recorded failure. A nil
+// codec is turnstone.JSON.
+//
 // Reading needs the permission to write one file, the store's lock, dir/db/LOCK. Without it the error wraps
 // [ErrNotWritable]: read as the user who runs the store, or read a copy. A store whose creation was not finished is
 // [ErrNoStore], as an empty directory is.
-func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
+func OpenReadOnly(ctx context.Context, dir string, codec turnstone.Codec) (*ReadOnly, error) {
 	if dir == "" {
 		return nil, errNoDirectory
 	}
@@ -35,7 +39,7 @@ func OpenReadOnly(ctx context.Context, dir string) (*ReadOnly, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ReadOnly{reader: client.NewReader(local.NewReader(store), nil), store: store}, nil
+	return &ReadOnly{reader: client.NewReader(localport.NewReader(store), codec), store: store}, nil
 }
 
 // Reader reads the store.

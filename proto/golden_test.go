@@ -80,7 +80,7 @@ func samples() map[string]proto.Message {
 }
 
 // TestStoredBytesOfEachKindStayReadable compares each kind with the bytes that are kept in testdata: a field that loses
-// its number, its type or its meaning shows here, and so does a kind that nobody has written down.
+// its number, its type or its meaning shows here, and so does a kind that is not in testdata.
 func TestStoredBytesOfEachKindStayReadable(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join("testdata", "kinds.golden"))
 	if err != nil {

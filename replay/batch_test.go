@@ -30,8 +30,8 @@ func batched(block []stmt) []stmt {
 	return out
 }
 
-// TestF43_messages_in_one_batch_or_in_several_do_the_same: completions in any order, failures that end whoever waits
-// among them, come in one turn and in a turn each. The code sees the same and the execution ends alike.
+// TestF43_messages_in_one_batch_or_in_several_do_the_same: completions in any order, with failures that end the waiting
+// code among them, come in one turn and in a turn each. The code sees the same and the execution ends alike.
 func TestF43_messages_in_one_batch_or_in_several_do_the_same(t *testing.T) {
 	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {

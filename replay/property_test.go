@@ -15,7 +15,7 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// world is what surrounds an instance in the property test: what it has scheduled and nobody has answered.
+// world is what surrounds an instance in the property test: what it has scheduled and has no answer yet.
 type world struct {
 	activities, timers, children []uint64
 }

@@ -2,7 +2,7 @@ package consumer
 
 import "sync"
 
-// ActivitySlots counts a consumer's free activity slots. Those that found none are served in the order in which they
+// ActivitySlots counts a consumer's free activity slots. Callers that found none get the next ones in the order in which they
 // asked, so no partition starves another. All methods are safe for concurrent use.
 type ActivitySlots struct {
 	mu struct {
@@ -15,7 +15,7 @@ type ActivitySlots struct {
 	}
 }
 
-// slotWaiter is offered a slot, which is then in use: it must be used or released.
+// slotWaiter waits for a slot. offer is called with the slot taken: it must use or release the slot.
 type slotWaiter struct {
 	by    any
 	offer func()
@@ -49,7 +49,7 @@ func (s *ActivitySlots) Acquire(by any, offer func()) bool {
 	return false
 }
 
-// Release gives a slot back, or passes it on to the one that waits longest.
+// Release frees a slot, or offers it to the caller that has waited longest.
 func (s *ActivitySlots) Release() {
 	s.mu.Lock()
 	var offer, idle func()
@@ -73,7 +73,7 @@ func (s *ActivitySlots) Release() {
 	}
 }
 
-// close hands out no more slots. idle is called when none is in use.
+// close gives out no more slots. idle is called when none is in use.
 func (s *ActivitySlots) close(idle func()) {
 	s.mu.Lock()
 	s.mu.closed = true

@@ -22,13 +22,13 @@ func (c *Attached) Handles(name string) bool {
 	return ok
 }
 
-// RunsTurns says that the consumer has slots for turns and has not been closed.
+// RunsTurns reports whether the consumer has slots for turns and is not closed.
 func (c *Attached) RunsTurns() bool { return c.TurnSlots > 0 && !c.closed.Load() }
 
-// Closed says that nothing new is given to the consumer.
+// Closed reports whether the consumer is closed: it gets no new work.
 func (c *Attached) Closed() bool { return c.closed.Load() }
 
-// Close gives the consumer nothing new. idle is called when no activity has a slot of it any more.
+// Close closes the consumer: it gets no new work. idle is called when none of its activity slots is in use any more.
 func (c *Attached) Close(idle func()) {
 	c.closed.Store(true)
 	c.Turns.Close()
@@ -38,5 +38,5 @@ func (c *Attached) Close(idle func()) {
 // GiveUp counts an activity whose code had not ended in time when the consumer was closed.
 func (c *Attached) GiveUp() { c.givenUp.Add(1) }
 
-// GivenUp is how many activities were given up since the consumer was attached.
+// GivenUp returns how many activities were given up since the consumer was attached.
 func (c *Attached) GivenUp() int64 { return c.givenUp.Load() }

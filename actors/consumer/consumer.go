@@ -10,7 +10,7 @@ import (
 // node shuts down. The error may carry an author's kind and details (internal/failure).
 type ActivityFunc func(ctx context.Context, info ActivityInfo, input []byte) ([]byte, error)
 
-// ActivityInfo says what an activity runs for.
+// ActivityInfo identifies the activity that a call runs.
 type ActivityInfo struct {
 	Instance      string
 	Incarnation   uint64
@@ -21,7 +21,7 @@ type ActivityInfo struct {
 	Version       string
 	Name          string
 	Attempt       uint32 // of the call's retry policy, from 1
-	Delivery      uint32 // how often this attempt was handed out, from 1
+	Delivery      uint32 // how often this attempt was started, from 1
 	Worker        string
 }
 

@@ -16,7 +16,7 @@ type List struct {
 	all   atomic.Pointer[[]*Attached]
 }
 
-// All returns the present list. It never changes: Add and Remove make another list, at another address.
+// All returns the present list, which never changes: Add and Remove make a new one, at another address.
 func (l *List) All() *[]*Attached {
 	if all := l.all.Load(); all != nil {
 		return all
@@ -42,9 +42,9 @@ func (l *List) Remove(c *Attached) {
 	l.all.Store(&all)
 }
 
-// Find finds a consumer that can run an orchestration: it has the handler, may replay executions with this pin, and has
-// slots for turns. Those that are alike take turns. With tries, of an instance that is held, the consumer that was
-// attached last has the first try, and each further try goes to the one before it; negative: it is not held.
+// Find returns a consumer that can run an orchestration: it has the handler, may replay executions with this pin, and has
+// slots for turns. Consumers that can run it equally well take turns. tries is negative unless the instance is held; then
+// the consumer that was attached last gets the first try, and each further try goes to the one attached before it.
 func (l *List) Find(name, version, pin string, tries int) (*Attached, string, replay.Func, bool) {
 	all := *l.All()
 	if len(all) == 0 {
@@ -66,22 +66,23 @@ func (l *List) Find(name, version, pin string, tries int) (*Attached, string, re
 	return nil, "", nil, false
 }
 
-// Serves says that a consumer can run an orchestration whose execution has this pin.
+// Serves reports whether a consumer can run an orchestration whose execution has this pin.
 func (l *List) Serves(name, version, pin string) bool {
 	return l.any(name, version, func(c *Attached) bool { return c.RunsTurns() && c.Handlers.Replays(pin) })
 }
 
-// Pinned says that a consumer that runs turns has the handler, whatever the pin of the execution.
+// Pinned reports whether a consumer that runs turns has the handler, for any pin of the execution.
 func (l *List) Pinned(name, version string) bool {
 	return l.any(name, version, (*Attached).RunsTurns)
 }
 
-// Idle says that a consumer has the handler and no slots for turns: one that runs turns is about to come.
+// Idle reports whether a consumer has the handler but no slots for turns: then a consumer that runs turns is about to be
+// attached.
 func (l *List) Idle(name, version string) bool {
 	return l.any(name, version, func(c *Attached) bool { return c.TurnSlots <= 0 })
 }
 
-// any says that a consumer which passes has the handler.
+// any reports whether a consumer for which passes is true has the handler.
 func (l *List) any(name, version string, passes func(*Attached) bool) bool {
 	for _, c := range *l.All() {
 		if !passes(c) {

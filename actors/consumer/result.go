@@ -5,9 +5,9 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// Result is what an activity has come to, on its way from its slot to its instance. It is made under Token, or under a
-// grant of Epoch. Reply gets nil once it is recorded, or the refusal: NotFound (the work was cancelled or answered),
-// LeaseLost or Fenced (another owner has it); the result is then void.
+// Result is the result of an activity, on its way from the slot to the instance. It was made under the lease Token, or under
+// a grant of Epoch. Reply gets nil once the result is recorded, or the refusal: NotFound (the work was cancelled or
+// answered), LeaseLost or Fenced (another process has the work). A refused result is void.
 type Result struct {
 	Key      persistence.WorkKey
 	Token    persistence.Token

@@ -14,14 +14,14 @@ type Turn interface {
 	// Begun is called when the turn has got its slot; Execute runs its code there.
 	Begun()
 	Execute()
-	// Ran gives the turn back after its code has come back. It is the last thing that its goroutine does.
+	// Ran is called after the turn's code has returned. It is the last call of the turn's goroutine.
 	Ran()
-	// Unrun gives it back when the slots have been closed before it ran.
+	// Unrun is called if the slots were closed before the turn ran.
 	Unrun()
-	// Blocked reports a turn whose code has not come back for so long.
+	// Blocked reports a turn whose code has not returned for so long.
 	Blocked(ran time.Duration)
-	// GivenUp takes the slot away from a turn whose code has not come back: the code still runs, and what it comes to is
-	// worthless. Late is called when that code has come back.
+	// GivenUp is called when the turn loses its slot because its code has not returned: the code still runs, and its outcome
+	// is void. Late is called when that code has returned.
 	GivenUp()
 	Late()
 	// Suspect reports whether the turn's instance is a suspect. HushLeft returns the time until turns that are not
@@ -30,11 +30,11 @@ type Turn interface {
 	HushLeft() time.Duration
 }
 
-// TurnConfig is what turn slots are made with.
+// TurnConfig configures turn slots.
 type TurnConfig struct {
 	Clock clock.Clock
 	Run   Runner
-	// Warn and Abandon: when a turn that has not come back is reported, and when it is given up.
+	// Warn and Abandon are when a turn whose code has not returned is reported, and when it is given up.
 	Warn    time.Duration
 	Abandon time.Duration
 }
@@ -45,18 +45,18 @@ type Runner interface {
 	Run(code func(), done func())
 }
 
-// TurnSlots run the turns of one consumer, at most so many at once, in the order in which they were asked for. A slot
-// runs user code on a goroutine of the Runner, so code that blocks can be given up: its slot is given to the next.
+// TurnSlots run the turns of one consumer, at most so many at once, in the order in which they came. A slot runs user code on
+// a goroutine of the Runner, so code that blocks can be given up, and its slot goes to the next turn.
 type TurnSlots struct {
 	cfg   TurnConfig
 	limit int
 	mu    struct {
 		sync.Mutex
-		running []runningTurn // oldest first
-		queue   []Turn
-		closed  bool
-		watched bool
-		hushed  bool // a timer is set for the end of HushLeft
+		running    []runningTurn // oldest first
+		queue      []Turn
+		closed     bool
+		watched    bool
+		pauseTimed bool // a timer is set for the end of HushLeft
 	}
 }
 
@@ -96,8 +96,8 @@ func (s *TurnSlots) execute(t Turn) {
 	s.cfg.Run.Run(t.Execute, func() { s.finished(t) })
 }
 
-// finished gives the slot to the next turn, and its turn back; it is the last thing that its goroutine does. Code that
-// comes back after it was given up finds its slot gone.
+// finished frees the slot for the next turn, and calls Ran, or Late if the turn was given up before. It is the last call of
+// the turn's goroutine.
 func (s *TurnSlots) finished(t Turn) {
 	s.mu.Lock()
 	if !s.release(t) {
@@ -113,7 +113,7 @@ func (s *TurnSlots) finished(t Turn) {
 	t.Ran()
 }
 
-// release takes a turn off the running list, with s.mu held; false if it was not there.
+// release removes a turn from the running list, with s.mu held; false if it was not there.
 func (s *TurnSlots) release(t Turn) bool {
 	for i := range s.mu.running {
 		if s.mu.running[i].Turn == t {
@@ -133,7 +133,7 @@ func (s *TurnSlots) next() Turn {
 	i := 0
 	if left := s.mu.queue[0].HushLeft(); left > 0 {
 		i = slices.IndexFunc(s.mu.queue, Turn.Suspect)
-		s.goOnAfter(left)
+		s.nextAfter(left)
 	}
 	if i < 0 {
 		return nil
@@ -149,15 +149,15 @@ func (s *TurnSlots) next() Turn {
 	return t
 }
 
-// goOnAfter looks for turns to begin after d, when HushLeft has passed. The caller holds s.mu.
-func (s *TurnSlots) goOnAfter(d time.Duration) {
-	if s.mu.hushed {
+// nextAfter begins turns after d, when HushLeft has passed. The caller holds s.mu.
+func (s *TurnSlots) nextAfter(d time.Duration) {
+	if s.mu.pauseTimed {
 		return
 	}
-	s.mu.hushed = true
+	s.mu.pauseTimed = true
 	s.cfg.Clock.AfterFunc(d, func() {
 		s.mu.Lock()
-		s.mu.hushed = false
+		s.mu.pauseTimed = false
 		begun := s.nextAll()
 		s.mu.Unlock()
 		for _, t := range begun {
@@ -166,7 +166,7 @@ func (s *TurnSlots) goOnAfter(d time.Duration) {
 	})
 }
 
-// nextAll begins what may begin, with s.mu held.
+// nextAll begins all turns that may begin, with s.mu held.
 func (s *TurnSlots) nextAll() (begun []Turn) {
 	for t := s.next(); t != nil; t = s.next() {
 		begun = append(begun, t)
@@ -174,7 +174,7 @@ func (s *TurnSlots) nextAll() (begun []Turn) {
 	return begun
 }
 
-// Close returns what waits for a slot, unrun. Turns that run end as usual.
+// Close calls Unrun of the turns that wait for a slot. Turns that run end as usual.
 func (s *TurnSlots) Close() {
 	s.mu.Lock()
 	s.mu.closed = true
@@ -186,14 +186,14 @@ func (s *TurnSlots) Close() {
 	}
 }
 
-// Closed says that no more turns run here.
+// Closed reports whether the slots are closed: no more turns begin here.
 func (s *TurnSlots) Closed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mu.closed
 }
 
-// warn is when a turn is reported: at the latest when it is given up.
+// warn returns when a turn is reported, which is not later than when it is given up.
 func (s *TurnSlots) warn() time.Duration { return min(s.cfg.Warn, s.cfg.Abandon) }
 
 // watch arms the watchdog while turns run, with s.mu held.
@@ -205,7 +205,7 @@ func (s *TurnSlots) watch() {
 	s.cfg.Clock.AfterFunc(s.warn()/4, s.inspect)
 }
 
-// inspect reports turns that have run for too long, and gives up those that have run for far too long.
+// inspect reports turns that have run for longer than warn, and gives up those that have run for longer than Abandon.
 func (s *TurnSlots) inspect() {
 	now := s.cfg.Clock.Elapsed()
 	var report, abandoned []runningTurn

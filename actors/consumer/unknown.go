@@ -2,8 +2,8 @@ package consumer
 
 import "sync"
 
-// UnknownNames remembers which unregistered names were logged, so that a name is logged once in a while and not for each
-// instance or activity, each time. The zero value is ready; it is safe for concurrent use.
+// UnknownNames records which unregistered names were logged, so that a name is logged only once in a while, and not for each
+// instance or activity. The zero value is ready; it is safe for concurrent use.
 type UnknownNames struct {
 	mu       sync.Mutex
 	loggedAt map[string]int64
@@ -11,7 +11,7 @@ type UnknownNames struct {
 
 const unknownNamesMax = 1000
 
-// IsNew says whether a name is to be logged now. now is elapsed time, everyMs how long a name is not logged again.
+// IsNew reports whether a name is to be logged now. now is elapsed time; everyMs is how long a name is not logged again.
 func (u *UnknownNames) IsNew(now int64, name string, everyMs int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

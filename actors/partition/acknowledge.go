@@ -6,8 +6,8 @@ import (
 	"github.com/turnstone-dev/turnstone/dispatch"
 )
 
-// acknowledgements takes them to the partition's actor. They wait there for its next step: no message is sent for one,
-// unless it brings a time.
+// acknowledgements passes the acknowledgements of instances to the partition's actor. They wait for its next step; a message
+// is sent only for one that has a time, which may be earlier than the next step.
 type acknowledgements struct {
 	mu    sync.Mutex
 	items []dispatch.Acknowledgement
@@ -25,7 +25,7 @@ func (p *Partition) Acknowledge(a dispatch.Acknowledgement) {
 	}
 }
 
-// take returns what has come, in order. The slice is valid until the next call.
+// take returns the acknowledgements that were added, in order. The slice is valid until the next call.
 func (b *acknowledgements) take() []dispatch.Acknowledgement {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -34,7 +34,7 @@ func (b *acknowledgements) take() []dispatch.Acknowledgement {
 	return items
 }
 
-// acknowledged hands them to the dispatcher.
+// acknowledged passes the acknowledgements to the dispatcher.
 func (s *serving) acknowledged() {
 	now := s.now()
 	for _, a := range s.p.acks.take() {

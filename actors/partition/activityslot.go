@@ -9,7 +9,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// activity is one activity in a slot: from the grant until its result is recorded, or void.
+// activity is one activity in a slot: from the grant until its result is recorded or void.
 //
 //	leasing    a lease is taken before the code runs (careful mode)
 //	reading    its input is read, if the effect that announced the work did not bring it
@@ -25,22 +25,23 @@ type activity struct {
 	item  persistence.WorkItem
 	phase activityPhase
 
-	// What the row's fence expects: the token of our lease, or the attempts seen and this epoch.
+	// The row's fence expects these: the token of our lease, or, without one, the attempts and this epoch.
 	token    persistence.Token
 	attempts uint32
-	// found: an epoch that did not end cleanly left it. A grant of that epoch that took no lease was counted by nothing.
-	found bool
+	// fromScan: an epoch that did not end cleanly left the work. That epoch may have granted it without a lease, and such an
+	// attempt is not in attempts.
+	fromScan bool
 
-	slot     bool   // a slot of the consumer is held
-	ticket   uint64 // the gate's, until the code has ended
-	leasing  bool   // our own LeaseWork is unanswered: no result leaves before its answer
-	giveUp   error  // why the code was told to stop
-	cancel   context.CancelCauseFunc
-	outcome  *activityOutcome
-	sent     bool // the result has been given to the instance
-	retries  int
-	leaseAt  *alarm
-	graceEnd *alarm
+	slot      bool   // a slot of the consumer is held
+	ticket    uint64 // of the probation, until the code has ended
+	leasing   bool   // our own LeaseWork is unanswered: no result leaves before its answer
+	stopCause error  // why the code was told to stop
+	cancel    context.CancelCauseFunc
+	outcome   *activityOutcome
+	sent      bool // the result has been sent to the instance
+	retries   int
+	leaseAt   *alarm
+	graceEnd  *alarm
 }
 
 type activityPhase uint8
@@ -59,7 +60,7 @@ func (s *serving) begin(c *consumer.Attached, g dispatch.Grant) {
 	a := &activity{s: s, c: c, item: g.Item, attempts: g.Item.Attempts, slot: true, ticket: g.Ticket}
 	s.activities[a.item.Key] = a
 	if g.Lease {
-		a.found = g.Item.Orchestration == "" // it came from a scan, not with the commit that scheduled it
+		a.fromScan = g.Item.Orchestration == "" // it came from a scan, not with the commit that scheduled it
 		a.phase = activityLeasing
 		s.p.counts.carefulActivities.Add(1)
 		a.takeLease()
@@ -68,7 +69,7 @@ func (s *serving) begin(c *consumer.Attached, g dispatch.Grant) {
 	a.prepare()
 }
 
-// prepare runs the code, or first reads what it needs.
+// prepare runs the code, or first reads its input.
 func (a *activity) prepare() {
 	if a.item.Orchestration == "" {
 		a.phase = activityReading
@@ -101,9 +102,9 @@ func (a *activity) info() consumer.ActivityInfo {
 	i := &a.item
 	delivery := a.attempts
 	if a.token == "" {
-		delivery++ // a lease has counted this delivery already, a grant never does
+		delivery++ // a lease has counted this delivery; a grant counts none
 	}
-	if a.found {
+	if a.fromScan {
 		delivery++
 	}
 	first := i.FirstEvent
@@ -120,30 +121,30 @@ func (a *activity) info() consumer.ActivityInfo {
 // ended takes the end of the code. It comes also after the epoch has ended, and after the slot was given up.
 func (a *activity) ended(outcome *activityOutcome) {
 	a.cancel(nil)
-	if a.phase == activityOver { // given up, or its epoch is over
+	if a.phase == activityOver { // given up, or its epoch has ended
 		a.s.p.counts.leakedActivities.Add(^uint64(0))
 		return
 	}
 	a.leaseAt.cancel()
 	a.graceEnd.cancel()
-	a.endTicket()
+	a.endProbation()
 	switch {
-	case a.giveUp == nil:
-		a.keep(outcome)
-	case a.giveUp == ErrActivityCancelled:
+	case a.stopCause == nil:
+		a.takeOutcome(outcome)
+	case a.stopCause == ErrActivityCancelled:
 		a.close()
-	case a.giveUp == ErrActivityLeaseLost:
+	case a.stopCause == ErrActivityLeaseLost:
 		a.putBack(0)
-	case outcome.failed: // told to stop by a shutdown: that its code then fails is no failure of the activity
+	case outcome.failed: // an error after the code was told to stop by a shutdown is no failure of the activity
 		a.putBack(0)
 	default:
-		a.keep(outcome)
+		a.takeOutcome(outcome)
 	}
 }
 
-// keep takes a result and sends it when it may leave. The slot is free for the next activity, unless too many results
-// wait to be recorded.
-func (a *activity) keep(outcome *activityOutcome) {
+// takeOutcome takes a result and sends it, unless a lease is being taken. It frees the slot for the next activity, unless
+// too many results wait to be recorded.
+func (a *activity) takeOutcome(outcome *activityOutcome) {
 	a.phase, a.outcome = activityAnswering, outcome
 	if a.s.answering.add(len(outcome.encoded)) {
 		a.freeSlot()
@@ -153,7 +154,7 @@ func (a *activity) keep(outcome *activityOutcome) {
 	}
 }
 
-// answer gives the result to the instance.
+// answer sends the result to the instance.
 func (a *activity) answer() {
 	if a.phase != activityAnswering || a.sent {
 		return
@@ -170,12 +171,12 @@ func (a *activity) answer() {
 	}
 }
 
-// putBack gives the work back without having recorded anything: it is handed out again, not before a time. So is a lease
-// that is lost, and its attempt counts: by the wall clock, which may have been set, it could last for long yet.
+// putBack gives the work back without a result; it is granted again, but not before notBefore. A lost lease is given back,
+// too, and its attempt counts: if the wall clock was set back, the lease would otherwise last much longer.
 func (a *activity) putBack(notBefore int64) {
 	s, key := a.s, a.item.Key
 	token, attempts := a.token, a.attempts
-	lost := a.giveUp == ErrActivityLeaseLost
+	lost := a.stopCause == ErrActivityLeaseLost
 	a.close()
 	if token == "" || s.ended {
 		s.d.Release(s.now(), key, notBefore)
@@ -184,7 +185,8 @@ func (a *activity) putBack(notBefore int64) {
 	s.abandonWork(&persistence.AbandonWork{Key: key, Token: token, Attempts: attempts, Counts: lost}, notBefore)
 }
 
-// close ends what this activity holds. Its entry at the dispatcher is another matter.
+// close releases the slot, the lease, the alarms and the ticket of the activity. It does not change its entry at the
+// dispatcher.
 func (a *activity) close() {
 	if a.phase == activityOver {
 		return
@@ -197,7 +199,7 @@ func (a *activity) close() {
 	a.graceEnd.cancel()
 	a.dropLease()
 	a.freeSlot()
-	a.endTicket()
+	a.endProbation()
 	if a.s.activities[a.item.Key] == a {
 		delete(a.s.activities, a.item.Key)
 	}
@@ -210,7 +212,7 @@ func (a *activity) freeSlot() {
 	}
 }
 
-func (a *activity) endTicket() {
+func (a *activity) endProbation() {
 	if a.ticket != 0 {
 		a.s.suspects.Done(a.ticket)
 		a.ticket = 0
@@ -223,7 +225,7 @@ const (
 	retryPauseMaxMs = 1000
 )
 
-// retry does something again after a pause.
+// retry calls again after a pause.
 func (a *activity) retry(again func()) {
 	pause := min(int64(retryPauseMs)<<min(a.retries, 7), retryPauseMaxMs)
 	a.retries++
@@ -240,13 +242,13 @@ type answering struct {
 	bytes int
 }
 
-// What may wait to be recorded before slots are kept until their result is.
+// The bounds of the results that wait to be recorded. Beyond them, a slot is kept until its result is recorded.
 const (
 	answeringMax      = 1024
 	answeringBytesMax = 16 << 20
 )
 
-// add counts a result, and reports whether its slot may go on.
+// add counts a result, and reports whether its slot may be freed.
 func (w *answering) add(size int) bool {
 	w.count++
 	w.bytes += size
@@ -258,7 +260,7 @@ func (w *answering) remove(size int) {
 	w.bytes -= size
 }
 
-// activityOutcome is what an activity came to, encoded once.
+// activityOutcome is the result or failure of an activity, encoded once.
 type activityOutcome struct {
 	message *turnpb.Message
 	encoded []byte

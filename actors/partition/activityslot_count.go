@@ -2,7 +2,7 @@ package partition
 
 import "sync/atomic"
 
-// Counters is what the activity slots of an engine have done since it started. They only rise, except Leaked.
+// Counters are counts of the activity slots of an engine since it started. They only rise, except Leaked.
 type Counters struct {
 	// Started are calls of user code; Careful of them were leased first because of careful mode.
 	Started uint64
@@ -11,7 +11,7 @@ type Counters struct {
 	Cancelled uint64
 	// LostLeases of turns and activities, whose holders were told to stop.
 	LostLeases uint64
-	// Abandoned did not stop in time. Leaked of them, or of an epoch that is over, still run.
+	// Abandoned did not stop in time. Leaked of them, or of an epoch that has ended, still run.
 	Abandoned uint64
 	Leaked    uint64
 	// Void are results that the journal refused because another owner has the activity.
@@ -31,7 +31,7 @@ type counters struct {
 	unregisteredActivities, poisonedActivities, fencedPartitions   atomic.Uint64
 }
 
-// AddCounters adds what the partition's activities have done.
+// AddCounters adds the counts of the partition to sum.
 func (p *Partition) AddCounters(sum *Counters) {
 	c := &p.counts
 	sum.Started += c.activities.Load()

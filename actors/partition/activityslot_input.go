@@ -8,16 +8,16 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// inputs are those of activities whose effect did not bring them: after a restart, or when memory was short. A stored part
-// may hold hundreds, so it is decoded once for all of them: those that wait for it get theirs together, and the rest is
-// kept for those to come, of a few parts at most.
+// inputs are read from the history for activities whose effect did not bring them: after a restart, or when memory was
+// short. A stored part may have hundreds of inputs, so it is decoded once. All activities that wait for it get their inputs
+// together, and the other inputs are kept for later activities. At most partsKept parts are kept.
 type inputs struct {
 	reading map[partKey]*partRead
 	kept    []*partInputs // newest last
 }
 
-// partsKept is how many decoded parts a partition keeps. Work is handed out in the order in which it was scheduled, so
-// one is nearly always enough.
+// partsKept is how many decoded parts a partition keeps. Work is granted in the order in which it was scheduled, so one is
+// nearly always enough.
 const partsKept = 2
 
 // partKey names a stored part.
@@ -26,21 +26,21 @@ type partKey struct {
 	execution, part uint64
 }
 
-// partRead is a read under way, and what waits for it.
+// partRead is a read under way, with the activities that wait for it.
 type partRead struct{ waiting []*activity }
 
-// partInputs are the inputs of a part that have not been handed out, by event. None is handed out twice: it is the
-// author's code's then.
+// partInputs are the inputs of a part that no activity has taken, by event. None is taken twice, because the author's code
+// may change its input.
 type partInputs struct {
 	key    partKey
 	head   persistence.Head
-	exists bool // the instance does
+	exists bool // whether the instance exists
 	events map[uint64][]byte
 }
 
 func (i *inputs) init() { i.reading = map[partKey]*partRead{} }
 
-// take finds an activity's input in a part that is kept.
+// take returns an activity's input from a kept part.
 func (i *inputs) take(key partKey, event uint64) (input []byte, of *partInputs, ok bool) {
 	for n, p := range i.kept {
 		if input, ok = p.events[event]; !ok || p.key != key {
@@ -55,7 +55,7 @@ func (i *inputs) take(key partKey, event uint64) (input []byte, of *partInputs, 
 	return nil, nil, false
 }
 
-// keep keeps what is left of a part.
+// keep keeps the inputs of a part that no activity has taken.
 func (i *inputs) keep(p *partInputs) {
 	if len(p.events) == 0 {
 		return
@@ -66,7 +66,7 @@ func (i *inputs) keep(p *partInputs) {
 	}
 }
 
-// readInput finds what the effect did not bring.
+// readInput reads the input that the effect did not bring.
 func (a *activity) readInput() {
 	s := a.s
 	key := partKey{a.item.Key.IID, a.item.Key.Execution, a.item.Part}
@@ -103,7 +103,7 @@ func (a *activity) partRead(part *partInputs, err error) {
 		a.close()
 	case err != nil:
 		a.unreadable(err)
-	case !part.exists: // its end is on its way
+	case !part.exists: // the effect of the instance's end is on its way
 		a.putBack(a.s.now() + retryPauseMaxMs)
 	case !found:
 		a.unreadable(part.missing(a.item.Key))
@@ -113,7 +113,7 @@ func (a *activity) partRead(part *partInputs, err error) {
 	}
 }
 
-// missing is the damage of a part that does not have an activity which names it.
+// missing returns the error of a part without the event of an activity that refers to the part.
 func (p *partInputs) missing(key persistence.WorkKey) error {
 	return fmt.Errorf("%w: part %d has no scheduled event of activity %s", persistence.ErrCorrupt, p.key.part, key)
 }

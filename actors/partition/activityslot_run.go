@@ -15,7 +15,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// activityCall is one call of user code: what goes in and what came out. The runner's goroutine owns it until the end.
+// activityCall is one call of user code with its input and outcome. The runner's goroutine owns it until the call ends.
 type activityCall struct {
 	fn      consumer.ActivityFunc
 	ctx     context.Context
@@ -25,8 +25,8 @@ type activityCall struct {
 	outcome *activityOutcome
 }
 
-// run calls the code and encodes what it came to. A panic is a failure with the panic's text. Code that ends its
-// goroutine (runtime.Goexit, a test's FailNow) has failed too.
+// run calls the code and encodes its outcome. A panic is a failure with the panic's text. Code that ends its goroutine
+// (runtime.Goexit, a test's FailNow) has failed, too.
 func (c *activityCall) run() {
 	returned := false
 	defer func() {
@@ -93,14 +93,15 @@ func encodeFailure(key *persistence.WorkKey, f *turnpb.Failure, l *limits.Limits
 	return &activityOutcome{message: m, encoded: encoded, failed: true}
 }
 
-// tooLarge is the failure of an activity whose result is over a limit. Trying again would not make it smaller.
+// tooLarge is the failure of an activity whose result is over a limit. It is not retryable: the next result would be as
+// large.
 func tooLarge(err error) *turnpb.Failure {
 	f := failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err.Error())
 	f.GetApplication().ErrorKind, f.GetApplication().NonRetryable = "Limit", true
 	return f
 }
 
-// unreadable gives back work whose input cannot be read: counted, so that it does not go on for ever.
+// unreadable gives back work whose input cannot be read. The attempt counts, so that the attempts end.
 func (a *activity) unreadable(err error) {
 	s, item, token, attempts := a.s, a.item, a.token, a.attempts
 	s.host.Config.Logger.Error("the input of an activity cannot be read; it is tried again later", logkey.Instance, item.ID,

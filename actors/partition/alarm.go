@@ -6,17 +6,17 @@ import (
 	"github.com/turnstone-dev/turnstone/dispatch"
 )
 
-// alarms are what a serving wants to do at a time: the journal or an instance was busy, an activity has run for a
-// while, a grace period ends. One timer of the clock serves them all.
+// alarms are calls that a serving makes at a time: to repeat a request that found the journal or an instance busy, to lease
+// an activity that runs, or to end a grace period. All of them share one timer of the clock.
 type alarms struct {
 	items alarmHeap
 	last  uint64
 }
 
-// alarm is one of them. cancel it when it is not needed any more.
+// alarm is one of these calls. cancel withdraws it.
 type alarm struct {
 	at    int64
-	order uint64 // of two at the same time, the older rings first
+	order uint64 // of two alarms at the same time, the older rings first
 	ring  func()
 }
 
@@ -26,7 +26,7 @@ func (a *alarm) cancel() {
 	}
 }
 
-// set has ring called at a time.
+// set schedules a call of ring.
 func (l *alarms) set(at int64, ring func()) *alarm {
 	l.last++
 	a := &alarm{at: at, order: l.last, ring: ring}
@@ -34,7 +34,7 @@ func (l *alarms) set(at int64, ring func()) *alarm {
 	return a
 }
 
-// ring calls what is due.
+// ring makes the calls that are due.
 func (l *alarms) ring(now int64) {
 	for len(l.items) > 0 && (l.items[0].at <= now || l.items[0].ring == nil) {
 		a := heap.Pop(&l.items).(*alarm)
@@ -45,7 +45,7 @@ func (l *alarms) ring(now int64) {
 	}
 }
 
-// wake is when the next one is due.
+// wake returns when the next alarm is due.
 func (l *alarms) wake() int64 {
 	for len(l.items) > 0 && l.items[0].ring == nil {
 		heap.Pop(&l.items)

@@ -11,8 +11,8 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// backOff gives back work whose handler no attached consumer has: counted, and hidden for longer each time. This is the
-// backoff supervisor of one partition; the waiting itself is in the row and in the dispatcher.
+// backOff gives back work whose handler no attached consumer has. The attempt counts, and the delay grows with each one.
+// This is the backoff supervisor of one partition; the row and the dispatcher keep the time until which the work waits.
 func (s *serving) backOff(now int64, a dispatch.Action) {
 	w := a.Work
 	s.p.counts.unregisteredActivities.Add(1)
@@ -23,17 +23,17 @@ func (s *serving) backOff(now int64, a dispatch.Action) {
 	s.abandonWork(&persistence.AbandonWork{Key: w.Key, Attempts: w.Attempts, DelayMs: a.DelayMs, Counts: true}, 0)
 }
 
-// backoffMs is how long work waits after its attempt-th attempt.
+// backoffMs returns how long work waits after its attempt-th attempt.
 func (s *serving) backoffMs(attempt uint32) int64 {
 	return dispatch.BackoffMs(s.host.Config.BackoffBase.Milliseconds(), s.host.Config.BackoffMax.Milliseconds(), attempt)
 }
 
-// abandonWork gives work back to the journal, and then to the dispatcher, which does not hand it out before a time.
+// abandonWork gives work back to the journal, and then to the dispatcher, which does not grant it before notBefore.
 func (s *serving) abandonWork(c *persistence.AbandonWork, notBefore int64) {
 	s.propose("work given back", c, func(r persistence.Result, _ int64) {
 		s.checkEpoch(r.Err)
 		if r.Err == nil || !transient(r.Err) {
-			// Refused: what the row says now has come, or comes, as an effect.
+			// Refused: the row has changed, and an effect brings the change.
 			if r.Err != nil {
 				notBefore = max(notBefore, s.now()+refusedPauseMs)
 			}
@@ -52,7 +52,7 @@ func (s *serving) poison(item persistence.WorkItem) {
 		logkey.MaxAttempts, s.host.Config.MaxAttempts)
 	a := &activity{s: s, item: item, attempts: item.Attempts}
 	s.activities[item.Key] = a
-	a.keep(encodeFailure(&item.Key, poisonFailure(&item, s.host.Config.MaxAttempts), &s.host.Config.Limits))
+	a.takeOutcome(encodeFailure(&item.Key, poisonFailure(&item, s.host.Config.MaxAttempts), &s.host.Config.Limits))
 }
 
 // answered takes the instance's answer to a result.
@@ -66,24 +66,24 @@ func (a *activity) answered(err error) {
 	case err == nil, errors.Is(err, persistence.ErrNotFound):
 		a.close()
 	case errors.Is(err, persistence.ErrStopped):
-		a.close() // the journal has stopped; after a restart the row says what became of it
+		a.close() // the journal has stopped; the next process reads in the row whether the result was recorded
 	case transient(err), errors.Is(err, persistence.ErrUncertain):
-		// Uncertain: the instance's actor failed, or the journal is about to say that it has stopped. A result may be
-		// brought twice: if the first was recorded its row is gone, and the answer is NotFound.
+		// Uncertain: the instance's actor failed, or the journal is about to stop. A result may be sent twice: if the first
+		// one was recorded, the row no longer exists, and the answer is NotFound.
 		a.retry(a.answer)
 	default: // LeaseLost, Fenced
 		a.void()
 	}
 }
 
-// void drops a result: another owner has the activity, or may have it. The work row decides.
+// void drops a result, because another process has leased the activity, or may have leased it.
 func (a *activity) void() {
 	a.s.p.counts.voidResults.Add(1)
-	a.giveUp = ErrActivityLeaseLost
+	a.stopCause = ErrActivityLeaseLost
 	a.putBack(a.s.now() + refusedPauseMs)
 }
 
-// poisonFailure says what was attempted too often.
+// poisonFailure returns the failure of an activity that was attempted too often.
 func poisonFailure(item *persistence.WorkItem, attemptsMax uint32) *turnpb.Failure {
 	text, err := json.Marshal(struct {
 		Instance  string `json:"instance"`

@@ -7,9 +7,9 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
-// The cancellation supervisor of one partition: it tells an activity to stop the moment its row is deleted, its lease is
-// lost or its consumer leaves, waits for the grace period, and then gives it up. Go cannot stop a goroutine: the slot is
-// given back, the result is refused, and the leak is counted and logged.
+// The cancellation supervisor of one partition. It tells an activity to stop when its row is deleted, its lease is lost or
+// its consumer leaves, waits for the grace period, and then gives the activity up. Go cannot stop a goroutine: the slot is
+// released, the result is refused, and the leak is counted and logged.
 
 // Why an activity is told to stop; context.Cause of its context.
 var (
@@ -23,30 +23,30 @@ func (a *activity) rowDeleted() {
 	switch a.phase {
 	case activityRunning:
 		a.s.p.counts.cancelledActivities.Add(1)
-		a.tellToStop(ErrActivityCancelled, a.s.host.Config.Grace.Milliseconds())
+		a.stop(ErrActivityCancelled, a.s.host.Config.Grace.Milliseconds())
 	case activityStopping:
-		a.giveUp = ErrActivityCancelled // whatever it was told before, its result is void now
+		a.stopCause = ErrActivityCancelled // also if it was told to stop for another cause: its result is void now
 	default:
 		a.close()
 	}
 }
 
-// loseLease stops the activity because its lease is lost: another owner has the activity, or may have it.
-func (a *activity) loseLease() {
+// leaseLost stops the activity because its lease is lost: another process has leased the activity, or may have leased it.
+func (a *activity) leaseLost() {
 	switch a.phase {
 	case activityRunning:
-		a.tellToStop(ErrActivityLeaseLost, a.s.host.Config.Grace.Milliseconds())
+		a.stop(ErrActivityLeaseLost, a.s.host.Config.Grace.Milliseconds())
 	case activityStopping, activityOver:
 	case activityAnswering: // the journal decides about the result, and answers
 	default:
-		a.giveUp = ErrActivityLeaseLost
+		a.stopCause = ErrActivityLeaseLost
 		a.putBack(0)
 	}
 }
 
-// tellToStop ends the context of code that runs, and gives the code a time to end.
-func (a *activity) tellToStop(why error, graceMs int64) {
-	a.phase, a.giveUp = activityStopping, why
+// stop cancels the context of code that runs, and gives the code time to end.
+func (a *activity) stop(why error, graceMs int64) {
+	a.phase, a.stopCause = activityStopping, why
 	a.leaseAt.cancel()
 	a.cancel(why)
 	a.graceEnd = a.s.alarms.set(a.s.now()+graceMs, a.abandon)
@@ -59,14 +59,14 @@ func (a *activity) abandon() {
 	}
 	a.s.p.counts.leakedActivities.Add(1)
 	a.s.p.counts.abandonedActivities.Add(1)
-	if a.giveUp == ErrActivityShutdown {
-		a.c.GiveUp() // reported once, when the consumer has stopped
+	if a.stopCause == ErrActivityShutdown {
+		a.c.GiveUp() // the consumer reports it once, when it has stopped
 		a.putBack(0)
 		return
 	}
 	a.s.host.Config.Logger.Warn("an activity did not stop in time and is given up: its goroutine is leaked until it returns",
-		logkey.Instance, a.item.ID, logkey.Activity, a.item.Name, logkey.ActivityID, a.item.Key.Event, logkey.Reason, a.giveUp)
-	if a.giveUp == ErrActivityCancelled {
+		logkey.Instance, a.item.ID, logkey.Activity, a.item.Name, logkey.ActivityID, a.item.Key.Event, logkey.Reason, a.stopCause)
+	if a.stopCause == ErrActivityCancelled {
 		a.close()
 		return
 	}
@@ -82,12 +82,12 @@ func (s *serving) stopActivities(c *consumer.Attached) {
 		}
 		switch a.phase {
 		case activityRunning:
-			a.tellToStop(ErrActivityShutdown, a.s.host.Config.Drain.Milliseconds())
+			a.stop(ErrActivityShutdown, a.s.host.Config.Drain.Milliseconds())
 		case activityLeasing, activityReading:
 			a.putBack(0)
 		case activityAnswering:
 			if !a.leasing {
-				a.answer() // now, if it would have waited before it tries again
+				a.answer() // at once, instead of after the pause before a repetition
 			}
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// quietGivebacks are instances of a partition that give a turn lease back because nothing is left to do. The effect of that
-// must not have them told: without memory for their machines they would be loaded, find nothing, give the lease back, and
-// be told again.
+// quietGivebacks are instances of a partition that give a turn lease back because they have nothing to do. The effect of
+// that must not lead to a tell. Otherwise an instance that is not in memory would be loaded, find nothing to do, give the
+// lease back, and get the next tell for that.
 type quietGivebacks struct {
 	mu  sync.Mutex
 	ids map[persistence.Incarnation]struct{}
@@ -33,14 +33,14 @@ func (q *quietGivebacks) drop(iid persistence.Incarnation) (was bool) {
 	return was
 }
 
-// GiveBackQuietly notes that an instance is about to give back a turn lease because nothing is left to do.
+// GiveBackQuietly notes that an instance is about to give back a turn lease because it has nothing to do.
 func (p *Partition) GiveBackQuietly(iid persistence.Incarnation) { p.givebacks.add(iid) }
 
-// GiveBackRefused takes that note back: the journal has refused it.
+// GiveBackRefused removes that note, because the journal has refused to take the lease back.
 func (p *Partition) GiveBackRefused(iid persistence.Incarnation) { p.givebacks.drop(iid) }
 
-// withoutQuiet takes those leases out of effects of which the dispatcher is not to be told. It keeps all else that was
-// written of the instance meanwhile, such as a release by an operator. The effects are shared, so it copies them.
+// withoutQuiet returns effects without the leases that instances gave back quietly. It keeps other changes of these
+// instances, such as a release by an operator. The effects are shared, so it copies them.
 func (s *serving) withoutQuiet(e *persistence.Effects) *persistence.Effects {
 	for i := range e.Leases {
 		l := &e.Leases[i]

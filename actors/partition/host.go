@@ -16,16 +16,16 @@ import (
 
 // Engine is what a partition asks of the engine that it runs in. It reaches instances through it only.
 type Engine interface {
-	// Tell brings what the dispatcher tells to its instance: an action of the kinds TellStart, TellNudge, TellRetry and
-	// TimerDue. The error wraps persistence.ErrBusy; nothing was sent then.
+	// Tell sends an action of the kinds TellStart, TellNudge, TellRetry and TimerDue to its instance. An error wraps
+	// persistence.ErrBusy; nothing was sent then.
 	Tell(a dispatch.Action) error
-	// TellResult brings the result of an activity to its instance. The error is as that of Tell.
+	// TellResult sends the result of an activity to its instance. The error is as that of Tell.
 	TellResult(id string, r consumer.Result) error
-	// Ended tells those that wait for the end of an instance. It is called for each end in the partition's effects.
+	// Ended answers the callers that wait for the end of an instance. It is called for each end in the partition's effects.
 	Ended(end persistence.EndEffect)
-	// Lost counts and logs a wake-up that was lost on its way to an instance or in it.
+	// Lost counts and logs a wake-up that was lost on its way to an instance, or by the instance.
 	Lost(id string)
-	// Propose puts a command into a partition's log, stamped with the time and this epoch; 0: it acts under none.
+	// Propose puts a command into a partition's log, stamped with the time and an epoch; epoch 0: the command needs none.
 	Propose(p persistence.Partition, epoch uint64, c persistence.Command, done func(persistence.Result))
 }
 

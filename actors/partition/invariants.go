@@ -34,7 +34,7 @@ func (s *serving) verifyActivities() {
 		default:
 			invariants.Check(a.slot && a.c != nil, "activity %v is in phase %d without a slot", key, a.phase)
 		}
-		invariants.Check(a.phase != activityStopping || a.giveUp != nil && a.graceEnd != nil, "activity %v stops for no reason, or for ever", key)
+		invariants.Check(a.phase != activityStopping || a.stopCause != nil && a.graceEnd != nil, "activity %v stops for no reason, or for ever", key)
 		invariants.Check(a.ticket == 0 || s.suspects.open[a.ticket], "activity %v has ticket %d, which was given back", key, a.ticket)
 	}
 	w := &s.answering

@@ -33,7 +33,7 @@ func TestAWrongServingIsFound(t *testing.T) {
 		"a consumer that was detached":  func(s *serving, a *activity) { s.numbers = map[*consumer.Attached]int{a.c: 0} },
 		"code without a slot":           func(_ *serving, a *activity) { a.slot = false },
 		"an activity that is over":      func(_ *serving, a *activity) { a.phase = activityOver },
-		"code that may go on for ever":  func(_ *serving, a *activity) { a.phase, a.giveUp = activityStopping, ErrActivityShutdown },
+		"code that may go on for ever":  func(_ *serving, a *activity) { a.phase, a.stopCause = activityStopping, ErrActivityShutdown },
 		"a ticket that was given back":  func(_ *serving, a *activity) { a.ticket = 1 },
 		"a result that is not counted":  func(_ *serving, a *activity) { a.phase, a.outcome = activityAnswering, &activityOutcome{} },
 		"a lease whose holder has gone": func(s *serving, _ *activity) { delete(s.activities, key) },

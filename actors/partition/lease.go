@@ -9,8 +9,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// leaseBook is the lease supervisor of one partition: it renews the leases of turns and activities that run here, and
-// stops the holder of a lost one before it could commit. Grants need nothing.
+// leaseBook is the lease supervisor of one partition: it renews the leases of turns and activities that run here, and stops
+// the holder of a lost lease before it could commit. Grants need no renewal.
 type leaseBook struct {
 	s       *serving
 	turns   *dispatch.Leases
@@ -35,8 +35,8 @@ func (b *leaseBook) init(s *serving) {
 	b.holders = map[persistence.Token]*activity{}
 }
 
-// WatchTurnLease renews a turn's lease until stop is called. lost is called at most once, from the partition's actor,
-// when the lease cannot be kept: its holder must not commit under it, and the journal would refuse it.
+// WatchTurnLease renews a turn's lease until stop is called. lost is called at most once, from the partition's actor, when
+// the lease cannot be renewed: its holder must not commit under it, and the journal would refuse the commit.
 func (p *Partition) WatchTurnLease(token persistence.Token, lost func()) (stop func()) {
 	w := &turnWatch{token: token, lost: lost}
 	takenAt := p.host.Config.Clock.Elapsed().Milliseconds()
@@ -125,7 +125,7 @@ func (b *leaseBook) renewWork(tokens []persistence.Token) {
 		})
 }
 
-// workLost stops the holder of a lease that is lost. The work row decides which process runs the activity next.
+// workLost stops the holder of a lease that is lost. The work row says which process may run the activity next.
 func (b *leaseBook) workLost(token persistence.Token) {
 	a := b.holders[token]
 	b.work.Drop(token)
@@ -134,18 +134,18 @@ func (b *leaseBook) workLost(token persistence.Token) {
 		return
 	}
 	b.s.p.counts.lostLeases.Add(1)
-	a.loseLease()
+	a.leaseLost()
 }
 
-// transient errors may pass: the proposal is not in the log.
+// transient reports whether a proposal may be repeated: it is not in the log.
 func transient(err error) bool {
-	if errors.Is(err, persistence.ErrStopped) { // a closed journal says both: that it is not the leader, and why
+	if errors.Is(err, persistence.ErrStopped) { // the error of a closed journal is ErrNotLeader, too
 		return false
 	}
 	return errors.Is(err, persistence.ErrBusy) || errors.Is(err, persistence.ErrNotLeader)
 }
 
-// takeLease proposes a lease for the activity: before its code runs, or in the background while it does.
+// takeLease proposes a lease for the activity: before its code runs, or in the background while it runs.
 func (a *activity) takeLease() {
 	if a.phase != activityLeasing && a.phase != activityRunning || a.leasing || a.token != "" {
 		return
@@ -158,7 +158,7 @@ func (a *activity) takeLease() {
 	}, a.leased)
 }
 
-// leased takes the answer. A result that waited for it leaves now, under the token.
+// leased takes the answer to LeaseWork. A result that waited for it is sent now, under the token.
 func (a *activity) leased(r persistence.Result, at int64) {
 	a.leasing = false
 	if a.phase == activityOver {
@@ -184,12 +184,12 @@ func (a *activity) leased(r persistence.Result, at int64) {
 	case a.phase == activityAnswering:
 		a.void()
 	default:
-		a.loseLease()
+		a.leaseLost()
 	}
 }
 
-// refusedPauseMs is how long work rests after the journal refused what the dispatcher thought possible: what the row
-// really says is on its way as an effect.
+// refusedPauseMs is how long work pauses after the journal refused a command for it: the row has changed, and the effect of
+// the change is on its way.
 const refusedPauseMs = 50
 
 func (a *activity) dropLease() {

@@ -10,8 +10,8 @@ import (
 // openPause is how long an open waits after the journal was busy.
 const openPause = 50 * time.Millisecond
 
-// open begins a new epoch: it reads the present one and proposes the next. If another process has begun one between the
-// two, open reads again.
+// open begins a new epoch: it reads the present one and proposes the next. If another process has begun one in between, open
+// reads again.
 func (p *Partition) open() {
 	if p.stopped || p.s != nil {
 		return
@@ -62,7 +62,7 @@ func (p *Partition) begun(epoch uint64, r persistence.Result) {
 	if !r.Clean {
 		p.host.Unclean.Add(1)
 	}
-	p.passEnds()
+	p.reportEnds()
 	p.careful.Store(!r.Clean)
 	p.s = newServing(p, epoch, !r.Clean)
 	p.epoch.Store(epoch) // after careful: an instance that reads the new epoch must not read the old careful flag

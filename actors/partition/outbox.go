@@ -8,8 +8,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// deliver proposes outbox rows at the partition that they are for. Its mark makes a repetition harmless, so whatever
-// goes wrong, the rows are simply proposed again.
+// deliver proposes outbox rows at the partition that they are for. After any error the dispatcher proposes them again; the
+// receiver's mark makes a repetition harmless.
 func (s *serving) deliver(a dispatch.Action) {
 	messages := make([][]byte, len(a.Rows))
 	for i := range a.Rows {
@@ -23,7 +23,7 @@ func (s *serving) deliver(a dispatch.Action) {
 				return
 			}
 			s.d.DeliverFailed(s.now(), a.To)
-			s.complain("messages for another partition could not be delivered; they are tried again", r.Err,
+			s.logFailure("messages for another partition could not be delivered; they are tried again", r.Err,
 				logkey.ToPartition, a.To, logkey.FirstSequence, a.Rows[0].Seq)
 		})
 	})
@@ -37,12 +37,12 @@ func (s *serving) acknowledge(a dispatch.Action) {
 			return
 		}
 		s.d.AckFailed(s.now(), a.To)
-		s.complain("delivered messages could not be deleted; it is tried again", r.Err, logkey.ToPartition, a.To, logkey.LastSequence, a.Through)
+		s.logFailure("delivered messages could not be deleted; it is tried again", r.Err, logkey.ToPartition, a.To, logkey.LastSequence, a.Through)
 	})
 }
 
-// complain logs an error that should not be; a full queue and a stopped journal are said elsewhere.
-func (s *serving) complain(what string, err error, args ...any) {
+// logFailure logs an unexpected error. A full queue is none, and a stopped journal is logged elsewhere.
+func (s *serving) logFailure(what string, err error, args ...any) {
 	if errors.Is(err, persistence.ErrBusy) || errors.Is(err, persistence.ErrStopped) || errors.Is(err, persistence.ErrUncertain) {
 		return
 	}

@@ -18,9 +18,9 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// Partition opens a partition's epochs and serves it: it owns the dispatcher, the activities that run, and the parts
-// of the supervisors that concern this partition (leases, backoff, cancellation), because each of them acts on the rows
-// of one partition, at the times and in the order that its dispatcher sees.
+// Partition opens a partition's epochs and serves it. It owns the dispatcher, the activities that run, and the supervisors
+// of leases, backoff and cancellation, because each of these acts on the rows of one partition, in the order that its
+// dispatcher sees.
 //
 // The struct outlives restarts of its actor. Fields above the line may be used from any goroutine; those below belong to
 // the actor.
@@ -33,8 +33,8 @@ type Partition struct {
 	epoch     atomic.Uint64
 	careful   atomic.Bool
 	held      atomic.Int64 // instances that are held, as the dispatcher knows them
-	left      atomic.Bool  // the actor has been told to stop itself
-	list      consumer.List
+	closed    atomic.Bool  // the actor has been told to stop itself
+	consumers consumer.List
 	effects   effectsBox
 	acks      acknowledgements
 	givebacks quietGivebacks
@@ -59,8 +59,8 @@ func New(host *Host, id persistence.Partition) *Partition {
 	return &Partition{host: host, id: id, probation: host.Probation}
 }
 
-// Listen spawns the actor and takes the partition's effects. Every partition listens before any is started: one that
-// has been started sends to the others.
+// Listen spawns the actor and takes the partition's effects. All partitions listen before the first is started, because a
+// partition that was started sends to the others.
 func (p *Partition) Listen() {
 	p.pid = p.host.System.Spawn("partition", func() actor.Actor { return &partitionActor{p: p} })
 	p.host.Journal.Attach(p.id, func(e *persistence.Effects) {
@@ -70,8 +70,8 @@ func (p *Partition) Listen() {
 	})
 }
 
-// Start opens an epoch. done is called once: when the epoch is durable and what the partition holds has been handed to
-// the dispatcher, or with the reason why not.
+// Start opens an epoch. done is called once: when the epoch is durable and the dispatcher has read the partition's rows, or
+// with the error that prevented that.
 func (p *Partition) Start(done func(error)) {
 	p.Post("open", func() {
 		p.opened = append(p.opened, done)
@@ -79,27 +79,27 @@ func (p *Partition) Start(done func(error)) {
 	})
 }
 
-// Epoch is the current epoch; 0 until BeginEpoch is durable, and after the end.
+// Epoch returns the current epoch; 0 until BeginEpoch is durable, and after the end.
 func (p *Partition) Epoch() uint64 { return p.epoch.Load() }
 
 // Careful reports whether every message must be accepted first and every turn leased.
 func (p *Partition) Careful() bool { return p.careful.Load() }
 
 // Consumers are those that the partition knows.
-func (p *Partition) Consumers() *consumer.List { return &p.list }
+func (p *Partition) Consumers() *consumer.List { return &p.consumers }
 
-// HushLeft is how long no turn may start that is not a suspect: see Probation.
-func (p *Partition) HushLeft() time.Duration { return p.probation.hushLeft() }
+// HushLeft returns the time until turns that are not suspects may start: see [Probation].
+func (p *Partition) HushLeft() time.Duration { return p.probation.freshPauseLeft() }
 
-// Attach makes a consumer known to the partition: whatever comes to the actor afterwards sees it.
+// Attach adds a consumer to the partition: all steps that the actor runs afterwards see it.
 func (p *Partition) Attach(c *consumer.Attached) {
-	p.list.Add(c)
+	p.consumers.Add(c)
 	p.Post("attach", func() {})
 }
 
-// Detach makes a consumer unknown again, after it was stopped.
+// Detach removes a consumer that was stopped.
 func (p *Partition) Detach(c *consumer.Attached) {
-	p.list.Remove(c)
+	p.consumers.Remove(c)
 	p.Post("detach", func() {})
 }
 
@@ -112,7 +112,7 @@ func (p *Partition) StopActivities(c *consumer.Attached) {
 	})
 }
 
-// Stop ends the epoch cleanly, once what runs has ended or been given up, and then the actor.
+// Stop ends the epoch cleanly, once the activities that run have ended or been given up, and then the actor.
 func (p *Partition) Stop(done func(error)) {
 	p.Post("stop", func() {
 		if p.stopped {
@@ -128,11 +128,11 @@ func (p *Partition) Stop(done func(error)) {
 	})
 }
 
-// end stops the actor and answers the stop, if there is one. A failure on the way ends here again, and goes on with what
-// is left.
+// end stops the actor and answers the caller of Stop, if there is one. When a step of end panics, restart calls end again,
+// which does what is left.
 func (p *Partition) end(err error) {
 	p.drop()
-	if !p.left.Swap(true) {
+	if !p.closed.Swap(true) {
 		p.host.System.Send(p.pid, &partitionLeave{})
 	}
 	if answer := p.answer; answer != nil {
@@ -141,7 +141,7 @@ func (p *Partition) end(err error) {
 	}
 }
 
-// drop ends what is served, if anything is.
+// drop ends the serving of the epoch, if one is open.
 func (p *Partition) drop() {
 	p.epoch.Store(0)
 	p.held.Store(0)
@@ -151,19 +151,18 @@ func (p *Partition) drop() {
 	}
 }
 
-// Post has the actor run a step. Every answer comes back this way: from the journal, from slots, from the clock. what
-// names the step in traces. After the partition has stopped, Post drops the step: code that was given up may still
-// return then.
+// Post has the actor run a step. Every answer of the journal, of slots and of the clock comes back this way. what names the
+// step in traces. After the partition has stopped, Post drops the step: code that was given up may still return then.
 func (p *Partition) Post(what string, run func()) {
-	if p.left.Load() {
+	if p.closed.Load() {
 		return
 	}
 	p.host.System.Send(p.pid, &partitionStep{what: what, run: run})
 }
 
-// postLast is post for a goroutine that has nothing else to do; see sendLast.
+// postLast is Post for a goroutine that has nothing else to do; see mailbox.System.SendLast.
 func (p *Partition) postLast(what string, run func()) {
-	if p.left.Load() {
+	if p.closed.Load() {
 		return
 	}
 	p.host.System.SendLast(p.pid, &partitionStep{what: what, run: run})
@@ -174,15 +173,15 @@ func (p *Partition) after(d time.Duration, what string, run func()) clock.Timer 
 	return p.host.Config.Clock.AfterFunc(d, func() { p.Post(what, run) })
 }
 
-// Sizes gives how much the dispatcher holds, and how many activities are in slots. It is for tests.
+// Sizes passes the sizes of the dispatcher and the number of activities in slots to take. It is for tests.
 func (p *Partition) Sizes(take func(s dispatch.Sizes, activities int)) {
 	p.Post("sizes", func() { take(p.s.d.Sizes(), len(p.s.activities)) })
 }
 
-// Held is how many instances are held, as the dispatcher knows them.
+// Held returns how many instances are held, as the dispatcher knows them.
 func (p *Partition) Held() uint64 { return uint64(p.held.Load()) }
 
-// ClockSet has the partition look again at what waits for a time of the wall clock.
+// ClockSet has the partition check again which rows are due by the wall clock.
 func (p *Partition) ClockSet() { p.Post("wall clock set", func() {}) }
 
 // partitionStep is the one message of the partition actor.
@@ -197,10 +196,10 @@ func (m *partitionStep) String() string { return "partition step: " + m.what }
 // partitionLeave is the last message: the actor stops itself.
 type partitionLeave struct{}
 
-// partitionActor runs the partition's steps one at a time. A step that panics costs the epoch: what it has half done is
-// dropped, the supervisor starts the actor again, and a new epoch reads everything anew. Activities that ran under a
-// grant are handed out again at once; leased ones when their lease has ended, because a lease outlives its epoch and the
-// code that was told to stop may not have stopped. That is a delay of at most Config.WorkLease.
+// partitionActor runs the partition's steps one at a time. A step that panics ends the epoch: the state of the epoch is
+// dropped, the supervisor restarts the actor, and a new epoch reads all rows. Activities that ran under a grant are granted
+// again at once. Leased activities wait until their lease has ended, at most Config.WorkLease: a lease outlives its epoch,
+// and the code that was told to stop may still run.
 type partitionActor struct{ p *Partition }
 
 // Receive implements actor.Actor.
@@ -217,9 +216,9 @@ func (a *partitionActor) Receive(ctx actor.Context) {
 
 func (p *Partition) run(m *partitionStep) {
 	if p.s == nil {
-		p.passEnds()
+		p.reportEnds()
 	} else {
-		p.s.lookAtClock()
+		p.s.setWall()
 		p.s.attachAll() // before drain: a consumer that was attached before an effect is known when the effect is taken
 		p.s.drain()     // before m.run: an answer of the journal comes after the effects that preceded it
 	}
@@ -232,9 +231,9 @@ func (p *Partition) run(m *partitionStep) {
 	}
 }
 
-// passEnds takes effects while no epoch is served, and passes on only the ends, for which callers wait. The scans of the
-// next epoch find the rest.
-func (p *Partition) passEnds() {
+// reportEnds takes effects while no epoch is served. It reports only the ends, for which callers wait; the scans of the next
+// epoch find the other rows.
+func (p *Partition) reportEnds() {
 	for _, e := range p.effects.take() {
 		for _, end := range e.Ended {
 			p.host.Engine.Ended(end)
@@ -245,8 +244,9 @@ func (p *Partition) passEnds() {
 // ErrPartitionFailed is why an epoch did not end cleanly although the engine was stopped.
 var ErrPartitionFailed = errors.New("its actor failed while the engine stopped; see the log")
 
-// restart drops what the failed step left behind and opens a new epoch: at once, unless that happens again and again,
-// since each epoch is a commit. While the engine stops there is no new epoch, and the caller that waits for the stop is answered.
+// restart drops the state that the failed step left behind and opens a new epoch: at once, unless failures repeat, since
+// each epoch is a commit. While the engine stops there is no new epoch, and restart answers the caller that waits for the
+// stop.
 func (p *Partition) restart() {
 	if p.stopped || p.host.Draining.Load() {
 		p.failure = p.error("end the epoch", ErrPartitionFailed)
@@ -272,10 +272,11 @@ func (p *Partition) restart() {
 	p.drop()
 }
 
-// RestartCalm: a partition that has served for so long has recovered. It is longer than the longest pause.
+// RestartCalm is how long a partition must serve until its earlier failures no longer count. It is longer than the longest
+// pause.
 const RestartCalm = time.Minute
 
-// answerOpened answers the callers that wait for the open.
+// answerOpened answers the callers that wait for the epoch to open.
 func (p *Partition) answerOpened(err error) {
 	waiting := p.opened
 	p.opened = nil
@@ -284,15 +285,15 @@ func (p *Partition) answerOpened(err error) {
 	}
 }
 
-// effectsBox takes effects from the journal's goroutine to the actor: it never blocks, and one message brings all that
-// have come together.
+// effectsBox passes effects from the journal's goroutine to the actor. It never blocks. One message is sent for all effects
+// that the actor has not taken yet.
 type effectsBox struct {
 	mu    sync.Mutex
 	items []*persistence.Effects
 	spare []*persistence.Effects
 }
 
-// put adds effects, and reports whether the actor must be told.
+// put adds effects, and reports whether a message must be sent to the actor.
 func (b *effectsBox) put(e *persistence.Effects) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -304,7 +305,7 @@ func (b *effectsBox) put(e *persistence.Effects) bool {
 	return len(b.items) == 1
 }
 
-// take returns what has come, in order. The slice is valid until the next call.
+// take returns the effects that were added, in order. The slice is valid until the next call.
 func (b *effectsBox) take() []*persistence.Effects {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -314,7 +315,7 @@ func (b *effectsBox) take() []*persistence.Effects {
 	return items
 }
 
-// partitionError says which partition could not do what.
+// error adds the partition and the operation to an error.
 func (p *Partition) error(what string, err error) error {
 	return fmt.Errorf("partition %d: %s: %w", p.id, what, err)
 }

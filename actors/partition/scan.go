@@ -8,13 +8,13 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// read makes a scan that the dispatcher asked for. It is a View: what it shows is durable when it comes back, and the
-// effects of everything before it have come before it.
+// read makes a scan that the dispatcher asked for. It uses View: the rows are durable when the answer comes, and the effects
+// of all commits that the view shows have come before.
 func (s *serving) read(a dispatch.Action) {
 	read, take := s.scan(a)
 	view := s.host.Journal.View
 	if a.Kind == dispatch.ReadOutbox {
-		view = s.host.Journal.Load // rows that are known to be durable are asked for; the others are left
+		view = s.host.Journal.Load // the dispatcher ignores rows that it does not know to be durable
 	}
 	view(s.p.id, read, func(err error) {
 		s.post(a.Kind.String(), func() {
@@ -31,7 +31,7 @@ func (s *serving) read(a dispatch.Action) {
 	})
 }
 
-// scan is what to read for an action, and how to give the answer to the dispatcher.
+// scan returns the read for an action, and the call that passes its answer to the dispatcher.
 func (s *serving) scan(a dispatch.Action) (read func(persistence.Reader) error, take func()) {
 	rows := a.Max
 	switch a.Kind {

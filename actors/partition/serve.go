@@ -12,8 +12,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// serving is one epoch of a partition: the dispatcher, and everything that acts under the epoch. It belongs to the
-// partition's actor; a restart of the actor drops it whole.
+// serving is one epoch of a partition: the dispatcher, and all that acts under the epoch. It belongs to the partition's
+// actor; a restart of the actor drops it as a whole.
 type serving struct {
 	p        *Partition
 	host     *Host
@@ -30,14 +30,14 @@ type serving struct {
 	leases     leaseBook
 	alarms     alarms
 
-	timer    clock.Timer
-	timerAt  int64
-	durable  bool // something waits for a time of the wall clock, and the engine's watch knows that
-	again    bool // a step has been posted because there is more to do at once
-	stopping bool // the epoch is being ended
-	checking bool // the epoch is being read, because something was fenced
-	ending   bool // EndEpoch has been proposed
-	ended    bool
+	timer     clock.Timer
+	timerAt   int64
+	needsWall bool // something waits for a time of the wall clock, and the engine's watch knows that
+	rerun     bool // a step has been posted because there is more to do at once
+	stopping  bool // the epoch is being ended
+	checking  bool // the epoch is being read, because something was fenced
+	ending    bool // EndEpoch has been proposed
+	ended     bool
 }
 
 // ErrServingEnded is why an activity of an epoch that is over is told to stop.
@@ -54,19 +54,19 @@ func newServing(p *Partition, epoch uint64, careful bool) *serving {
 	s.d = dispatch.New(dispatch.Config{
 		Node: cfg.Node, Process: cfg.Process,
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
-		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Gate: s.suspects, FirstTell: epoch << 32,
+		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Probation: s.suspects, FirstTell: epoch << 32,
 	}, s.now(), careful)
-	s.lookAtClock()
+	s.setWall()
 	return s
 }
 
-// now is the elapsed time in milliseconds: what is waited for here does not care what the wall clock shows.
+// now returns the elapsed time in milliseconds. Waits in this package do not depend on the wall clock.
 func (s *serving) now() int64 { return clock.ElapsedMs(s.host.Config.Clock) }
 
-// lookAtClock tells the dispatcher what the wall clock shows, for what rows say.
-func (s *serving) lookAtClock() { s.d.SetWall(s.now(), clock.WallMs(s.host.Config.Clock)) }
+// setWall passes the time of the wall clock, which rows use, to the dispatcher.
+func (s *serving) setWall() { s.d.SetWall(s.now(), clock.WallMs(s.host.Config.Clock)) }
 
-// live reports whether this is still the epoch that is served. Answers that come after its end are dropped.
+// live reports whether this epoch is still served. Answers that come after its end are dropped.
 func (s *serving) live() bool { return s.p.s == s && !s.ended }
 
 // post brings an answer back to the actor, unless the epoch has ended meanwhile.
@@ -87,9 +87,9 @@ func (s *serving) propose(what string, c persistence.Command, done func(r persis
 	})
 }
 
-// attachAll brings the dispatcher's consumers into line with those that are attached.
+// attachAll makes the dispatcher's consumers those that are attached.
 func (s *serving) attachAll() {
-	list := s.p.list.All()
+	list := s.p.consumers.All()
 	if list == s.seen {
 		return
 	}
@@ -135,11 +135,11 @@ func (s *serving) detach(c *consumer.Attached) {
 	s.stopActivities(c)
 }
 
-// drain takes the effects that have come.
+// drain takes the effects and acknowledgements that have come.
 func (s *serving) drain() {
 	s.acknowledged()
 	taken := s.p.effects.take()
-	for _, e := range taken { // first, and for all: after a failure below no scan would find an end again
+	for _, e := range taken { // the ends of all effects first: after a panic below no scan would find them again
 		for _, end := range e.Ended {
 			s.host.Engine.Ended(end)
 		}
@@ -154,7 +154,7 @@ func (s *serving) drain() {
 	}
 }
 
-// pump does what the dispatcher wants done, hands out work, and sets the timer for what comes next.
+// pump carries out the dispatcher's actions, grants work, and sets the timer.
 func (s *serving) pump() {
 	s.drain()
 	now := s.now()
@@ -163,11 +163,11 @@ func (s *serving) pump() {
 	if s.ended {
 		return
 	}
-	for range 2 { // what is done may lead to more; the rest comes with the next step
-		if s.quiet() {
+	for range 2 { // actions may lead to more actions; those left after the second round come with the next step
+		if s.startsNothing() {
 			break
 		}
-		s.d.Hush(s.p.probation.freshAt())
+		s.d.PauseFresh(s.p.probation.freshAt())
 		s.d.Tick(now)
 		for _, a := range s.d.Actions() {
 			s.do(now, a)
@@ -187,30 +187,30 @@ func (s *serving) pump() {
 	s.arm(now)
 }
 
-// quiet says that nothing is begun here any more: the epoch ends, or the engine waits for what is active.
-func (s *serving) quiet() bool { return s.stopping || s.host.Draining.Load() }
+// startsNothing reports whether no code may start here any more: the epoch ends, or the engine drains.
+func (s *serving) startsNothing() bool { return s.stopping || s.host.Draining.Load() }
 
-// armMost is how far ahead the timer is set at most. When it rings early it is set again.
+// armMost is how far ahead the timer is set at most. When it fires early it is set again.
 const armMost = 24 * time.Hour
 
-// armFor is how long the timer waits for a time. A wait of centuries, which a durable timer may ask for, would not fit
-// into a duration: the timer would ring at once, and again.
+// armFor returns how long the timer waits for a time. A wait of centuries, which a durable timer may need, does not fit into
+// a time.Duration: without armMost the timer would fire at once, again and again.
 func armFor(now, wake int64) time.Duration {
 	return time.Duration(min(wake-now, armMost.Milliseconds())) * time.Millisecond
 }
 
-// arm sets the timer for the earliest time at which something must be done.
+// arm sets the timer for the earliest time at which a step has something to do.
 func (s *serving) arm(now int64) {
-	quiet := s.quiet()
+	quiet := s.startsNothing()
 	s.watchClock(!quiet && s.d.WaitsForWall())
 	wake := min(s.alarms.wake(), s.leases.wake())
 	if !quiet {
 		wake = min(wake, s.d.Wake(now))
 	}
 	if wake <= now {
-		if !s.again {
-			s.again = true
-			s.post("again", func() { s.again = false })
+		if !s.rerun {
+			s.rerun = true
+			s.post("again", func() { s.rerun = false })
 		}
 		return
 	}
@@ -230,18 +230,18 @@ func (s *serving) arm(now int64) {
 	})
 }
 
-// watchClock has the engine notice that the wall clock is set while something here waits for a time of it.
+// watchClock has the engine notice when the wall clock is set, as long as rows wait for a time of it.
 func (s *serving) watchClock(need bool) {
 	switch {
-	case need && !s.durable:
+	case need && !s.needsWall:
 		s.host.Watch.Need()
-	case !need && s.durable:
+	case !need && s.needsWall:
 		s.host.Watch.Spare()
 	}
-	s.durable = need
+	s.needsWall = need
 }
 
-// grant hands work to the consumers that have a free slot, one each in turn.
+// grant gives work to the consumers that have a free slot, one activity to each in turn.
 func (s *serving) grant(now int64) {
 	for granted := true; granted; {
 		granted = false
@@ -264,7 +264,7 @@ func (s *serving) grant(now int64) {
 func (s *serving) offer(c *consumer.Attached) func() {
 	return func() {
 		s.p.Post("slot free", func() {
-			if n, ok := s.numbers[c]; ok && s.live() && !s.quiet() {
+			if n, ok := s.numbers[c]; ok && s.live() && !s.startsNothing() {
 				if g, ok := s.d.Next(s.now(), n); ok {
 					s.begin(c, g)
 					return
@@ -275,7 +275,7 @@ func (s *serving) offer(c *consumer.Attached) func() {
 	}
 }
 
-// do does one thing that the dispatcher wants done.
+// do carries out one action of the dispatcher.
 func (s *serving) do(now int64, a dispatch.Action) {
 	switch a.Kind {
 	case dispatch.TellStart, dispatch.TellNudge, dispatch.TellRetry, dispatch.TimerDue:
@@ -298,10 +298,10 @@ func (s *serving) do(now int64, a dispatch.Action) {
 	}
 }
 
-// tell brings something to an instance, or tells the dispatcher that the node is full.
+// tell sends an action to its instance, or tells the dispatcher that the node is full.
 func (s *serving) tell(now int64, a dispatch.Action) {
 	if s.host.Draining.Load() {
-		return // no turn starts any more; the next epoch finds what is pending
+		return // no turn starts any more; the next epoch finds the pending rows
 	}
 	if lose := s.host.Config.LoseTell; lose != nil && lose() {
 		return
@@ -310,5 +310,5 @@ func (s *serving) tell(now int64, a dispatch.Action) {
 		s.d.Busy(now, a)
 		return
 	}
-	s.d.Told()
+	s.d.TellAccepted()
 }

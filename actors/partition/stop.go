@@ -9,7 +9,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// sortedActivities lists what is in slots, in the order of the keys, so that equal histories act alike.
+// sortedActivities lists the activities in slots, in the order of their keys, so that equal histories act alike.
 func (s *serving) sortedActivities() []*activity {
 	list := make([]*activity, 0, len(s.activities))
 	for _, a := range s.activities {
@@ -21,13 +21,13 @@ func (s *serving) sortedActivities() []*activity {
 	return list
 }
 
-// stop ends the epoch: nothing new is handed out, what runs is told to stop and waited for, what is left is given
-// back, and the epoch is marked as cleanly ended.
+// stop ends the epoch: no work is granted any more, running activities are told to stop and waited for, the others are given
+// back, and the epoch is recorded as cleanly ended.
 func (s *serving) stop() {
 	s.stopping = true
 	s.stopActivities(nil)
 	deadline := s.now() + s.host.Config.Drain.Milliseconds()
-	s.alarms.set(deadline+1, func() { s.endEpoch() }) // after the last has been given up
+	s.alarms.set(deadline+1, func() { s.endEpoch() }) // after the last activity has been given up
 }
 
 // endEpoch proposes the end, once.
@@ -52,8 +52,8 @@ func (s *serving) endEpoch() {
 	propose()
 }
 
-// checkEpoch looks whether the epoch is still the newest after something was refused with Fenced. The refusal may also be
-// for what an older epoch of this process had handed out.
+// checkEpoch reads whether the epoch is still the newest after the journal refused a command with Fenced. The refused
+// command may also belong to an older epoch of this process.
 func (s *serving) checkEpoch(err error) {
 	if !errors.Is(err, persistence.ErrFenced) || s.checking {
 		return
@@ -73,8 +73,8 @@ func (s *serving) checkEpoch(err error) {
 	})
 }
 
-// fenced ends the serving: another process has begun a newer epoch. Its dispatcher hands out everything from now on; this
-// partition gives nothing out, and opens no epoch of its own, or the two would take it from each other for ever.
+// fenced ends the serving: another process has begun a newer epoch, and its dispatcher grants all work from now on. This
+// partition opens no new epoch, or the two processes would fence each other for ever.
 func (s *serving) fenced() {
 	s.host.Config.Logger.Error("another process has begun a newer epoch; this one no longer serves the partition",
 		logkey.Partition, s.p.id, logkey.Epoch, s.epoch)
@@ -85,7 +85,7 @@ func (s *serving) fenced() {
 	}
 }
 
-// close drops everything without writing anything: the epoch is over, or what it knew cannot be trusted.
+// close drops the state of the epoch without writing anything: the epoch has ended, or its state cannot be trusted.
 func (s *serving) close(why error) {
 	s.ended = true
 	s.watchClock(false)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -20,7 +20,7 @@ var echo = turnstone.NewOrchestration("O", func(_ *turnstone.Context, n int) (in
 
 // Every limit is allowed at its value and refused one above, before anything is written.
 func (s suite) Limits(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	l, ctx, long := limits.Default(), context.Background(), func(n int) string { return strings.Repeat("x", n) }
 	w.start("i")
 	for _, c := range []struct {
@@ -67,7 +67,7 @@ func (s suite) Limits(t *testing.T) {
 }
 
 func (s suite) InvalidIDs(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	ctx := context.Background()
 	for name, id := range map[string]string{
 		"is empty": "", "is not valid UTF-8": "a\xff", "has a control character at byte 1": "a\x00b", "byte 2": "ab\n",
@@ -96,7 +96,7 @@ func (s suite) InvalidIDs(t *testing.T) {
 }
 
 func (s suite) Start(t *testing.T) {
-	w := s.world(t, 2, local.Options{Limits: limits.Limits{Inbox: inboxMax}})
+	w := s.world(t, 2, localport.Options{Limits: limits.Limits{Inbox: inboxMax}})
 	ctx := context.Background()
 	run, err := client.Start(ctx, w.c, "i", echo, 7, client.WithRequestKey("k"))
 	if err != nil || run.ID() != "i" {
@@ -139,7 +139,7 @@ func (s suite) Start(t *testing.T) {
 }
 
 func (s suite) Wait(t *testing.T) {
-	w := s.world(t, 2, local.Options{})
+	w := s.world(t, 2, localport.Options{})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	got := make(chan error, 1)
@@ -180,7 +180,7 @@ func (s suite) Wait(t *testing.T) {
 // WaitReadsNothingWhileTheInstanceIsOpen has the engine say that an instance which has ended in the journal is open:
 // a read would answer, and only the engine's word may.
 func (s suite) WaitReadsNothingWhileTheInstanceIsOpen(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	var last persistence.EndEffect
 	w.mu.Lock()
 	w.watchers["i"] = append(w.watchers["i"], func(end persistence.EndEffect) { last = end })
@@ -206,7 +206,7 @@ func (s suite) WaitReadsNothingWhileTheInstanceIsOpen(t *testing.T) {
 }
 
 func (s suite) WaitEndsWithItsContext(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	short, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
@@ -241,7 +241,7 @@ func (s suite) WaitEndsWithItsContext(t *testing.T) {
 // AStopLeavesWritesInDoubt has requests that the engine has not answered when the journal stops: they may be in the
 // log. Only what was asked later is known to be nowhere.
 func (s suite) AStopLeavesWritesInDoubt(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.hold = true
 	ctx := context.Background()
 	requests := map[string]func() error{
@@ -278,7 +278,7 @@ func (s suite) AStopLeavesWritesInDoubt(t *testing.T) {
 
 // An engine that never answers does not hold a caller longer than its context.
 func (s suite) StartEndsWithItsContext(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.busy = true
 	if _, err := w.c.Start(context.Background(), "i", "O", nil); !errors.Is(err, turnstone.ErrBusy) || errors.Is(err, turnstone.ErrUncertain) {
 		t.Errorf("an engine at its limits: %v", err)
@@ -292,7 +292,7 @@ func (s suite) StartEndsWithItsContext(t *testing.T) {
 }
 
 func (s suite) Reads(t *testing.T) {
-	w := s.world(t, 4, local.Options{})
+	w := s.world(t, 4, localport.Options{})
 	ctx := context.Background()
 	if s, err := w.c.Status(ctx, "i"); err != nil || s.State != client.StateNotFound || s.State.Terminal() {
 		t.Errorf("unknown: %+v, %v", s, err)
@@ -339,7 +339,7 @@ func (s suite) Reads(t *testing.T) {
 
 // holes is a journal that loses parts of histories.
 type holes struct {
-	local.Journal
+	localport.Journal
 	lost func(p persistence.StoredPart) bool
 }
 
@@ -358,7 +358,7 @@ func (r holesReader) Parts(iid persistence.Incarnation, execution, from uint64, 
 
 // F20_a_history_with_a_hole_is_an_error_for_readers loses each turn of an instance with two executions.
 func (s suite) F20_a_history_with_a_hole_is_an_error_for_readers(t *testing.T) {
-	w, ctx := s.world(t, 1, local.Options{}), context.Background()
+	w, ctx := s.world(t, 1, localport.Options{}), context.Background()
 	w.start("i")
 	w.turn("i", persistence.OutcomeContinued, started(), continued())
 	for range 3 {
@@ -383,7 +383,7 @@ func (s suite) F20_a_history_with_a_hole_is_an_error_for_readers(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 func (s suite) List(t *testing.T) {
-	w := s.world(t, 4, local.Options{})
+	w := s.world(t, 4, localport.Options{})
 	ctx := context.Background()
 	const n = 23
 	for i := range n {
@@ -440,14 +440,14 @@ func (s suite) List(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.world(t, 2, local.Options{}).c.List(ctx, client.ListRequest{Cursor: page.Next}); !errors.Is(err, turnstone.ErrInvalidInput) {
+	if _, err := s.world(t, 2, localport.Options{}).c.List(ctx, client.ListRequest{Cursor: page.Next}); !errors.Is(err, turnstone.ErrInvalidInput) {
 		t.Errorf("a cursor of another store: %v", err)
 	}
 }
 
 // Damage is named, never shown as a shorter history.
 func (s suite) Damage(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	w.turn("i", persistence.OutcomeCompleted, started()) // a head that says more than its history
 	if _, err := w.c.Describe(context.Background(), "i"); !errors.Is(err, turnstone.ErrDamaged) {
@@ -461,7 +461,7 @@ func (s suite) Damage(t *testing.T) {
 // TestF20_a_wait_for_a_damaged_instance_is_answered: when it is known to be set aside, and when that is found later. One that
 // has ended gives its end.
 func (s suite) F20_a_wait_for_a_damaged_instance_is_answered(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	w.turn("i", persistence.OutcomeRunning, started())
 	damage := fmt.Errorf("%w: turn 7 is lost", persistence.ErrCorrupt)

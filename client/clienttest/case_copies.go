@@ -6,7 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/client/api"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -22,9 +22,9 @@ func (r *recorder) StartInstance(q api.StartRequest, reply func(api.Started, err
 }
 
 func (s suite) F28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	r := &recorder{world: w}
-	c, ctx := client.New(s.through(t, local.New(r, w.journal, local.Options{})), nil), t.Context()
+	c, ctx := client.New(s.through(t, localport.New(r, w.journal, localport.Options{})), nil), t.Context()
 	raw := turnstone.NewOrchestration("O", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) { return in, nil })
 	calls := []func(id string, data []byte) error{
 		func(id string, data []byte) error { _, err := c.Start(ctx, id, "O", data); return err },
@@ -57,7 +57,7 @@ func (s suite) F28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T
 }
 
 func (s suite) F28_what_a_caller_was_given_may_be_changed(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	ctx := t.Context()
 	w.start("i")
 	var outputs [2]chan []byte

@@ -9,15 +9,15 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // A_history_shows_what_was_recorded records an event of each kind that has a constant.
 func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	no := failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, "no")
 	due := time.UnixMilli(1_800_000_000_000).UTC()
@@ -105,7 +105,7 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 // The_kind_of_an_event_is_named_as_its_format_does looks at every kind that the format has. Some of them the engine does not
 // know.
 func (s suite) The_kind_of_an_event_is_named_as_its_format_does(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	var events []*turnpb.Event
 	var names []protoreflect.Name

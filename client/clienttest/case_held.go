@@ -9,7 +9,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -35,7 +35,7 @@ func (w *world) describe(id string) client.Description {
 }
 
 func (s suite) F50_a_held_instance_says_since_when_and_why_and_what_to_do(t *testing.T) {
-	w := s.world(t, 2, local.Options{})
+	w := s.world(t, 2, localport.Options{})
 	ctx := t.Context()
 	w.start("i")
 	w.turn("i", persistence.OutcomeRunning, started())
@@ -87,7 +87,7 @@ func (s suite) F50_a_held_instance_says_since_when_and_why_and_what_to_do(t *tes
 
 // counting counts what is read of instances.
 type counting struct {
-	local.Journal
+	localport.Journal
 	reads int
 }
 
@@ -115,7 +115,7 @@ func (r countingReader) List([]persistence.Status, persistence.ListCursor, int) 
 }
 
 func (s suite) F50_held_instances_are_listed_by_age_and_counted(t *testing.T) {
-	w := s.world(t, 4, local.Options{})
+	w := s.world(t, 4, localport.Options{})
 	ctx := t.Context()
 	const n, held = 100, 11
 	for i := range n {
@@ -194,7 +194,7 @@ func (w *world) misses(id string) {
 }
 
 func (s suite) F51_an_instance_whose_handler_is_missing_says_when_it_is_given_up(t *testing.T) {
-	w := s.world(t, 1, local.Options{MaxAttempts: 10})
+	w := s.world(t, 1, localport.Options{MaxAttempts: 10})
 	w.start("i")
 	for range 3 {
 		w.misses("i")
@@ -203,7 +203,7 @@ func (s suite) F51_an_instance_whose_handler_is_missing_says_when_it_is_given_up
 	if want := "attempt 3 of 10, after which it fails for good as poison"; d.Held.End != want || !strings.Contains(d.Why, want) || d.Held.Attempts != 3 {
 		t.Errorf("held: %+v; %q", d.Held, d.Why)
 	}
-	r, err := client.NewReader(local.NewReader(w.journal), nil).Describe(t.Context(), "i")
+	r, err := client.NewReader(localport.NewReader(w.journal), nil).Describe(t.Context(), "i")
 	if want := "attempt 3; after the node's MaxAttempts it fails for good as poison"; err != nil || r.Held.End != want || !strings.Contains(r.Why, want) {
 		t.Errorf("without a node: held: %+v; %q, %v", r.Held, r.Why, err)
 	}
@@ -233,7 +233,7 @@ func (s suite) F51_an_instance_whose_handler_is_missing_says_when_it_is_given_up
 }
 
 func (s suite) F31_describe_says_in_words_what_an_instance_waits_for(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	for _, id := range []string{"pending", "event", "work", "backoff", "ended"} {
 		w.start(id)
 	}
@@ -264,14 +264,14 @@ func (s suite) F31_describe_says_in_words_what_an_instance_waits_for(t *testing.
 			t.Errorf("%s: %q, want %q", id, got, want)
 		}
 	}
-	d, err := client.NewReader(local.NewReader(w.journal), nil).Describe(t.Context(), "missing")
+	d, err := client.NewReader(localport.NewReader(w.journal), nil).Describe(t.Context(), "missing")
 	if err != nil || d.Why != "its first turn has not run yet" {
 		t.Errorf("a store without a node: %q, %v", d.Why, err)
 	}
 }
 
 func (s suite) F52_a_termination_ends_an_instance_and_is_answered_by_its_key(t *testing.T) {
-	w := s.world(t, 2, local.Options{})
+	w := s.world(t, 2, localport.Options{})
 	ctx := t.Context()
 	w.start("i")
 	w.turn("i", persistence.OutcomeRunning, started())

@@ -10,7 +10,7 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/client/api"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -101,7 +101,7 @@ func equal(t *testing.T, what string, got []int, want ...int) {
 
 // F14_a_history_comes_in_pages_of_so_many_parts tests the limit, and one above. Some of the turns have no events.
 func (s suite) F14_a_history_comes_in_pages_of_so_many_parts(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	for turn := range pageParts {
 		if turn%7 == 0 || turn > pageParts-4 {
@@ -138,7 +138,7 @@ func (s suite) F14_a_history_comes_in_pages_of_so_many_parts(t *testing.T) {
 }
 
 func (s suite) F14_a_history_comes_in_pages_of_so_many_bytes(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	for _, id := range []string{"at", "above", "large", "split"} {
 		w.start(id)
 	}
@@ -163,7 +163,7 @@ func (s suite) F14_a_history_comes_in_pages_of_so_many_bytes(t *testing.T) {
 
 // F14_a_page_goes_on_where_the_one_before_ended has the instance move on between two pages.
 func (s suite) F14_a_page_goes_on_where_the_one_before_ended(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	w.sized("i", pageBytes)
 	w.sized("i", pageBytes)
@@ -200,7 +200,7 @@ func (s suite) F14_a_page_goes_on_where_the_one_before_ended(t *testing.T) {
 
 // F14_a_hole_is_found_on_every_page loses a turn of each of three pages.
 func (s suite) F14_a_hole_is_found_on_every_page(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	const turns = 6
 	for range turns {
@@ -217,7 +217,7 @@ func (s suite) F14_a_hole_is_found_on_every_page(t *testing.T) {
 
 // F14_turns_are_read_as_they_are_asked_for stops after the first turn.
 func (s suite) F14_turns_are_read_as_they_are_asked_for(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	for range 4 {
 		w.sized("i", pageBytes)
@@ -248,7 +248,7 @@ func (s suite) F14_turns_are_read_as_they_are_asked_for(t *testing.T) {
 }
 
 func (s suite) F14_executions_come_in_pages(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	w.start("i")
 	list := func() (pages []int) {
 		for q := (api.ExecutionsRequest{ID: "i"}); ; {

@@ -9,13 +9,13 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
 // F42_a_wait_for_an_unknown_id_is_answered_at_once has no deadline: a wait that hangs is found by the test's own.
 func (s suite) F42_a_wait_for_an_unknown_id_is_answered_at_once(t *testing.T) {
-	w := s.world(t, 2, local.Options{})
+	w := s.world(t, 2, localport.Options{})
 	ctx := context.Background()
 	_, err := w.c.Wait(ctx, "mistyped")
 	if !errors.Is(err, turnstone.ErrInstanceNotFound) || !strings.Contains(err.Error(), `instance "mistyped"`) {
@@ -27,7 +27,7 @@ func (s suite) F42_a_wait_for_an_unknown_id_is_answered_at_once(t *testing.T) {
 }
 
 func (s suite) F42_a_wait_that_asks_for_it_waits_for_the_start(t *testing.T) {
-	w := s.world(t, 2, local.Options{})
+	w := s.world(t, 2, localport.Options{})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	answered := make(chan error, 1)
@@ -41,7 +41,7 @@ func (s suite) F42_a_wait_that_asks_for_it_waits_for_the_start(t *testing.T) {
 }
 
 func (s suite) F42_a_start_says_that_no_runtime_has_its_name(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	ctx := context.Background()
 	if s, err := w.c.Start(ctx, "i", "Mistyped", nil); err != nil || !s.NoHandler || s.Repeated {
 		t.Errorf("a name that nothing runs: %+v, %v", s, err)
@@ -64,7 +64,7 @@ func (s suite) F42_a_start_says_that_no_runtime_has_its_name(t *testing.T) {
 
 // A_run_raises_as_the_package_does compares what reaches the engine.
 func (s suite) A_run_raises_as_the_package_does(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	type point struct{ X, Y int }
 	for i, raise := range []func(r *client.Run[int], id string) [2]error{
 		raisesBoth(w, 7), raisesBoth(w, "text"), raisesBoth(w, point{1, 2}), raisesBoth(w, &point{3, 4}), raisesBoth(w, turnstone.Raw("raw")),

@@ -7,11 +7,11 @@ import (
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 )
 
 func (s suite) F36_a_start_refuses_what_is_no_version(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	for _, text := range []string{"", "1.0", "x", "v1.0.0", "1.0.0.0"} {
 		for where, err := range map[string]error{
 			"Client.Start": second(w.c.Start(t.Context(), "i", "O", nil, client.WithVersion(text))),
@@ -48,7 +48,7 @@ func (s suite) F36_a_start_refuses_what_is_no_version(t *testing.T) {
 }
 
 func (s suite) F34_a_typed_handle_with_a_version_starts_it(t *testing.T) {
-	w := s.world(t, 1, local.Options{})
+	w := s.world(t, 1, localport.Options{})
 	run := func(*turnstone.Context, int) (int, error) { return 0, nil }
 	none := turnstone.NewOrchestration("O", run)
 	first := turnstone.NewOrchestration("O", run, turnstone.WithVersion("0.0.0"))

@@ -6,7 +6,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/client/api"
-	"github.com/turnstone-dev/turnstone/client/local"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 )
 
 // Through makes the port under test: one that carries its requests to the port of a node that it is given. It cleans up
@@ -27,6 +27,6 @@ func Run(t *testing.T, through Through) {
 type suite struct{ through Through }
 
 // reads is a client's reader of a journal.
-func (s suite) reads(t *testing.T, w *world, j local.Journal) *client.Reader {
-	return client.New(s.through(t, local.New(w, j, local.Options{})), nil).Reader
+func (s suite) reads(t *testing.T, w *world, j localport.Journal) *client.Reader {
+	return client.New(s.through(t, localport.New(w, j, localport.Options{})), nil).Reader
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/client/api"
-	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/persistencetest"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -43,7 +43,7 @@ type world struct {
 }
 
 // world makes a world whose client asks through the port under test.
-func (s suite) world(t *testing.T, partitions int, o local.Options) *world {
+func (s suite) world(t *testing.T, partitions int, o localport.Options) *world {
 	w := &world{
 		t: t, journal: persistencetest.OpenMemory(persistencetest.NewDisk(partitions), persistencetest.Faults{}),
 		nowMs: 1_700_000_000_000, watchers: map[string][]func(persistence.EndEffect){},
@@ -54,7 +54,7 @@ func (s suite) world(t *testing.T, partitions int, o local.Options) *world {
 		w.journal.Attach(persistence.Partition(p), w.released)
 		w.propose(persistence.Partition(p), persistence.BeginEpoch{Epoch: 1, Node: "n", Process: "p"})
 	}
-	w.port = s.through(t, local.New(w, w.journal, o))
+	w.port = s.through(t, localport.New(w, w.journal, o))
 	w.c = client.New(w.port, nil)
 	return w
 }
@@ -68,7 +68,7 @@ func (w *world) propose(p persistence.Partition, c persistence.Command) persiste
 	return result
 }
 
-// StartInstance implements local.Engine.
+// StartInstance implements localport.Engine.
 func (w *world) StartInstance(r api.StartRequest, reply func(api.Started, error)) {
 	w.started++
 	if w.held() {
@@ -105,7 +105,7 @@ func (w *world) asked(n int) {
 	}
 }
 
-// Deliver implements local.Engine.
+// Deliver implements localport.Engine.
 func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply func(error)) {
 	if w.held() {
 		return
@@ -118,7 +118,7 @@ func (w *world) Deliver(id string, m *turnpb.Message, requestKey string, reply f
 	reply(w.propose(w.journal.PartitionOf(id), &persistence.Enqueue{ID: id, Message: data, Request: persistence.Request{Key: requestKey}, InboxMax: inboxMax}).Err)
 }
 
-// Terminate implements local.Engine: it commits a last turn, as the engine does.
+// Terminate implements localport.Engine: it commits a last turn, as the engine does.
 func (w *world) Terminate(t api.TerminateRequest, reply func(error)) {
 	if w.held() {
 		return
@@ -139,7 +139,7 @@ func (w *world) Terminate(t api.TerminateRequest, reply func(error)) {
 	}).Err)
 }
 
-// Release implements local.Engine.
+// Release implements localport.Engine.
 func (w *world) Release(id string, reply func(error)) {
 	if w.held() {
 		return
@@ -147,10 +147,10 @@ func (w *world) Release(id string, reply func(error)) {
 	reply(w.propose(w.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}).Err)
 }
 
-// Runs implements local.Engine: the handler of O is registered.
+// Runs implements localport.Engine: the handler of O is registered.
 func (w *world) Runs(name, _ string) bool { return name == "O" }
 
-// WatchEnd implements local.Engine.
+// WatchEnd implements localport.Engine.
 func (w *world) WatchEnd(id string, ended func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool) {
 	w.mu.Lock()
 	aside := w.aside[id]

@@ -93,7 +93,7 @@ func TestDemoResumesAfterKills(t *testing.T) {
 	looksRight(t, store)
 }
 
-// holdLease makes a file unreadable for everybody, root included: opening it without blocking fails while another
+// holdLease makes a file unreadable for every user, root included: opening it without blocking fails while another
 // process holds a write lease.
 func holdLease(t *testing.T, name string) {
 	t.Helper()

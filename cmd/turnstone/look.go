@@ -116,7 +116,7 @@ func backupCommand() *cobra.Command {
 
 // reading opens a store for reading only and closes it afterwards.
 func reading(ctx context.Context, dir string, f func(*client.Reader) error) error {
-	n, err := node.OpenReadOnly(ctx, dir)
+	n, err := node.OpenReadOnly(ctx, dir, nil)
 	if err != nil {
 		return err
 	}

@@ -170,17 +170,17 @@ var directions = map[string][]string{
 
 	// What can be asked of a node is plain data, and what carries it in this process is apart from what asks.
 	"client/api": {},
-	"client/local": {
+	"internal/localport": {
 		".", "proto", "persistence", "client/api", "internal/failure", "internal/history", "internal/seam", "limits",
 	},
 	"client": {".", "proto", "replay", "client/api", "internal/history", "internal/seam"},
 	"client/clienttest": {
-		".", "proto", "persistence", "persistence/persistencetest", "client", "client/api", "client/local", "internal/failure",
+		".", "proto", "persistence", "persistence/persistencetest", "client", "client/api", "internal/localport", "internal/failure",
 		"limits",
 	},
 	"node": {
 		".", "proto", "replay", "persistence", "persistence/pebble", "dispatch", "actors", "actors/consumer", "actors/instance",
-		"actors/instance/arrival", "client", "client/api", "client/local", "internal/failure", "internal/clock", "internal/ids", "internal/logkey",
+		"actors/instance/arrival", "client", "client/api", "internal/localport", "internal/failure", "internal/clock", "internal/ids", "internal/logkey",
 		"internal/seam", "limits", "internal/failpoint",
 	},
 	"sim": {"*"},
@@ -193,7 +193,7 @@ var directions = map[string][]string{
 	"bench":       {".", "node", "client", "bench/limit", "limits", "internal/terminal"},
 	"bench/limit": {"persistence", "proto"},
 	"test/e2e": {
-		".", "node", "client", "client/api", "client/local", "actors", "actors/consumer", "actors/instance",
+		".", "node", "client", "client/api", "internal/localport", "actors", "actors/consumer", "actors/instance",
 		"actors/instance/arrival", "internal/seam", "proto", "replay", "persistence", "persistence/pebble",
 	},
 

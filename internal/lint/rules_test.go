@@ -114,7 +114,8 @@ func TestEveryRuleRejectsItsFixture(t *testing.T) {
 		{"a person's word for a thing", map[string]string{"replay/a.go": pkg + "/* f is called once.\n * Nobody waits. */\nfunc f() {} // for whoever asks\n"},
 			[]string{"replay/a.go:4: words", "replay/a.go:5: words"}},
 		{"a person's word in a text", map[string]string{"replay/a.go": pkg + "var a = \"nobody\" // and in an anybodyish name\n"}, nil},
-		{"a person's word in a test", map[string]string{"replay/a.go": pkg, "replay/a_test.go": "package p\n\n// nobody waits.\nvar a = 1\n"}, nil},
+		{"a person's word in a test", map[string]string{"replay/a.go": pkg, "replay/a_test.go": "package p\n\n// nobody waits.\nvar a = 1\n"},
+			[]string{"replay/a_test.go:3: words"}},
 		{"a person's word in generated code", map[string]string{"replay/a.go": pkg, "replay/a.pb.go": pkg + "// nobody waits.\nvar a = 1\n"}, nil},
 
 		{"alias", map[string]string{"a.go": pkg + "import \"" + Module + "/replay\"\n\n// A is.\ntype A = replay.Context\n"}, []string{"a.go:6: alias"}},

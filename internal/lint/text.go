@@ -136,11 +136,11 @@ func usesActors(f *ast.File) bool { return importOf(f, actorPackage).IsValid() }
 // another process.
 var vagueWords = regexp.MustCompile(`(?i)\b(whoever|nobody|somebody|someone|anybody|anyone|everybody|everyone)\b`)
 
-// checkWords finds comments of production code that use a person's word for a thing.
+// checkWords finds comments that use a person's word for a thing.
 func checkWords(t *tree) []Finding {
 	var found []Finding
 	for _, s := range t.sources {
-		if !s.production() {
+		if !s.code() {
 			continue
 		}
 		for _, group := range s.file.Comments {

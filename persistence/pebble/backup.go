@@ -15,41 +15,41 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/failpoint"
 )
 
-// A backup is a store of its own: a database, and a witness that says what it holds. Its steps, each durable before the
-// next:
+// A backup is a store of its own, with a database and a witness. Its steps, each durable before the next:
 //
-//	backup.claim        created by one backup only: no other one writes here, or removes anything, until it is removed
-//	backup.unfinished   the directory is refused as a store as long as this is there
+//	backup.claim        created by one backup only: until it is removed, no other backup writes or removes anything here
+//	backup.unfinished   as long as it exists, the directory is refused as a store
 //	db                  the database as it is at one moment, in tables and logs
-//	witness             what the copy was found to hold
-//	                    the whole copy is verified, backup.claim is removed, then backup.unfinished
+//	witness             the logs of the copy, with their lengths, and its durable indexes
+//	                    the whole copy is verified; then backup.claim is removed, then backup.unfinished
 //
-// An error removes what was made. A crash leaves backup.unfinished, or before it backup.claim alone.
+// After an error the backup removes all that it made. A crash leaves backup.unfinished, or, if it comes before that, only
+// backup.claim.
 
 var (
 	// ErrUnfinished: the directory holds a backup that was not finished.
 	ErrUnfinished = errors.New("a backup that was not finished")
-	// ErrNotEmpty: the directory for a backup holds something, or it lies in the store or around it.
+	// ErrNotEmpty: the directory for a backup is not empty, or it lies in the store or around it.
 	ErrNotEmpty = errors.New("not an empty directory of its own")
 )
 
-// unfinishedName is the file that says that a backup is not to be used.
+// unfinishedName is the file that marks a backup which must not be used.
 const unfinishedName = "backup.unfinished"
 
-// claimName is the file that says that a backup is being made. It is never taken from a backup that has it.
+// claimName is the file of the backup that has claimed a directory. No other backup removes it.
 const claimName = "backup.claim"
 
 // Backup writes a copy of the store, as it is at one moment, into a directory, which must be empty or missing and not in
-// the store. The store goes on meanwhile. All that was acknowledged before the call is in the copy. The copy is verified
-// as a whole, as [Verify] does it, before Backup returns nil. It opens as a store with the same id.
+// the store. The store goes on meanwhile. The copy has all that was acknowledged before the call. It is verified as a whole,
+// as [Verify] does it, before Backup returns nil. It opens as a store with the same id.
 //
-// On the file system of the store tables are not copied but linked, which takes no space at first. Damage of the disk
-// there may meet both.
+// On the file system of the store, tables are linked instead of copied, which takes no space at first. Damage of the disk
+// to such a table damages the store and the backup.
 //
 // Of several backups into one directory, of this process or others, one is made and the others fail.
 //
-// A backup that fails leaves nothing behind, no directory that it made either, and the store goes on: a full disk fails the backup only, unless the store
-// is on it. When ctx ends, the backup fails with its error; it is asked between steps and while the copy is verified.
+// A backup that fails removes all that it made, also directories, and the store goes on: a full disk fails the store only if
+// the store is on it. When ctx ends, the backup fails with its error; it checks ctx between steps and during verification.
 func (s *Store) Backup(ctx context.Context, dir string) error {
 	w := &witness{store: s.core.info.ID, durable: s.core.durable.snapshot()}
 	return s.backup(ctx, dir, w, func(db string) error {
@@ -61,11 +61,11 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	})
 }
 
-// checkpoint has Pebble copy its database. The store is not closed meanwhile. Pebble panics with the error of a
-// directory that cannot be synced; it holds no lock there.
+// checkpoint has Pebble copy its database, and keeps the store from being closed meanwhile. Pebble panics with the error of
+// a directory that cannot be synced, without holding a lock; checkpoint returns that error.
 func (s *Store) checkpoint(db string) (err error) {
-	s.asking.RLock()
-	defer s.asking.RUnlock()
+	s.readers.RLock()
+	defer s.readers.RUnlock()
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -88,7 +88,7 @@ func (s *Store) checkpoint(db string) (err error) {
 	return s.core.db.Checkpoint(db, pdb.WithFlushedWAL())
 }
 
-// Backup copies a store that no process has open, as [Store.Backup] copies one that runs. Nothing in the store is changed.
+// Backup copies a store that no process has open, as [Store.Backup] copies one that runs. It does not change the store.
 func Backup(ctx context.Context, o Options, dir string) error {
 	o.ReadOnly = true
 	s, err := OpenContext(ctx, o)
@@ -98,7 +98,7 @@ func Backup(ctx context.Context, o Options, dir string) error {
 	return errors.Join(s.Backup(ctx, dir), s.Close())
 }
 
-// copyFiles copies a database that nothing writes.
+// copyFiles copies a database that is not written meanwhile.
 func (s *Store) copyFiles(db string) error {
 	f := s.o.FS
 	if err := f.MkdirAll(db, 0o755); err != nil {
@@ -113,7 +113,7 @@ func (s *Store) copyFiles(db string) error {
 		switch {
 		case name == "LOCK":
 			continue
-		case strings.HasSuffix(name, ".sst"): // it is never written again
+		case strings.HasSuffix(name, ".sst"): // a table is never written again
 			copyFile = vfs.LinkOrCopy
 		}
 		if err := copyFile(f, f.PathJoin(s.core.dbDir, name), f.PathJoin(db, name)); err != nil {
@@ -123,10 +123,11 @@ func (s *Store) copyFiles(db string) error {
 	return syncDir(f, db)
 }
 
-// backupCache is the cache that the verification of a backup has.
+// backupCache is the size of the block cache for the verification of a backup.
 const backupCache = 8 << 20
 
-// backup makes a backup. files copies the database into a directory that is missing; w says what that must hold.
+// backup makes a backup. files copies the database into a directory that does not exist yet; the copy must have at least
+// what w claims.
 func (s *Store) backup(ctx context.Context, dir string, w *witness, files func(db string) error) (err error) {
 	defer func() {
 		if err != nil {
@@ -157,7 +158,7 @@ func (s *Store) backup(ctx context.Context, dir string, w *witness, files func(d
 	return nil
 }
 
-// makeBackup makes a backup in a directory that is claimed. If it fails, what it made is removed.
+// makeBackup makes a backup in a directory that is claimed. If it fails, it removes all that it made.
 func (o *Options) makeBackup(ctx context.Context, store string, w *witness, files func(db string) error) error {
 	unfinished, claim := o.FS.PathJoin(o.Dir, unfinishedName), o.FS.PathJoin(o.Dir, claimName)
 	err := writeFileSynced(o.FS, unfinished, []byte(store+"\n"))
@@ -170,7 +171,7 @@ func (o *Options) makeBackup(ctx context.Context, store string, w *witness, file
 	if err != nil {
 		return errors.Join(err, o.removeBackup(), o.FS.RemoveAll(claim))
 	}
-	// The claim may be another backup's from here on, which finds this one and gives it up.
+	// From here on, another backup may claim the directory; it finds this backup and gives its claim up.
 	if err = o.FS.Remove(unfinished); err == nil {
 		err = syncDir(o.FS, o.Dir)
 	}
@@ -191,7 +192,7 @@ func (o *Options) checkTarget(store string) error {
 	return o.checkEmpty("")
 }
 
-// checkEmpty refuses a directory that holds anything but what is named.
+// checkEmpty refuses a directory that has any other file than the one named.
 func (o *Options) checkEmpty(but string) error {
 	names, err := o.FS.List(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -222,13 +223,13 @@ func (o *Options) checkEmpty(but string) error {
 	return fmt.Errorf("%w: it holds %s; name an empty or a new directory", ErrNotEmpty, foreign)
 }
 
-// taken is the error for a directory in which a file says that a backup has begun.
+// taken returns the error for a directory that has the file of another backup.
 func (o *Options) taken(name string) error {
 	return fmt.Errorf("%w is in it, which may be in the making (%s); if none is, remove %s first, or name another directory",
 		ErrUnfinished, name, o.Dir)
 }
 
-// futureName is the real name that a directory will have, which may not exist yet.
+// futureName returns the real name of a directory that may not exist yet.
 func futureName(f vfs.FS, dir string) string {
 	if _, err := f.Stat(dir); err != nil && f.PathDir(dir) != dir {
 		return f.PathJoin(futureName(f, f.PathDir(dir)), f.PathBase(dir))
@@ -272,7 +273,7 @@ func (o *Options) fillBackup(ctx context.Context, w *witness, files func(db stri
 	return nil
 }
 
-// name has the witness name the logs and manifests of a database that nothing writes, with their whole lengths.
+// name adds the logs and manifests of a database that is not written to the witness, with their whole lengths.
 func (w *witness) name(f vfs.FS, db string) error {
 	names, err := f.List(db)
 	if err != nil {
@@ -294,7 +295,7 @@ func (w *witness) name(f vfs.FS, db string) error {
 	return nil
 }
 
-// removeBackup removes what a backup made that failed, its mark last.
+// removeBackup removes all that a failed backup made, its mark last.
 func (o *Options) removeBackup() error {
 	var err error
 	for _, name := range []string{dbName, witnessName, witnessTemp} {

@@ -9,16 +9,16 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// batch is the commands that become visible and durable together, and what they did. It is used again and again.
+// batch has the commands that become visible and durable together, and their results. It is reused.
 type batch struct {
 	rows *pdb.Batch
-	// results are of the commands, in the order in which they were applied.
+	// results of the commands, in the order in which they were applied.
 	results []pendingResult
 	// reached is the last index of each partition that the batch moved; 0 for the others.
 	reached []uint64
 }
 
-// pendingResult is what a command did, which is let out when that is durable.
+// pendingResult has the result and the effects of a command until they are durable.
 type pendingResult struct {
 	p       persistence.Partition
 	done    func(persistence.Result)
@@ -27,7 +27,7 @@ type pendingResult struct {
 
 func (c *core) newBatch() batch { return batch{reached: make([]uint64, len(c.machines))} }
 
-// begin opens an empty batch. The one before must be committed, or empty.
+// begin opens an empty batch. The batch before must be committed, or empty.
 func (c *core) begin(b *batch) {
 	if invariants.Enabled {
 		b.verifyEmpty()
@@ -51,7 +51,8 @@ func (c *core) apply(b *batch, p persistence.Partition, proposal *persistence.Pr
 	}
 }
 
-// commit writes the batch into Pebble: visible from now on, durable when it is synced. False if the core has failed.
+// commit writes the batch into Pebble: reads see it from now on, and it is durable once it is synced. It returns false if the
+// core has failed.
 func (c *core) commit(b *batch) bool {
 	for p, index := range b.reached {
 		if index > 0 {
@@ -75,7 +76,7 @@ func (c *core) commit(b *batch) bool {
 	return c.latch.clear()
 }
 
-// sync waits until a committed batch is durable. False if the core has failed.
+// sync waits until a committed batch is durable. It returns false if the core has failed.
 func (c *core) sync(b *batch) bool {
 	if err := b.rows.SyncWait(); err != nil {
 		c.latch.trip("sync", c.dbDir, err)
@@ -85,7 +86,7 @@ func (c *core) sync(b *batch) bool {
 	return true
 }
 
-// syncAll makes all committed batches of a manually driven store durable. False if the core has failed.
+// syncAll makes all committed batches of a manually driven store durable. It returns false if the core has failed.
 func (c *core) syncAll() bool {
 	err := c.faults.sync
 	if err == nil {
@@ -102,8 +103,8 @@ func (c *core) syncAll() bool {
 	return true
 }
 
-// release lets out what a durable batch did: effects before results, in index order, then the waiters of reads. The
-// caller has seen that the latch is clear.
+// release calls the sinks and callbacks of a durable batch: effects before results, in index order, then the waiting reads.
+// The caller has checked that the latch is clear.
 func (c *core) release(b *batch) {
 	c.durable.raise(b.reached)
 	for i := range b.results {
@@ -116,7 +117,7 @@ func (c *core) release(b *batch) {
 	c.durable.wake()
 }
 
-// end closes a batch that was released, or into which nothing was applied. False if the core has failed.
+// end closes a batch that was released, or that is empty. It returns false if the core has failed.
 func (c *core) end(b *batch) bool {
 	if err := b.rows.Close(); err != nil {
 		c.latch.trip("commit", c.dbDir, fmt.Errorf("close batch: %w", err))

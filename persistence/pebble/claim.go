@@ -10,9 +10,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// claim claims the directory, which is empty, for one backup: whatever else makes a backup there, in any process, fails
-// without having written or removed anything. The directory is looked at again once it is claimed, since a backup may
-// have been made in it since it was found empty.
+// claim claims the directory, which was found empty, for one backup: other backups there, in any process, fail without
+// having written or removed anything. claim checks the directory again once it has the claim, since another backup may have
+// been made there meanwhile.
 func (o *Options) claim() error {
 	claim := o.FS.PathJoin(o.Dir, claimName)
 	err := createExclusive(o.FS, claim)
@@ -31,8 +31,8 @@ func (o *Options) claim() error {
 // creating is held while a file is created in a file system that cannot do so exclusively.
 var creating sync.Mutex
 
-// createExclusive creates an empty file. The error of one that exists already is fs.ErrExist. Pebble's file systems only
-// replace what exists. No other process sees those that are not the machine's.
+// createExclusive creates an empty file. The error for a file that exists is fs.ErrExist. Pebble's file systems can only
+// replace such a file, so on the machine's it uses the operating system. No other process sees the other file systems.
 func createExclusive(f vfs.FS, name string) error {
 	root := vfs.Root(f)
 	if root == vfs.Default {

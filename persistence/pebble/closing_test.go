@@ -12,7 +12,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// The database is closed under nobody who asks whether an instance may exist.
+// The database is not closed while a call of MayExist reads it.
 func TestMayExistWhileClosing(t *testing.T) {
 	dir := t.TempDir() + "/store"
 	rounds := 25

@@ -12,12 +12,12 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// core is what a store is whatever its log: the database and its file system, the machines and the batch that they
-// write, reads, the latch, the witness. A log puts commands in order and calls, for each batch, begin, apply, commit,
+// core is the part of a store that does not depend on its log: the database and its file system, the machines and the batch
+// that they write, reads, the latch, the witness. A log orders the commands and calls, for each batch, begin, apply, commit,
 // sync, release and end. The core knows no log, and has no queue and no goroutine of its own.
 //
-// Goroutines: one at a time calls begin, apply and commit; one at a time calls sync, release and end; read and mayExist
-// may be called from anywhere until the core is closed.
+// Goroutines: one at a time calls begin, apply and commit; one at a time calls sync, release and end; any goroutine may call
+// read and mayExist until the core is closed.
 type core struct {
 	o     Options
 	info  persistence.StoreInfo
@@ -42,13 +42,13 @@ type core struct {
 	faults      faults
 }
 
-// faults are what a simulation has go wrong next; nil is nothing.
+// faults are the errors that a simulation injects next; nil injects none.
 type faults struct {
-	// sync is what the next syncAll fails with, read what the next read finds instead of its rows.
+	// sync is the error of the next syncAll, read that of the next read.
 	sync, read error
 }
 
-// newCore puts together what a core needs, all but the database.
+// newCore makes a core without its database.
 func newCore(o *Options, f *latchFS, dbDir string, seen *found) *core {
 	c := &core{
 		o: *o, fs: f, latch: f.latch, logs: f.logs, dbDir: dbDir, table: seen.store.slots,
@@ -76,8 +76,8 @@ func (c *core) attachDB(db *pdb.DB) {
 	}
 }
 
-// healthy reports slow operations of the real disk. It stops nothing.
-func (c *core) healthy() vfs.FS {
+// diskHealthFS returns a file system that logs slow operations of the real disk. They do not stop the store.
+func (c *core) diskHealthFS() vfs.FS {
 	if c.o.FS != vfs.Default {
 		return c.fs
 	}
@@ -86,7 +86,7 @@ func (c *core) healthy() vfs.FS {
 	return f
 }
 
-// closeHealth stops the goroutine behind healthy.
+// closeHealth stops the goroutine of diskHealthFS.
 func (c *core) closeHealth() error {
 	if c.health != nil {
 		return c.health.Close()
@@ -94,12 +94,12 @@ func (c *core) closeHealth() error {
 	return nil
 }
 
-// close closes the database. What is in memory is written to tables first, so that a closed store is small, and the
-// next open has no log to read. If the latch closes, it may never return, and the lock stays held.
+// close closes the database. It first writes the memtables to tables, so that a closed store is small and the next open has
+// no log to read. If the latch closes meanwhile, close may never return, and the lock stays held.
 func (c *core) close() error {
 	writes := !c.o.ReadOnly
 	if writes {
-		// A closing store may lack the descriptors for it, and its witness is true all the same.
+		// The process may be short of file descriptors; then the last witness stays, which is still true.
 		_ = c.writeWitness()
 	}
 	if writes && c.latch.clear() {
@@ -110,7 +110,7 @@ func (c *core) close() error {
 	if !c.latch.clear() {
 		return nil
 	}
-	// Closing Pebble may remove logs that are obsolete, so the witness is kept until after it.
+	// Closing Pebble may remove obsolete logs, so the witness is kept up to date until it is closed.
 	err := c.db.Close()
 	if err == nil && writes {
 		_ = c.writeWitness()
@@ -122,16 +122,16 @@ func (c *core) close() error {
 	return err
 }
 
-// drop leaves the core as a crash does.
+// drop abandons the core as a crash does.
 func (c *core) drop() error {
 	c.durable.forget()
-	c.logs.setOnGone(nil)
-	close(c.latch.left)
+	c.logs.setOnRemoval(nil)
+	close(c.latch.dropped)
 	err := c.db.Close()
 	return errors.Join(err, c.lock.Close())
 }
 
-// mayExist is MayExist for the partition of the id.
+// mayExist is Store.MayExist for an id of a partition.
 func (c *core) mayExist(p persistence.Partition, id string) bool {
 	if !c.latch.clear() {
 		return true
@@ -157,10 +157,10 @@ func mayExist(db *pdb.DB, key []byte) (bool, error) {
 	return found, nil
 }
 
-// readFailed stops the store: what it acknowledged cannot be read back.
+// readFailed stops the store, because rows that it acknowledged cannot be read.
 func (c *core) readFailed(err error) { c.latch.trip("read", c.dbDir, err) }
 
-// failRead fails as a disk does that cannot read, if that was asked for, and returns how.
+// failRead returns the injected error of a read, if there is one, after it has stopped the store as a disk's error does.
 func (c *core) failRead() error {
 	if c.faults.read == nil {
 		return nil
@@ -170,7 +170,7 @@ func (c *core) failRead() error {
 	return c.latch.cause()
 }
 
-// read runs a function on a snapshot and returns the index that the snapshot holds.
+// read runs a function on a snapshot and returns the last index that is applied in the snapshot.
 func (c *core) read(p persistence.Partition, read func(persistence.Reader) error) (applied uint64, err error) {
 	if int(p) >= len(c.machines) {
 		return 0, fmt.Errorf("partition %d does not exist: the store has %d", p, len(c.machines))
@@ -184,8 +184,8 @@ func (c *core) read(p persistence.Partition, read func(persistence.Reader) error
 	}
 	snapshot := c.db.NewSnapshot()
 	defer func() {
-		if c.latch.parks() {
-			return // Pebble may never answer any more, and the caller needs an answer
+		if c.latch.blocksPebble() {
+			return // after a failure Pebble may never return, and the caller needs an answer
 		}
 		if cerr := snapshot.Close(); err == nil {
 			err = cerr

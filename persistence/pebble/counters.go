@@ -6,7 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// counters are what the core has done since it was opened; see [Metrics].
+// counters count what the core has done since it was opened; see [Metrics].
 type counters struct {
 	commands, batches, syncs                  atomic.Uint64
 	refused                                   [persistence.Codes]atomic.Uint64

@@ -14,8 +14,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// create makes a new store inside its directory. A crash leaves nothing half made that an open could take for a store.
-// Its steps, each durable before the next:
+// create makes a new store inside its directory. After a crash, an open does not take an unfinished store for a whole one.
+// The steps, each durable before the next:
 //
 //	creating.lock   locked by the creator as long as it works
 //	creating/       the database
@@ -23,11 +23,11 @@ import (
 //	creating -> db
 //	                and creating.lock is removed
 //
-// Only the holder of the lock builds, and it looks again first: another process may have made the store, or a part of it.
-// A creation that ended before its witness begins again; one that ended after it is continued. A database that has a
-// witness is never removed.
+// Only the holder of the lock builds. It examines the directory again first, because another process may have made the
+// store, or a part of it. A creation that ended before its witness is repeated; one that ended after it is continued. A
+// database that has a witness is never removed.
 //
-// Nothing of the store has been acknowledged yet. So a failure is returned as ErrNotWritable, and the process goes on.
+// The store has acknowledged no command yet. So a failure is returned as ErrNotWritable, and the process goes on.
 func create(o *Options) (err error) {
 	if err := makeDir(o); err != nil {
 		return err
@@ -39,10 +39,10 @@ func create(o *Options) (err error) {
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	at, err := examine(o)
 	if err == nil && at != whole {
-		err = bring(o, at)
+		err = finishCreation(o, at)
 	}
 	if err != nil {
-		return err // and the file of the lock stays: see lockCreation
+		return err // the file of the lock stays: see lockCreation
 	}
 	if err := o.FS.Remove(creationLock(o)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return notWritable("remove", creationLock(o), err)
@@ -50,8 +50,8 @@ func create(o *Options) (err error) {
 	return syncNew(o, o.Dir)
 }
 
-// bring makes the store whole.
-func bring(o *Options, at place) error {
+// finishCreation does the steps of a creation that are not done yet.
+func finishCreation(o *Options, at place) error {
 	building := o.FS.PathJoin(o.Dir, creatingName)
 	if at != built {
 		if err := build(o, building); err != nil {
@@ -64,7 +64,7 @@ func bring(o *Options, at place) error {
 	return syncNew(o, o.Dir)
 }
 
-// build makes the database and its witness. A leftover of an attempt that ended without a witness is removed first.
+// build makes the database and its witness. It first removes what an attempt without a witness left.
 func build(o *Options, building string) error {
 	// Make the lock's file durable before the rest: without it an open could not tell the rest from another program's
 	// files.
@@ -101,10 +101,10 @@ func build(o *Options, building string) error {
 	return nil
 }
 
-// draftDB writes the first rows of a new database and closes it, so that its first log, which predates the format that
-// is chosen, is obsolete before anything is acknowledged.
+// draftDB writes the first rows of a new database and closes it. So its first log, which Pebble writes in an older format,
+// is obsolete before any command is acknowledged.
 //
-// It does so in memory: when a write to the disk fails, Pebble hangs or ends the process, and no write to memory fails.
+// It works in memory, where no write fails: when a write to the disk fails, Pebble hangs or ends the process.
 func draftDB(o *Options, draft *vfs.MemFS, store *storeRow) error {
 	p := pebbleOptions(o, draft, newLatch(o))
 	p.ErrorIfNotExists = false
@@ -131,7 +131,8 @@ func draftDB(o *Options, draft *vfs.MemFS, store *storeRow) error {
 	return errors.Join(err, db.Close())
 }
 
-// writeDraft writes the files of the draft into a directory. It is durable when it returns, but for its name.
+// writeDraft writes the files of the draft into a directory. They are durable when it returns; the directory's own name is
+// not yet.
 func writeDraft(o *Options, draft *vfs.MemFS, dir string) error {
 	names, err := draft.List(dbName)
 	if err != nil {

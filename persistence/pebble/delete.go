@@ -2,7 +2,7 @@ package pebble
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// deleteTree deletes an instance that has ended, and the tree of its children. It is refused as a whole.
+// deleteTree deletes an instance that has ended, and the tree of its children. A refusal deletes none of them.
 func (m *machine) deleteTree(root *headRow) error {
 	tree := []*headRow{root}
 	for i := 0; i < len(tree); i++ {
@@ -33,7 +33,7 @@ func (m *machine) deleteTree(root *headRow) error {
 	return nil
 }
 
-// delete removes all rows of an instance that has ended. What was remembered of requests to it stays.
+// delete removes all rows of an instance that has ended. The answers to its requests stay.
 func (m *machine) delete(h *headRow) {
 	m.t.key = appendName(m.t.key[:0], m.p, h.ID)
 	m.t.del(m.t.key)

@@ -40,7 +40,8 @@ func (s *Store) WriteDump(w io.Writer) error {
 	return nil
 }
 
-// Dump reads a partition's whole content as it is in Pebble now, synced or not, on the caller's goroutine.
+// Dump reads the whole content of a partition as it is in Pebble now, whether or not it is synced, on the caller's
+// goroutine.
 func (s *Store) Dump(p persistence.Partition) (d *persistence.Dump, err error) {
 	_, err = s.core.read(p, func(r persistence.Reader) error {
 		d, err = dumpPartition(r.(*reader))
@@ -103,7 +104,7 @@ func dumpRow(d *persistence.Dump, f family, k *keyReader, value []byte) (err err
 		key := k.timerKey()
 		id, oerr := decodeOwner(value)
 		d.Timers, err = append(d.Timers, persistence.TimerItem{ID: id, Key: key}), oerr
-	case famTimerOf: // says again what T rows say; verified, not dumped
+	case famTimerOf: // repeats T rows; Verify compares both, and the dump has the T rows
 		k.workKey()
 		_, err = decodeTime(value)
 	case famChild:
@@ -123,7 +124,7 @@ func dumpRow(d *persistence.Dump, f family, k *keyReader, value []byte) (err err
 	return err
 }
 
-// dumpIndex decodes a row that lists others.
+// dumpIndex decodes a row of an index.
 func dumpIndex(d *persistence.Dump, f family, k *keyReader, value []byte) (err error) {
 	switch f {
 	case famTopic:
@@ -148,7 +149,7 @@ func dumpIndex(d *persistence.Dump, f family, k *keyReader, value []byte) (err e
 	return err
 }
 
-// appendRow takes what a decoder gives.
+// appendRow returns a function that appends the result of a decoder.
 func appendRow[R any](rows []R) func(R, error) ([]R, error) {
 	return func(row R, err error) ([]R, error) { return append(rows, row), err }
 }

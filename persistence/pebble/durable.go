@@ -8,7 +8,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// durableIndexes hold how far each partition is durable, and the calls that wait for more.
+// durableIndexes has the durable index of each partition, and the calls that wait for a higher one.
 type durableIndexes struct {
 	mu      sync.Mutex
 	index   []uint64 // by partition; only rises
@@ -25,7 +25,7 @@ func newDurableIndexes(index []uint64) *durableIndexes {
 	return &durableIndexes{index: index, waiters: make([][]waiter, len(index))}
 }
 
-// raise notes that partitions are durable up to an index; 0 leaves one as it is. It wakes no waiter: wake does.
+// raise sets the durable indexes of partitions; 0 leaves one as it is. It calls no waiter: wake does.
 func (d *durableIndexes) raise(reached []uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -62,7 +62,7 @@ func (d *durableIndexes) wake() {
 	}
 }
 
-// when calls done when the index is durable: at once if it is, with an error if it never will be.
+// when calls done when the index is durable: at once if it is already, and with an error if it never will be.
 func (d *durableIndexes) when(p persistence.Partition, index uint64, done func(error)) {
 	d.mu.Lock()
 	err := d.failed
@@ -75,7 +75,7 @@ func (d *durableIndexes) when(p persistence.Partition, index uint64, done func(e
 	done(err)
 }
 
-// fail ends all waiting.
+// fail calls all waiters with an error.
 func (d *durableIndexes) fail(err error) {
 	d.mu.Lock()
 	d.failed = err
@@ -98,7 +98,7 @@ func (d *durableIndexes) forget() {
 	clear(d.waiters)
 }
 
-// snapshot is the durable index of each partition.
+// snapshot returns the durable index of each partition.
 func (d *durableIndexes) snapshot() []uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

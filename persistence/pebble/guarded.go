@@ -1,7 +1,7 @@
 package pebble
 
-// guarded runs what the latch may park. It returns when run does, or with the failure when the latch closes: then run may
-// be waiting for ever, and its goroutine is leaked on purpose.
+// guarded runs a call of Pebble that the latch may block. It returns when run does, or with the failure when the latch
+// closes. In the second case run may wait for ever, and its goroutine is leaked on purpose.
 func guarded[T any](l *latch, run func() (T, error)) (T, error) {
 	type answer struct {
 		value T

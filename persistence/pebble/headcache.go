@@ -2,11 +2,11 @@ package pebble
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// headCache keeps the heads that were used last. Only Apply writes it. A dirty head is never dropped.
+// headCache keeps the most recently used heads. Only Apply changes it. A dirty head is never dropped.
 type headCache struct {
 	max  int
 	rows map[persistence.Incarnation]*headRow
-	// ends.newer is the oldest entry, ends.older the newest: the list is a ring through it.
+	// ends closes the list to a ring: ends.newer is the oldest entry, ends.older the newest.
 	ends headRow
 }
 
@@ -26,19 +26,19 @@ func (c *headCache) get(iid persistence.Incarnation) *headRow {
 	return h
 }
 
-// add takes in a head that is not there.
+// add adds a head that is not in the cache.
 func (c *headCache) add(h *headRow) {
 	c.rows[h.IID] = h
 	c.link(h)
 }
 
-// remove takes out a head that is there.
+// remove removes a head that is in the cache.
 func (c *headCache) remove(h *headRow) {
 	delete(c.rows, h.IID)
 	c.unlink(h)
 }
 
-// trim drops the oldest heads; only between batches, when none is dirty.
+// trim drops the oldest heads. Call it between batches, when no head is dirty.
 func (c *headCache) trim() {
 	for len(c.rows) > c.max {
 		oldest := c.ends.newer

@@ -7,7 +7,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// inboxLimit refuses what an inbox has no room for; a bound of 0 is none.
+// inboxLimit refuses items for which an inbox has no room; a bound of 0 is none.
 func inboxLimit(h *headRow, items, bytes, itemsMax, bytesMax uint64) error {
 	if itemsMax > 0 && h.Inbox+items > itemsMax {
 		return &persistence.Refusal{Code: persistence.Limit, Size: h.Inbox + items, Max: itemsMax}
@@ -18,7 +18,7 @@ func inboxLimit(h *headRow, items, bytes, itemsMax, bytesMax uint64) error {
 	return nil
 }
 
-// putInbox gives an item the next seq of an instance that has not ended.
+// putInbox writes an item under the next seq of an instance that has not ended.
 func (m *machine) putInbox(h *headRow, item *persistence.InboxItem) uint64 {
 	item.Seq = h.NextSeq
 	h.NextSeq++
@@ -29,7 +29,7 @@ func (m *machine) putInbox(h *headRow, item *persistence.InboxItem) uint64 {
 		m.list(h, item)
 	}
 	m.t.key = appendInbox(m.t.key[:0], m.p, h.IID, item.Seq)
-	encodeInbox(m.t.fresh(), item)
+	encodeInbox(m.t.newValue(), item)
 	m.t.put(m.t.key, m.t.value)
 	m.fx().Inbox = append(m.fx().Inbox, persistence.InboxEffect{
 		ID: h.ID, IID: h.IID, Seq: item.Seq, NotBeforeMs: item.NotBeforeMs,
@@ -37,7 +37,7 @@ func (m *machine) putInbox(h *headRow, item *persistence.InboxItem) uint64 {
 	return item.Seq
 }
 
-// topic is the J row of a topic; that of an empty one if there is none.
+// topic returns the J row of a topic; that of an empty topic if there is none.
 func (m *machine) topic(h *headRow, t persistence.Topic) persistence.TopicRow {
 	fresh := persistence.TopicRow{Topic: t, First: 1, Next: 1}
 	m.t.key = appendTopic(m.t.key[:0], m.p, h.IID, t)
@@ -53,14 +53,14 @@ func (m *machine) topic(h *headRow, t persistence.Topic) persistence.TopicRow {
 	return got
 }
 
-// putTopic writes a J row, or removes that of a topic which has no rows left.
+// putTopic writes a J row, or removes it if the topic has no rows left.
 func (m *machine) putTopic(h *headRow, t *persistence.TopicRow) {
 	m.t.key = appendTopic(m.t.key[:0], m.p, h.IID, t.Topic)
 	if t.Live == 0 {
 		m.t.del(m.t.key)
 		return
 	}
-	encodeTopic(m.t.fresh(), t)
+	encodeTopic(m.t.newValue(), t)
 	m.t.put(m.t.key, m.t.value)
 }
 
@@ -73,11 +73,11 @@ func (m *machine) list(h *headRow, item *persistence.InboxItem) {
 	h.Topics++
 	m.putTopic(h, &t)
 	m.t.key = appendOrdinal(m.t.key[:0], m.p, h.IID, item.Topic, item.Ordinal)
-	encodeOrdinal(m.t.fresh(), item.Seq)
+	encodeOrdinal(m.t.newValue(), item.Seq)
 	m.t.put(m.t.key, m.t.value)
 }
 
-// inboxEntry is what must be known of an inbox row to take it away.
+// inboxEntry is what takeInbox must know of an inbox row to remove it.
 type inboxEntry struct {
 	topic   persistence.Topic
 	ordinal uint64
@@ -95,7 +95,7 @@ func decodeInboxEntry(row []byte) (inboxEntry, error) {
 	return x, d.Done()
 }
 
-// consumable notes what a turn consumes of the inbox, and says whether the row is there.
+// consumable reports whether an inbox row exists, and notes it for takeInbox.
 func (m *machine) consumable(iid persistence.Incarnation, seq uint64) bool {
 	m.t.key = appendInbox(m.t.key[:0], m.p, iid, seq)
 	row, ok := m.t.get(m.t.key)
@@ -110,13 +110,13 @@ func (m *machine) consumable(iid persistence.Incarnation, seq uint64) bool {
 	return true
 }
 
-// takeInbox takes rows away that consumable has found, in the same order.
+// takeInbox removes the rows that consumable has noted, in the same order.
 func (m *machine) takeInbox(h *headRow, seqs []uint64) {
 	if len(seqs) == 0 {
 		return
 	}
 	dense := h.NextSeq-h.FirstSeq == h.Inbox
-	var t persistence.TopicRow // the topic in hand: written when the next one is another
+	var t persistence.TopicRow // the present topic; it is written when a row of another topic comes
 	for i, seq := range seqs {
 		m.t.key = appendInbox(m.t.key[:0], m.p, h.IID, seq)
 		m.t.del(m.t.key)
@@ -140,7 +140,7 @@ func (m *machine) takeInbox(h *headRow, seqs []uint64) {
 	m.advance(h, seqs, dense)
 }
 
-// unlist takes an ordinal out of its topic. What was taken out of order before is passed over, once.
+// unlist removes an ordinal from its topic. Ordinals behind it that were removed out of order before are skipped, once.
 func (m *machine) unlist(h *headRow, t *persistence.TopicRow, ordinal uint64) {
 	m.t.key = appendOrdinal(m.t.key[:0], m.p, h.IID, t.Topic, ordinal)
 	m.t.del(m.t.key)
@@ -159,8 +159,8 @@ func (m *machine) unlist(h *headRow, t *persistence.TopicRow, ordinal uint64) {
 	}
 }
 
-// advance moves the first seq over what was consumed. If the inbox was dense, the next one is known; else what was
-// consumed out of order before is passed over, once.
+// advance moves the inbox's first seq past the consumed rows. In a dense inbox the next seq is known; else it skips, once,
+// seqs that were consumed out of order before.
 func (m *machine) advance(h *headRow, consumed []uint64, dense bool) {
 	switch {
 	case h.Inbox == 0:
@@ -189,7 +189,7 @@ func (m *machine) advance(h *headRow, consumed []uint64, dense bool) {
 	}
 }
 
-// clearInbox takes away what an instance that has ended did not consume.
+// clearInbox removes the rows that an ended instance did not consume.
 func (m *machine) clearInbox(h *headRow) {
 	if h.Inbox == 0 {
 		return

@@ -30,12 +30,12 @@ func (m *machine) startInstance(c *persistence.StartInstance) persistence.Result
 		s.NotBeforeMs = m.now + c.DelayMs
 	}
 	m.putStart(s)
-	seq := m.tell(h, c)
+	seq := m.putMessages(h, c)
 	m.remember(c.ID, &c.Request, h.IID, seq)
 	return persistence.Result{IID: h.IID, Seq: seq}
 }
 
-// join gives the messages of a start to the instance that has the id already.
+// join puts the messages of a start into the inbox of the instance that has the id already.
 func (m *machine) join(iid persistence.Incarnation, c *persistence.StartInstance) persistence.Result {
 	h := m.head(iid)
 	if h == nil || h.Status.Terminal() || len(c.Messages) == 0 {
@@ -48,13 +48,13 @@ func (m *machine) join(iid persistence.Incarnation, c *persistence.StartInstance
 	if refusal := inboxLimit(h, uint64(len(c.Messages)), bytes, c.InboxMax, c.InboxBytesMax); refusal != nil {
 		return persistence.Result{Err: refusal}
 	}
-	seq := m.tell(h, c)
+	seq := m.putMessages(h, c)
 	m.remember(c.ID, &c.Request, h.IID, seq)
 	return persistence.Result{IID: h.IID, Seq: seq, Joined: true}
 }
 
-// tell puts the messages of a start into an inbox, and returns the seq of the last.
-func (m *machine) tell(h *headRow, c *persistence.StartInstance) (seq uint64) {
+// putMessages puts the messages of a start into an inbox, and returns the seq of the last one.
+func (m *machine) putMessages(h *headRow, c *persistence.StartInstance) (seq uint64) {
 	for _, msg := range c.Messages {
 		seq = m.putInbox(h, &persistence.InboxItem{
 			Form: persistence.ItemMessage, Message: msg.Message, Topic: msg.Topic,
@@ -63,8 +63,8 @@ func (m *machine) tell(h *headRow, c *persistence.StartInstance) (seq uint64) {
 	return seq
 }
 
-// create takes the next incarnation for an id that is free. The caller sets the status, and writes the S row unless
-// the first turn is in the same command.
+// create makes the next incarnation, for an id that is free. The caller sets the status, and writes the S row unless the
+// first turn is in the same command.
 func (m *machine) create(id, name, version string, parent persistence.Link) *headRow {
 	h := &headRow{}
 	h.ID, h.IID, h.Name, h.Version, h.Parent = id, m.state.NextIID, name, version, parent
@@ -75,25 +75,25 @@ func (m *machine) create(id, name, version string, parent persistence.Link) *hea
 	m.heads.add(h)
 	m.touch(h)
 	m.t.key = appendName(m.t.key[:0], m.p, id)
-	encodeIID(m.t.fresh(), h.IID)
+	encodeIID(m.t.newValue(), h.IID)
 	m.t.put(m.t.key, m.t.value)
 	m.known.wrote(m.t.key)
 	if parent.IID != 0 {
 		m.t.key = appendFamily(m.t.key[:0], m.p, m.familyOf(h))
-		encodeMark(m.t.fresh())
+		encodeMark(m.t.newValue())
 		m.t.put(m.t.key, m.t.value)
 	}
 	return h
 }
 
-// familyOf is the F row of a child.
+// familyOf returns the F row of a child.
 func (m *machine) familyOf(h *headRow) persistence.FamilyRef {
 	return persistence.FamilyRef{
 		Partition: m.slots[persistence.Slot(h.Parent.ID)], Parent: h.Parent.IID, Child: h.IID,
 	}
 }
 
-// beginExecution sets the head to before the first turn of an execution.
+// beginExecution sets the head to the state before the first turn of an execution.
 func (m *machine) beginExecution(h *headRow, execution uint64) {
 	h.Execution, h.Turn, h.NextEvent, h.LastPart = execution, 0, 1, 0
 	h.HistoryEvents, h.HistoryBytes = 0, 0
@@ -103,7 +103,7 @@ func (m *machine) beginExecution(h *headRow, execution uint64) {
 
 func (m *machine) putStart(s *persistence.PendingStart) {
 	m.t.key = appendExecution(m.t.key[:0], m.p, famStart, s.IID, s.Execution)
-	encodeStart(m.t.fresh(), s)
+	encodeStart(m.t.newValue(), s)
 	m.t.putBlind(m.t.key, m.t.value)
 	m.fx().Starts = append(m.fx().Starts, persistence.StartEffect{
 		ID: s.ID, IID: s.IID, Execution: s.Execution, Name: s.Name, Version: s.Version,
@@ -134,8 +134,8 @@ func (m *machine) enqueue(c *persistence.Enqueue) persistence.Result {
 	return persistence.Result{IID: h.IID, Seq: seq}
 }
 
-// drop counts a message that came too late.
-func (m *machine) drop(h *headRow) {
+// countDropped counts a message that came after the end of its instance.
+func (m *machine) countDropped(h *headRow) {
 	h.Dropped++
 	m.touch(h)
 }

@@ -9,7 +9,7 @@ type iterable interface {
 	NewIter(o *pdb.IterOptions) (*pdb.Iterator, error)
 }
 
-// iter counts Pebble's iterators and their moves, so that a test can prove what does not iterate.
+// iter wraps an iterator of Pebble and counts its moves, so that tests can prove that an operation does not iterate.
 type iter struct {
 	it    *pdb.Iterator
 	stats *counters
@@ -43,7 +43,7 @@ func (i *iter) key() []byte { return i.it.Key() }
 // value is valid until the next move; damage shows as an error here.
 func (i *iter) value() ([]byte, error) { return i.it.ValueAndErr() }
 
-// close reports what went wrong in any move. Pebble's own steps over tombstones count too.
+// close returns the error of any move. It also counts Pebble's own steps over tombstones.
 func (i *iter) close() error {
 	stats := i.it.Stats()
 	i.stats.internalSteps.Add(uint64(stats.ForwardStepCount[pdb.InternalIterCall]) +

@@ -7,11 +7,11 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// keyFilter says of a key "certainly not there" or "perhaps", from memory. It is a Bloom filter that grows by layers:
-// about 16 bits a key, and about one wrong "perhaps" in a thousand. One goroutine adds; any may ask.
+// keyFilter reports, from memory, whether a key is certainly missing or may exist. It is a Bloom filter that grows by
+// layers: about 16 bits a key, and about one false positive in a thousand. One goroutine adds keys; any may ask.
 type keyFilter struct {
 	layers atomic.Pointer[[]*filterLayer]
-	// left is how many keys the newest layer still takes.
+	// left is how many keys the newest layer has room for.
 	left int
 }
 
@@ -80,8 +80,8 @@ func (l *filterLayer) has(hash uint64) bool {
 	return true
 }
 
-// knownKeys filters a partition's N and R keys: those that were there when the store was opened, as soon as they have
-// been read in the background, and those written since. No row of these families is written past it.
+// knownKeys filters a partition's N and R keys: those that existed when the store was opened, once they have been read in
+// the background, and those written since. Every row of these families that is written is added.
 type knownKeys struct {
 	seed   maphash.Seed
 	before keyFilter
@@ -92,10 +92,10 @@ type knownKeys struct {
 
 func newKnownKeys() *knownKeys { return &knownKeys{seed: maphash.MakeSeed()} }
 
-// wrote takes in a key that Apply writes.
+// wrote adds a key that Apply writes.
 func (k *knownKeys) wrote(key []byte) { k.since.add(maphash.Bytes(k.seed, key)) }
 
-// absent says that there is certainly no such row.
+// absent reports whether a row is certainly missing.
 func (k *knownKeys) absent(key []byte) bool {
 	if !k.complete.Load() {
 		return false
@@ -104,9 +104,9 @@ func (k *knownKeys) absent(key []byte) bool {
 	return !k.before.has(hash) && !k.since.has(hash)
 }
 
-// learn reads the keys that were there at the open, of all partitions. It gives up when the store is left: the filters
-// then stay incomplete, and every question is answered by Pebble.
-func (c *core) learn(from source, left <-chan struct{}) error {
+// fillFilters reads the keys that existed at the open, of all partitions. It stops when left is closed: then the filters stay
+// incomplete, and each look-up asks Pebble.
+func (c *core) fillFilters(from source, left <-chan struct{}) error {
 	for _, m := range c.machines {
 		for _, f := range []family{famName, famRequest} {
 			r := &reader{p: m.p, partitions: len(c.machines), from: from, stats: &c.stats, failed: c.readFailed}
@@ -133,8 +133,8 @@ func closedNow(left <-chan struct{}) bool {
 	}
 }
 
-// workCache keeps work rows that were written last, so that a result does not have to look for its row. Only Apply
-// changes it. It holds rows that exist; what it does not hold may exist.
+// workCache keeps the work rows that were written last, so that the result of an activity finds its row in memory. Only
+// Apply changes it. All rows in it exist; a row that is not in it may exist.
 type workCache struct {
 	max  int
 	rows map[persistence.WorkKey]persistence.WorkItem
@@ -146,7 +146,7 @@ func newWorkCache(limit int) *workCache {
 
 func (c *workCache) put(w *persistence.WorkItem) {
 	if len(c.rows) >= c.max {
-		for key := range c.rows { // any will do: what is needed again is read from Pebble
+		for key := range c.rows { // it may drop any row: a dropped row is read from Pebble
 			delete(c.rows, key)
 			break
 		}

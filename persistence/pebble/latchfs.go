@@ -10,10 +10,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// latchFS lies between Pebble and the file system. It sees the first failed write-side operation before Pebble does,
-// and lets none through after it. It knows how much of each log is synced, and syncs the directory of a new manifest.
+// latchFS lies between Pebble and the file system. It sees the first failed write or sync before Pebble does, and blocks
+// all later ones. It knows how much of each log is synced, and syncs the directory of a new manifest.
 //
-// It covers the store's directory. What Pebble writes elsewhere is a backup: its errors go to the caller, and the store
+// It covers the store's directory. Pebble writes elsewhere only for a backup: those errors go to the caller, and the store
 // goes on.
 type latchFS struct {
 	vfs.FS
@@ -21,23 +21,23 @@ type latchFS struct {
 	logs  *logTable
 	// dir is the store's directory. It is set before Pebble is opened.
 	dir string
-	// ahead is the most that is allocated of a log ahead of what is written.
+	// ahead is how many bytes of a log are at most allocated beyond those that are written.
 	ahead int64
-	// archive, while it is set, is the directory to which files are moved that Pebble wants to remove: what a wrong open
-	// would delete is kept until the open has been checked.
+	// archive, while it is set, is the directory to which files are moved that Pebble removes. It keeps the files that a wrong
+	// open would delete until the open has been checked.
 	archive struct {
-		sync.RWMutex // held for reading while a file is moved, so that none arrives after the archive has ended
+		sync.RWMutex // held for reading while a file is moved, so that no file is moved after the archive has ended
 		dir          string
 	}
 }
 
-// outside says whether a path is not in the store's directory.
+// outside reports whether a path is outside the store's directory.
 func (f *latchFS) outside(path string) bool {
 	rest, ok := strings.CutPrefix(path, f.dir)
 	return !ok || rest != "" && rest[0] != '/'
 }
 
-// do runs a write-side operation. An error never reaches the caller, unless the path is outside the store.
+// do runs an operation that changes files. An error never reaches the caller, unless the path is outside the store.
 func (f *latchFS) do(op, path string, run func() error) error {
 	if f.outside(path) {
 		if err := f.latch.cause(); err != nil {
@@ -45,8 +45,8 @@ func (f *latchFS) do(op, path string, run func() error) error {
 		}
 		return run()
 	}
-	if f.latch.parks() {
-		<-f.latch.left
+	if f.latch.blocksPebble() {
+		<-f.latch.dropped
 	}
 	if err := run(); err != nil {
 		f.latch.stop(op, path, err)
@@ -108,20 +108,20 @@ func (f *latchFS) OpenDir(name string) (vfs.File, error) {
 	return &latchFile{File: dir, fs: f, name: name, dir: true}, nil
 }
 
-// archiveTo moves files that are removed from now on into dir; "" removes them for good. A move that has begun is over
-// when it returns.
+// archiveTo has files that Pebble removes from now on moved into dir; "" removes them for good. When it returns, all moves
+// to the directory before have ended.
 func (f *latchFS) archiveTo(dir string) {
 	f.archive.Lock()
 	f.archive.dir = dir
 	f.archive.Unlock()
 }
 
-// Remove implements vfs.FS. A file that is not there is the caller's business.
+// Remove implements vfs.FS. The error for a file that does not exist goes to the caller.
 func (f *latchFS) Remove(name string) error {
 	if f.outside(name) {
 		return f.do("remove", name, func() error { return f.FS.Remove(name) })
 	}
-	if err := f.logs.gone(f.PathBase(name)); err != nil {
+	if err := f.logs.beforeRemoval(f.PathBase(name)); err != nil {
 		return err // Pebble ignores it, and removes the file when it is opened again
 	}
 	var missing error
@@ -150,14 +150,14 @@ func (f *latchFS) RemoveAll(name string) error {
 // Rename implements vfs.FS.
 func (f *latchFS) Rename(oldname, newname string) error {
 	if !f.outside(oldname) {
-		if err := f.logs.gone(f.PathBase(oldname)); err != nil {
+		if err := f.logs.beforeRemoval(f.PathBase(oldname)); err != nil {
 			f.latch.stop("write witness before the rename of", oldname, err)
 		}
 	}
 	return f.do("rename", oldname, func() error { return f.FS.Rename(oldname, newname) })
 }
 
-// ReuseForWrite implements vfs.FS. No log is kept to be used again: see pebbleOptions.
+// ReuseForWrite implements vfs.FS. Pebble keeps no log for reuse: see pebbleOptions.
 func (f *latchFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
 	if err := f.Remove(oldname); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ type latchFile struct {
 	name string
 	dir  bool
 	log  *logFile // nil unless it is a log
-	// allocated is how much of a log is allocated. Only Write uses it, which is never called twice at a time.
+	// allocated is how many bytes of a log are allocated. Only Write uses it, which is not called concurrently.
 	allocated int64
 }
 
@@ -196,15 +196,15 @@ func (f *latchFile) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Preallocate implements vfs.File. Pebble asks for more than a whole memtable as soon as a log has a byte, which is
-// most of an empty store. Write allocates in smaller steps.
+// Preallocate implements vfs.File, and does nothing. Pebble asks for more than a whole memtable as soon as a log has a byte,
+// which would be most of an empty store. Write allocates in smaller steps.
 func (f *latchFile) Preallocate(int64, int64) error { return nil }
 
 // firstAhead is the first step in which a log is allocated.
 const firstAhead = 256 << 10
 
-// allocate makes sure that a log has its blocks up to end, and some more, so that a sync has fewer of them to record. The
-// steps double. What it cannot allocate, a write finds out.
+// allocate allocates a log's blocks up to end, and some more, so that a sync has fewer of them to record. The steps double.
+// It ignores errors: the write that follows meets the same ones.
 func (f *latchFile) allocate(end int64) {
 	if end <= f.allocated || f.fs.ahead <= 0 || isManifest(f.fs.PathBase(f.name)) {
 		return
@@ -251,14 +251,14 @@ func (f *latchFile) Sync() error { return f.sync(f.File.Sync) }
 // SyncData implements vfs.File.
 func (f *latchFile) SyncData() error { return f.sync(f.File.SyncData) }
 
-// SyncTo implements vfs.File. It promises nothing unless it synced everything.
+// SyncTo implements vfs.File. Only a full sync counts as durable.
 func (f *latchFile) SyncTo(length int64) (full bool, err error) {
 	err = f.fs.do("sync", f.name, func() (err error) { full, err = f.File.SyncTo(length); return err })
 	return full, err
 }
 
-// latchReader is a file of the store that was opened for reading. What cannot be read back is a failure of the disk, and
-// it is seen here with its path, before Pebble tries the same again.
+// latchReader is a file of the store that was opened for reading. A failed read is a failure of the disk. latchReader sees
+// it, with its path, before Pebble repeats the read.
 type latchReader struct {
 	vfs.File
 	latch *latch
@@ -268,18 +268,18 @@ type latchReader struct {
 // Read implements vfs.File.
 func (f *latchReader) Read(p []byte) (int, error) {
 	n, err := f.File.Read(p)
-	return n, f.seen(err)
+	return n, f.check(err)
 }
 
 // ReadAt implements vfs.File.
 func (f *latchReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := f.File.ReadAt(p, off)
-	return n, f.seen(err)
+	return n, f.check(err)
 }
 
-// seen returns the error, and stops the store unless it only says where the file ends. The caller is not held: it may be
-// a reader with Pebble's locks.
-func (f *latchReader) seen(err error) error {
+// check returns an error, and stops the store unless it is io.EOF. It does not block its caller, which may be a reader with
+// Pebble's locks.
+func (f *latchReader) check(err error) error {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, fs.ErrClosed) {
 		f.latch.trip("read", f.name, err)
 	}

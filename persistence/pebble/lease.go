@@ -12,7 +12,7 @@ var (
 	errNoSuchID = errors.New("the id names an incarnation without a head")
 )
 
-// lease is the L row of an instance; its zero value if there is none.
+// lease returns the L row of an instance; the zero value if there is none.
 func (m *machine) lease(h *headRow) persistence.TurnLease {
 	if !h.Leased {
 		return persistence.TurnLease{ID: h.ID, IID: h.IID}
@@ -30,13 +30,13 @@ func (m *machine) lease(h *headRow) persistence.TurnLease {
 	return l
 }
 
-// putLease stores an L row, or removes it when it says nothing any more.
+// putLease stores an L row, or removes it when all its fields are zero.
 func (m *machine) putLease(h *headRow, l *persistence.TurnLease) {
 	m.t.key = appendInstance(m.t.key[:0], m.p, famLease, h.IID)
 	says := l.Token != "" || l.Attempts > 0 || l.NotBeforeMs != 0 || l.Held.Reason != ""
 	switch {
 	case says:
-		encodeLease(m.t.fresh(), l)
+		encodeLease(m.t.newValue(), l)
 		m.t.put(m.t.key, m.t.value)
 	case h.Leased:
 		m.t.del(m.t.key)
@@ -52,7 +52,7 @@ func (m *machine) putLease(h *headRow, l *persistence.TurnLease) {
 	})
 }
 
-// hold changes why an instance is held, with its listing entry and the partition's count. The caller stores the row.
+// hold changes why an instance is held, with its entry in the listing and the partition's count. The caller stores the row.
 func (m *machine) hold(h *headRow, l *persistence.TurnLease, held persistence.Held) {
 	was, is := l.Held.Reason != "", held.Reason != ""
 	if was && (!is || l.Held.SinceMs != held.SinceMs) {
@@ -63,7 +63,7 @@ func (m *machine) hold(h *headRow, l *persistence.TurnLease, held persistence.He
 	}
 	if is && !was {
 		m.t.key = appendHeld(m.t.key[:0], m.p, persistence.HeldRef{SinceMs: held.SinceMs, IID: h.IID})
-		encodeMark(m.t.fresh())
+		encodeMark(m.t.newValue())
 		m.t.putBlind(m.t.key, m.t.value)
 		m.state.Held++
 	}
@@ -89,8 +89,8 @@ func (m *machine) dropLease(h *headRow) {
 	h.Leased = false
 }
 
-// standing finds an instance that runs and stands at a turn.
-func (m *machine) standing(iid persistence.Incarnation, execution, turn uint64) (*headRow, error) {
+// runningAt finds a running instance whose next turn is the given one.
+func (m *machine) runningAt(iid persistence.Incarnation, execution, turn uint64) (*headRow, error) {
 	h := m.head(iid)
 	if h == nil {
 		return nil, &persistence.Refusal{Code: persistence.NotFound}
@@ -102,12 +102,12 @@ func (m *machine) standing(iid persistence.Incarnation, execution, turn uint64) 
 }
 
 func (m *machine) leaseTurn(c *persistence.LeaseTurn) persistence.Result {
-	h, refusal := m.standing(c.IID, c.Execution, c.Turn)
+	h, refusal := m.runningAt(c.IID, c.Execution, c.Turn)
 	if refusal != nil {
 		return persistence.Result{Err: refusal}
 	}
 	l := m.lease(h)
-	if m.live(l.Token, &l.Holder, l.ExpiresAtMs) {
+	if m.leaseLive(l.Token, &l.Holder, l.ExpiresAtMs) {
 		return refuse(persistence.LeaseLost)
 	}
 	l.Attempts++
@@ -135,7 +135,7 @@ func (m *machine) renewTurn(c *persistence.RenewTurn) persistence.Result {
 		return refuse(persistence.LeaseLost)
 	}
 	l := m.lease(h)
-	if !m.opens(c.Token, l.Token, &l.Holder) {
+	if !m.tokenFits(c.Token, l.Token, &l.Holder) {
 		return refuse(persistence.LeaseLost)
 	}
 	l.ExpiresAtMs = m.now + c.TTLMs
@@ -144,7 +144,7 @@ func (m *machine) renewTurn(c *persistence.RenewTurn) persistence.Result {
 }
 
 func (m *machine) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
-	h, refusal := m.standing(c.IID, c.Execution, c.Turn)
+	h, refusal := m.runningAt(c.IID, c.Execution, c.Turn)
 	if refusal == nil {
 		refusal = m.turnFence(h, c.Token)
 	}
@@ -155,22 +155,22 @@ func (m *machine) abandonTurn(c *persistence.AbandonTurn) persistence.Result {
 	if c.Token == "" {
 		l.Through = h.NextSeq - 1
 	}
-	l.Attempts = afterAbandon(l.Attempts, c.Token != "", c.Counts)
+	l.Attempts = attemptsAfterAbandon(l.Attempts, c.Token != "", c.Counts)
 	l.Token, l.Holder, l.ExpiresAtMs, l.NotBeforeMs = "", persistence.Holder{}, 0, 0
 	if c.DelayMs > 0 {
 		l.NotBeforeMs = m.now + c.DelayMs
 	}
 	if c.Reason != "" {
-		m.hold(h, &l, heldAgain(l.Held, c, m.now))
+		m.hold(h, &l, heldAfterAbandon(l.Held, c, m.now))
 	}
 	m.putLease(h, &l)
 	m.effects.Leases[len(m.effects.Leases)-1].GivenBack = true
 	return persistence.Result{}
 }
 
-// heldAgain is why an instance is held after an abandon with a reason: since the first one, tries counted by build. An
-// abandon that counts as an attempt is no try: the row counts attempts.
-func heldAgain(before persistence.Held, c *persistence.AbandonTurn, now int64) persistence.Held {
+// heldAfterAbandon returns why an instance is held after an abandon with a reason. It keeps the time of the first such
+// abandon, and counts the tries of a build. An abandon that counts as an attempt is no try: the row counts attempts.
+func heldAfterAbandon(before persistence.Held, c *persistence.AbandonTurn, now int64) persistence.Held {
 	held := persistence.Held{Reason: c.Reason, Build: c.Build, SinceMs: now}
 	if before.Reason != "" {
 		held.SinceMs = before.SinceMs

@@ -17,10 +17,10 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
-// Two locks keep processes apart. A store has Pebble's, in the directory of the database, which is held as long as the
-// store is open. A creator of a store holds another one, since there is no database yet that could be locked.
+// Two locks exclude other processes. An open store holds Pebble's lock, in the directory of the database. A creator of a
+// store holds another lock, since there is no database yet that could be locked.
 
-// errOtherProcess is the ErrInUse of another process. It may be one that is just ending.
+// errOtherProcess is the ErrInUse for a store of another process, which may be about to end.
 var errOtherProcess = fmt.Errorf("%w by another process", ErrInUse)
 
 // storeLock is Pebble's lock of a store.
@@ -47,8 +47,7 @@ func (l *storeLock) Close() error {
 	return l.Lock.Close()
 }
 
-// failureOf returns how the store in a directory of the machine has failed that this process has locked; nil if it has
-// not.
+// failureOf returns the failure of a store that this process has locked; nil if it has not failed.
 func failureOf(name string) error {
 	held.Lock()
 	defer held.Unlock()
@@ -76,7 +75,7 @@ func lockDir(f vfs.FS, dbDir string, l *latch) (*storeLock, error) {
 			return nil, fmt.Errorf("%w; end this process before the store is opened again", failure)
 		}
 	}
-	if mayNot(err) {
+	if notPermitted(err) {
 		return nil, fmt.Errorf("%w: the lock of the store cannot be taken: %w; a store is locked while it is read, too: "+
 			"run as a user who may write %s, or name a copy of the store that you may write",
 			ErrNotWritable, err, f.PathJoin(dbDir, "LOCK"))
@@ -84,10 +83,12 @@ func lockDir(f vfs.FS, dbDir string, l *latch) (*storeLock, error) {
 	return nil, lockError(f, err)
 }
 
-// mayNot says whether an error means that this process may not write.
-func mayNot(err error) bool { return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) }
+// notPermitted reports whether an error means that this process may not write.
+func notPermitted(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
 
-// lockError says in words why a lock was refused.
+// lockError explains why a lock was refused.
 func lockError(f vfs.FS, err error) error {
 	_, memory := vfs.Root(f).(*vfs.MemFS) // which no other process sees
 	held := errors.Is(err, syscall.EAGAIN)
@@ -107,8 +108,8 @@ func creationLock(o *Options) string { return o.FS.PathJoin(o.Dir, creatingLockN
 
 // lockCreation keeps others from creating the same store.
 //
-// The file is removed only when the store is whole. A process may lock the file just after its removal, and that lock
-// excludes no other process. It finds the store when it looks again, and creates nothing.
+// The file is removed only when the store is whole. A process that locks the file just after its removal excludes no other
+// process. When it examines the directory again it finds the store, and creates nothing.
 func lockCreation(o *Options) (io.Closer, error) {
 	name := creationLock(o)
 	lock, err := o.FS.Lock(name)
@@ -121,8 +122,8 @@ func lockCreation(o *Options) (io.Closer, error) {
 	return lock, nil
 }
 
-// removeLeftovers removes what a creator left that ended after the store was whole. Nothing depends on it. On a file
-// system that does not move names in one step the database may be there by both its names.
+// removeLeftovers removes the files of a creator that ended after the store was whole. Its errors are ignored, because the
+// files do no harm. On a file system that does not rename in one step, the database may still have both its names.
 func removeLeftovers(o *Options) {
 	name := creationLock(o)
 	if _, err := o.FS.Stat(name); err != nil {
@@ -138,9 +139,9 @@ func removeLeftovers(o *Options) {
 }
 
 const (
-	// lockWaitDefault is what a process that was killed may take to end, with much to spare.
+	// lockWaitDefault is much more than a killed process takes to end.
 	lockWaitDefault = 2 * time.Second
-	// lockPoll is how often a lock is asked for again.
+	// lockPoll is the pause between two attempts to get a lock.
 	lockPoll = 10 * time.Millisecond
 )
 
@@ -150,8 +151,8 @@ type lockWait struct {
 	left  time.Duration
 }
 
-// pause waits until it is time for another attempt. An error says that there is none: that the lock is held, and that
-// ctx has ended if it has.
+// pause waits until it is time for another attempt. It returns an error if there is none: that the lock is held, with the
+// error of ctx if that has ended.
 func (w *lockWait) pause(ctx context.Context, held error) error {
 	if w.left <= 0 {
 		return held

@@ -59,7 +59,7 @@ func (f *foreignFS) Lock(name string) (io.Closer, error) {
 	return f.FS.Lock(name)
 }
 
-// Unwrap hides that nobody else can lock what is in memory.
+// Unwrap hides that the files are in memory, where no other process could lock them.
 func (f *foreignFS) Unwrap() vfs.FS { return nil }
 
 // pollClock calls back at once and counts, but only so often.

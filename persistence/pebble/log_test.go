@@ -134,7 +134,7 @@ func TestViewGivesBackItsReadersError(t *testing.T) {
 	}
 }
 
-// TestFullQueuesAreBusy fills the queues of a store that nobody drives.
+// TestFullQueuesAreBusy fills the queues of a store that is not driven.
 func TestFullQueuesAreBusy(t *testing.T) {
 	r := newRig(t, Options{Partitions: 1, Tuning: Tuning{QueueMax: 3, ViewsMax: 2}})
 	var busy, done int

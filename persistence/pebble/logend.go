@@ -11,8 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/wal"
 )
 
-// logTrailerBytes is how long the trailer is that Pebble writes when it closes a log: a record's header without a
-// checksum and a length, with the number of the next log.
+// logTrailerBytes is the length of the trailer that Pebble writes when it closes a log: a record's header without checksum
+// and length, with the number of the next log.
 const logTrailerBytes = 11
 
 func logTrailer(num uint32) []byte {
@@ -22,9 +22,9 @@ func logTrailer(num uint32) []byte {
 	return b
 }
 
-// checkLogEnds reads the logs as Pebble does and finds one whose end is none. Pebble takes a header with the number of
-// the next log for the end of a log that was closed, before it looks at the checksum: one flipped bit in the number of a
-// record hides the rest of the log, and the next log is applied behind the hole.
+// checkLogEnds reads the logs as Pebble does, and refuses one that goes on behind its end. Pebble takes a header with the
+// number of the next log for the end of a closed log, before it checks the checksum. So one flipped bit in the number of a
+// record hides the rest of the log, and Pebble applies the next log behind the hole.
 func checkLogEnds(f vfs.FS, dbDir string) error {
 	logs, err := wal.Scan(wal.Dir{FS: f, Dirname: dbDir})
 	if err != nil {
@@ -43,8 +43,8 @@ func checkLogEnds(f vfs.FS, dbDir string) error {
 	return nil
 }
 
-// logEnd says where Pebble finds the end of a log, and whether it takes that for an end in good order. What it takes for
-// damage or for a write that was cut short it judges itself.
+// logEnd returns where Pebble finds the end of a log, and whether Pebble takes the log for a closed one. Pebble itself
+// handles damage and a write that was cut short.
 func logEnd(log wal.LogicalLog) (end int64, closed bool, err error) {
 	r := log.OpenForRead()
 	defer func() { err = errors.Join(err, r.Close()) }()
@@ -56,7 +56,8 @@ func logEnd(log wal.LogicalLog) (end int64, closed bool, err error) {
 	}
 }
 
-// checkLogEnd checks that nothing follows a log's end but the trailer. A block's end too short for a header is zeros.
+// checkLogEnd checks that only the trailer follows a log's end, and zeros, which fill a block's end that is too short for a
+// header.
 func checkLogEnd(f vfs.FS, path string, end int64, num uint32) (err error) {
 	file, err := f.Open(path)
 	if err != nil {

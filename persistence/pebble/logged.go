@@ -2,7 +2,7 @@ package pebble
 
 import "github.com/turnstone-dev/turnstone/persistence/pebble/internal/locallog"
 
-// logged is the core as the local log drives it.
+// logged is the core behind the interface of the local log.
 type logged struct{ c *core }
 
 var _ locallog.Core = logged{}
@@ -22,7 +22,7 @@ func (l logged) Failure() error { return l.c.latch.cause() }
 // Sound implements [locallog.Core].
 func (l logged) Sound() bool { return l.c.latch.clear() }
 
-// loggedBatch is a batch of the core as the local log fills it.
+// loggedBatch is a batch of the core behind the interface of the local log.
 type loggedBatch struct {
 	c     *core
 	batch batch

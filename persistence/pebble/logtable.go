@@ -9,18 +9,18 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
-// isLog says whether a file of Pebble's directory is a write-ahead log.
+// isLog reports whether a file of Pebble's directory is a write-ahead log.
 func isLog(base string) bool { return strings.HasSuffix(base, ".log") }
 
-// logTable knows Pebble's write-ahead logs and manifests that exist and how much of each is synced.
+// logTable has Pebble's write-ahead logs and manifests that exist, and how much of each is synced.
 type logTable struct {
 	mu    sync.Mutex
 	files map[string]*logFile
-	// onGone is called, without the lock, before a log that has synced bytes goes away: the witness must not name it any
-	// more. It is called, too, before anything is written to a new log: Pebble has synced the one before by then, and
-	// from now on a loss of that would be a hole, which no index shows. Nil while there is no witness to keep. Its error
-	// says that the witness on the disk is the one of before.
-	onGone func() error
+	// onRemoval writes the witness. It is called, without the lock, before a log that has synced bytes is removed, because the
+	// witness must not name the log any more. It is also called before the first write to a new log: Pebble has synced the log
+	// before it by then, and the indexes would not show a loss of that one. It is nil while there is no witness. After an
+	// error the last witness stays on the disk.
+	onRemoval func() error
 }
 
 // logFile is one log. Of one that this process writes, synced <= written; of one from before only synced is known.
@@ -35,29 +35,29 @@ func (t *logTable) create(base string) *logFile {
 	f := &logFile{}
 	t.mu.Lock()
 	t.files[base] = f
-	onGone := t.onGone
+	onGone := t.onRemoval
 	t.mu.Unlock()
 	if onGone != nil {
-		_ = onGone() // until the next one the loss of the last log is not noticed; the keeper has said so
+		_ = onGone() // until the next witness a loss of the last log is not noticed; the keeper has logged the error
 	}
 	return f
 }
 
-// keep takes in a log from before this process.
+// keep adds a log that an earlier process wrote.
 func (t *logTable) keep(base string, synced int64) {
 	t.create(base).raise(synced)
 }
 
-// gone forgets a log that is about to be removed or renamed. After an error it must stay where it is: the witness still
-// names it.
-func (t *logTable) gone(base string) error {
+// beforeRemoval drops a log that is about to be removed or renamed. After an error the caller must leave the file in place,
+// because the witness still names it.
+func (t *logTable) beforeRemoval(base string) error {
 	if !isWitnessed(base) {
 		return nil
 	}
 	t.mu.Lock()
 	f := t.files[base]
 	delete(t.files, base)
-	onGone := t.onGone
+	onGone := t.onRemoval
 	t.mu.Unlock()
 	if f == nil || f.synced.Load() == 0 || onGone == nil {
 		return nil
@@ -71,10 +71,10 @@ func (t *logTable) gone(base string) error {
 	return err
 }
 
-func (t *logTable) setOnGone(f func() error) {
+func (t *logTable) setOnRemoval(f func() error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.onGone = f
+	t.onRemoval = f
 }
 
 // live lists the logs that hold synced bytes, by name.

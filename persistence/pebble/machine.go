@@ -7,8 +7,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// machine is one partition's state machine. Only core.apply and core.commit call it. Everything that Apply decides comes
-// from the proposal and from the state: it reads no clock, no randomness and no configuration.
+// machine is one partition's state machine. Only core.apply and core.commit call it. Apply decides by the proposal and the
+// state alone: it reads no clock, no randomness and no configuration.
 type machine struct {
 	p          persistence.Partition
 	partitions int // of the store
@@ -21,10 +21,10 @@ type machine struct {
 	state *partitionRow
 	// dirty are the heads that must go into the batch.
 	dirty []*headRow
-	// entries are the inbox rows that the turn in hand consumes, in its order.
+	// entries are the inbox rows that the present turn consumes, in its order.
 	entries []inboxEntry
 
-	// Of the command that is being applied.
+	// These belong to the command that is being applied.
 	index   uint64
 	now     int64
 	epoch   uint64
@@ -33,7 +33,7 @@ type machine struct {
 
 var _ persistence.Machine = (*machine)(nil)
 
-// Apply implements [persistence.Machine]. If the txn's error is set afterwards, the result is void and the store must
+// Apply implements [persistence.Machine]. If the error of the txn is set afterwards, the result is void and the store must
 // stop.
 func (m *machine) Apply(index uint64, p persistence.Proposal) persistence.Applied {
 	m.index, m.now, m.epoch = index, p.TimeMs, p.Epoch
@@ -93,7 +93,7 @@ func refuse(code persistence.Code) persistence.Result {
 	return persistence.Result{Err: &persistence.Refusal{Code: code}}
 }
 
-// fx is the command's effects, made when the first is noted.
+// fx returns the command's effects; the first call makes them.
 func (m *machine) fx() *persistence.Effects {
 	if m.effects == nil {
 		m.effects = &persistence.Effects{Index: m.index}
@@ -101,23 +101,23 @@ func (m *machine) fx() *persistence.Effects {
 	return m.effects
 }
 
-// current says whether a grant of this epoch may act.
-func (m *machine) current(epoch uint64) bool { return epoch == m.state.Epoch && !m.state.Clean }
+// currentEpoch reports whether a grant of this epoch is valid.
+func (m *machine) currentEpoch(epoch uint64) bool { return epoch == m.state.Epoch && !m.state.Clean }
 
-// live says whether a lease holds now: it has not expired, and its holder is not a process that was followed by another
-// one on its node.
-func (m *machine) live(token persistence.Token, h *persistence.Holder, expiresAtMs int64) bool {
-	return token != "" && m.now < expiresAtMs && !m.replaced(h)
+// leaseLive reports whether a lease is valid now: it has not expired, and no newer process of the holder's node has had the
+// partition.
+func (m *machine) leaseLive(token persistence.Token, h *persistence.Holder, expiresAtMs int64) bool {
+	return token != "" && m.now < expiresAtMs && !m.holderReplaced(h)
 }
 
-// opens says whether a token is that of the lease in the row. A lease that has expired is still its holder's until
-// another takes the row: a clock that was set must not throw away what the holder has done.
-func (m *machine) opens(token, row persistence.Token, h *persistence.Holder) bool {
-	return token != "" && token == row && !m.replaced(h)
+// tokenFits reports whether a token is that of the lease in the row. An expired lease still belongs to its holder until
+// another one takes the row: a step of the clock must not void the holder's result.
+func (m *machine) tokenFits(token, row persistence.Token, h *persistence.Holder) bool {
+	return token != "" && token == row && !m.holderReplaced(h)
 }
 
-// replaced says whether a newer process of the holder's node has had this partition.
-func (m *machine) replaced(h *persistence.Holder) bool {
+// holderReplaced reports whether a newer process of the holder's node has had this partition.
+func (m *machine) holderReplaced(h *persistence.Holder) bool {
 	if h.Node == m.state.Node {
 		return h.Process != m.state.Process
 	}
@@ -135,14 +135,14 @@ func (m *machine) beginEpoch(c persistence.BeginEpoch) persistence.Result {
 	}
 	r := persistence.Result{Previous: m.state.Epoch, Clean: m.state.Clean}
 	if c.Node != m.state.Node {
-		m.state.Others = othersThan(c.Node, &m.state.PartitionState)
+		m.state.Others = otherNodes(c.Node, &m.state.PartitionState)
 	}
 	m.state.Epoch, m.state.Node, m.state.Process, m.state.Clean = c.Epoch, c.Node, c.Process, false
 	return r
 }
 
-// othersThan lists the newest processes of the nodes that had the partition before a node takes it.
-func othersThan(node string, s *persistence.PartitionState) (others []persistence.NodeProcess) {
+// otherNodes lists the newest process of each other node that had the partition before.
+func otherNodes(node string, s *persistence.PartitionState) (others []persistence.NodeProcess) {
 	for _, o := range s.Others {
 		if o.Node != node {
 			others = append(others, o)
@@ -162,7 +162,7 @@ func (m *machine) endEpoch() persistence.Result {
 	return persistence.Result{}
 }
 
-// head finds an incarnation's head; nil if it does not exist. It is shared: what changes it must touch it.
+// head returns an incarnation's head; nil if it does not exist. The head is shared: code that changes it must call touch.
 func (m *machine) head(iid persistence.Incarnation) *headRow {
 	if h := m.heads.get(iid); h != nil {
 		return h
@@ -185,7 +185,7 @@ func (m *machine) head(iid persistence.Incarnation) *headRow {
 	return h
 }
 
-// touch has a head written with the batch.
+// touch marks a head as changed: flush writes it.
 func (m *machine) touch(h *headRow) {
 	if !h.dirty {
 		h.dirty = true
@@ -193,7 +193,7 @@ func (m *machine) touch(h *headRow) {
 	}
 }
 
-// resolve finds the current incarnation of an id; 0 if there is none.
+// resolve returns the current incarnation of an id; 0 if there is none.
 func (m *machine) resolve(id string) persistence.Incarnation {
 	m.t.key = appendName(m.t.key[:0], m.p, id)
 	if m.known.absent(m.t.key) {
@@ -210,7 +210,7 @@ func (m *machine) resolve(id string) persistence.Incarnation {
 	return iid
 }
 
-// byID finds the head of an id; nil if there is none.
+// byID returns the head of an id; nil if there is none.
 func (m *machine) byID(id string) *headRow {
 	iid := m.resolve(id)
 	if iid == 0 {
@@ -223,7 +223,7 @@ func (m *machine) byID(id string) *headRow {
 	return h
 }
 
-// counter is the partition's count of instances with a status.
+// counter returns the partition's count of instances with a status.
 func (m *machine) counter(s persistence.Status) *uint64 {
 	switch s {
 	case persistence.StatusPending:
@@ -238,7 +238,7 @@ func (m *machine) counter(s persistence.Status) *uint64 {
 	panic(fmt.Sprintf("no instance has status %v", s))
 }
 
-// setStatus moves the head's entry in the listing index and the partition's counts.
+// setStatus changes the status of a head, with its entry in the listing index and the partition's counts.
 func (m *machine) setStatus(h *headRow, s persistence.Status) {
 	if h.Status != 0 {
 		m.t.key = appendIndex(m.t.key[:0], m.p, h.Status, h.UpdatedAtMs, h.IID)
@@ -247,14 +247,14 @@ func (m *machine) setStatus(h *headRow, s persistence.Status) {
 	}
 	h.Status, h.UpdatedAtMs = s, m.now
 	m.t.key = appendIndex(m.t.key[:0], m.p, s, m.now, h.IID)
-	encodeMark(m.t.fresh())
+	encodeMark(m.t.newValue())
 	m.t.putBlind(m.t.key, m.t.value)
 	*m.counter(s)++
 	m.touch(h)
 }
 
-// flush writes the partition's changed heads and its own row into the batch. It is called once at the batch's end, so
-// an instance that several commands of a batch changed is written once.
+// flush writes the partition's changed heads and its own row into the batch. It is called once, at the batch's end, so that
+// an instance that several commands changed is written once.
 func (m *machine) flush() {
 	if invariants.Enabled && m.t.err == nil {
 		m.t.written.verify()
@@ -266,12 +266,12 @@ func (m *machine) flush() {
 			continue
 		}
 		m.t.key = appendInstance(m.t.key[:0], m.p, famHead, h.IID)
-		encodeHead(m.t.fresh(), h)
+		encodeHead(m.t.newValue(), h)
 		m.t.putBlind(m.t.key, m.t.value)
 	}
 	m.dirty = m.dirty[:0]
 	m.t.key = appendPrefix(m.t.key[:0], m.p, famPartition)
-	encodePartition(m.t.fresh(), m.state)
+	encodePartition(m.t.newValue(), m.state)
 	m.t.putBlind(m.t.key, m.t.value)
 	m.heads.trim()
 	if invariants.Enabled && m.t.err == nil {

@@ -10,15 +10,16 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// isManifest says whether a file of Pebble's directory is a manifest: the log of which tables and logs it uses.
+// isManifest reports whether a file of Pebble's directory is a manifest: the log of the tables and logs that are in use.
 func isManifest(base string) bool { return strings.HasPrefix(base, "MANIFEST-") }
 
-// isWitnessed says whether the witness must know how much of a file is synced. A manifest that has lost its end names an
-// old set of tables, and the logs that held the difference are gone: Pebble opens it, with a hole in the middle.
+// isWitnessed reports whether the witness must have the synced length of a file. A manifest that has lost its end names an
+// old set of tables, and the logs with the difference are removed: Pebble would open such a store, with rows missing in the
+// middle.
 func isWitnessed(base string) bool { return isLog(base) || isManifest(base) }
 
-// checkManifest reads a manifest as Pebble does, which takes the first damaged record for the file's end, and finds
-// that end before what was synced.
+// checkManifest reads a manifest as Pebble does, which takes the first damaged record for the file's end. It refuses a
+// manifest that ends so before its synced length.
 func checkManifest(f vfs.FS, path string, synced int64) (err error) {
 	file, err := f.Open(path)
 	if err != nil {

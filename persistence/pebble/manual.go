@@ -16,7 +16,7 @@ const (
 	StepSync
 	// StepView runs the oldest waiting read.
 	StepView
-	// StepWitness writes the witness, if it would say more than the last one.
+	// StepWitness writes the witness, if it would claim more than the last one.
 	StepWitness
 )
 
@@ -29,7 +29,7 @@ func (k StepKind) String() string {
 	return fmt.Sprintf("StepKind(%d)", uint8(k))
 }
 
-// Steps lists the kinds of steps that have something to do now. Only for a store opened with Options.Manual, on the
+// Steps lists the kinds of steps that have something to do now. Call it only for a store opened with Options.Manual, on the
 // goroutine that drives it.
 func (s *Store) Steps() (kinds []StepKind) {
 	if !s.o.Manual || !s.core.latch.clear() || closedNow(s.log.Stopped()) {
@@ -94,8 +94,8 @@ func (s *Store) FailRead(err error) { s.core.faults.read = err }
 
 var errDropped = errors.New("dropped, as by a crash")
 
-// Drop leaves a manually driven store as a crash does: no callback is called any more, and nothing more is promised.
-// Take the crash image of the file system before it, and do not use the old file system after it.
+// Drop abandons a manually driven store as a crash does: it calls no callback any more. Take the crash image of the file
+// system before Drop, and do not use the old file system after it.
 func (s *Store) Drop() error {
 	if s.dropped {
 		return nil

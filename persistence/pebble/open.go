@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// What Open refuses. The error's text is a sentence that says what is wrong with which directory and what to do.
+// The reasons for which Open refuses a store. The error's text is a sentence that says what is wrong with which directory
+// and what to do.
 var (
 	// ErrInUse: another process, or another Store of this one, holds the store.
 	ErrInUse = errors.New("in use")
@@ -14,15 +15,15 @@ var (
 	ErrFormat = errors.New("written in another format")
 	// ErrPartitions: the store has another number of partitions.
 	ErrPartitions = errors.New("made with another number of partitions")
-	// ErrBelowWitness: the store holds less than was durable. Restore it from a copy; do not go on with it.
+	// ErrBelowWitness: rows that were durable are missing. Restore the store from a copy.
 	ErrBelowWitness = errors.New("holds less than its witness says was durable")
-	// ErrNotStore: the directory is something else.
+	// ErrNotStore: the directory has files of another program.
 	ErrNotStore = errors.New("not a Turnstone store")
 	// ErrNotWritable: the directory cannot be written.
 	ErrNotWritable = errors.New("not writable")
 	// ErrNoStore: there is nothing to read.
 	ErrNoStore = errors.New("no store there")
-	// ErrFailed: a write or a read of the store has failed in this process, which has the store locked until it ends. The
+	// ErrFailed: a write or a read of the store has failed in this process, which keeps the store locked until it ends. The
 	// error wraps a [Failure].
 	ErrFailed = errors.New("the store has failed")
 )
@@ -34,16 +35,16 @@ const dbName = "db"
 // Open is [OpenContext] with a context that does not end.
 func Open(o Options) (*Store, error) { return OpenContext(context.Background(), o) }
 
-// OpenContext opens the store at o.Dir, creating it if the directory does not exist, is empty, or holds what a creation
-// left that did not end. It never replaces the directory itself: that may be a mount point, be named by a symbolic link,
-// or be in a directory that must not be written. What fails while it creates is ErrNotWritable.
+// OpenContext opens the store at o.Dir. It creates the store if the directory does not exist, is empty, or has the files of
+// an unfinished creation. It never replaces the directory itself, which may be a mount point, be named by a symbolic link,
+// or be in a directory that must not be written. An error while it creates is ErrNotWritable.
 //
-// It reads the store first without changing anything and compares it with the witness: a store that is damaged is
-// refused before Pebble could delete what it no longer knows.
+// It first reads the store without changing it and compares it with the witness. So a damaged store is refused before Pebble
+// could delete files that it no longer knows.
 //
-// A store that another process holds may be that of a process that was killed and is still ending. So it is asked for
-// again until Options.LockWait has passed; then it is refused with ErrInUse. When ctx ends first, the error is ErrInUse
-// and the context's. A store that this process holds is refused at once. The context has no other influence.
+// Another process that has the store open may have been killed and be about to end. So OpenContext tries again until
+// Options.LockWait has passed; then it returns ErrInUse. When ctx ends first, the error is ErrInUse and the context's. A
+// store that this process has open is refused at once. The context has no other influence.
 //
 // A disk that fails while the store is opened is ErrFailed, and the store stays locked until the process ends.
 func OpenContext(ctx context.Context, o Options) (*Store, error) {

@@ -14,33 +14,33 @@ import (
 
 // Options say where a store is and how it is run. Only Dir is required.
 type Options struct {
-	// Dir is the store's directory. The store is created in it if it does not exist or is empty (a volume's lost+found
-	// does not count). It may be a mount point or a symbolic link to a directory; all that is written is inside it.
+	// Dir is the store's directory. The store is created there if the directory does not exist or is empty (a volume's
+	// lost+found does not count). It may be a mount point or a symbolic link to a directory; all files are inside it.
 	Dir string
 	// FS is the file system; nil is the machine's.
 	FS vfs.FS
 	// Partitions is the number of partitions of a new store, 1 to 256; 0 means persistence.DefaultPartitions. An
-	// existing store with another number is refused; 0 takes what there is.
+	// existing store with another number is refused; 0 accepts any.
 	Partitions int
 	// ReadOnly opens for reading only: Propose ends with persistence.ErrNotLeader. Nothing is created. The store is
 	// locked all the same, so its lock must be writable: DIR/db/LOCK. If it is not, the error is ErrNotWritable.
 	ReadOnly bool
-	// LockWait is about how long a store that another process holds is waited for: that process may have been killed,
-	// and takes a moment to end. 0 means 2 s; negative means not at all. A store that this process holds is refused at
+	// LockWait is about how long Open waits for a store that another process has open: that process may have been killed,
+	// and takes a moment to end. 0 means 2 s; negative means not at all. A store that this process has open is refused at
 	// once.
 	LockWait time.Duration
-	// OnFatal is called once, at the first failed write, sync or read, on the goroutine that saw it and before Pebble can
-	// act on it. It must not call the store. May be nil. The store has failed by then: Stopped closes, Cause says what
-	// failed, and the process goes on. A goroutine that was writing never does; it is leaked, and the lock of the
-	// directory stays held until the process ends.
+	// OnFatal is called once, at the first failed write, sync or read, on the goroutine that saw it, and before Pebble can
+	// act on it. It must not call the store. It may be nil. The store has failed by then: Stopped is closed, Cause returns the
+	// failure, and the process goes on. A goroutine that was writing is blocked and leaked, and the lock of the directory
+	// stays held until the process ends.
 	OnFatal func(op, path string, err error)
 	// Manual runs no goroutine of the store's own: the caller drives it with Store.Step. For simulation.
 	Manual bool
-	// Clock paces the witness and the wait for the lock; nil is the machine's. No result depends on it.
+	// Clock times the witness and the wait for the lock; nil is the machine's. No result depends on it.
 	Clock clock.Clock
 	// IDs gives a new store its id; nil is the machine's randomness.
 	IDs ids.Source
-	// Log takes a line for each event that an operator should see; nil drops them.
+	// Log is called with a line for each event that an operator should see; nil drops the lines.
 	Log func(format string, args ...any)
 	// Tuning has no influence on results.
 	Tuning Tuning
@@ -69,12 +69,12 @@ type Tuning struct {
 	// MemTableBytes is how much is written before it goes into a table, in memory and in the log. A store begins with
 	// 256 KiB and doubles that up to this as it is written to. Default 32 MiB.
 	MemTableBytes uint64
-	// LogAheadBytes is the most that is allocated of a log ahead of what is written, on disk. It begins with 256 KiB and
-	// doubles up to this. Default 4 MiB; negative means none.
+	// LogAheadBytes is how many bytes of a log are at most allocated on disk beyond those that are written. The steps begin
+	// with 256 KiB and double up to this. Default 4 MiB; negative means none.
 	LogAheadBytes int64
-	// BlockCacheBytes is the most that the cache of blocks of tables takes, when they are read. Default 64 MiB.
+	// BlockCacheBytes bounds the cache for blocks of tables that are read. Default 64 MiB.
 	BlockCacheBytes int64
-	// Pebble changes Pebble's own options, after all of ours are set; for tests that force flushes and compactions.
+	// Pebble changes Pebble's own options after this package has set them; for tests that force flushes and compactions.
 	Pebble func(*pdb.Options)
 }
 
@@ -89,7 +89,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
-	o.Dir = o.FS.PathJoin(o.Dir) // as messages name it
+	o.Dir = o.FS.PathJoin(o.Dir) // cleaned, as errors name it
 	if o.Clock == nil {
 		o.Clock = clock.Real
 	}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// overlay is the rows that the batch under construction has put or deleted and that Apply may read again. What it knows
-// hides what the database holds.
+// overlay has the rows that the batch under construction has put or deleted and that Apply may read again. They hide the
+// rows of the database.
 type overlay struct {
-	// rows are by fixed key, named by key with a string in it. Values are slices of the batch; nil is a deleted row.
+	// rows is by fixed key; named is by the keys that contain a string. Values are slices of the batch; nil is a deleted row.
 	rows  map[fixedKey][]byte
 	named map[string][]byte
 }
@@ -29,20 +29,20 @@ func newOverlay() overlay {
 	return overlay{rows: map[fixedKey][]byte{}, named: map[string][]byte{}}
 }
 
-// reset forgets everything, for a new batch.
+// reset empties the overlay for a new batch.
 func (o *overlay) reset() {
 	clear(o.rows)
 	clear(o.named)
 }
 
-// hasStringKey says whether a family's keys hold strings.
+// hasStringKey reports whether the keys of a key's family contain strings.
 func hasStringKey(key []byte) bool {
 	f := family(key[2])
 	return f == famName || f == famRequest || f == famExpiry
 }
 
-// get returns what the batch has made of a row: its value, nil if it was deleted; not known if the batch has not touched
-// it.
+// get returns the row's value in the batch, which is nil if the batch deleted it. known is false if the batch has not
+// written the row.
 func (o *overlay) get(key []byte) (value []byte, known bool) {
 	if hasStringKey(key) {
 		value, known = o.named[string(key)]
@@ -52,7 +52,7 @@ func (o *overlay) get(key []byte) (value []byte, known bool) {
 	return value, known
 }
 
-// put notes a row's value; nil if it is deleted.
+// put sets a row's value; nil deletes it.
 func (o *overlay) put(key, value []byte) {
 	if hasStringKey(key) {
 		o.named[string(key)] = value
@@ -61,7 +61,7 @@ func (o *overlay) put(key, value []byte) {
 	}
 }
 
-// each calls yield with the keys of the rows with this prefix that are there, in no order.
+// each calls yield with the keys of the existing rows with this prefix, in no order.
 func (o *overlay) each(prefix []byte, yield func(key []byte)) {
 	if hasStringKey(prefix) {
 		for k, value := range o.named {
@@ -78,7 +78,7 @@ func (o *overlay) each(prefix []byte, yield func(key []byte)) {
 	}
 }
 
-// keyLength is the length of the fixed keys of a family of which rows are listed.
+// keyLength returns the length of the keys of a family whose rows each lists.
 func keyLength(f family) int {
 	switch f {
 	case famInbox, famTopic:

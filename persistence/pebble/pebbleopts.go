@@ -9,9 +9,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// formatMajor is Pebble's format of every store. It is a literal: a newer Pebble has a newer newest format, and raising
-// it makes stores that an older program cannot open. Raise it on purpose, together with Format. Older formats than this
-// do not find damage in the middle of a log.
+// formatMajor is Pebble's format of every store. It is a literal, because the newest format changes with Pebble, and an
+// older program cannot open a store of a newer format. Raise it on purpose, together with Format. Formats older than this
+// one do not detect damage in the middle of a log.
 const formatMajor pdb.FormatMajorVersion = 24
 
 // pebbleOptions are Pebble's options for a store. Each line that differs from Pebble's default has its reason.
@@ -34,7 +34,7 @@ func pebbleOptions(o *Options, fs vfs.FS, l *latch) *pdb.Options {
 		Cleaner:                     cleaner{},
 	}
 	for i := range p.Levels {
-		// "Does this new id exist" is answered by a filter, on every level.
+		// Filters on every level answer whether a new id exists.
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	if o.Manual || o.FS != vfs.Default {
@@ -42,8 +42,8 @@ func pebbleOptions(o *Options, fs vfs.FS, l *latch) *pdb.Options {
 		p.Experimental.CompactionScheduler = pdb.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	}
 	p.EventListener = &pdb.EventListener{
-		// Pebble would try the same work again at once and for ever, and go on taking commits meanwhile. These two return:
-		// they are called in the middle of Pebble, with its locks held.
+		// Without these two, Pebble would repeat the failed work at once and for ever, and go on accepting commits. They must
+		// return, because Pebble calls them with its locks held.
 		BackgroundError: func(err error) { l.tripBackground(o.Dir, err) },
 		DataCorruption:  func(i pdb.DataCorruptionInfo) { l.trip("read", i.Path, i.Details) },
 		DiskSlow:        func(i pdb.DiskSlowInfo) { o.Log("pebble: slow disk: %v", i) },
@@ -57,15 +57,15 @@ func pebbleOptions(o *Options, fs vfs.FS, l *latch) *pdb.Options {
 	return p
 }
 
-// pebbleLogger passes Pebble's errors on. Fatalf never returns: if it did, Pebble would report success for a sync that
-// failed.
+// pebbleLogger passes Pebble's errors to Options.Log. Fatalf never returns: if it did, Pebble would report success for a
+// failed sync.
 type pebbleLogger struct {
 	log   func(format string, args ...any)
 	latch *latch
 	dir   string
 }
 
-// Infof drops Pebble's chatter.
+// Infof implements Pebble's logger. It drops these lines.
 func (l *pebbleLogger) Infof(string, ...any) {}
 
 // Errorf implements Pebble's logger.
@@ -76,15 +76,15 @@ func (l *pebbleLogger) Fatalf(format string, args ...any) {
 	l.latch.stop("run the database in", l.dir, fmt.Errorf(format, args...))
 }
 
-// cleaner removes what is obsolete at once. To Pebble it looks like one that needs the contents of files, as
-// [pdb.ArchiveCleaner] does. So Pebble does not keep old logs to write them again: up to five, each as large as a
-// memtable, which an empty store would have, too.
+// cleaner removes obsolete files at once. Pebble takes it for a cleaner that needs the contents of files, as
+// [pdb.ArchiveCleaner] does, and therefore keeps no old logs for reuse. Those would be up to five, each as large as a
+// memtable, even in an empty store.
 type cleaner struct {
-	pdb.DeleteCleaner // its Clean counts: that of needsContents is deeper
+	pdb.DeleteCleaner // its Clean is used: that of needsContents is embedded deeper
 	needsContents
 }
 
 type needsContents struct{ pdb.ArchiveCleaner }
 
-// slowDisk is from when on a write of the disk is reported.
+// slowDisk is the duration from which an operation of the disk is logged.
 const slowDisk = 5 * time.Second

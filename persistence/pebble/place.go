@@ -12,35 +12,35 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// The place of a store is its directory, and what is found there. The directory itself may be a mount point, the
-// working directory, or one whose parent we may not write: it is made if it is missing, and otherwise left where it is.
+// The place of a store is its directory with its files. The directory itself may be a mount point, the working directory,
+// or one whose parent this process may not write. It is made if it is missing, and otherwise never replaced.
 
 const (
-	// creatingName is the database while it is built, and the only thing that a creation ever removes.
+	// creatingName is the database while it is built. A creation removes nothing else.
 	creatingName = "creating"
-	// creatingLockName is the file that a creator locks. It is made first and removed last, so its presence tells the
-	// leftovers of a creation from files of another program.
+	// creatingLockName is the file that a creator locks. It is made first and removed last, so it distinguishes the files of
+	// an unfinished creation from those of another program.
 	creatingLockName = "creating.lock"
-	// lostAndFound is in the root of every ext4 volume, of an empty one, too.
+	// lostAndFound is in the root of every ext4 volume, even of an empty one.
 	lostAndFound = "lost+found"
 )
 
-// place is what a look at a directory found.
+// place is the state of a store's directory.
 type place int
 
 const (
 	// vacant: the directory is missing or empty.
 	vacant place = iota
-	// unfinished: a creation is going on or ended before it was whole; nothing in it was ever acknowledged.
+	// unfinished: a creation is going on, or ended before it was complete; the store has acknowledged nothing.
 	unfinished
-	// built is unfinished, but all of the store is there: what is left is to move the database to its name.
+	// built is unfinished, but the database and its witness are complete: only the database must be renamed.
 	built
-	// whole: there is a store.
+	// whole: the directory has a store.
 	whole
 )
 
-// examine says what is in the store's place. No other files may be there, and no parts of a store may be missing. An
-// error that comes with unfinished is not certain: a creator may be at work.
+// examine returns the state of the store's directory. It refuses other files, and a store with missing parts. An error
+// together with unfinished is not certain, because a creator may be at work.
 func examine(o *Options) (place, error) {
 	names, err := o.FS.List(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,15 +89,15 @@ func examine(o *Options) (place, error) {
 	if len(names) == 0 {
 		return vacant, nil
 	}
-	if foreign == "" { // a name of ours that no creation left alone
+	if foreign == "" { // one of these names, but without the others of a creation
 		foreign = names[0]
 	}
 	return vacant, fmt.Errorf("%w: the directory holds other files (%s); name an empty or a new directory",
 		ErrNotStore, foreign)
 }
 
-// realName is the same for a directory however it is named: the operating system does not keep a process from its own
-// locks, so they are told apart by their names. It also stays the same when the working directory or a link changes.
+// realName returns the same name for all paths of a directory. The operating system does not exclude a process by its own
+// locks, so this package does, by name. The real name does not change when the working directory or a link does.
 func realName(f vfs.FS, dir string) string {
 	if vfs.Root(f) != vfs.Default {
 		return dir
@@ -112,7 +112,7 @@ func realName(f vfs.FS, dir string) string {
 	return name
 }
 
-// makeDir makes the directory of a new store, if it is missing, and makes sure that it stays.
+// makeDir makes the directory of a new store, if it is missing, and makes it durable.
 func makeDir(o *Options) error {
 	missing, err := missingDirs(o)
 	if err != nil {
@@ -144,7 +144,7 @@ func makeDir(o *Options) error {
 func missingDirs(o *Options) (missing []string, err error) {
 	for dir := o.Dir; ; dir = o.FS.PathDir(dir) {
 		if _, err := o.FS.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-			return missing, nil // what else may be wrong with it, its use will say
+			return missing, nil // the use of the directory reports other errors
 		}
 		if target, ok := danglingLink(o.FS, dir); ok {
 			return nil, fmt.Errorf("%w: %s is a symbolic link to %s, which does not exist; "+
@@ -154,7 +154,7 @@ func missingDirs(o *Options) (missing []string, err error) {
 	}
 }
 
-// danglingLink says where a symbolic link leads that is in the way of a missing directory.
+// danglingLink returns the target of a symbolic link that has the name of a missing directory.
 func danglingLink(f vfs.FS, name string) (target string, ok bool) {
 	if vfs.Root(f) != vfs.Default {
 		return "", false
@@ -163,14 +163,14 @@ func danglingLink(f vfs.FS, name string) (target string, ok bool) {
 	return target, err == nil
 }
 
-// cannotSync says whether an error only means that this directory is not ours to sync: it may not be read, or it is on
-// a file system that is never written.
+// cannotSync reports whether an error only means that this process need not sync the directory: it may not read it, or the
+// file system is read-only.
 func cannotSync(err error) bool {
-	return mayNot(err) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL)
+	return notPermitted(err) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL)
 }
 
-// notWritable is the error of an operation that failed before anything was acknowledged: the caller gets it, and the
-// process need not stop.
+// notWritable returns the error of an operation that failed before the store acknowledged anything. The caller gets it, and
+// the latch stays open.
 func notWritable(op, path string, err error) error {
 	return fmt.Errorf("%w: %w", ErrNotWritable, failed(op, path, err))
 }

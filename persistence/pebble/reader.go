@@ -10,13 +10,13 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// source is a snapshot, or a database that is not written.
+// source is a snapshot, or a database that is not written meanwhile.
 type source interface {
 	iterable
 	Get(key []byte) ([]byte, io.Closer, error)
 }
 
-// reader implements persistence.Reader on one snapshot. What it returns is copied.
+// reader implements persistence.Reader on one snapshot. It returns copies.
 type reader struct {
 	p          persistence.Partition
 	partitions int
@@ -24,7 +24,7 @@ type reader struct {
 	stats      *counters
 	state      *partitionRow
 	key        []byte
-	// failed is called with an error of the disk, which is not the damage of one row. It may be nil.
+	// failed is called with an error of the disk; damage of a single row is none. It may be nil.
 	failed func(error)
 }
 
@@ -38,7 +38,7 @@ func (r *reader) broken(key []byte, err error) error {
 
 var _ persistence.Reader = (*reader)(nil)
 
-// get reads a row and has it decoded while its bytes are valid.
+// get reads a row and calls decode while its bytes are valid.
 func (r *reader) get(key []byte, decode func(row []byte) error) (ok bool, err error) {
 	r.key = key
 	row, closer, err := r.from.Get(key)
@@ -162,7 +162,7 @@ func (r *reader) scan(prefix, start []byte, row func(k *keyReader, value []byte)
 	})
 }
 
-// scanRows reads rows in key order. An error of row is damage, and names the row.
+// scanRows reads rows in key order. An error of the function row is damage; scanRows adds the key.
 func (r *reader) scanRows(prefix, start []byte, row func(key, value []byte) (more bool, err error)) error {
 	it, err := openIter(r.from, prefix, r.stats)
 	if err != nil {

@@ -17,7 +17,7 @@ type inboxReader struct {
 	page            persistence.InboxPage
 }
 
-// openInbox is nil for an instance that does not exist or has nothing in its inbox; the page is then empty.
+// openInbox returns nil for an instance that does not exist or whose inbox is empty; the page is then empty.
 func (r *reader) openInbox(
 	iid persistence.Incarnation, after uint64, limit, maxBytes int,
 ) (*inboxReader, persistence.InboxPage, error) {
@@ -34,7 +34,7 @@ func (r *reader) openInbox(
 	return in, persistence.InboxPage{}, nil
 }
 
-// take adds a row to the page; false if the page is full without it.
+// take adds a row to the page. It returns false if the page has no room for it.
 func (in *inboxReader) take(seq uint64, row []byte) (bool, error) {
 	entry, err := decodeInboxEntry(row)
 	if err != nil {
@@ -52,7 +52,7 @@ func (in *inboxReader) take(seq uint64, row []byte) (bool, error) {
 	return true, err
 }
 
-// done is the page: one that has all there is reaches up to the last seq that was given out.
+// done returns the page. The last page of an inbox reaches up to the last seq that the inbox has assigned.
 func (in *inboxReader) done() persistence.InboxPage {
 	if !in.page.More {
 		in.page.Through = in.head.NextSeq - 1
@@ -60,8 +60,8 @@ func (in *inboxReader) done() persistence.InboxPage {
 	return in.page
 }
 
-// Inbox implements persistence.Reader. It begins at the first seq that the head knows, so it walks over nothing that was
-// consumed before it.
+// Inbox implements persistence.Reader. It begins at the first seq of the head, so it does not walk over the tombstones of
+// consumed rows before it.
 func (r *reader) Inbox(
 	iid persistence.Incarnation, after uint64, limit, maxBytes int,
 ) (persistence.InboxPage, error) {
@@ -73,7 +73,7 @@ func (r *reader) Inbox(
 	err = in.scan(func(seq uint64, row []byte) (bool, error) {
 		more, err := in.take(seq, row)
 		left--
-		return more && left > 0, err // the last row is known: nothing is looked for behind it
+		return more && left > 0, err // the head has the number of rows: no search behind the last one
 	})
 	return in.done(), err
 }
@@ -93,8 +93,8 @@ type topicCursor struct {
 	seq uint64
 }
 
-// InboxOf implements persistence.Reader. It iterates over rows without a topic that are not listed, if those are asked
-// for; all others it finds by their ordinals.
+// InboxOf implements persistence.Reader. If rows without a topic are wanted, it iterates over those that are not listed. It
+// finds all others by their ordinals.
 func (r *reader) InboxOf(
 	iid persistence.Incarnation, topics []persistence.Topic, after uint64, limit, maxBytes int,
 ) (persistence.InboxPage, error) {
@@ -119,7 +119,7 @@ func (r *reader) InboxOf(
 	return in.done(), err
 }
 
-// unlisted takes the rows that are in no topic's list: they lie in front of all others.
+// unlisted takes the rows that no topic lists; they come before all others.
 func (in *inboxReader) unlisted() error {
 	left := in.head.Inbox - in.head.Topics
 	return in.scan(func(seq uint64, row []byte) (bool, error) {
@@ -133,7 +133,7 @@ func (in *inboxReader) unlisted() error {
 	})
 }
 
-// open finds the first row of a topic behind the start; nil if there is none.
+// open returns a cursor at the first row of a topic behind the start; nil if there is none.
 func (in *inboxReader) open(t persistence.Topic) (*topicCursor, error) {
 	c := &topicCursor{}
 	key := appendTopic(in.r.key[:0], in.r.p, in.head.IID, t)
@@ -149,7 +149,7 @@ func (in *inboxReader) open(t persistence.Topic) (*topicCursor, error) {
 	return nil, err
 }
 
-// step moves to the next row of the topic, over the holes of what was taken out of order.
+// step moves to the next row of the topic, and skips ordinals whose rows were removed out of order.
 func (in *inboxReader) step(c *topicCursor) (there bool, err error) {
 	for err == nil && !there && c.First < c.Next {
 		key := appendOrdinal(in.r.key[:0], in.r.p, in.head.IID, c.Topic, c.First)
@@ -159,7 +159,7 @@ func (in *inboxReader) step(c *topicCursor) (there bool, err error) {
 	return there, err
 }
 
-// merge takes the rows of all cursors by seq.
+// merge takes the rows of all cursors in the order of their seqs.
 func (in *inboxReader) merge(cursors []*topicCursor) error {
 	for {
 		var next *topicCursor

@@ -30,7 +30,7 @@ func (r *reader) Children(iid persistence.Incarnation, execution uint64) (items 
 	return items, err
 }
 
-// List implements persistence.Reader. It walks the listing index backwards, one status beside the other.
+// List implements persistence.Reader. It walks the listing index backwards, and merges the statuses.
 func (r *reader) List(
 	statuses []persistence.Status, after persistence.ListCursor, limit int,
 ) (heads []persistence.Head, err error) {
@@ -112,8 +112,8 @@ func (r *reader) ScanStarts(after persistence.Incarnation, limit int) ([]persist
 		})
 }
 
-// ScanInbox implements persistence.Reader. It jumps from instance to instance; of an inbox it reads the first row alone,
-// unless that is hidden until some time.
+// ScanInbox implements persistence.Reader. It seeks from instance to instance. Of an inbox it reads only the first row,
+// unless that row is hidden until some time.
 func (r *reader) ScanInbox(
 	afterIID persistence.Incarnation, limit int,
 ) (found []persistence.InboxEffect, err error) {
@@ -159,7 +159,7 @@ func (r *reader) ScanInbox(
 	return found, r.nameInbox(found)
 }
 
-// inboxRow is the row that an iterator is at, without its instance's id.
+// inboxRow returns the row at which an iterator stands, without its instance's id.
 func inboxRow(it *iter) (row persistence.InboxEffect, err error) {
 	_, _, k := splitKey(it.key())
 	row.IID, row.Seq = k.iid(), k.u64()
@@ -178,7 +178,7 @@ func inboxRow(it *iter) (row persistence.InboxEffect, err error) {
 	return row, nil
 }
 
-// nameInbox fills in the ids, which inbox rows do not hold.
+// nameInbox fills in the ids, which inbox rows do not have.
 func (r *reader) nameInbox(found []persistence.InboxEffect) error {
 	for i := range found {
 		head, ok, err := r.Head(found[i].IID)
@@ -215,7 +215,7 @@ func (r *reader) ScanTimers(after persistence.TimerKey, limit int) ([]persistenc
 		})
 }
 
-// OutboxStreams implements persistence.Reader. It reads nothing: the partition's own row says it.
+// OutboxStreams implements persistence.Reader. It reads no other row: the partition's own row has the streams.
 func (r *reader) OutboxStreams() (streams []persistence.OutboxStream, err error) {
 	for _, p := range r.state.peers {
 		if p.next > p.acked {
@@ -225,7 +225,7 @@ func (r *reader) OutboxStreams() (streams []persistence.OutboxStream, err error)
 	return streams, nil
 }
 
-// ScanOutbox implements persistence.Reader. It starts behind what was acknowledged, so it walks over no tombstones.
+// ScanOutbox implements persistence.Reader. It starts behind the acknowledged rows, so it walks over no tombstones.
 func (r *reader) ScanOutbox(
 	to persistence.Partition, after uint64, limit, maxBytes int,
 ) (rows []persistence.OutboxItem, err error) {

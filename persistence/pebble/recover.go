@@ -11,7 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// open is one attempt. It has changed nothing if the store is in use, except that the directory is there.
+// open makes one attempt to open. If the store is in use, it has at most made the directory.
 func open(given *Options, f *latchFS) (*core, error) {
 	o := *given
 	o.Dir = realName(o.FS, o.Dir)
@@ -36,7 +36,7 @@ func prepare(o *Options) error {
 	return create(o)
 }
 
-// checkWritable tries both directories: on one that cannot be written, Pebble's recovery would hang.
+// checkWritable writes to both directories, because Pebble's recovery hangs on one that cannot be written.
 func checkWritable(o *Options) error {
 	for _, dir := range []string{o.Dir, o.FS.PathJoin(o.Dir, dbName)} {
 		probe := o.FS.PathJoin(dir, "probe")
@@ -54,7 +54,7 @@ func checkWritable(o *Options) error {
 	return nil
 }
 
-// found is what a read-only look at a store saw.
+// found is what inspect has read of a store.
 type found struct {
 	store      *storeRow
 	partitions []*partitionRow
@@ -77,13 +77,13 @@ func openExisting(o *Options, f *latchFS) (c *core, err error) {
 		}
 		removeLeftovers(o)
 	}
-	// Under the lock: until then another process may still move on.
+	// Read the witness under the lock: before that, another process may still write the store.
 	w, err := readWitness(o.FS, o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s cannot be trusted: %w; restore the store from a copy",
 			ErrBelowWitness, o.FS.PathJoin(o.Dir, witnessName), err)
 	}
-	seen, db, err := look(o, f.latch, lock.Lock, dbDir, w)
+	seen, db, err := inspect(o, f.latch, lock.Lock, dbDir, w)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +99,8 @@ func openExisting(o *Options, f *latchFS) (c *core, err error) {
 	return c, c.openForWriting(w, seen)
 }
 
-// look opens the store for reading and compares it with its witness. The database is open if there is no error.
-func look(o *Options, l *latch, lock *pdb.Lock, dbDir string, w *witness) (_ *found, _ *pdb.DB, err error) {
+// inspect opens the store for reading and compares it with its witness. Without an error it returns the open database.
+func inspect(o *Options, l *latch, lock *pdb.Lock, dbDir string, w *witness) (_ *found, _ *pdb.DB, err error) {
 	if err := w.checkLogs(o.FS, dbDir); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w; restore the store from a copy", ErrBelowWitness, err)
 	}
@@ -108,7 +108,7 @@ func look(o *Options, l *latch, lock *pdb.Lock, dbDir string, w *witness) (_ *fo
 		return nil, nil, fmt.Errorf("%w: %w; restore the store from a copy", persistence.ErrCorrupt, err)
 	}
 	p := pebbleOptions(o, o.FS, l)
-	// Nothing is acknowledged while a store is only read: the caller is told what cannot be read.
+	// Damage does not close the latch here: nothing is acknowledged, and the caller gets the error of the read.
 	p.EventListener.DataCorruption = func(i pdb.DataCorruptionInfo) { o.Log("pebble: damage: %v", i) }
 	p.EventListener.BackgroundError = func(err error) { o.Log("pebble: %v", err) }
 	p.ReadOnly = true
@@ -125,7 +125,7 @@ func look(o *Options, l *latch, lock *pdb.Lock, dbDir string, w *witness) (_ *fo
 	return seen, db, nil
 }
 
-// openPebble says in words what Pebble's errors mean.
+// openPebble opens the database, and replaces Pebble's errors by sentences.
 func openPebble(dbDir string, p *pdb.Options) (*pdb.DB, error) {
 	db, err := pdb.Open(dbDir, p)
 	switch {
@@ -188,14 +188,14 @@ func readStore(o *Options, db *pdb.DB, w *witness) (*found, error) {
 	return seen, nil
 }
 
-// formatError carries a store's format out of the decoder.
+// formatError is the error of the decoder for a store of another format.
 type formatError struct{ format string }
 
-// Error says which format it is.
+// Error names the format.
 func (e *formatError) Error() string { return "format " + e.format }
 
-// openForWriting opens the database that look has just checked, under the same lock. Until the result is compared with
-// what look saw, nothing that Pebble wants to delete is lost.
+// openForWriting opens the database that inspect has just checked, under the same lock. Until the result is compared with
+// what inspect read, it keeps the files that Pebble removes.
 func (c *core) openForWriting(w *witness, seen *found) error {
 	f := c.fs.(*latchFS)
 	archive := c.fs.PathJoin(c.o.Dir, "archive")
@@ -210,8 +210,8 @@ func (c *core) openForWriting(w *witness, seen *found) error {
 		fs: c.o.FS, dir: c.o.Dir, store: seen.store.id, logs: c.logs,
 		durable: func() []uint64 { return w.durable },
 	}
-	c.logs.setOnGone(c.writeWitness)
-	p := pebbleOptions(&c.o, c.healthy(), c.latch)
+	c.logs.setOnRemoval(c.writeWitness)
+	p := pebbleOptions(&c.o, c.diskHealthFS(), c.latch)
 	p.Lock = c.lock.Lock
 	db, err := openPebble(c.dbDir, p)
 	if err != nil {

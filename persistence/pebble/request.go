@@ -2,7 +2,7 @@ package pebble
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// remembered finds the first answer to a request key, if it has not expired.
+// remembered returns the first answer to a request key, if it has not expired.
 func (m *machine) remembered(id, key string) (persistence.RequestItem, bool) {
 	if key == "" {
 		return persistence.RequestItem{}, false
@@ -11,7 +11,7 @@ func (m *machine) remembered(id, key string) (persistence.RequestItem, bool) {
 	return r, ok && m.now < r.ExpiresAtMs
 }
 
-// repeated finds the first answer to a request. The error is of a key that was used for another one.
+// repeated returns the first answer to a request. The error says that the key was used for another request.
 func (m *machine) repeated(id string, r *persistence.Request) (first persistence.RequestItem, known bool, refusal error) {
 	first, known = m.remembered(id, r.Key)
 	if known && (first.Kind != r.Kind || first.Digest != r.Digest) {
@@ -37,7 +37,7 @@ func (m *machine) request(id, key string) (persistence.RequestItem, bool) {
 	return r, true
 }
 
-// remember writes the answer to a request, in place of one that has expired, and its entry in the order of expiry.
+// remember writes the answer to a request, with its entry in the order of expiry. It replaces an expired answer.
 func (m *machine) remember(id string, r *persistence.Request, iid persistence.Incarnation, seq uint64) {
 	if r.Key == "" {
 		return
@@ -52,11 +52,11 @@ func (m *machine) remember(id string, r *persistence.Request, iid persistence.In
 		item.ExpiresAtMs = m.now + persistence.RequestTTLMs
 	}
 	m.t.key = appendRequest(m.t.key[:0], m.p, id, r.Key)
-	encodeRequest(m.t.fresh(), &item)
+	encodeRequest(m.t.newValue(), &item)
 	m.t.put(m.t.key, m.t.value)
 	m.known.wrote(m.t.key)
 	m.t.key = appendExpiry(m.t.key[:0], m.p, expiryOf(&item))
-	encodeMark(m.t.fresh())
+	encodeMark(m.t.newValue())
 	m.t.putBlind(m.t.key, m.t.value)
 }
 

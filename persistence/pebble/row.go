@@ -7,9 +7,9 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// The format version in front of each kind of value. They are raised one by one: a decoder takes its own and all before,
-// and reads a field that came later only from a value that has it (Dec.Version), so that no new field refuses an old
-// store. A higher version is refused: a newer build wrote it.
+// The format version at the start of each kind of value. Each is raised on its own. A decoder accepts its version and all
+// before, and reads a newer field only from a value that has it (Dec.Version), so that a new field does not make old stores
+// unreadable. A higher version is refused: a newer build wrote it.
 const (
 	partitionVersion = 1
 	nameVersion      = 1
@@ -33,11 +33,11 @@ const (
 // headRow is a head as it is stored and cached.
 type headRow struct {
 	persistence.Head
-	// held says that the L row holds it.
+	// held: the L row says that the instance is held.
 	held bool
-	// dirty heads are written at the end of the batch.
+	// dirty: the head is written at the end of the batch.
 	dirty bool
-	// deleted ones are not.
+	// deleted: it is not written, because the instance was deleted.
 	deleted bool
 	// newer and older are the neighbours in the cache's order of use.
 	newer, older *headRow
@@ -122,7 +122,7 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 	}
 }
 
-// numbers are the counters and the like, in the order in which they are stored.
+// numbers lists the head's numbers, in the order in which they are stored.
 func (h *headRow) numbers() [12]*uint64 {
 	return [...]*uint64{
 		&h.Inbox, &h.Work, &h.Timers, &h.Children, &h.NextSeq, &h.HistoryEvents, &h.HistoryBytes, &h.Dropped,
@@ -186,7 +186,7 @@ func decodeStart(iid persistence.Incarnation, execution uint64, row []byte) (per
 	return s, d.Done()
 }
 
-// decodeStartEffect reads a start without what it carries.
+// decodeStartEffect reads a start without the data that it carries over.
 func decodeStartEffect(iid persistence.Incarnation, execution uint64, row []byte) (persistence.StartEffect, error) {
 	d := rowcode.NewDec(row, startVersion)
 	s := persistence.StartEffect{IID: iid, Execution: execution}
@@ -334,7 +334,7 @@ func decodeIID(row []byte) (persistence.Incarnation, error) {
 	return iid, d.Done()
 }
 
-// encodeOutbox wraps a message as it is, so that its row has a format version of its own.
+// encodeOutbox puts a format version in front of an encoded message.
 func encodeOutbox(e *rowcode.Enc, message []byte) {
 	e.Version(outboxVersion)
 	e.B(message)
@@ -346,7 +346,7 @@ func decodeOutbox(to persistence.Partition, seq uint64, row []byte) (persistence
 	return o, d.Done()
 }
 
-// encodeMark is the value of a row that says all in its key.
+// encodeMark is the value of a row whose key says all.
 func encodeMark(e *rowcode.Enc) { e.Version(markVersion) }
 
 func decodeMark(row []byte) error { return rowcode.NewDec(row, markVersion).Done() }

@@ -36,7 +36,7 @@ func encodeWatcher(e *rowcode.Enc, w *persistence.WatcherItem) {
 	e.S(w.Link.ID)
 }
 
-// decodeWatcher fills in the id; the rest is in the key.
+// decodeWatcher fills in the id; the key has the other fields.
 func decodeWatcher(w persistence.WatcherItem, row []byte) (persistence.WatcherItem, error) {
 	d := rowcode.NewDec(row, watcherVersion)
 	w.Link.ID = d.S()

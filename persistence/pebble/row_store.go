@@ -9,10 +9,10 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// Format names what this package reads and writes. Until it is 1 another format is refused.
+// Format is the format that this package reads and writes. Until it is 1, every other format is refused.
 const Format = "0.2"
 
-// storeRow says what the store is.
+// storeRow has the identity of the store.
 type storeRow struct {
 	format     string
 	id         string
@@ -20,7 +20,7 @@ type storeRow struct {
 	slots      []persistence.Partition
 }
 
-// encodeStore puts the format first: it is read from a store of any format.
+// encodeStore puts the format first, because storeFormat reads it from a store of any format.
 func encodeStore(e *rowcode.Enc, s *storeRow) {
 	e.S(s.format)
 	e.S(s.id)
@@ -31,7 +31,7 @@ func encodeStore(e *rowcode.Enc, s *storeRow) {
 	}
 }
 
-// storeFormat reads the format alone.
+// storeFormat reads only the format.
 func storeFormat(row []byte) (string, error) {
 	d := rowcode.NewDec(append([]byte{1}, row...), 1)
 	f := d.S()
@@ -58,7 +58,7 @@ func decodeStore(row []byte) (*storeRow, error) {
 	return s, d.Done()
 }
 
-// peer is what a partition knows of its two streams with another one.
+// peer has the positions of a partition's two streams with another partition.
 type peer struct {
 	of    persistence.Partition
 	in    uint64 // highest seq delivered from the peer
@@ -69,15 +69,15 @@ type peer struct {
 // partitionRow is a P row: the state of a partition and its streams.
 type partitionRow struct {
 	persistence.PartitionState
-	peers []peer // only those with which something was exchanged, by partition
+	peers []peer // only those with which a message was exchanged, by partition
 }
 
-// find says where a partition's entry is, or would be.
+// find returns the index of a partition's entry, or of its place.
 func (r *partitionRow) find(of persistence.Partition) (i int, ok bool) {
 	return slices.BinarySearchFunc(r.peers, of, func(p peer, of persistence.Partition) int { return cmp.Compare(p.of, of) })
 }
 
-// known is what the row has of a partition; it is zero if nothing was exchanged.
+// known returns the entry of a partition; it is zero if no message was exchanged.
 func (r *partitionRow) known(of persistence.Partition) peer {
 	if i, ok := r.find(of); ok {
 		return r.peers[i]
@@ -85,7 +85,7 @@ func (r *partitionRow) known(of persistence.Partition) peer {
 	return peer{of: of}
 }
 
-// peer is the entry of a partition, to be changed. It is valid until the next call.
+// peer returns the entry of a partition for a change, and makes it if there is none. It is valid until the next call.
 func (r *partitionRow) peer(of persistence.Partition) *peer {
 	i, ok := r.find(of)
 	if !ok {

@@ -5,7 +5,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// What a work row has beside what all have, as flags: most have none of it.
+// The flags of a work row name its optional fields; most rows have none.
 const (
 	flagLease = 1 << iota
 	flagBounds

@@ -4,7 +4,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// sendFrom fills in the sender and hands the message over. execution is the one that the turn belonged to.
+// sendFrom sends a message with its sender. execution is that of the turn.
 func (m *machine) sendFrom(h *headRow, execution uint64, s *persistence.Send) {
 	o := persistence.OutboxMessage{
 		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,
@@ -23,7 +23,7 @@ func (m *machine) sendFrom(h *headRow, execution uint64, s *persistence.Send) {
 	m.send(&o)
 }
 
-// send hands a message to its receiver if that lives in this partition, else puts it into the outbox.
+// send delivers a message if its receiver belongs to this partition, and else puts it into the outbox.
 func (m *machine) send(o *persistence.OutboxMessage) {
 	to := m.slots[persistence.Slot(o.To)]
 	if to == m.p {
@@ -33,12 +33,12 @@ func (m *machine) send(o *persistence.OutboxMessage) {
 	peer := m.state.peer(to)
 	peer.next++
 	m.t.key = appendOutbox(m.t.key[:0], m.p, to, peer.next)
-	encodeOutbox(m.t.fresh(), o.Encode())
+	encodeOutbox(m.t.newValue(), o.Encode())
 	m.t.putBlind(m.t.key, m.t.value)
 	m.fx().Outbox = append(m.fx().Outbox, persistence.OutboxEffect{To: to, Seq: peer.next})
 }
 
-// receive does what a message between instances does at its receiver. It is never refused.
+// receive applies a message between instances at its receiver. It refuses none.
 func (m *machine) receive(o *persistence.OutboxMessage) {
 	h := m.byID(o.To)
 	switch o.Kind {
@@ -58,7 +58,7 @@ func (m *machine) receive(o *persistence.OutboxMessage) {
 		switch {
 		case h == nil:
 		case h.Parent != o.Link || h.Status.Terminal():
-			m.drop(h)
+			m.countDropped(h)
 		default:
 			m.putInbox(h, &persistence.InboxItem{Form: persistence.ItemMessage, Message: o.Message})
 		}
@@ -84,12 +84,12 @@ func (m *machine) startFrom(o *persistence.OutboxMessage) {
 	})
 }
 
-// answer puts an item into the inbox of the incarnation that a link names, if that is still the id's and runs.
+// answer puts an item into the inbox of the incarnation that a link names, if it runs and the id still belongs to it.
 func (m *machine) answer(h *headRow, link persistence.Link, item *persistence.InboxItem) {
 	switch {
 	case h == nil:
 	case h.IID != link.IID || h.Status.Terminal():
-		m.drop(h)
+		m.countDropped(h)
 	default:
 		m.putInbox(h, item)
 	}

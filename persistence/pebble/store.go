@@ -22,9 +22,9 @@ type Store struct {
 	closing chan struct{}
 	// running are the store's goroutines, beside those of the log.
 	running sync.WaitGroup
-	// asking is held for reading by calls that use the database and may come at any time, as MayExist may. Close waits
-	// for them: the database must not be closed under a call.
-	asking sync.RWMutex
+	// readers is held for reading by calls such as MayExist, which read the database outside the queue of reads. Close waits
+	// for them, because a database must not be closed while a call reads it.
+	readers sync.RWMutex
 
 	tick  clock.Timer
 	ticks struct {
@@ -94,8 +94,8 @@ func (s *Store) Cause() error {
 
 // MayExist implements persistence.Journal. A store that has stopped answers true: it does not know.
 func (s *Store) MayExist(id string) bool {
-	s.asking.RLock()
-	defer s.asking.RUnlock()
+	s.readers.RLock()
+	defer s.readers.RUnlock()
 	select {
 	case <-s.log.Stopped():
 		return true
@@ -104,18 +104,18 @@ func (s *Store) MayExist(id string) bool {
 	return s.core.mayExist(s.PartitionOf(id), id)
 }
 
-// start brings the store's goroutines to life.
+// start starts the store's goroutines.
 func (s *Store) start() {
 	switch {
 	case s.o.Manual && !s.o.ReadOnly:
-		if err := s.core.learn(s.core.db, nil); err != nil {
+		if err := s.core.fillFilters(s.core.db, nil); err != nil {
 			s.o.Log("the names of the store cannot all be read: %v", err)
 		}
 		return
 	case s.o.Manual:
 		return
 	case !s.o.ReadOnly:
-		s.learnBeside()
+		s.fillFiltersInBackground()
 		s.log.Start()
 		s.arm()
 	}
@@ -127,17 +127,18 @@ func (s *Store) start() {
 	}
 }
 
-// learnBeside has the core learn on a goroutine of its own, on a snapshot from before the first command.
-func (s *Store) learnBeside() {
+// fillFiltersInBackground fills the core's filters on a goroutine of its own, from a snapshot taken before the first
+// command.
+func (s *Store) fillFiltersInBackground() {
 	snapshot := s.core.db.NewSnapshot()
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()
-		if err := s.core.learn(snapshot, s.closing); err != nil {
+		if err := s.core.fillFilters(snapshot, s.closing); err != nil {
 			s.o.Log("the names of the store cannot all be read: %v", err)
 		}
-		if s.core.latch.parks() {
-			return // nothing asks Pebble any more
+		if s.core.latch.blocksPebble() {
+			return // after a failure Pebble is not called any more
 		}
 		if err := snapshot.Close(); err != nil {
 			s.o.Log("close snapshot: %v", err)
@@ -145,8 +146,8 @@ func (s *Store) learnBeside() {
 	}()
 }
 
-// Close implements persistence.Journal. After a failure it gives the failure back and leaves Pebble as it is, and the
-// directory locked: what Pebble has not written must not be touched by this process any more.
+// Close implements persistence.Journal. After a failure it returns the failure, does not close Pebble, and leaves the
+// directory locked: this process must not change any more what Pebble has written.
 func (s *Store) Close() error {
 	s.once.Do(func() { s.result = s.close() })
 	return s.result
@@ -163,7 +164,7 @@ func (s *Store) close() error {
 	if !s.finished() {
 		return fmt.Errorf("close store %s: %w", s.o.Dir, s.core.latch.cause())
 	}
-	s.log.Leave(errClosed)
+	s.log.Finish(errClosed)
 	_, err := guarded(s.core.latch, func() (struct{}, error) { return struct{}{}, s.closeCore() })
 	if err != nil {
 		return fmt.Errorf("close store %s: %w", s.o.Dir, err)
@@ -171,15 +172,15 @@ func (s *Store) close() error {
 	return nil
 }
 
-// closeCore closes the core when nothing uses it any longer.
+// closeCore waits for all users of the core and closes it.
 func (s *Store) closeCore() error {
 	s.log.Wait()
 	s.running.Wait()
-	s.waitForAskers()
+	s.waitForReaders()
 	return s.core.close()
 }
 
-// finished waits until all that is in the log is released. False if the store failed first.
+// finished waits until the log has released all its commands. It returns false if the store failed first.
 func (s *Store) finished() bool {
 	if s.o.Manual || s.o.ReadOnly {
 		return s.core.latch.clear()
@@ -192,9 +193,9 @@ func (s *Store) finished() bool {
 	}
 }
 
-// waitForAskers returns when no call that holds asking uses the database. A later call sees that the store has stopped,
-// and does not use it.
-func (s *Store) waitForAskers() {
-	s.asking.Lock()
-	defer s.asking.Unlock()
+// waitForReaders returns when no call that holds readers uses the database. A later call sees that the store has stopped,
+// and does not use the database.
+func (s *Store) waitForReaders() {
+	s.readers.Lock()
+	defer s.readers.Unlock()
 }

@@ -2,8 +2,8 @@ package pebble
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// terminate is a turn that no lease and no grant stands in the way of, and that consumes nothing: what is left goes with
-// the end.
+// terminate commits a last turn of an instance, without a lease and without a grant. The turn consumes nothing: the end
+// deletes all that is left.
 func (m *machine) terminate(c *persistence.Terminate) persistence.Result {
 	if first, known, refusal := m.repeated(c.ID, &c.Request); refusal != nil {
 		return persistence.Result{Err: refusal}

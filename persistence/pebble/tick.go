@@ -2,10 +2,11 @@ package pebble
 
 import "time"
 
-// witnessEvery is how often the witness is renewed: what a lying disk loses within it is not noticed.
+// witnessEvery is how often the witness is renewed. A disk that loses synced writes is not noticed for those of the last
+// interval.
 const witnessEvery = time.Second
 
-// arm renews the witness after a while, and so on until disarm.
+// arm sets the timer that renews the witness again and again, until disarm.
 func (s *Store) arm() {
 	s.ticks.Lock()
 	defer s.ticks.Unlock()

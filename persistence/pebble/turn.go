@@ -6,8 +6,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// commitTurn makes all checks first, in the order that persistence.CommitTurn documents, and writes only when all have
-// passed: a refusal leaves no trace but the partition's applied index.
+// commitTurn makes all checks first, in the order that persistence.CommitTurn documents, and writes only if all pass: a
+// refusal changes only the partition's applied index.
 func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	if !wellFormed(c) {
 		return refuse(persistence.Conflict)
@@ -43,7 +43,7 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	return persistence.Result{IID: h.IID, Turn: c.Turn + 1}
 }
 
-// consume takes away what the turn read: inbox items, timers, its start, and work whose result it accepted.
+// consume removes what the turn consumed: inbox items, timers, its start, and work whose result it accepted.
 func (m *machine) consume(h *headRow, c *persistence.CommitTurn) {
 	m.takeInbox(h, c.ConsumedInbox)
 	for _, ref := range c.ConsumedTimers {
@@ -96,11 +96,11 @@ func (m *machine) putPart(h *headRow, p *persistence.StoredPart) {
 	h.HistoryEvents += p.Count
 	h.HistoryBytes += uint64(len(p.Header) + len(p.Events))
 	m.t.key = appendSegment(m.t.key[:0], m.p, h.IID, p.Execution, p.FirstEvent, p.Turn)
-	encodePart(m.t.fresh(), p)
+	encodePart(m.t.newValue(), p)
 	m.t.putBlind(m.t.key, m.t.value)
 }
 
-// schedule writes what the turn asks for, and returns its work. Its events are new, so no row can be there yet.
+// schedule writes the rows of what the turn scheduled, and returns its work. The events are new, so no such row exists.
 func (m *machine) schedule(h *headRow, c *persistence.CommitTurn) (work []persistence.WorkItem) {
 	if len(c.Work) > 0 {
 		work = make([]persistence.WorkItem, len(c.Work))
@@ -122,14 +122,14 @@ func (m *machine) schedule(h *headRow, c *persistence.CommitTurn) (work []persis
 	for _, child := range c.Children {
 		item := persistence.ChildItem{Execution: h.Execution, Event: child.Event, ID: child.ID, Policy: child.Policy}
 		m.t.key = appendEvent(m.t.key[:0], m.p, famChild, eventKey(h, child.Event))
-		encodeChild(m.t.fresh(), &item)
+		encodeChild(m.t.newValue(), &item)
 		m.t.put(m.t.key, m.t.value)
 	}
 	h.Children += uint64(len(c.Children))
 	return work
 }
 
-// cancel takes away what the turn gave up, in this turn or before; what is not there is ignored.
+// cancel removes what the turn cancelled, scheduled by this turn or before. It ignores rows that do not exist.
 func (m *machine) cancel(h *headRow, c *persistence.CommitTurn) {
 	for _, event := range c.CancelledWork {
 		key := eventKey(h, event)
@@ -154,7 +154,7 @@ func (m *machine) cancel(h *headRow, c *persistence.CommitTurn) {
 	}
 }
 
-// announce notes as effects what was scheduled and is still there when the turn ends.
+// announce adds the effects of the rows that the turn scheduled and that still exist at its end.
 func (m *machine) announce(h *headRow, c *persistence.CommitTurn, work []persistence.WorkItem) {
 	if c.Outcome != persistence.OutcomeRunning {
 		return
@@ -180,7 +180,7 @@ func (m *machine) announce(h *headRow, c *persistence.CommitTurn, work []persist
 	}
 }
 
-// finish takes the turn's outcome.
+// finish applies the turn's outcome.
 func (m *machine) finish(h *headRow, c *persistence.CommitTurn) {
 	switch c.Outcome {
 	case persistence.OutcomeRunning:
@@ -215,8 +215,8 @@ func (m *machine) end(h *headRow, c *persistence.CommitTurn, s persistence.Statu
 	m.fx().Ended = append(m.fx().Ended, end)
 }
 
-// closeExecution deletes the work, timers and children that are still open. In the good case the turn has named them
-// all, the counters are 0, and nothing is looked for.
+// closeExecution deletes the work, timers and children that are still open. In the good case the turn has removed them all,
+// the counters are 0, and no row is searched.
 func (m *machine) closeExecution(h *headRow) {
 	if h.Work > 0 {
 		m.clear(famWork, h.IID, 0, func(key []byte) {
@@ -235,8 +235,8 @@ func (m *machine) closeExecution(h *headRow) {
 	h.Work, h.Timers, h.Children = 0, 0, 0
 }
 
-// clear deletes all rows of an instance in a family: one by one with a call of each, or by a range if count says that
-// there are many (0: one by one). A range is only for rows that no later command reads.
+// clear deletes all rows of an instance in a family: one by one, with a call of each, or by a range if count is large (0: one
+// by one). A range is only for rows that no later command reads.
 func (m *machine) clear(f family, iid persistence.Incarnation, count uint64, each func(key []byte)) {
 	prefix := appendInstance(nil, m.p, f, iid)
 	if count >= rangeDeletePoints && (f == famInbox || f == famTopic || f == famOrdinal) {

@@ -6,7 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// wellFormed says whether a turn's commit does not contradict itself.
+// wellFormed reports whether the parts of a turn's commit are consistent with each other.
 func wellFormed(c *persistence.CommitTurn) bool {
 	if (c.IID == 0) == (c.AcceptedStart == nil) {
 		return false
@@ -30,13 +30,13 @@ func wellFormed(c *persistence.CommitTurn) bool {
 			return false
 		}
 	}
-	return rise(first, next, len(c.Work), func(i int) uint64 { return c.Work[i].Event }) &&
-		rise(first, next, len(c.Timers), func(i int) uint64 { return c.Timers[i].Event }) &&
-		rise(first, next, len(c.Children), func(i int) uint64 { return c.Children[i].Event })
+	return ascending(first, next, len(c.Work), func(i int) uint64 { return c.Work[i].Event }) &&
+		ascending(first, next, len(c.Timers), func(i int) uint64 { return c.Timers[i].Event }) &&
+		ascending(first, next, len(c.Children), func(i int) uint64 { return c.Children[i].Event })
 }
 
-// rise says whether n events rise and lie in [first, next).
-func rise(first, next uint64, n int, event func(int) uint64) bool {
+// ascending reports whether n events ascend and lie in [first, next).
+func ascending(first, next uint64, n int, event func(int) uint64) bool {
 	for i := range n {
 		e := event(i)
 		if e < first || e >= next || i > 0 && e <= event(i-1) {
@@ -46,7 +46,8 @@ func rise(first, next uint64, n int, event func(int) uint64) bool {
 	return true
 }
 
-// position finds the instance and says whether the turn follows what is stored. The head is nil for a fused start.
+// position returns the head of the turn's instance, and an error if the turn does not follow the stored one. The head is nil
+// for a fused start.
 func (m *machine) position(c *persistence.CommitTurn) (*headRow, error) {
 	if c.IID == 0 {
 		return nil, m.fusedPosition(c)
@@ -79,7 +80,7 @@ func startsAt(s *persistence.SegmentDraft, event uint64) bool {
 	return len(s.Parts) == 0 || s.Parts[0].FirstEvent == event
 }
 
-// partOf is the first event of the part that holds an event. The event lies in the segment.
+// partOf returns the first event of the part that has an event of the segment.
 func partOf(s *persistence.SegmentDraft, event uint64) uint64 {
 	for i := len(s.Parts) - 1; i > 0; i-- {
 		if s.Parts[i].FirstEvent <= event {
@@ -89,34 +90,34 @@ func partOf(s *persistence.SegmentDraft, event uint64) uint64 {
 	return s.Parts[0].FirstEvent
 }
 
-// turnFence lets the holder of the row's lease pass, or without a live lease a grant of the current epoch. The head is
-// nil for a fused start: it has no lease.
+// turnFence accepts the holder of the row's lease, or, if there is no live lease, a grant of the current epoch. The head is
+// nil for a fused start, which has no lease.
 func (m *machine) turnFence(h *headRow, token persistence.Token) error {
 	if h != nil && h.Leased {
 		l := m.lease(h)
-		if m.opens(token, l.Token, &l.Holder) {
+		if m.tokenFits(token, l.Token, &l.Holder) {
 			return nil
 		}
-		if m.live(l.Token, &l.Holder, l.ExpiresAtMs) {
+		if m.leaseLive(l.Token, &l.Holder, l.ExpiresAtMs) {
 			return &persistence.Refusal{Code: persistence.LeaseLost}
 		}
 	}
 	if token != "" {
 		return &persistence.Refusal{Code: persistence.LeaseLost}
 	}
-	if !m.current(m.epoch) {
+	if !m.currentEpoch(m.epoch) {
 		return &persistence.Refusal{Code: persistence.Fenced}
 	}
 	return nil
 }
 
-// stale lists every entry that the turn consumes or accepts and that is gone, answered, or named twice.
+// stale lists the entries that the turn consumes or accepts although they are deleted, answered, or named twice.
 func (m *machine) stale(c *persistence.CommitTurn) (stale []persistence.Position) {
 	note := func(part persistence.Part, i int) {
 		stale = append(stale, persistence.Position{Part: part, Index: i})
 	}
 	m.entries = m.entries[:0]
-	rising := true // seqs that rise do not repeat, which needs no search
+	rising := true // ascending seqs cannot repeat, so they need no search
 	for i, seq := range c.ConsumedInbox {
 		rising = rising && (i == 0 || seq > c.ConsumedInbox[i-1])
 		if !rising && slices.Contains(c.ConsumedInbox[:i], seq) || !m.consumable(c.IID, seq) {

@@ -13,10 +13,10 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// txn is the batch under construction and what Apply sees: the rows that it has written, then the database. All
-// partitions of a store share it; only the goroutine that applies uses it.
+// txn is the batch under construction. Apply reads through it: the rows of the batch first, then the database. All partitions
+// of a store share it; only the goroutine that applies uses it.
 //
-// The first error sticks: nothing that was read or written after it counts, and the batch is not submitted.
+// After the first error all reads and writes are void, and the batch is not submitted.
 type txn struct {
 	db    *pdb.DB
 	batch *pdb.Batch
@@ -40,8 +40,8 @@ func (t *txn) begin(batch *pdb.Batch) {
 	t.written.reset()
 }
 
-// fresh is the empty value buffer.
-func (t *txn) fresh() *rowcode.Enc {
+// newValue returns the value buffer, empty.
+func (t *txn) newValue() *rowcode.Enc {
 	t.value = t.value[:0]
 	return &t.value
 }
@@ -85,7 +85,7 @@ func (t *txn) stored(key []byte) ([]byte, bool) {
 	return t.got, true
 }
 
-// has says whether a row exists.
+// has reports whether a row exists.
 func (t *txn) has(key []byte) bool {
 	_, ok := t.get(key)
 	return ok
@@ -125,11 +125,11 @@ func (t *txn) delBlind(key []byte) {
 	t.fail(t.batch.Delete(key, nil))
 }
 
-// rangeDeletePoints is from how many rows on a range is deleted by one range tombstone instead of points.
+// rangeDeletePoints is the number of rows from which one range tombstone deletes them, instead of one tombstone for each.
 const rangeDeletePoints = 64
 
-// keysUnder lists the keys of the existing rows with this prefix, in order. Only for the rows of one instance, and only
-// when a counter says that there are some.
+// keysUnder lists the keys of the existing rows with this prefix, in order. Call it only for the rows of one instance, and
+// only when a counter is above 0.
 func (t *txn) keysUnder(prefix []byte) (keys [][]byte) {
 	iter, err := openIter(t.db, prefix, t.stats)
 	if err != nil {
@@ -150,8 +150,8 @@ func (t *txn) keysUnder(prefix []byte) (keys [][]byte) {
 	return keys
 }
 
-// firstFrom finds the first existing row with this prefix at or after a key. Only for the rows of one instance, and only
-// when a counter says that there is one.
+// firstFrom finds the first existing row with this prefix at or after a key. Call it only for the rows of one instance, and
+// only when a counter is above 0.
 func (t *txn) firstFrom(prefix, start []byte) (first []byte, ok bool) {
 	iter, err := openIter(t.db, prefix, t.stats)
 	if err != nil {

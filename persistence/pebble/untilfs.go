@@ -6,8 +6,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// untilFS is a file system from whose files nothing can be read when its context has ended. Pebble checks a whole database
-// in one call that takes no context; this ends it.
+// untilFS is a file system whose reads fail when its context has ended. Pebble checks a whole database in one call without a
+// context; the failed read ends that call.
 type untilFS struct {
 	vfs.FS
 	ctx context.Context

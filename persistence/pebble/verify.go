@@ -14,38 +14,38 @@ import (
 // Report is what Verify found.
 type Report struct {
 	Info persistence.StoreInfo
-	// Rows counts what was read, by family.
+	// Rows counts the rows that were read, by family.
 	Rows map[string]uint64
 	// Instances is how many histories were walked, Events how many events they have.
 	Instances, Events uint64
-	// Damages lists what is wrong, at most damagesMax; More is how many others there are.
+	// Damages has at most damagesMax damages; More counts the others.
 	Damages []Damage
 	More    uint64
-	// applied is the index of each partition; of one without damage.
+	// applied is the index of each partition whose row can be read.
 	applied []uint64
 }
 
 // Damage is one thing that is wrong.
 type Damage struct {
 	Partition persistence.Partition
-	// Family is the kind of row, or "store" or "files" for what lies beneath the rows; Key names the row for people.
+	// Family is the kind of row, or "store" or "files" for the files below the rows; Key names the row as text.
 	Family string
 	Key    string
 	What   string
 }
 
-// String is the damage as a line.
+// String returns the damage as a line.
 func (d Damage) String() string {
 	return fmt.Sprintf("partition %d: %s %s: %s", d.Partition, d.Family, d.Key, d.What)
 }
 
-// damagesMax bounds a report of a store that is damaged all over.
+// damagesMax bounds the report of a store with very many damages.
 const damagesMax = 1000
 
 // Verify reads a store without changing it and reports all damage that it finds: it compares files with the witness,
 // checksums of all tables, the chain of every history, heads with segments, work and timers with open events, counters
-// with rows, the listing index, and the marks of partitions with each other. The error is of a store that cannot be
-// looked at at all, for example because it is in use; damage is never an error.
+// with rows, the listing index, and the marks of partitions with each other. The error is for a store that cannot be
+// opened, for example because it is in use; damage is never an error.
 func Verify(o Options) (Report, error) { return VerifyContext(context.Background(), o) }
 
 // VerifyContext is Verify that ends with the error of ctx when ctx ends.
@@ -103,7 +103,7 @@ type verifier struct {
 	s   *Store
 	r   *reader
 	rep *Report
-	// state is the P row; counts is what its counters should be.
+	// state is the P row; counts has the counters as the rows give them.
 	state  *partitionRow
 	counts map[persistence.Status]uint64
 	held   uint64
@@ -114,7 +114,7 @@ func (v *verifier) damage(key []byte, format string, args ...any) {
 	v.rep.add(Damage{Partition: v.p, Family: f.String(), Key: keyString(key), What: fmt.Sprintf(format, args...)})
 }
 
-// run checks the partition, whose row must have applied what was durable up to an index.
+// run checks the partition, whose row must have applied the durable index at least.
 func (v *verifier) run(durable uint64) *partitionRow {
 	state, err := v.r.partition()
 	if err != nil {
@@ -147,7 +147,7 @@ func (v *verifier) run(durable uint64) *partitionRow {
 	return state
 }
 
-// decodeAll reads every row of the partition once, so that one which cannot be read is named whatever it belongs to.
+// decodeAll reads every row of the partition once, so that each unreadable row is named, whichever instance it belongs to.
 func (v *verifier) decodeAll() {
 	prefix := []byte{byte(v.p >> 8), byte(v.p)}
 	err := v.r.scanRows(prefix, prefix, func(key, value []byte) (bool, error) {
@@ -166,14 +166,14 @@ func (v *verifier) decodeAll() {
 	v.unreadable(prefix, err)
 }
 
-// unreadable notes that a scan ended early: what lies behind is not verified.
+// unreadable reports that a scan ended early, and the rows behind are not verified.
 func (v *verifier) unreadable(prefix []byte, err error) {
 	if err != nil {
 		v.rep.add(Damage{Partition: v.p, Family: "files", Key: fmt.Sprintf("%x", prefix), What: err.Error()})
 	}
 }
 
-// each calls row with every row of a family that can be decoded as a key; decodeAll has named the others.
+// each calls row with every row of a family whose key can be decoded; decodeAll has named the others.
 func (v *verifier) each(f family, row func(key []byte, k *keyReader, value []byte)) {
 	prefix := appendPrefix(nil, v.p, f)
 	v.unreadable(prefix, v.r.scanRows(prefix, prefix, func(key, value []byte) (bool, error) {
@@ -237,7 +237,7 @@ func (v *verifier) index() {
 	})
 }
 
-// outbox checks that each stream's rows are those between the acknowledged and the last one, without a gap.
+// outbox checks that each stream has the rows from behind the acknowledged one to the last, without a gap.
 func (v *verifier) outbox() {
 	next := make([]uint64, len(v.state.peers))
 	for i, p := range v.state.peers {
@@ -269,7 +269,7 @@ func (v *verifier) outbox() {
 	}
 }
 
-// verifyMarks compares what each partition sent with what the others took.
+// verifyMarks compares how far each partition has sent with how far the others have received.
 func verifyMarks(states []*partitionRow, rep *Report) {
 	damage := func(of, from, to persistence.Partition, format string, args ...any) {
 		rep.add(Damage{Partition: of, Family: "marks", Key: fmt.Sprintf("from %d to %d", from, to), What: fmt.Sprintf(format, args...)})

@@ -14,13 +14,13 @@ type walk struct {
 	chain     persistence.Chain
 	lastPart  uint64
 	bytes     uint64
-	// ended says that the last event ends the execution.
+	// ended: the last event ends the execution.
 	ended bool
-	// bad is set at the execution's first damage: what follows is not blamed for it.
+	// bad is set at the execution's first damage, so that the rows behind are not reported for it.
 	bad bool
 }
 
-// history walks all parts of the instance: chains, order, and for the current execution what it waits for.
+// history walks all parts of the instance. It checks chains and order, and for the current execution the open operations.
 func (i *instanceCheck) history() {
 	w := &walk{execution: i.h.FirstExecution - 1, chain: i.h.FirstChain, ended: true}
 	prefix := appendInstance(nil, i.v.p, famSegment, i.h.IID)
@@ -35,13 +35,13 @@ func (i *instanceCheck) history() {
 	}))
 	h := i.h
 	if h.Turn == 0 {
-		i.open = newOpenEvents() // the execution before this one waits for nothing any more
+		i.open = newOpenEvents() // the open operations are those of the current execution only
 		if w.execution >= h.Execution {
 			i.damage("it stands before the first turn of execution %d, and history has execution %d", h.Execution, w.execution)
 		} else if w.execution != h.Execution-1 && !w.bad {
 			i.damage("it stands at execution %d, and history ends in execution %d", h.Execution, w.execution)
 		} else if !w.bad {
-			i.closed(w, i.key, h.Previous)
+			i.endKept(w, i.key, h.Previous)
 		}
 		return
 	}
@@ -60,22 +60,23 @@ func (i *instanceCheck) history() {
 	}
 }
 
-// turnOver goes on to the next execution: the one before has ended, and its last chain stands at the first part.
-func (i *instanceCheck) turnOver(w *walk, key []byte, p *persistence.StoredPart) {
+// nextExecution goes on to the next execution. The one before must have ended, and its last chain must be that of the first
+// part.
+func (i *instanceCheck) nextExecution(w *walk, key []byte, p *persistence.StoredPart) {
 	switch {
 	case p.Execution < i.h.FirstExecution:
 		i.v.damage(key, "history is kept from execution %d on", i.h.FirstExecution)
 	case p.Execution != w.execution+1:
 		i.v.damage(key, "it follows execution %d", w.execution)
 	case !w.bad:
-		i.closed(w, key, p.Previous)
+		i.endKept(w, key, p.Previous)
 	}
 	*w = walk{execution: p.Execution, next: 1, chain: persistence.SeedChain(i.h.IID, p.Execution, p.Previous)}
 	i.open = newOpenEvents()
 }
 
-// closed checks that the execution before was kept to its end: previous is what stands where the next one begins.
-func (i *instanceCheck) closed(w *walk, key []byte, previous persistence.Chain) {
+// endKept checks that the execution before has all its turns: previous is the chain that the next one begins with.
+func (i *instanceCheck) endKept(w *walk, key []byte, previous persistence.Chain) {
 	if !w.ended {
 		i.v.damage(key, "execution %d does not end in a terminal event", w.execution)
 	}
@@ -87,7 +88,7 @@ func (i *instanceCheck) closed(w *walk, key []byte, previous persistence.Chain) 
 // part takes the next stored part.
 func (i *instanceCheck) part(w *walk, key []byte, p *persistence.StoredPart) {
 	if p.Execution != w.execution || w.next == 0 {
-		i.turnOver(w, key, p)
+		i.nextExecution(w, key, p)
 	}
 	if w.bad {
 		return
@@ -116,7 +117,8 @@ func (i *instanceCheck) part(w *walk, key []byte, p *persistence.StoredPart) {
 	w.bytes += uint64(len(p.Header) + len(p.Events))
 }
 
-// events decodes a part and follows what it opens and closes. It says whether the last event ends the execution.
+// events decodes a part and follows the operations that it opens and closes. It reports whether the last event ends the
+// execution.
 func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool) (ended bool) {
 	if first {
 		if header, err := history.Header(p.FirstEvent, p.Header); err != nil {
@@ -144,7 +146,7 @@ func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool
 	return ended
 }
 
-// ends says whether an event ends an execution.
+// ends reports whether an event ends an execution.
 func ends(e *turnpb.Event) bool {
 	switch e.Kind.(type) {
 	case *turnpb.Event_Completed, *turnpb.Event_Failed, *turnpb.Event_ContinuedAsNew:
@@ -153,7 +155,7 @@ func ends(e *turnpb.Event) bool {
 	return false
 }
 
-// follow opens what a schedule event asks for and closes what a completion answers.
+// follow opens the operation of a schedule event and closes that of a completion.
 func (o *openEvents) follow(e *turnpb.Event) {
 	switch k := e.Kind.(type) {
 	case *turnpb.Event_ActivityScheduled:

@@ -2,7 +2,7 @@ package pebble
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// inboxCheck is what the rows of one inbox have together.
+// inboxCheck has the sums over the rows of one inbox.
 type inboxCheck struct {
 	first, bytes uint64
 	// listed are the rows that topics must list, by topic and ordinal.
@@ -10,7 +10,7 @@ type inboxCheck struct {
 	count  uint64
 }
 
-// inbox checks the rows of the inbox, and that topics list exactly those that they must.
+// inbox checks the rows of the inbox, and that topics list exactly the rows that they must.
 func (i *instanceCheck) inbox() {
 	c := &inboxCheck{first: i.h.NextSeq, listed: map[persistence.Topic]map[uint64]uint64{}}
 	i.rows(famInbox, i.h.Inbox, func(key []byte, k *keyReader, value []byte) {

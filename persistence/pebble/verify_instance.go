@@ -6,7 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// instances checks each head with all rows of its instance, and that no row belongs to none.
+// instances checks each head with all rows of its instance, and that each row has an instance.
 func (v *verifier) instances() {
 	var last persistence.Incarnation
 	v.each(famHead, func(key []byte, k *keyReader, value []byte) {
@@ -53,7 +53,7 @@ type instanceCheck struct {
 	v   *verifier
 	h   *headRow
 	key []byte
-	// open is what the current execution's history waits for.
+	// open has the open operations of the current execution's history.
 	open openEvents
 }
 

@@ -2,7 +2,7 @@ package pebble
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// lease compares the head with the turn lease, and a lease that holds with its listing entry.
+// lease compares the head with the lease row, and the row of a held instance with its entry in the listing.
 func (i *instanceCheck) lease() {
 	h := i.h
 	lease, leased, err := i.v.r.TurnLease(h.IID)
@@ -30,14 +30,14 @@ func (v *verifier) familyOf(h *persistence.Head) persistence.FamilyRef {
 	return persistence.FamilyRef{Partition: v.s.PartitionOf(h.Parent.ID), Parent: h.Parent.IID, Child: h.IID}
 }
 
-// mustList checks that the entry of a row is there.
+// mustList checks that the index entry of a row exists.
 func (v *verifier) mustList(key, entry []byte) {
 	if ok, err := v.r.get(entry, decodeMark); err == nil && !ok {
 		v.damage(key, "its entry is missing: %s", keyString(entry))
 	}
 }
 
-// lists checks that every entry is that of a row.
+// lists checks that every index entry has its row.
 func (v *verifier) lists() {
 	v.each(famHeld, func(key []byte, k *keyReader, _ []byte) {
 		ref := k.held()

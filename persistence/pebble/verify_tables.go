@@ -8,8 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
-// verifyTables reads every block of every table that the store uses and checks its checksum: filters and properties,
-// too, which a scan of the rows does not read. It ends with ctx.
+// verifyTables reads every block of every table of the store and checks its checksum, including filters and properties,
+// which a scan of the rows does not read. It ends with ctx.
 func (s *Store) verifyTables(ctx context.Context, rep *Report) {
 	levels, err := s.core.db.SSTables()
 	if err != nil {

@@ -15,22 +15,22 @@ type view struct {
 	p       persistence.Partition
 	read    func(persistence.Reader) error
 	done    func(error)
-	durable bool // wait until what was read is durable
+	durable bool // done is called when the rows that read saw are durable
 	number  uint64
-	fired   atomic.Bool
-	// reading is set while read runs; only the goroutine that runs it may end the view then. The queue's lock guards it.
+	ended   atomic.Bool
+	// reading is set while read runs. Meanwhile only the goroutine that runs it may end the view. The queue's lock guards it.
 	reading bool
 }
 
 // end calls done, once.
 func (v *view) end(err error) {
-	if v.fired.CompareAndSwap(false, true) {
+	if v.ended.CompareAndSwap(false, true) {
 		v.done(err)
 	}
 }
 
-// lane is a kind of reads that has goroutines and a bound of its own: an instance's load does not wait behind what clients
-// read, however much that is.
+// lane is a kind of reads with goroutines and a bound of its own, so that an instance's load does not wait behind the reads
+// of clients.
 type lane uint8
 
 const (
@@ -40,24 +40,24 @@ const (
 	lanes
 )
 
-// viewQueue holds the reads that wait, and those that run, so that none is forgotten when the store stops.
+// viewQueue holds the reads that wait and those that run, so that all of them are answered when the store stops.
 type viewQueue struct {
 	max int // in each lane
-	// apart: there is a lane for each kind. A store that is driven by hand has one: its reads run in the order in which they
-	// came.
-	apart bool
-	mu    sync.Mutex
-	// waiting are served in order, each lane's beside the other's; more says that there is one.
+	// separate: there is a lane for each kind. A manually driven store has one lane, so that its reads run in the order in
+	// which they came.
+	separate bool
+	mu       sync.Mutex
+	// waiting has the reads of each lane, oldest first; more signals that there is one.
 	waiting [lanes][]*view
 	more    [lanes]*sync.Cond
-	// running are with a reader or wait for durability.
-	running map[*view]struct{}
-	added   uint64
-	failed  error
+	// running reads are being served or wait for durability.
+	running    map[*view]struct{}
+	lastNumber uint64
+	failed     error
 }
 
 func newViewQueue(max int, apart bool) *viewQueue {
-	q := &viewQueue{max: max, apart: apart, running: map[*view]struct{}{}}
+	q := &viewQueue{max: max, separate: apart, running: map[*view]struct{}{}}
 	for l := range q.more {
 		q.more[l] = sync.NewCond(&q.mu)
 	}
@@ -76,21 +76,21 @@ func (q *viewQueue) add(v *view) {
 		v.end(err)
 		return
 	}
-	q.added++
-	v.number = q.added
+	q.lastNumber++
+	v.number = q.lastNumber
 	q.waiting[l] = append(q.waiting[l], v)
 	q.mu.Unlock()
 	q.more[l].Signal()
 }
 
 func (q *viewQueue) lane(v *view) lane {
-	if v.durable && q.apart {
+	if v.durable && q.separate {
 		return laneView
 	}
 	return laneLoad
 }
 
-// next waits for a read of a lane, and takes the oldest; nil if the store has stopped.
+// next waits for a read of a lane, and returns the oldest; nil if the store has stopped.
 func (q *viewQueue) next(l lane) *view {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -100,7 +100,7 @@ func (q *viewQueue) next(l lane) *view {
 	return q.take(l)
 }
 
-// oldest takes the oldest read of a queue with one lane; nil if there is none, or if the store has stopped.
+// oldest returns the oldest read of a queue with one lane; nil if there is none, or if the store has stopped.
 func (q *viewQueue) oldest() *view {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -118,7 +118,7 @@ func (q *viewQueue) take(l lane) *view {
 	return v
 }
 
-// beginRead says that read is to run. The error is that of a queue that has failed: then it must not.
+// beginRead says that read is about to run. It returns the error of a queue that has failed; then read must not run.
 func (q *viewQueue) beginRead(v *view) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -126,7 +126,7 @@ func (q *viewQueue) beginRead(v *view) error {
 	return q.failed
 }
 
-// endRead says that read has returned. The error is that of a queue that failed meanwhile.
+// endRead says that read has returned. It returns the error of a queue that failed meanwhile.
 func (q *viewQueue) endRead(v *view) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -134,7 +134,7 @@ func (q *viewQueue) endRead(v *view) error {
 	return q.failed
 }
 
-// finish ends a read that next or oldest gave out.
+// finish ends a read that next or oldest returned.
 func (q *viewQueue) finish(v *view, err error) {
 	q.mu.Lock()
 	delete(q.running, v)
@@ -142,8 +142,8 @@ func (q *viewQueue) finish(v *view, err error) {
 	v.end(err)
 }
 
-// fail ends all reads and refuses new ones. A view whose read runs is ended by who runs it, when it returns: until then
-// the read uses what belongs to the caller.
+// fail ends all reads and refuses new ones. A view whose read runs is ended by the goroutine that runs it, when read
+// returns: until then read uses memory of the caller.
 func (q *viewQueue) fail(err error) {
 	q.mu.Lock()
 	if q.failed == nil {
@@ -203,8 +203,8 @@ func (s *Store) serve(l lane) {
 	}
 }
 
-// serveOne reads one snapshot and has done called: for a view when the index that the snapshot holds is durable, since
-// Pebble shows a batch before it is synced.
+// serveOne reads one snapshot and ends the read. It ends a view when the snapshot's index is durable, since Pebble shows a
+// batch before it is synced.
 func (s *Store) serveOne(v *view) {
 	applied, err := s.core.read(v.p, func(r persistence.Reader) error {
 		if err := s.views.beginRead(v); err != nil {

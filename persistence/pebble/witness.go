@@ -16,11 +16,12 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-// The witness is a small file beside Pebble's directory that says what Pebble must at least hold: Pebble itself opens a
-// store whose newest log or manifest was cut or lost, without an error, and then deletes what it no longer knows.
+// The witness is a small file beside Pebble's directory. It has what Pebble's files must contain at least. Without it, Pebble
+// would open a store whose newest log or manifest was cut or lost, without an error, and then delete files that it no longer
+// knows.
 //
-// It never says more than is durable: it is built from what syncs have confirmed, and a log leaves it before the log's
-// file goes.
+// The witness never claims more than is durable: it is built from completed syncs, and it drops a log before the log's file
+// is removed.
 
 const (
 	witnessName    = "witness"
@@ -29,7 +30,7 @@ const (
 	witnessVersion = 1
 )
 
-// witness is what the file says.
+// witness is the content of the file.
 type witness struct {
 	store   string
 	durable []uint64 // index by partition
@@ -128,8 +129,8 @@ func writeFileSynced(f vfs.FS, path string, content []byte) error {
 	return nil
 }
 
-// checkLogs finds the first log of the witness that is missing or shorter than what was synced of it, or a manifest that
-// is damaged within that.
+// checkLogs refuses a log of the witness that is missing or shorter than its synced length, or a manifest that is damaged
+// within it.
 func (w *witness) checkLogs(f vfs.FS, dbDir string) error {
 	for _, l := range w.logs {
 		path := f.PathJoin(dbDir, l.name)
@@ -152,12 +153,12 @@ func (w *witness) checkLogs(f vfs.FS, dbDir string) error {
 
 // witnessKeeper writes the witness file. Its methods may be called from any goroutine.
 type witnessKeeper struct {
-	// fs is the file system below the latch: its errors come back, and are told to the latch by core.writeWitness.
+	// fs is the file system below the latch: its errors are returned, and core.writeWitness passes them to the latch.
 	fs    vfs.FS
 	dir   string
 	store string
 	logs  *logTable
-	// durable gives the durable index of each partition now.
+	// durable returns the durable index of each partition now.
 	durable func() []uint64
 
 	mu   sync.Mutex
@@ -170,8 +171,8 @@ func (k *witnessKeeper) setDurable(durable func() []uint64) {
 	k.durable = durable
 }
 
-// writeWitness writes the witness. It stops the store if that fails, unless the process is only short of file
-// descriptors: then the last witness stays, which says less than it could, and is true.
+// writeWitness writes the witness. It stops the store if that fails, unless the process is only short of file descriptors:
+// then the last witness stays, which claims less and is still true.
 func (c *core) writeWitness() error {
 	if err := c.latch.cause(); err != nil {
 		return err
@@ -193,11 +194,11 @@ func (c *core) writeWitness() error {
 	return err
 }
 
-// write makes the file say what is durable now, if it does not already.
+// write writes what is durable now into the file, unless the file has it already.
 func (k *witnessKeeper) write() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	// The logs are read before the indexes' own order matters: both only ever grow within what is synced.
+	// The two reads need no common lock: the indexes and the lengths only grow, and never beyond what is synced.
 	w := &witness{store: k.store, durable: k.durable(), logs: k.logs.live()}
 	if invariants.Enabled {
 		w.verifyAfter(k.last)

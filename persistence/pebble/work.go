@@ -12,7 +12,7 @@ func timerKey(h *headRow, ref persistence.TimerRef) persistence.TimerKey {
 	return persistence.TimerKey{FireAtMs: ref.FireAtMs, IID: h.IID, Execution: h.Execution, Event: ref.Event}
 }
 
-// work finds a W row.
+// work returns a W row.
 func (m *machine) work(key persistence.WorkKey) (persistence.WorkItem, bool) {
 	if w, ok := m.works.rows[key]; ok {
 		return w, true
@@ -32,18 +32,18 @@ func (m *machine) work(key persistence.WorkKey) (persistence.WorkItem, bool) {
 
 func (m *machine) putWork(w *persistence.WorkItem) {
 	m.t.key = appendEvent(m.t.key[:0], m.p, famWork, w.Key)
-	encodeWork(m.t.fresh(), w)
+	encodeWork(m.t.newValue(), w)
 	m.t.put(m.t.key, m.t.value)
 	m.works.put(w)
 }
 
-// changeWork writes a row that was there and tells the dispatcher.
+// changeWork writes a row that exists, and adds the effect for the dispatcher.
 func (m *machine) changeWork(w *persistence.WorkItem) {
 	m.putWork(w)
 	m.fx().Work = append(m.fx().Work, *w)
 }
 
-// delWork deletes a row that is there.
+// delWork deletes a row that exists.
 func (m *machine) delWork(h *headRow, key persistence.WorkKey) {
 	m.t.key = appendEvent(m.t.key[:0], m.p, famWork, key)
 	m.t.del(m.t.key)
@@ -56,14 +56,14 @@ func (m *machine) delWork(h *headRow, key persistence.WorkKey) {
 // putTimer writes a timer's two rows: in the order of firing, and by instance.
 func (m *machine) putTimer(h *headRow, key persistence.TimerKey) {
 	m.t.key = appendTimer(m.t.key[:0], m.p, key)
-	encodeOwner(m.t.fresh(), h.ID)
+	encodeOwner(m.t.newValue(), h.ID)
 	m.t.put(m.t.key, m.t.value)
 	m.t.key = appendEvent(m.t.key[:0], m.p, famTimerOf, eventKey(h, key.Event))
-	encodeTime(m.t.fresh(), key.FireAtMs)
+	encodeTime(m.t.newValue(), key.FireAtMs)
 	m.t.put(m.t.key, m.t.value)
 }
 
-// delTimer deletes a timer that is there.
+// delTimer deletes a timer that exists.
 func (m *machine) delTimer(h *headRow, key persistence.TimerKey) {
 	m.t.key = appendTimer(m.t.key[:0], m.p, key)
 	m.t.del(m.t.key)
@@ -92,16 +92,16 @@ func (m *machine) delTimerRow(ofKey []byte) {
 	m.fx().TimersDeleted = append(m.fx().TimersDeleted, key)
 }
 
-// workFence is nil if what is said about the work comes from its holder: the token of the row's lease, or without a
-// live lease a grant of the current epoch that has seen the last attempt.
+// workFence returns nil if a command about work comes from its holder: it has the token of the row's lease, or, if there is
+// no live lease, a grant of the current epoch that knows the last attempt.
 func (m *machine) workFence(w *persistence.WorkItem, token persistence.Token, attempts uint32, epoch uint64) error {
-	if m.opens(token, w.Token, &w.Holder) {
+	if m.tokenFits(token, w.Token, &w.Holder) {
 		return nil
 	}
-	if token != "" || attempts != w.Attempts || m.live(w.Token, &w.Holder, w.ExpiresAtMs) {
+	if token != "" || attempts != w.Attempts || m.leaseLive(w.Token, &w.Holder, w.ExpiresAtMs) {
 		return &persistence.Refusal{Code: persistence.LeaseLost}
 	}
-	if !m.current(epoch) {
+	if !m.currentEpoch(epoch) {
 		return &persistence.Refusal{Code: persistence.Fenced}
 	}
 	return nil
@@ -115,7 +115,7 @@ func (m *machine) leaseWork(c *persistence.LeaseWork) persistence.Result {
 	if w.Attempts != c.Attempts {
 		return refuse(persistence.Conflict)
 	}
-	if m.live(w.Token, &w.Holder, w.ExpiresAtMs) {
+	if m.leaseLive(w.Token, &w.Holder, w.ExpiresAtMs) {
 		return refuse(persistence.LeaseLost)
 	}
 	w.Attempts++
@@ -133,7 +133,7 @@ func (m *machine) renewWork(c *persistence.RenewWork) persistence.Result {
 			continue
 		}
 		w, ok := m.work(key)
-		if ok && m.opens(token, w.Token, &w.Holder) {
+		if ok && m.tokenFits(token, w.Token, &w.Holder) {
 			r.Live[i] = true
 			w.ExpiresAtMs = m.now + c.TTLMs
 			m.changeWork(&w)
@@ -169,9 +169,9 @@ func (m *machine) expireWork(c *persistence.ExpireWork) persistence.Result {
 		return refuse(persistence.NotFound)
 	case w.Attempts != c.Attempts || !bounded(&w.Deadlines, c.Kind):
 		return refuse(persistence.Conflict)
-	case c.Kind == persistence.ExpiredScheduleToStart && m.live(w.Token, &w.Holder, w.ExpiresAtMs):
+	case c.Kind == persistence.ExpiredScheduleToStart && m.leaseLive(w.Token, &w.Holder, w.ExpiresAtMs):
 		return refuse(persistence.LeaseLost)
-	case !m.current(m.epoch):
+	case !m.currentEpoch(m.epoch):
 		return refuse(persistence.Fenced)
 	}
 	h := m.owner(c.Key)
@@ -184,7 +184,7 @@ func (m *machine) expireWork(c *persistence.ExpireWork) persistence.Result {
 	}
 }
 
-// bounded says whether an activity has a bound of this kind.
+// bounded reports whether an activity has a deadline of this kind.
 func bounded(d *persistence.Deadlines, kind persistence.ExpiryKind) bool {
 	switch kind {
 	case persistence.ExpiredStartToClose:
@@ -197,7 +197,8 @@ func bounded(d *persistence.Deadlines, kind persistence.ExpiryKind) bool {
 	return false
 }
 
-// owner is the instance of a work row that exists. Work is deleted with its execution, so it is there and runs.
+// owner returns the head of the instance of an existing work row. Work is deleted with its execution, so the instance exists
+// and runs.
 func (m *machine) owner(key persistence.WorkKey) *headRow {
 	h := m.head(key.IID)
 	if h == nil || h.Status.Terminal() || h.Work == 0 {
@@ -216,14 +217,15 @@ func (m *machine) abandonWork(c *persistence.AbandonWork) persistence.Result {
 	if err := m.workFence(&w, c.Token, c.Attempts, m.epoch); err != nil {
 		return persistence.Result{Err: err}
 	}
-	w.Attempts = afterAbandon(w.Attempts, c.Token != "", c.Counts)
+	w.Attempts = attemptsAfterAbandon(w.Attempts, c.Token != "", c.Counts)
 	w.Token, w.Holder, w.ExpiresAtMs, w.NotBeforeMs = "", persistence.Holder{}, 0, m.now+c.DelayMs
 	m.changeWork(&w)
 	return persistence.Result{}
 }
 
-// afterAbandon is the number of attempts after an abandon: a lease has counted its attempt already, a grant has not.
-func afterAbandon(attempts uint32, leased, counts bool) uint32 {
+// attemptsAfterAbandon returns the number of attempts after an abandon: a lease has counted its attempt already, a grant has
+// not.
+func attemptsAfterAbandon(attempts uint32, leased, counts bool) uint32 {
 	switch {
 	case leased && !counts && attempts > 0:
 		return attempts - 1

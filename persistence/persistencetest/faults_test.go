@@ -9,7 +9,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// recorder is a T that fails nobody: it notes that it was to fail.
+// recorder is a T that fails no test: it records that it was told to fail.
 type recorder struct {
 	failed  bool
 	first   string

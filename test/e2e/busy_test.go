@@ -15,8 +15,8 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/client/api"
-	"github.com/turnstone-dev/turnstone/client/local"
 	"github.com/turnstone-dev/turnstone/internal/ids"
+	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 
@@ -104,7 +104,7 @@ func TestResultRefusedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		run, err := client.Start(ctx, client.New(local.New(engine{e}, store, local.Options{}), nil), "i", o, "x")
+		run, err := client.Start(ctx, client.New(localport.New(engine{e}, store, localport.Options{}), nil), "i", o, "x")
 		if err != nil {
 			t.Fatal(err)
 		}

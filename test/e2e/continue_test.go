@@ -170,7 +170,7 @@ func TestContinueAsNew(t *testing.T) {
 	}
 }
 
-// What continue-as-new carries over: buffered events that nobody took, in their order, and nothing else.
+// What continue-as-new carries over: buffered events that no wait took, in their order, and nothing else.
 func TestContinueAsNewCarriesEvents(t *testing.T) {
 	scenario(t, "carry", func(w *world) {
 		o := turnstone.NewOrchestration("O", func(ctx octx, round int) (string, error) {
@@ -178,7 +178,7 @@ func TestContinueAsNewCarriesEvents(t *testing.T) {
 			if err != nil || round > 1 {
 				return fmt.Sprint(round, first), err
 			}
-			turnstone.WaitEvent[string](ctx, "b") // nobody raises it; the next execution does not inherit it
+			turnstone.WaitEvent[string](ctx, "b") // the event is never raised; the next execution does not inherit the wait
 			ctx.Sleep(ms)
 			return "", turnstone.ContinueAsNew(ctx, round+1)
 		})

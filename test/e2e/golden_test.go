@@ -219,7 +219,7 @@ func (g *golden) reads(w *world) {
 	if !maps.Equal(report.Rows, g.Rows) {
 		g.t.Errorf("rows: %v\nwant %v", report.Rows, g.Rows)
 	}
-	store, err := node.OpenReadOnly(w.ctx, w.cfg.Dir)
+	store, err := node.OpenReadOnly(w.ctx, w.cfg.Dir, nil)
 	if err != nil {
 		g.t.Fatal(err)
 	}

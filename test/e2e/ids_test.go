@@ -8,8 +8,7 @@ import (
 	"github.com/turnstone-dev/turnstone"
 )
 
-// Ids and names that code gives, and that nobody outside could use, are refused before anything of their turn is
-// written.
+// Ids and names that code gives are refused, like those that a client gives, before anything of their turn is written.
 func TestIDsThatCodeGives(t *testing.T) {
 	asks := map[string]func(octx, string){
 		"instance id":          func(ctx octx, id string) { ctx.StartDetached("Other", id, nil) },

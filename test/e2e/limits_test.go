@@ -251,7 +251,7 @@ func TestDerivedIDs(t *testing.T) {
 
 func number(data []byte) (n int, err error) { return n, turnstone.JSON.Decode(data, &n) }
 
-// carryAndTake continues as new once, with events that nobody has taken, and takes n of them afterwards, in order.
+// carryAndTake continues as new once, with events that no wait has taken, and takes n of them afterwards, in order.
 func carryAndTake() *orch[int, string] {
 	return num(func(ctx octx, n int) error {
 		if ctx.Execution() == 1 {

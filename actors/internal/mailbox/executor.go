@@ -9,12 +9,12 @@ type Executor interface {
 	Go(f func())
 }
 
-// keepParked is how many goroutines an executor keeps for later unless told otherwise.
+// keepParked is the default of how many idle goroutines an executor keeps.
 const keepParked = 64
 
-// ElasticExecutor runs each function on a goroutine of its own, and keeps the goroutines: a function gets one that
-// is parked, whose stack has already grown, or a new one when none is parked. So a function that blocks holds up no
-// other function, and one that does not block costs no cold stack.
+// ElasticExecutor runs each function on a goroutine of its own, and reuses the goroutines: a function gets a parked one,
+// whose stack has already grown, or a new one when none is parked. So a function that blocks delays no other one, and one
+// that does not block needs no new stack.
 type ElasticExecutor struct {
 	keep int
 
@@ -54,8 +54,8 @@ func (e *ElasticExecutor) Go(f func()) {
 	go e.work(f)
 }
 
-// work runs f and then whatever the goroutine is woken for. A function that ends its goroutine with runtime.Goexit
-// takes the worker with it: the deferred call keeps the count right.
+// work runs f, and then each function that wakes the goroutine. A function may end the goroutine with runtime.Goexit; then
+// the deferred call corrects the count.
 func (e *ElasticExecutor) work(f func()) {
 	defer e.end()
 	w := &parkedWorker{next: make(chan func(), 1)}
@@ -68,7 +68,7 @@ func (e *ElasticExecutor) work(f func()) {
 	}
 }
 
-// park offers the worker for later; false if it must end.
+// park parks the worker; false if it must end.
 func (e *ElasticExecutor) park(w *parkedWorker) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -87,7 +87,7 @@ func (e *ElasticExecutor) end() {
 }
 
 // Release ends the parked goroutines and keeps none from now on. It does not wait for functions that run, because Go
-// cannot stop a goroutine. It is for code that may never return.
+// cannot stop a goroutine. Use it for code that may never return.
 func (e *ElasticExecutor) Release() {
 	e.mu.Lock()
 	e.closed = true
@@ -109,14 +109,14 @@ func (e *ElasticExecutor) Close() {
 	e.mu.Unlock()
 }
 
-// Running is how many goroutines the executor has, parked ones included.
+// Running returns how many goroutines the executor has, including parked ones.
 func (e *ElasticExecutor) Running() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.live
 }
 
-// GoRunner runs user code on goroutines of its own. It is what runs the turns and activities of a real node.
+// GoRunner runs user code on goroutines of its own. It runs the turns and activities of a real node.
 type GoRunner struct{ pool *ElasticExecutor }
 
 // NewGoRunner makes a runner that keeps at most keep parked goroutines; 0 or less means 64. Close it.
@@ -134,7 +134,7 @@ func (r *GoRunner) Run(code func(), done func()) {
 			if r := recover(); r != nil {
 				panic(r)
 			}
-			done() // Goexit: the goroutine is lost, the slot must not be
+			done() // also after Goexit: the goroutine is lost, but the slot must be freed
 		}()
 		code()
 		finished = true
@@ -142,8 +142,8 @@ func (r *GoRunner) Run(code func(), done func()) {
 	})
 }
 
-// Close ends the parked goroutines. Code that still runs is left alone: Go cannot stop it.
+// Close ends the parked goroutines. It does not wait for code that still runs: Go cannot stop it.
 func (r *GoRunner) Close() { r.pool.Release() }
 
-// Running is how many goroutines the runner has, parked ones included.
+// Running returns how many goroutines the runner has, including parked ones.
 func (r *GoRunner) Running() int { return r.pool.Running() }

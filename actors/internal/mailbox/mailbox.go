@@ -7,11 +7,11 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// mailbox is our own mailbox: two rings under one mutex. The stock ones lose messages silently around a stop, wedge an
-// actor for ever on runtime.Goexit, spin on nil, and let the sender run into an actor that has no handlers yet.
+// mailbox replaces the library's mailboxes: two rings under one mutex. The library's lose messages silently around a stop,
+// block an actor for ever after runtime.Goexit, spin on nil, and let a sender reach an actor that has no handlers yet.
 //
-// Invariants: nothing runs before Start; at most one run is scheduled or running at any time; once the actor has left
-// the registry every message, queued or later, goes to the dead letters.
+// Invariants: nothing runs before Start; at most one run is scheduled or running at any time; once the actor has left the
+// registry, every message, queued or later, goes to the dead letters.
 type mailbox struct {
 	system *System
 
@@ -94,7 +94,7 @@ func (m *mailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher acto
 	}
 }
 
-// Start lets the mailbox run what came in before.
+// Start lets the mailbox handle messages, also those that came before.
 func (m *mailbox) Start() {
 	m.mu.Lock()
 	m.started = true
@@ -105,14 +105,14 @@ func (m *mailbox) Start() {
 	}
 }
 
-// UserMessageCount is how many user messages wait.
+// UserMessageCount returns how many user messages wait.
 func (m *mailbox) UserMessageCount() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.user.n
 }
 
-// claim says whether the caller must schedule a run, and notes that it will. Called with the lock held.
+// claim reports whether the caller must schedule a run, and notes that it will. Called with the lock held.
 func (m *mailbox) claim() bool {
 	if !m.started || m.scheduled || m.closed || !m.ready() {
 		return false
@@ -121,7 +121,7 @@ func (m *mailbox) claim() bool {
 	return true
 }
 
-// ready reports whether a run would find something to do. Called with the lock held.
+// ready reports whether there is a message to handle. Called with the lock held.
 func (m *mailbox) ready() bool { return m.control.n > 0 || (!m.suspended && m.user.n > 0) }
 
 // run handles messages until none is left or its share is used up. A panic and a runtime.Goexit both end the run, not
@@ -150,13 +150,13 @@ func (m *mailbox) run() {
 		m.invoker.InvokeSystemMessage(msg)
 		switch msg.(type) {
 		case *actor.Stop, *actor.Terminated:
-			m.closeIfGone()
+			m.closeIfStopped()
 		}
 	}
 	finished = true
 }
 
-// take removes the next message. The mailbox's own two messages are dealt with here.
+// take removes the next message. It handles the mailbox's own two messages itself.
 func (m *mailbox) take() (msg any, control, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -177,10 +177,10 @@ func (m *mailbox) take() (msg any, control, ok bool) {
 	return m.user.pop(), false, true
 }
 
-// failed hands a panic (or a Goexit, when value is nil) to the supervisor.
+// failed passes a panic (or a Goexit, when value is nil) to the supervisor.
 func (m *mailbox) failed(value, msg any) {
-	if m.closeIfGone() {
-		// It failed in its own Stopped handler: there is no actor left that could be restarted.
+	if m.closeIfStopped() {
+		// The actor failed in its own Stopped handler: it has stopped and cannot be restarted.
 		m.system.strategy.note(m.self, &crash{value: value, stack: debug.Stack(), after: "it had stopped"})
 		return
 	}
@@ -188,7 +188,7 @@ func (m *mailbox) failed(value, msg any) {
 	m.invoker.EscalateFailure(&crash{value: value, stack: debug.Stack(), row: m.failures}, msg)
 }
 
-// settle ends a run: it schedules the next one if there is something to do.
+// settle ends a run, and schedules the next one if a message waits.
 func (m *mailbox) settle() {
 	m.mu.Lock()
 	again := !m.closed && m.ready()
@@ -199,9 +199,9 @@ func (m *mailbox) settle() {
 	}
 }
 
-// closeIfGone closes the mailbox if the actor has left the registry: what is queued becomes dead letters, which are
-// counted, instead of vanishing.
-func (m *mailbox) closeIfGone() bool {
+// closeIfStopped closes the mailbox if the actor has left the registry: the queued messages become dead letters, which are
+// counted.
+func (m *mailbox) closeIfStopped() bool {
 	if now, _ := m.system.library.ProcessRegistry.GetLocal(m.self.Id); now == m.process {
 		return false
 	}
@@ -219,7 +219,7 @@ func (m *mailbox) closeIfGone() bool {
 	return true
 }
 
-// ring is a first-in-first-out queue that grows by doubling and gives a large array back when it is empty.
+// ring is a first-in-first-out queue that grows by doubling and frees a large array when it is empty.
 type ring struct {
 	items []any
 	head  int

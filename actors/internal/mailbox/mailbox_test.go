@@ -208,7 +208,7 @@ func TestSpawnRacesWithSenders(t *testing.T) {
 				}
 			})
 		})
-		for i == spawns-1 && got.Load() == 0 { // the last one stays until somebody has reached one
+		for i == spawns-1 && got.Load() == 0 { // the last actor stays until a message has reached one
 			runtime.Gosched()
 		}
 		s.Send(pid, &lastMsg{})

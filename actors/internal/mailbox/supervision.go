@@ -14,7 +14,7 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
-// crash is why an actor was restarted. value is nil if the goroutine was ended with runtime.Goexit.
+// crash is the cause of an actor's restart. value is nil if the goroutine was ended with runtime.Goexit.
 type crash struct {
 	value any
 	stack []byte
@@ -22,7 +22,7 @@ type crash struct {
 	row   int // how often the actor has failed without having handled a message
 }
 
-// Error says what happened.
+// Error names the panic, or that there was none, with the number of failures.
 func (f *crash) Error() string {
 	what := fmt.Sprintf("panic: %v", f.value)
 	if f.value == nil {
@@ -34,9 +34,9 @@ func (f *crash) Error() string {
 	return what
 }
 
-// restarting is the strategy of every actor and every guardian: the actor is started again, always; at once, unless it
-// fails again and again without having handled a message. It has no limit, it never escalates, and it never panics; the
-// library's strategies stop the process or lose the queue where this one counts and logs.
+// restarting is the strategy of every actor and every guardian. It always restarts the actor: at once, unless the actor fails
+// repeatedly without having handled a message. It has no limit, does not escalate, and does not panic. The library's own
+// strategies stop the process or lose the queue where this one counts and logs.
 type restarting struct {
 	logger   *slog.Logger
 	clock    clock.Clock
@@ -54,14 +54,14 @@ type lateRestart struct {
 	timer   clock.Timer
 }
 
-// The first failures in a row cost no pause: a defect that one message meets is over with it. Then the pause doubles.
+// The first failures in a row cost no pause: a defect that a single message triggers does not repeat. Then the pause doubles.
 const (
 	RestartsAtOnce  = 5
 	restartPauseMin = 10 * time.Millisecond
 	RestartPauseMax = 10 * time.Second
 )
 
-// RestartPause is how long to wait before an actor that has failed so many times in a row is started again.
+// RestartPause returns the pause before the restart of an actor that has failed so many times in a row.
 func RestartPause(row int) time.Duration {
 	if row <= RestartsAtOnce {
 		return 0
@@ -86,7 +86,7 @@ func (r *restarting) HandleFailure(_ *actor.ActorSystem, by actor.Supervisor, ch
 	}
 }
 
-// later has an actor restarted after a pause. False: there are no pauses any more.
+// later restarts an actor after a pause. It returns false if there are no pauses any more, because the engine stops.
 func (r *restarting) later(pause time.Duration, restart func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +109,7 @@ func (r *restarting) later(pause time.Duration, restart func()) bool {
 	return true
 }
 
-// hurry ends the present pauses and lets none begin: the engine stops, and waits until every actor has left.
+// hurry ends all pauses, also later ones: the engine stops, and waits until every actor has left.
 func (r *restarting) hurry() {
 	r.mu.Lock()
 	r.mu.hurried = true
@@ -122,8 +122,8 @@ func (r *restarting) hurry() {
 	}
 }
 
-// note counts a failure and logs it with its stack: the first hundred each, then each time the count has doubled, so
-// that an actor that cannot start does not fill the disk.
+// note counts a failure and logs it with its stack: each of the first hundred, then whenever the count has doubled, so that
+// an actor that cannot start does not fill the disk.
 func (r *restarting) note(child *actor.PID, f *crash) {
 	n := r.restarts.Add(1)
 	if n > 100 && n&(n-1) != 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
-// System wraps the library's actor system: what is spawned, sent and stopped goes through here.
+// System wraps the library's actor system: all actors are spawned and stopped, and all messages sent, through it.
 type System struct {
 	library  *actor.ActorSystem
 	root     *actor.RootContext // spawns under our guardian
@@ -25,9 +25,9 @@ type System struct {
 	dead     atomic.Uint64
 }
 
-// Config is what a system is made with.
+// Config configures a system.
 type Config struct {
-	// Executor is the caller's to close, after the last actor has been told to stop.
+	// Executor runs the actors. The caller closes it, after the last actor has been told to stop.
 	Executor Executor
 	Logger   *slog.Logger // nil: slog.Default
 	Clock    clock.Clock  // nil: clock.Real
@@ -50,18 +50,18 @@ func New(cfg Config) *System {
 	s.library = actor.NewActorSystem(
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(quiet{logger.Handler()}) }),
 	)
-	// A stream of our own, so that the library's subscribers are gone: they log dead letters with the whole message and
-	// start a goroutine to throttle that.
+	// A new stream drops the library's subscribers, which log dead letters with the whole message and start a goroutine to
+	// throttle that.
 	s.library.EventStream = eventstream.NewEventStream()
 	s.library.EventStream.Subscribe(s.observe)
 	s.root = s.library.Root.Copy().WithGuardian(s.strategy)
-	_ = s.root.Self() // makes the guardian now: two first spawns at once would make two
+	_ = s.root.Self() // makes the guardian now: two concurrent first spawns would make two
 	return s
 }
 
-// Spawn starts an actor and returns its address. The name is for people; a number that is never used again is added,
-// so an old address never reaches a successor. producer makes the actor's struct, now and after every restart; it runs
-// on the caller's goroutine the first time and must not panic.
+// Spawn starts an actor and returns its address. The name is for logs; a unique number is added to it, so that an old address
+// never reaches a successor. producer makes the actor's struct, now and after every restart; it runs on the caller's
+// goroutine the first time and must not panic.
 func (s *System) Spawn(name string, producer func() actor.Actor) *actor.PID {
 	unique := name + "$" + strconv.FormatUint(s.names.Add(1), 10)
 	pid, err := s.root.SpawnNamed(s.props(producer), unique)
@@ -79,14 +79,14 @@ func (s *System) Send(pid *actor.PID, msg any) {
 	s.root.Send(pid, msg)
 }
 
-// lastMessage carries a message of sendLast, and returns to it the mailbox run that the caller's goroutine is to do.
+// lastMessage carries a message of SendLast, and returns the mailbox run that the caller's goroutine must do.
 type lastMessage struct {
 	msg any
 	run func()
 }
 
-// SendLast is send for a goroutine of ours that has nothing else to do and holds no lock: if the actor is at rest, it
-// runs right here, which saves waking another goroutine. Its run never blocks.
+// SendLast is Send for a goroutine that has nothing else to do and holds no lock: if the actor does not run, it runs on this
+// goroutine, which saves waking another one. Its run never blocks.
 func (s *System) SendLast(pid *actor.PID, msg any) {
 	if !s.dispatch.inline {
 		s.Send(pid, msg)
@@ -99,17 +99,17 @@ func (s *System) SendLast(pid *actor.PID, msg any) {
 	}
 }
 
-// Stop stops an actor at once: it overtakes what is queued, and the queue becomes dead letters. For control flow use
-// a message and let the actor stop itself.
+// Stop stops an actor at once: it overtakes the queued messages, which become dead letters. For control flow use a message
+// and let the actor stop itself.
 func (s *System) Stop(pid *actor.PID) { s.root.Stop(pid) }
 
-// Hurry ends the pauses before restarts, those of now and all that would come: the engine stops.
+// Hurry ends all pauses before restarts, also later ones, because the engine stops.
 func (s *System) Hurry() { s.strategy.hurry() }
 
-// DeadLetters is how many user messages reached no actor.
+// DeadLetters returns how many user messages reached no actor.
 func (s *System) DeadLetters() uint64 { return s.dead.Load() }
 
-// Restarts is how many failures of actors were answered with a restart.
+// Restarts returns how many failures of actors led to a restart.
 func (s *System) Restarts() uint64 { return s.strategy.restarts.Load() }
 
 // deadLetter takes a user message that its mailbox can no longer deliver.
@@ -120,8 +120,8 @@ func (s *System) deadControl(pid *actor.PID, msg any) {
 	s.library.DeadLetter.SendSystemMessage(pid, msg)
 }
 
-// observe sees every event of the library's stream. It counts dead letters and logs their types, never their content:
-// messages carry payloads. An actor that watches one which no longer exists gets Terminated.
+// observe is called with every event of the library's stream. It counts dead letters and logs their types, never their
+// content, because messages carry payloads. It answers an actor that watches a missing one with Terminated.
 func (s *System) observe(event any) {
 	letter, ok := event.(*actor.DeadLetterEvent)
 	if !ok {
@@ -143,8 +143,8 @@ func (s *System) observe(event any) {
 	}
 }
 
-// quiet passes on what the library logs at Warn and above, and of the attributes only the actor: others can hold
-// a message.
+// quiet is a log handler for the library: it passes on lines of level Warn and above, and of their attributes only the actor,
+// because others can contain a message.
 type quiet struct{ next slog.Handler }
 
 func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {

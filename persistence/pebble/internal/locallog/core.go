@@ -2,17 +2,18 @@ package locallog
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// Core is the state that a log drives. A false answer means that the core has failed, as Failed says, and does nothing
-// any more.
+// Core is the state that a log drives. A method returns false if the core has failed; Failed is closed then, and the core
+// does nothing any more.
 type Core interface {
-	// NewBatch makes a batch, which is used again and again.
+	// NewBatch makes a batch, which the log reuses.
 	NewBatch() Batch
 	// SyncAll makes all committed batches durable. It is for a log without goroutines.
 	SyncAll() bool
-	// Failed is closed when the core has failed; Failure then says why. Both are there before the core is.
+	// Failed is closed when the core has failed; Failure then returns the error. Both may be called before the core has its
+	// database.
 	Failed() <-chan struct{}
 	Failure() error
-	// Sound reports whether nothing has failed yet. It may say no a moment before Failed is closed.
+	// Sound reports whether the core has not failed. It may return false a moment before Failed is closed.
 	Sound() bool
 }
 
@@ -27,7 +28,7 @@ type Batch interface {
 	Commit() bool
 	// Sync waits until the batch is durable.
 	Sync() bool
-	// Release lets out what the batch did: effects before results, in index order, then the reads that wait for it.
+	// Release publishes the batch: effects before results, in index order, then the reads that wait for it.
 	Release()
 	// Close ends the batch: after Release, or instead of Commit if nothing was applied.
 	Close() bool
@@ -40,7 +41,7 @@ type Entry struct {
 	size      int
 }
 
-// flight is a batch on its way: filled by the driver, synced, then released.
+// flight is a batch on its way to the disk: the driver fills it, then it is synced and released.
 type flight struct {
 	// entries are appended under Log.mu, by the driver only.
 	entries []Entry

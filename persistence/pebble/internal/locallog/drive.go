@@ -6,8 +6,8 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
-// take moves waiting proposals into a flight, up to the batch's bounds, and returns how many. It opens the flight to
-// Fail first, so that each proposal is always in the queue or in a known flight.
+// take moves waiting proposals into a flight, up to the batch's bounds, and returns how many. It first adds the flight to
+// the known ones, so that Fail finds each proposal in the queue or in a flight.
 func (l *Log) take(f *flight) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,7 +62,7 @@ func (l *Log) drive() {
 	}
 }
 
-// begin waits for the first proposals of a flight. False when there will be none.
+// begin waits for the first proposals of a flight. It returns false when there will be none.
 func (l *Log) begin(f *flight) bool {
 	for l.fill(f) == 0 {
 		select {
@@ -76,7 +76,7 @@ func (l *Log) begin(f *flight) bool {
 	return true
 }
 
-// waitSlot goes on filling until the pipeline has room.
+// waitSlot fills the flight until the pipeline has room.
 func (l *Log) waitSlot(f *flight) bool {
 	for {
 		wake := l.wake
@@ -94,12 +94,12 @@ func (l *Log) waitSlot(f *flight) bool {
 	}
 }
 
-// full says whether a batch has reached its bounds.
+// full reports whether a batch has reached its bounds.
 func (l *Log) full(f *flight) bool {
 	return f.size >= l.c.BatchBytes || len(f.entries) >= l.c.BatchCommands
 }
 
-// fill takes what waits, up to the batch's bounds, and applies it. It returns how many it took.
+// fill takes waiting proposals, up to the batch's bounds, and applies them. It returns how many it took.
 func (l *Log) fill(f *flight) int {
 	if l.full(f) {
 		return 0

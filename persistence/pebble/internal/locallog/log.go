@@ -17,15 +17,15 @@ type Config struct {
 	BatchCommands, BatchBytes int
 	// Pipeline is how many batches may be on their way to the disk.
 	Pipeline int
-	// OnStop is called once, when no proposal is answered any more, with an error that wraps ErrStopped: reads that wait
-	// must end with it.
+	// OnStop is called once, when all proposals are answered, with an error that wraps ErrStopped. The store must end its
+	// waiting reads with it.
 	OnStop func(error)
 }
 
 // Log is the log of all partitions of a store.
 //
-// Goroutines: Propose may be called from anywhere. The driver alone applies. The syncer alone releases, until the log
-// fails; then the watcher answers what is left, with errors. A log that is not started has no goroutines: its owner calls
+// Goroutines: any goroutine may call Propose. Only the driver applies. Only the syncer releases, until the log fails; then
+// the watcher answers the remaining proposals with errors. A log that is not started has no goroutines: its owner calls
 // Apply and Sync.
 type Log struct {
 	c      Config
@@ -41,11 +41,11 @@ type Log struct {
 	// spare holds released flights, to be filled again.
 	spare chan *flight
 	// closing is closed when Shut begins, left when Leave has ended, stopped when no proposal is answered any more.
-	closing chan struct{}
-	left    chan struct{}
-	stopped chan struct{}
-	running sync.WaitGroup
-	// releasing is held while results leave, so that a batch is released whole or fails whole.
+	closing  chan struct{}
+	finished chan struct{}
+	stopped  chan struct{}
+	running  sync.WaitGroup
+	// releasing is held while results are published, so that a batch is released as a whole or fails as a whole.
 	releasing sync.Mutex
 
 	// applied are the flights that wait for Sync, in a log without goroutines.
@@ -57,13 +57,13 @@ type Log struct {
 		queued  int       // the sum of the queue's sizes
 		flights []*flight // taken and not released, oldest first
 		failed  bool
-		// closed is what new proposals end with; nil while the log serves.
+		// closed is the error of new proposals; nil while the log serves.
 		closed error
 		cause  error
 	}
 }
 
-// New makes a log over a core. It takes proposals at once; Start has them applied.
+// New makes a log over a core. It accepts proposals at once; Start starts the goroutines that apply them.
 func New(core Core, c Config) *Log {
 	return &Log{
 		c: c, core: core, failed: core.Failed(),
@@ -73,7 +73,7 @@ func New(core Core, c Config) *Log {
 		drained:   make(chan struct{}),
 		spare:     make(chan *flight, c.Pipeline+1),
 		closing:   make(chan struct{}),
-		left:      make(chan struct{}),
+		finished:  make(chan struct{}),
 		stopped:   make(chan struct{}),
 	}
 }
@@ -103,24 +103,24 @@ func (l *Log) Propose(p persistence.Partition, proposal persistence.Proposal) {
 	}
 }
 
-// Queued is how many proposals wait to be applied.
+// Queued returns how many proposals wait to be applied.
 func (l *Log) Queued() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.mu.queue)
 }
 
-// Stopped is closed when no proposal is answered any more; Cause then says why.
+// Stopped is closed when the log answers no proposal any more; Cause then returns why.
 func (l *Log) Stopped() <-chan struct{} { return l.stopped }
 
-// Cause says why the log has stopped; nil if it has not.
+// Cause returns why the log has stopped; nil if it has not.
 func (l *Log) Cause() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.mu.cause
 }
 
-// Start brings the log's goroutines to life.
+// Start starts the log's goroutines.
 func (l *Log) Start() {
 	l.running.Add(3)
 	go l.drive()
@@ -128,7 +128,7 @@ func (l *Log) Start() {
 	go l.watch()
 }
 
-// Refuse has new proposals end with an error, unless they do already.
+// Refuse has new proposals end with an error, unless they already end with another.
 func (l *Log) Refuse(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,14 +143,14 @@ func (l *Log) Shut() {
 	close(l.closing)
 }
 
-// Drained is closed when all that was in the log of a Shut log is released. It never is after a failure, or without
-// goroutines.
+// Drained is closed when all proposals that were in the log at Shut are released. After a failure, or without goroutines, it
+// is never closed.
 func (l *Log) Drained() <-chan struct{} { return l.drained }
 
-// Leave fails what is left after Shut, and lets the watcher go. It is called once.
-func (l *Log) Leave(cause error) {
+// Finish fails the proposals that are left after Shut, and ends the watcher. It is called once.
+func (l *Log) Finish(cause error) {
 	l.Fail(cause)
-	close(l.left)
+	close(l.finished)
 }
 
 // Wait returns when all goroutines of the log have ended.

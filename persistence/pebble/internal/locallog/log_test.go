@@ -101,7 +101,7 @@ func TestOneBatchFillsWhileOthersSync(t *testing.T) {
 		close(core.held)
 		l.Shut()
 		<-l.Drained()
-		l.Leave(errDisk)
+		l.Finish(errDisk)
 		l.Wait()
 		want(t, "answers", a.taken(), "1 in batch 2", "2 in batch 3", "3 in batch 3", "4 in batch 3", "5 in batch 3")
 	})
@@ -129,7 +129,7 @@ func TestShutReleasesWhatIsInTheLog(t *testing.T) {
 		if err := l.Cause(); err != nil {
 			t.Fatalf("stopped before it is left: %v", err)
 		}
-		l.Leave(errDisk)
+		l.Finish(errDisk)
 		l.Wait()
 		a.propose(l, 7, 0)
 		want(t, "answers", a.taken(), "6 stopped", "0 in batch 1", "1 in batch 1", "2 in batch 1", "3 in batch 1",

@@ -23,7 +23,7 @@ func (l *Log) syncFlights() {
 	}
 }
 
-// release lets out what a durable batch did. It excludes Fail: a flight is released whole or fails whole.
+// release publishes a durable batch. It excludes Fail: a flight is released as a whole or fails as a whole.
 func (l *Log) release(f *flight) bool {
 	l.releasing.Lock()
 	defer l.releasing.Unlock()
@@ -44,8 +44,8 @@ func (l *Log) release(f *flight) bool {
 	return true
 }
 
-// Fail ends everything that waits, after the core has failed or was left: proposals that may be in the log are uncertain,
-// the others were never in it, reads did not happen.
+// Fail answers all that wait, after the core has failed or the log was closed: proposals that may be in the log are
+// uncertain, the others were never in it, and reads have failed.
 func (l *Log) Fail(cause error) {
 	l.releasing.Lock()
 	defer l.releasing.Unlock()
@@ -79,12 +79,12 @@ func failEntries(entries []Entry, err error) {
 	}
 }
 
-// watch ends what waits when the core fails, even if it never answers.
+// watch calls Fail when the core fails, even if a call of the core never returns.
 func (l *Log) watch() {
 	defer l.running.Done()
 	select {
 	case <-l.failed:
 		l.Fail(l.core.Failure())
-	case <-l.left:
+	case <-l.finished:
 	}
 }

@@ -2,10 +2,10 @@ package locallog
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// rowOverhead is about what a small row costs beside its payload.
+// rowOverhead is about how many bytes a small row takes beside its payload.
 const rowOverhead = 64
 
-// sizeOf is about how many bytes a command adds to a batch, so that batches and the queue can be bounded.
+// sizeOf returns about how many bytes a command adds to a batch. It bounds batches and the queue.
 func sizeOf(command persistence.Command) int {
 	n := 4 * rowOverhead
 	switch c := command.(type) {

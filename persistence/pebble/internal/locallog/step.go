@@ -6,8 +6,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// Apply applies what is queued as one batch, visible but not durable, and reports whether there was anything. It is for
-// a log without goroutines.
+// Apply applies the queued proposals as one batch, visible but not durable, and reports whether there were any. It is for a
+// log without goroutines.
 func (l *Log) Apply() bool {
 	f := l.newFlight()
 	if l.fill(f) == 0 {
@@ -22,10 +22,10 @@ func (l *Log) Apply() bool {
 	return true
 }
 
-// Unsynced reports whether something was applied that is not durable. It is for a log without goroutines.
+// Unsynced reports whether an applied batch is not durable. It is for a log without goroutines.
 func (l *Log) Unsynced() bool { return len(l.applied) > 0 }
 
-// Sync makes what was applied durable, releases it, and reports whether there was anything. It is for a log without
+// Sync makes the applied batches durable, releases them, and reports whether there were any. It is for a log without
 // goroutines.
 func (l *Log) Sync() bool {
 	if !l.Unsynced() {
@@ -49,7 +49,7 @@ func (l *Log) Sync() bool {
 	return true
 }
 
-// Drop leaves a log without goroutines as a crash does: no proposal is answered any more, not even with an error.
+// Drop abandons a log without goroutines as a crash does: it answers no proposal any more, not even with an error.
 func (l *Log) Drop(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

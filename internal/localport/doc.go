@@ -1,4 +1,4 @@
-// Package local is the port of package api in the process of a node: it checks requests, hands those that write to the
+// Package localport is the port of package api in the process of a node: it checks requests, hands those that write to the
 // engine, and answers the others from views of the journal.
 //
 // It owns the checks that every request passes before anything is written, the waiting by notification, the merging of
@@ -12,4 +12,4 @@
 //   - No answer reads more than a page of what is stored. A page that is not whole is an error, never a shorter one.
 //
 // Start reading at [New].
-package local
+package localport

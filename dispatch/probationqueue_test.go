@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// admitted advances a gate and checks who may start.
-func admitted(t *testing.T, g *Gate, now int64, want ...uint64) {
+// admitted advances a queue and checks who may start.
+func admitted(t *testing.T, g *ProbationQueue, now int64, want ...uint64) {
 	t.Helper()
 	if got := g.Advance(now); !slices.Equal(got, want) {
 		t.Fatalf("at %d ms admitted %v, want %v", now, got, want)
@@ -16,7 +16,7 @@ func admitted(t *testing.T, g *Gate, now int64, want ...uint64) {
 }
 
 func TestLightSuspectsRunTogether(t *testing.T) {
-	g := NewGate(10)
+	g := NewProbationQueue(10)
 	g.Ask(1, 0)
 	g.Ask(2, 2)
 	admitted(t, g, 0, 1, 2)
@@ -25,7 +25,7 @@ func TestLightSuspectsRunTogether(t *testing.T) {
 }
 
 func TestAHeavySuspectRunsAlone(t *testing.T) {
-	g := NewGate(10)
+	g := NewProbationQueue(10)
 	g.Ask(1, 0)
 	admitted(t, g, 0, 1)
 	g.Ask(2, heavyAttempts)
@@ -33,8 +33,8 @@ func TestAHeavySuspectRunsAlone(t *testing.T) {
 	admitted(t, g, 10)
 	g.Done(1)
 	admitted(t, g, 20, 2)
-	if g.FreshAt() != 20+HushMs {
-		t.Errorf("others start from %d on, want %d", g.FreshAt(), 20+HushMs)
+	if g.FreshAt() != 20+HeavyPauseMs {
+		t.Errorf("others start from %d on, want %d", g.FreshAt(), 20+HeavyPauseMs)
 	}
 	admitted(t, g, 20+AloneMs-1)
 	g.Done(2)
@@ -42,7 +42,7 @@ func TestAHeavySuspectRunsAlone(t *testing.T) {
 }
 
 func TestAHeavySuspectKeepsOthersWaitingForFiveSeconds(t *testing.T) {
-	g := NewGate(10)
+	g := NewProbationQueue(10)
 	g.Ask(1, 9)
 	admitted(t, g, 100, 1)
 	g.Ask(2, 9)
@@ -58,7 +58,7 @@ func TestAHeavySuspectKeepsOthersWaitingForFiveSeconds(t *testing.T) {
 }
 
 func TestOneThatGoesAwayIsNotWaitedFor(t *testing.T) {
-	g := NewGate(10)
+	g := NewProbationQueue(10)
 	g.Ask(1, 0)
 	admitted(t, g, 0, 1)
 	g.Ask(2, 9)
@@ -68,11 +68,11 @@ func TestOneThatGoesAwayIsNotWaitedFor(t *testing.T) {
 	admitted(t, g, 2, 3)
 }
 
-// TestGateRules: whatever happens, a heavy suspect starts only when every other that runs has run for five seconds, no
-// light one starts within five seconds of a heavy one, order holds, and everybody gets in.
-func TestGateRules(t *testing.T) {
+// TestProbationQueueRules: in every order of events a heavy suspect starts only when all others that run have run for five seconds,
+// no light one starts within five seconds of a heavy one, suspects start in their order, and each of them starts.
+func TestProbationQueueRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		g := NewGate(10)
+		g := NewProbationQueue(10)
 		now, next := int64(0), uint64(1)
 		heavy := map[uint64]bool{}
 		started := map[uint64]int64{} // those that run
@@ -118,7 +118,7 @@ func TestGateRules(t *testing.T) {
 		for len(line) > 0 {
 			wake := g.Wake()
 			if wake == Never || wake <= now {
-				t.Fatalf("%d wait, and the gate wakes at %d (now %d)", len(line), wake, now)
+				t.Fatalf("%d wait, and the queue wakes at %d (now %d)", len(line), wake, now)
 			}
 			now = wake
 			check()
@@ -132,14 +132,14 @@ func TestF39_ASuspectHasAnAttemptLeftWhenItRunsAlone(t *testing.T) {
 		if got := HeavyFrom(c.most); got != c.alone {
 			t.Errorf("of %d attempts, alone from %d on, want %d", c.most, got, c.alone)
 		}
-		g := NewGate(c.most)
+		g := NewProbationQueue(c.most)
 		g.Ask(1, c.alone)
 		g.Ask(2, c.alone)
 		admitted(t, g, 0, 1)
 		if c.alone == 0 {
 			continue
 		}
-		g = NewGate(c.most)
+		g = NewProbationQueue(c.most)
 		g.Ask(1, c.alone-1)
 		g.Ask(2, c.alone-1)
 		admitted(t, g, 0, 1, 2)
