@@ -69,7 +69,7 @@ func shapeOf(t reflect.Type) *shape {
 	return known.(*shape)
 }
 
-// reach says whether encoding/json can take the address of a value, which methods with pointer receivers need.
+// reach reports whether encoding/json can take the address of a value, which methods with pointer receivers need.
 type reach uint8
 
 const (

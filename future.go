@@ -35,7 +35,7 @@ func (f *Future[T]) Err() error {
 // Await waits for the result. It may be called again, and from several coroutines: the answer is the same. A failure
 // of the author's code is a [*Failure].
 func (f *Future[T]) Await() (T, error) {
-	v, err := f.rf.Await() // first of all: it says whether this is code that may ask
+	v, err := f.rf.Await() // first of all: it reports whether this is code that may ask
 	if f.done {
 		return f.value, f.err
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/turnstone-dev/turnstone/client/api"
 )
 
-// ask waits for one answer, for ctx, or for the port's stop. unanswered is what a stop means for a question that was
-// asked and not answered: ErrUncertain for one that writes, since it may be in the log. After the stop nothing is asked.
+// ask waits for one answer, for ctx, or for the port's stop. unanswered is the error of a question that a stop leaves without
+// an answer: ErrUncertain for one that writes, since it may be in the log. After the stop nothing is asked.
 func ask[T any](ctx context.Context, p api.Reader, unanswered error, question func(done func(T, error))) (T, error) {
 	type answer struct {
 		value T
@@ -86,7 +86,7 @@ func clientError(err error) error {
 	return &answered{named: named, answer: e}
 }
 
-// answered reads like the answer, and is the error that callers know, too.
+// answered has the text of the answer, and also wraps the error that callers branch on.
 type answered struct {
 	named  error
 	answer *api.Error

@@ -14,8 +14,8 @@ type Client struct {
 	port api.Port
 }
 
-// New makes a client that asks through a port, for a codec: it encodes and decodes typed values, and must be that of the
-// registries which run what is asked for. A nil codec is turnstone.JSON.
+// New makes a client that asks through a port. codec encodes and decodes typed values; it must be that of the registries
+// whose handlers run. A nil codec is turnstone.JSON.
 func New(p api.Port, codec turnstone.Codec) *Client {
 	return &Client{Reader: NewReader(p, codec), port: p}
 }

@@ -17,10 +17,10 @@
 //
 // # Caveats
 //
-//   - A request that was given up may still be carried out, and so may one that ended as turnstone.ErrUncertain: ask again,
-//     with [WithRequestKey].
+//   - A request whose ctx ended first may still be carried out, and so may one that ended as turnstone.ErrUncertain: repeat
+//     it, with [WithRequestKey].
 //   - A wait for an instance that is held goes on; [Reader.Describe] says that it is held, and why.
-//   - A listing is not one moment's picture.
+//   - A listing is not a snapshot.
 //
 // It is a blocking shell around the port of package client/api, whose answers come by callback: it encodes and decodes
 // typed values, waits for answers and contexts, and puts pages together. A client of a node in this process has the port

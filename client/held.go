@@ -14,23 +14,22 @@ import (
 //   - No attached runtime has the orchestration, or not in this version. Such an instance does not wait for ever: after
 //     Config.MaxAttempts tries, about 5 minutes with the defaults, it fails for good as turnstone.ErrPoisoned.
 //
-// It goes on when code that fits is deployed; a [Client.Release] has it tried at once; a [Client.Cancel] or a
-// [Client.Terminate] ends it.
+// The instance goes on when code that fits is deployed. [Client.Release] has it tried at once; [Client.Cancel] and
+// [Client.Terminate] end it.
 type Held struct {
 	Reason string
 	// End says in words how and when the instance ends if its handler stays missing, such as "attempt 3 of 10, after which
 	// it fails for good as poison". Empty if the handler is not missing: then it stays held. The text is for people and may
 	// change.
 	End string
-	// Since is since when it has been held without a break. A release and a recorded turn end that: when it is held after
-	// one, Since begins anew.
+	// Since is the time since which it has been held without a break. A release or a recorded turn is a break.
 	Since time.Time
 	// Attempts is how often the code of Build has tried it, or how often its handler was missing if that is more. Build is
 	// the Config.Build of the node that tried it last.
 	Attempts int
 	Build    string
-	// Next is when it is tried again by itself. Zero: a try is under way, or Build has tried it often enough, and only
-	// other code, a newly attached runtime or a release has it tried.
+	// Next is when it is tried again by itself. Zero: a try is under way, or Build has used up its tries; then only other
+	// code, a newly attached runtime or a release leads to another try.
 	Next time.Time
 }
 

@@ -34,9 +34,9 @@ func (r *Reader) History(ctx context.Context, id string, execution uint64) ([]Tu
 	return turns, nil
 }
 
-// Turns goes through the recorded turns of an execution as [Reader.History] gives them. It reads them in pages of about
-// 1 MiB, so that a history of any length needs little memory. What is recorded meanwhile is seen, too. An error is the
-// last that it yields.
+// Turns iterates over the recorded turns of an execution as [Reader.History] returns them. It reads them in pages of about
+// 1 MiB, so that a history of any length needs little memory. Turns that are recorded meanwhile are included. An error is
+// the last value that it yields.
 func (r *Reader) Turns(ctx context.Context, id string, execution uint64) iter.Seq2[Turn, error] {
 	return func(yield func(Turn, error) bool) {
 		for s, err := range r.segments(ctx, id, execution) {
@@ -51,7 +51,7 @@ func (r *Reader) Turns(ctx context.Context, id string, execution uint64) iter.Se
 	}
 }
 
-// segments goes through the turns of an execution as they are recorded; see [Reader.Turns].
+// segments iterates over the turns of an execution in their recorded form; see [Reader.Turns].
 func (r *Reader) segments(ctx context.Context, id string, execution uint64) iter.Seq2[replay.Segment, error] {
 	return func(yield func(replay.Segment, error) bool) {
 		var decoder history.Decoder
@@ -81,7 +81,7 @@ func (r *Reader) segments(ctx context.Context, id string, execution uint64) iter
 	}
 }
 
-// page reads a page of a history, and gives it to the decoder. An empty next is the end.
+// page reads a page of a history into the decoder. An empty next is the end.
 func (r *Reader) page(ctx context.Context, q api.HistoryRequest, d *history.Decoder) (next string, err error) {
 	page, err := ask(ctx, r.port, turnstone.ErrStopped, func(done func(api.HistoryPage, error)) { r.port.History(q, done) })
 	if err != nil {

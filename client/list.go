@@ -11,8 +11,7 @@ import (
 type ListRequest struct {
 	// States: only instances in one of them. Empty: all.
 	States []State
-	// Held: only instances that are held, those first that have been held longest. It looks at no others, and excludes
-	// States.
+	// Held: only instances that are held, the longest held first. It reads no other rows, and excludes States.
 	Held bool
 	// Cursor is the Next of the page before, of the same listing; empty starts at its first instance.
 	Cursor string
@@ -21,7 +20,7 @@ type ListRequest struct {
 }
 
 // Page is a part of a listing: first the instances whose state changed last ([Description].Updated), unless
-// ListRequest.Held says otherwise. It is not one moment's picture: each partition is read on its own, and what changes
+// ListRequest.Held says otherwise. It is not a snapshot: each partition is read on its own, and instances that change
 // between two pages may appear twice or be missed.
 type Page struct {
 	Instances []Description
@@ -56,8 +55,8 @@ type Counts struct {
 	Held                                int
 }
 
-// Counts counts the instances of the store. Each partition's numbers are exact, and cost the same however many instances
-// there are; the partitions are read one beside the other, so what changes meanwhile may be in the sum or not.
+// Counts counts the instances of the store. The numbers of each partition are exact, and their cost does not grow with the
+// instances. The partitions are not read at one moment, so the sum may include a change that comes meanwhile or not.
 func (r *Reader) Counts(ctx context.Context) (Counts, error) {
 	counts, err := ask(ctx, r.port, turnstone.ErrStopped, func(done func(api.Counts, error)) { r.port.Count(api.CountRequest{}, done) })
 	return Counts(counts), err

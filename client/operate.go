@@ -26,9 +26,9 @@ func (c *Client) Terminate(ctx context.Context, id, reason string, options ...Re
 	})
 }
 
-// Release has an instance that is held tried again at once, with the code that is registered now, and forgets how often
-// it was tried. It returns when that is durable; if the code still does not fit, the instance is held again soon after.
-// Of one that is not held nothing is changed, and there is no error. So it needs no request key: asking twice is harmless.
+// Release has a held instance tried again at once, with the code that is registered now, and resets its number of tries. It
+// returns when that is durable; if the code still does not fit, the instance is held again soon after. For an instance that
+// is not held it changes nothing and returns no error. So it needs no request key: a repetition is harmless.
 //
 // An unknown id: turnstone.ErrInstanceNotFound. One that has ended: turnstone.ErrInstanceEnded. turnstone.ErrBusy:
 // nothing was written, ask again in a moment. When ctx ends first, or the node stops (turnstone.ErrUncertain), it may

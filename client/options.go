@@ -19,7 +19,7 @@ type RequestOption interface {
 // WaitOption changes one wait.
 type WaitOption interface{ wait(*api.WaitRequest) }
 
-// request is what options say.
+// request has the settings of the options.
 type request struct {
 	version   string
 	versioned bool
@@ -45,7 +45,7 @@ func (o keyOption) everyRequest()    {}
 // request to an instance: another one with the same key is turnstone.ErrRequestKeyReused. An empty key is refused.
 func WithRequestKey(key string) RequestOption { return keyOption(key) }
 
-// requestOf refuses options that say nothing: for the port an empty text is none at all.
+// requestOf refuses options with an empty text, which the port takes for no option.
 func requestOf[O StartOption](options []O) (r request, err error) {
 	for _, o := range options {
 		o.start(&r)

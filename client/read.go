@@ -12,8 +12,8 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// Reader reads a store: of a running node, or one that is open for reading only. It is safe for concurrent use. Every
-// method ends with ctx; one that ends so says nothing about the store.
+// Reader reads a store: of a running node, or one that is open for reading only. It is safe for concurrent use. When ctx is
+// done, each method returns its error (turnstone.ErrTimeout at its deadline), which says nothing about the store.
 type Reader struct {
 	port  api.Reader
 	codec turnstone.Codec
@@ -79,7 +79,7 @@ type Description struct {
 
 	Created time.Time
 	// Updated is when State last changed: by the start, the first turn of each execution, a continue-as-new and the end.
-	// The other turns do not move it.
+	// Other turns do not change it.
 	Updated time.Time
 	// Ended is zero while the instance runs.
 	Ended time.Time
@@ -87,13 +87,13 @@ type Description struct {
 	// Held says why the instance is held; nil if it is not.
 	Held *Held
 	// Why says in words what the instance waits for: why it is held and what to do, which handler is missing, until when
-	// it backs off, or how much is open. Empty if it has ended. The text is for people and may change. It does not know
-	// for which events the instance waits, nor whether the activities that are open run, wait for a slot, or have no
-	// handler (the log says that). A store that is read without a node does not know which handlers there are.
+	// it backs off, or how much is open. It is empty if the instance has ended. The text is for people and may change. It
+	// does not name the events for which the instance waits, and not whether open activities run, wait for a slot, or have no
+	// handler (the log has that). Without a node it cannot say which handlers are missing.
 	Why string
 
-	// OpenActivities, OpenTimers and OpenChildren count what is open; an instance may wait for some of it only, and waits
-	// for events are not counted. Inbox is what waits for the instance.
+	// OpenActivities, OpenTimers and OpenChildren count open operations; an instance may wait for some of them only. Waits for
+	// events are not counted. Inbox counts the messages that wait for the instance.
 	OpenActivities, OpenTimers, OpenChildren, Inbox int
 	// Dropped counts messages that came too late.
 	Dropped int

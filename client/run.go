@@ -44,13 +44,13 @@ func encodeEventError(name string, err error) error {
 	return fmt.Errorf("%w: encode event %s: %w", turnstone.ErrInvalidInput, name, err)
 }
 
-// Attach is a handle of an instance that was started elsewhere. Nothing is asked: it may not exist.
+// Attach returns a handle of an instance that was started elsewhere. It asks the node nothing: the instance may not exist.
 func Attach[O any](c *Client, id string) *Run[O] { return &Run[O]{client: c, id: id} }
 
 // ID is the instance's id.
 func (r *Run[O]) ID() string { return r.id }
 
-// Started is what [Start] was answered; zero for a handle that it did not make, or made with an error.
+// Started returns the answer to [Start]; zero for a handle that it did not make, or returned with an error.
 func (r *Run[O]) Started() Started { return r.started }
 
 // Wait waits for the result; see [Client.Wait]. An instance that failed gives a *turnstone.Failure, in which errors.As

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// executableBuild names this program by a hash of its file; "unknown" if that cannot be read. A program that was replaced
-// on disk since it was started is named by what is there now.
+// executableBuild returns a hash of this program's file; "unknown" if the file cannot be read. If the file was replaced
+// after the start of the process, the hash is that of the new file.
 var executableBuild = sync.OnceValue(func() string {
 	path, err := os.Executable()
 	if err != nil {

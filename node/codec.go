@@ -6,7 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone"
 )
 
-// codec is what all that runs here and the node's client have: Config.Codec, else that of Config.Registry.
+// codec returns the codec of the node's client and of all its runtimes: Config.Codec, else that of Config.Registry.
 func (c Config) codec() turnstone.Codec {
 	switch {
 	case c.Codec != nil:
@@ -28,7 +28,7 @@ func (c Config) validateCodec(runtime string, r *turnstone.Registry) error {
 		"and make each Registry with the same value (of a type that == compares, such as a pointer)", runtime, r.Codec(), c.codec())
 }
 
-// same reports whether two codecs are one value. Values that == cannot compare are not.
+// same reports whether two codecs are one value. It returns false for values that == cannot compare.
 func same(a, b turnstone.Codec) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }

@@ -13,32 +13,33 @@ import (
 type Config struct {
 	// Dir holds the store. A store is created in it if it does not exist or is empty; a volume's lost+found does not
 	// count. It may be a mount point, or a symbolic link to a directory, and nothing is written outside it. One process
-	// has it open at a time: a store that another one has open is waited for, about 2 s, and then refused. Required.
+	// has it open at a time: Open waits about 2 s for a store that another process has open, and then refuses it. Required.
 	//
-	// This process must not open files of its store by itself: when it closes one, POSIX gives up its lock.
+	// This process must not open files of its store by other means: when it closes one, POSIX releases the store's lock.
 	Dir string
 	// Partitions is how many partitions a new store has, 1 to 256. 0: 8 for a new store, what there is for an
 	// existing one. An existing store with another number is refused.
 	Partitions int
 
-	// Registry is what the node runs. Nil: nothing; instances can be started and wait for a node that can.
+	// Registry has the handlers that the node runs. Nil: none; instances can be started, and wait for a node that has their
+	// handlers.
 	Registry *turnstone.Registry
 	// TurnSlots and ActivitySlots are how many turns and activities run at once. 0 means 2; negative means none.
 	TurnSlots     int
 	ActivitySlots int
-	// Codec encodes and decodes what the node's client and the code that runs here give each other. A Registry with
-	// another one is refused. Nil: that of Registry, or turnstone.JSON if there is none.
+	// Codec encodes and decodes the values between the node's client and its handlers. A Registry with another codec is
+	// refused. Nil: that of Registry, or turnstone.JSON if there is none.
 	Codec turnstone.Codec
 
 	// NodeID names this node among those of one store. It must stay the same across restarts. Empty: a random one that
 	// is kept in the directory.
 	NodeID string
-	// Logger takes what the node logs, and what the handlers that it runs log: through their contexts, and of their
-	// panics. Handlers of a registry that has a logger of its own (turnstone.WithLogger) log there instead. Nil:
-	// slog.Default at the time of Open.
+	// Logger gets the lines of the node and of the handlers that it runs: those of their contexts, and the reports of their
+	// panics. Handlers of a registry that has a logger of its own (turnstone.WithLogger) log there instead. Nil: slog.Default
+	// at the time of Open.
 	Logger *slog.Logger
-	// Limits bound what is accepted and recorded: package limits says what each means, and the guide lists them. Zero
-	// fields mean their defaults.
+	// Limits bound what is accepted and recorded: package limits explains each, and the guide lists them. Zero fields mean
+	// their defaults.
 	Limits limits.Limits
 
 	// Build names the code that this process runs. An instance that is held, because this code does not fit its history or
@@ -47,10 +48,10 @@ type Config struct {
 	// FailOnNondeterminism: an instance whose code does not fit its history fails for good. Without it the instance is
 	// held: see "When code and history differ" in the guide. turnstone.FailOnNondeterminism is the same for one registry.
 	FailOnNondeterminism bool
-	// MaxAttempts: a turn or an activity that was begun more often than this without an answer is given up as poison
-	// (turnstone.ErrPoisoned). A try that finds no handler counts as one. 0 means 10: with the default backoff a handler may
-	// be missing for about 5 minutes. After a crash, what may have ended the process runs alone once three attempts of it are recorded, or
-	// all but the last; with 1, everything that was pending then runs one after the other.
+	// MaxAttempts bounds the attempts of a turn or an activity. After so many without a result it is given up as poison
+	// (turnstone.ErrPoisoned). A try that finds no handler counts, too. 0 means 10: with the default backoff a handler may be
+	// missing for about 5 minutes. After a crash, code that may have ended the process runs alone once three of its attempts
+	// are recorded, or all but the last; with 1, everything that was pending then runs one after the other.
 	MaxAttempts uint32
 	// BackoffBase and BackoffMax: how long work whose handler is not registered, and an instance that is held, waits before
 	// the next try: base x 2^(attempt-1), capped. 0 means 1 s and 60 s.
@@ -74,22 +75,21 @@ type Config struct {
 	// ResidentBytes bounds the memory of instances that stay in memory between their turns. 0 means 128 MiB; negative
 	// means that none stays, and each turn replays its history.
 	ResidentBytes int64
-	// MemoryBytes bounds the memory of everything that instances have in memory together, those between their turns
-	// included: these leave when others need what they take, whatever ResidentBytes allows. What does not fit waits; an
-	// instance that is alone is read however large it is. 0 means 512 MiB; negative means no bound.
+	// MemoryBytes bounds the memory of all instances in memory together, including those between their turns: these leave
+	// when others need the memory, even if ResidentBytes would let them stay. An instance that does not fit waits; if no other
+	// uses the memory, an instance of any size is read. 0 means 512 MiB; negative means no bound.
 	MemoryBytes int64
-	// MemTableBytes is how much is written before it goes into a table: so much memory is taken, and so much log is on
-	// disk. A store begins with 256 KiB and doubles that up to this as it is written to; a batch that is being written
-	// out may double both. 0 means 32 MiB, or a sixteenth of MemoryBytes if that is less, but not less than 4 MiB. At
-	// least 1 MiB, at most 1 GiB. Smaller takes less disk and memory, and more work.
+	// MemTableBytes is how many written bytes the store keeps in memory, and in the log on disk, before it writes them into a
+	// table. A store begins with 256 KiB and doubles that up to this as it is written to; a batch that is being written out
+	// may double both. 0 means 32 MiB, or a sixteenth of MemoryBytes if that is less, but not less than 4 MiB. At least 1 MiB,
+	// at most 1 GiB. A smaller value takes less disk and memory, and more work.
 	MemTableBytes int64
-	// LogAheadBytes is the most disk that is allocated of a log ahead of what is written. It begins with 256 KiB and
-	// doubles. 0 means 4 MiB; negative means none: less disk, slower commits.
+	// LogAheadBytes is how many bytes of a log are at most allocated on disk beyond those that are written. The steps begin
+	// with 256 KiB and double. 0 means 4 MiB; negative means none: less disk, slower commits.
 	LogAheadBytes int64
-	// CacheBytes bounds the cache of what is read from tables; it grows as they are read. 0 means 64 MiB, or an
-	// eighth of MemoryBytes if that is less, but not less than 4 MiB. At least 1 MiB.
+	// CacheBytes bounds the cache for reads of tables, which grows with these reads. 0 means 64 MiB, or an eighth of
+	// MemoryBytes if that is less, but not less than 4 MiB. At least 1 MiB.
 	CacheBytes int64
-	// InstancesMax bounds how many instances are active at once; beyond it requests are answered with
-	// turnstone.ErrBusy. 0 means 200,000.
+	// InstancesMax bounds the active instances; beyond it requests are answered with turnstone.ErrBusy. 0 means 200,000.
 	InstancesMax int
 }

@@ -21,9 +21,9 @@ const (
 	shareLeast           = 4 << 20
 )
 
-// resolved returns the configuration with the default of every field that is 0. It is the one place where a node's
-// defaults are: neither the engine nor the store is given a field that it has a default for. What depends on the store
-// stays: how many partitions it has, and the node's id. So do the slots, which [Node.Attach] resolves for every runtime.
+// resolved returns the configuration with the default of every field that is 0. All defaults of a node are here: the engine
+// and the store get no field that is 0 and for which they have a default. The partitions and the node's id stay, because
+// they depend on the store, and so do the slots, which [Node.Attach] resolves for every runtime.
 func (c Config) resolved() Config {
 	c = c.resolvedTimes()
 	c.Logger = cmp.Or(c.Logger, slog.Default())
@@ -41,7 +41,7 @@ func (c Config) resolved() Config {
 	return c
 }
 
-// resolvedTimes is the part of resolved that rules compare with.
+// resolvedTimes resolves the fields that rules compare with others.
 func (c Config) resolvedTimes() Config {
 	for _, d := range []struct {
 		field *time.Duration
@@ -58,8 +58,8 @@ func (c Config) resolvedTimes() Config {
 	return c
 }
 
-// shareOfMemory is what the store takes beside MemoryBytes unless it is told: a program with little memory wants both
-// small.
+// shareOfMemory returns the default of a part of the store's memory, which is beside MemoryBytes: where MemoryBytes is small,
+// it is small, too.
 func (c Config) shareOfMemory(part, usual int64) int64 {
 	if c.MemoryBytes <= 0 {
 		return usual

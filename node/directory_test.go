@@ -11,7 +11,7 @@ import (
 )
 
 // TestStoreIsMadeInsideItsDirectory makes a store in an empty directory that is there already: by a symbolic link, and
-// as the working directory. Nothing but the store is left, and reading says whether there is one.
+// as the working directory. Nothing but the store is left, and reading reports whether there is one.
 func TestStoreIsMadeInsideItsDirectory(t *testing.T) {
 	for name, dir := range map[string]string{"a symbolic link": "../link", "the working directory": "."} {
 		t.Run(name, func(t *testing.T) {

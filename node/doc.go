@@ -9,24 +9,24 @@
 //	<-stop
 //	return n.Shutdown(ctx)
 //
-// A node goes on with whatever is pending in its store. [OpenReadOnly] reads a store that no node has open, [Verify] checks
-// one, and [Backup] and [Node.Backup] copy one.
+// A node goes on with the pending work of its store. [OpenReadOnly] reads a store that no node has open, [Verify] checks one,
+// and [Backup] and [Node.Backup] copy one.
 //
 // # Caveats
 //
 //   - One process at a time has a store open. Its files must not be opened by other means, nor copied while a node runs.
-//   - A store that fails, as on a full disk, stops the node and never the process: watch [Node.Stopped], and ask [Node.Err].
+//   - A store that fails, as on a full disk, stops the node and never the process: watch [Node.Stopped], and call [Node.Err].
 //     The directory stays locked until the process ends.
 //   - Code that does not return keeps its goroutine. [Node.Shutdown] does not wait for it for ever.
 //   - A backup is a clone: run it or the original, not both.
 //
 // This package owns the configuration of a process, its defaults, the node's identity, the errors and metrics of a node,
-// and the order in which things start and stop. It must not know how the store keeps anything, nor how an instance runs.
+// and the order of start and stop. It must not know how the store stores anything, nor how an instance runs.
 //
 // Invariants:
-//   - A node that [Open] returned serves: its epochs are durable and what was pending is with its dispatchers.
-//   - After [Node.Shutdown] or [Node.Kill] has returned, no goroutine of the node runs, except code of the author's that
-//     does not return, and the directory can be opened again.
+//   - A node that [Open] returned serves: its epochs are durable, and its dispatchers know the pending work.
+//   - After [Node.Shutdown] or [Node.Kill] has returned, no goroutine of the node runs, except author's code that does not
+//     return, and the directory can be opened again.
 //   - The node's id is stable across restarts; its process id is never used twice.
 //
 // Start reading at [Open], then [Config].

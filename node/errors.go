@@ -9,11 +9,12 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
-// What is wrong with a store or its directory, for errors.Is. The error's text says which directory, and what to do.
+// The reasons for which a store or its directory is refused, for errors.Is. The error's text names the directory and says
+// what to do.
 var (
 	// ErrInUse: another process, or another node of this one, has the store open. Stop it first.
 	ErrInUse = pebble.ErrInUse
-	// ErrNotStore: the directory holds something else. Name an empty directory, or that of a store.
+	// ErrNotStore: the directory has files of another program. Name an empty directory, or that of a store.
 	ErrNotStore = pebble.ErrNotStore
 	// ErrNoStore: there is no store to read, or its creation was not finished.
 	ErrNoStore = pebble.ErrNoStore
@@ -23,7 +24,7 @@ var (
 	ErrFormat = pebble.ErrFormat
 	// ErrPartitions: the store has another number of partitions than Config.Partitions. Leave that 0.
 	ErrPartitions = pebble.ErrPartitions
-	// ErrBelowWitness: the store holds less than was durable: a disk or a copy has lost something. Restore it from a backup.
+	// ErrBelowWitness: rows that were durable are missing, because a disk or a copy has lost them. Restore a backup.
 	ErrBelowWitness = pebble.ErrBelowWitness
 	// ErrFailed: a write or a read of the store has failed in this process; [FailureOf] says which. The directory is locked
 	// until the process ends: mend the disk, and start another one.
@@ -36,15 +37,15 @@ var (
 
 // Failure is the operation of a store that has failed.
 type Failure struct {
-	// Operation is, for example, "write" or "sync directory"; Path is what it was done to.
+	// Operation is, for example, "write" or "sync directory"; Path is its file or directory.
 	Operation string
 	Path      string
 	// Err is what the operating system says.
 	Err error
 }
 
-// FailureOf returns what has failed, of an error that wraps [ErrFailed]: of a node, or of its client. ok is false for any
-// other error.
+// FailureOf returns the failed operation of an error that wraps [ErrFailed]; a node and its client return such errors. ok is
+// false for any other error.
 func FailureOf(err error) (f Failure, ok bool) {
 	var failed *pebble.Failure
 	if !errors.Is(err, ErrFailed) || !errors.As(err, &failed) {
@@ -55,12 +56,12 @@ func FailureOf(err error) (f Failure, ok bool) {
 
 var errNoDirectory = invalid("no directory is named")
 
-// invalid is a refusal of what the caller gave: a field of a Config or Runtime, or an argument.
+// invalid refuses a field of a Config or Runtime, or an argument.
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("node: %w: %w", turnstone.ErrInvalidInput, fmt.Errorf(format, args...))
 }
 
-// stoppedStore says of an error of the store that the node has stopped, if that is what it says.
+// stoppedStore adds turnstone.ErrStopped to an error of a store that has stopped.
 func stoppedStore(err error) error {
 	if errors.Is(err, persistence.ErrStopped) || errors.Is(err, ErrFailed) {
 		return fmt.Errorf("node: %w: %w", turnstone.ErrStopped, err)

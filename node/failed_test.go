@@ -39,7 +39,7 @@ func breakStore(t *testing.T, dir string) {
 	}
 }
 
-// isFailure says whether an error is that of a failed store, with operation and path.
+// isFailure reports whether an error is that of a failed store, with operation and path.
 func isFailure(err error, dir string) bool {
 	f, ok := node.FailureOf(err)
 	return errors.Is(err, node.ErrFailed) && ok && f.Operation == "create" && strings.HasPrefix(f.Path, dir) && f.Err != nil &&

@@ -24,7 +24,7 @@ const EngineVersion = "0.1.0"
 
 var engineVersion = semver.MustParse(EngineVersion)
 
-// handlers shows a registry to the engine.
+// handlers adapts a registry to the engine.
 type handlers struct{ registry *turnstone.Registry }
 
 var _ consumer.Handlers = handlers{}
@@ -43,7 +43,7 @@ func (h handlers) Activity(name string) (consumer.ActivityFunc, bool) {
 	}, true
 }
 
-// Replays: every execution that no newer engine has begun. A pin that is no version is not this engine's.
+// Replays reports whether no newer engine has begun the execution. It returns false for a pin that is no version.
 func (h handlers) Replays(pin string) bool {
 	if pin == "" {
 		return true
@@ -52,7 +52,7 @@ func (h handlers) Replays(pin string) bool {
 	return err == nil && !v.GreaterThan(engineVersion)
 }
 
-// requests shows the engine to the port of this process.
+// requests adapts the engine to the port of this process.
 type requests struct{ engine *actors.Engine }
 
 var _ localport.Engine = requests{}

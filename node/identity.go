@@ -15,8 +15,8 @@ import (
 // identityFile keeps the node's id in the store's directory.
 const identityFile = "node"
 
-// identity reads the node's id, or draws one and keeps it: written whole beside its place, synced, and renamed, so
-// that a crash leaves either none or all of it.
+// identity reads the node's id, or draws one and stores it: it writes a temporary file, syncs it, and renames it, so that a
+// crash leaves the whole id or none.
 func identity(dir, configured string, source ids.Source) (string, error) {
 	if configured != "" {
 		return configured, nil

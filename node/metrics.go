@@ -5,29 +5,30 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
-// Metrics are what a node has done since it was opened. The numbers rise, except those that say "now".
+// Metrics are counts of a node since it was opened. The numbers rise, except those that say "now".
 type Metrics struct {
-	// Turns that were begun, those that recorded no event, and commits of turns.
+	// Turns counts turns that were begun, EmptyTurns those that recorded no event, and Commits those that were recorded.
 	Turns, EmptyTurns, Commits uint64
 	// Loads are instances that were read from the store, and ReplayedEvents are the events that their code repeated.
 	Loads, ReplayedEvents uint64
-	// Active instances now; Passivations are instances that have left memory since they were active.
+	// Active instances now; Passivations are instances that have left memory.
 	Active, Passivations uint64
-	// Resident instances now: in memory between their turns, with ResidentBytes. Evictions had to leave for others.
+	// Resident instances now: in memory between their turns, with ResidentBytes. Evictions are those that had to leave for
+	// others.
 	Resident, ResidentBytes, Evictions uint64
-	// MemoryBytes are taken by instances now. MemoryWaits are instances that had to wait for memory.
+	// MemoryBytes is the memory of instances now. MemoryWaits are instances that had to wait for memory.
 	MemoryBytes, MemoryWaits uint64
 
-	// Accepted are messages that were made durable before their turn: SlowAccepts of them since their turn did not come
-	// within 10 ms, Overflows since too many waited already. Refused are requests that were answered with
+	// Accepted are messages that were made durable before their turn: SlowAccepts of them because their turn did not come
+	// within 10 ms, Overflows because too many waited already. Refused are requests that were answered with
 	// turnstone.ErrBusy.
 	Accepted, SlowAccepts, Overflows, Refused uint64
-	// Deferred are messages that a turn left for a later one. InboxReads are reads of an inbox alone, FullPages those that
-	// were as long as they may be.
+	// Deferred are messages that a turn left for a later one. InboxReads are reads of an inbox only, FullPages those that
+	// filled their page.
 	Deferred, InboxReads, FullPages uint64
 
 	// Held instances now; HeldTurns were not recorded, because their code cannot be used. Unregistered are turns that were
-	// put off because no runtime has the handler.
+	// postponed because no runtime has the handler.
 	Held, HeldTurns, Unregistered uint64
 	// Instances that were ended without their code: as poison, as unreadable, by a limit, and by a termination.
 	Poisoned, Unreadable, Limited, Terminated uint64
@@ -37,23 +38,23 @@ type Metrics struct {
 	// CarefulTurns were leased before their code ran, as after a crash.
 	CarefulTurns uint64
 
-	// What commits were refused with. None of it is lost: the instance is read again.
+	// Refused commits, by error. No work is lost: the instance is read again.
 	Conflicts, Stale, Fenced, LeasesLost, SecondActivations uint64
 	// Uncertain are commits whose outcome was unknown when the node stopped.
 	Uncertain uint64
 	// EvictedInLoad and EvictedInAccept are evictions that came while the instance was read, or a message was made durable.
 	EvictedInLoad, EvictedInAccept uint64
-	// Restarts are parts of the engine that failed and were started again, DeadLetters messages that reached none.
+	// Restarts are actors of the engine that failed and were restarted, DeadLetters messages that reached no actor.
 	Restarts, DeadLetters uint64
-	// Retold are instances that lost what they were told and were told again; Contradictions are refusals that say that an
-	// instance knew something that is not so. Anything above 0 is a defect of the engine.
+	// Retold are lost wake-ups, which were repeated; Contradictions are refusals which show that an instance had a wrong state
+	// in memory. More than 0 of either is a defect of the engine.
 	Retold, Contradictions uint64
 
-	// Commands that the store took, the batches that they were written in, the syncs that made these durable, and reads.
+	// Commands that the store applied, their batches, the syncs that made these durable, and reads.
 	Commands, Batches, Syncs, Reads uint64
 }
 
-// Metrics is a snapshot; it may be taken at any time.
+// Metrics returns the present numbers; it may be called at any time.
 func (n *Node) Metrics() Metrics { return metricsOf(n.engine.Counters(), n.store.Metrics()) }
 
 func metricsOf(e actors.Counters, s pebble.Metrics) Metrics {

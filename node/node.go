@@ -35,12 +35,11 @@ type Node struct {
 // Open opens the store, creates it if there is none, and starts running what is pending in it. It returns when the
 // node serves. When ctx ends first, what was opened is closed again.
 //
-// A store that another process has open is waited for, about 2 s: a process that was killed takes a moment to end. Then,
-// or when ctx ends, the error wraps [ErrInUse]. A store that this process has open is refused at once.
+// Open waits about 2 s for a store that another process has open, since a killed process takes a moment to end. Then, or
+// when ctx ends, the error wraps [ErrInUse]. A store that this process has open is refused at once.
 //
-// A wrong Config is refused with turnstone.ErrInvalidInput. What is wrong with the directory is [ErrNotStore],
-// [ErrNotWritable], [ErrFormat], [ErrPartitions], [ErrBelowWitness] or [ErrUnfinished]. A disk that fails is [ErrFailed]:
-// see [Node.Err].
+// A wrong Config is refused with turnstone.ErrInvalidInput, and a wrong directory with [ErrNotStore], [ErrNotWritable],
+// [ErrFormat], [ErrPartitions], [ErrBelowWitness] or [ErrUnfinished]. A disk that fails is [ErrFailed]: see [Node.Err].
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -129,9 +128,9 @@ type Runtime struct {
 	ActivitySlots int
 }
 
-// Attach adds a runtime. detach takes it away: nothing new is given to it, and its activities are told to stop. err
-// wraps turnstone.ErrInvalidInput if the runtime has no ID, one that is attached already, no Registry or one with another
-// codec than the node's (see Config.Codec), and turnstone.ErrStopped if the node no longer serves.
+// Attach adds a runtime. detach removes it: it gets no new work, and its activities are told to stop. err wraps
+// turnstone.ErrInvalidInput if the runtime has no ID, an ID that is attached already, no Registry, or one with another codec
+// than the node's (see Config.Codec). It wraps turnstone.ErrStopped if the node no longer serves.
 func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	if r.Registry == nil {
 		return nil, invalid("runtime %q has no Registry", r.ID)
@@ -155,20 +154,19 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 // ID is the node's id.
 func (n *Node) ID() string { return n.id }
 
-// Client talks to this node, with its codec: see Config.Codec. It ends with the node.
+// Client returns the client of this node, with its codec: see Config.Codec. It ends with the node.
 func (n *Node) Client() *client.Client { return n.client }
 
-// Stopped is closed when the node has stopped serving: by a shutdown, or because the store has failed. [Node.Err] tells
-// which.
+// Stopped is closed when the node has stopped serving: by a shutdown, or because the store has failed; see [Node.Err].
 func (n *Node) Stopped() <-chan struct{} { return n.store.Stopped() }
 
 // Err is nil while the node serves, and after a shutdown. When a write or a read of the store has failed, as on a full
 // disk, it is that failure: it wraps [ErrFailed], and [FailureOf] returns the operation and the path.
 //
 // A node whose store has failed answers every request with turnstone.ErrStopped or, if the request was under way,
-// turnstone.ErrUncertain; both wrap the failure. The process goes on. Call Shutdown, which returns the failure, too. What
-// was being written may be on the disk or not, so the directory stays locked until the process ends: to go on, mend the
-// disk, end this process, and start another one.
+// turnstone.ErrUncertain; both wrap the failure. The process goes on. Call Shutdown, which returns the failure, too. The
+// failed write may be on the disk or not, so the directory stays locked until the process ends: to go on, repair the disk,
+// end this process, and start another one.
 func (n *Node) Err() error {
 	if cause := n.store.Cause(); errors.Is(cause, ErrFailed) {
 		return fmt.Errorf("node: %w", cause)
@@ -177,15 +175,15 @@ func (n *Node) Err() error {
 }
 
 // Backup writes a copy of the store, as it is at one moment, into a directory, while the node runs. The directory must be
-// empty or missing, and neither in the store's directory nor around it; [ErrNotEmpty] otherwise. All that was acknowledged
-// before the call is in the copy. The whole copy is verified before Backup returns nil; that takes as long as [Verify] on
-// it. When it fails or ctx ends, what it made is removed, and the node goes on. After a crash in the middle the directory
-// is refused with [ErrUnfinished].
+// empty or missing, and neither in the store's directory nor around it; [ErrNotEmpty] otherwise. The copy has all that was
+// acknowledged before the call. The whole copy is verified before Backup returns nil; that takes as long as [Verify] of it.
+// When the backup fails or ctx ends, it removes all that it made, and the node goes on. After a crash in the middle the
+// directory is refused with [ErrUnfinished].
 //
-// A backup is a clone: a store of its own, which opens by itself, with the same store id and a new node id. What was
-// running in it runs again from there: its activities, timers and retries do, with the same idempotency keys. Run one or
-// the other, not both, unless the world outside may see everything twice. Tables are linked if the directory is on the
-// same file system; put a backup on another disk to be safe from the loss of one.
+// A backup is a clone: a store of its own, with the same store id and a new node id. Its activities, timers and retries go on
+// from the state of the copy, with the same idempotency keys. Run the backup or the original, not both, unless external
+// systems may see every effect twice. Tables are linked if the directory is on the same file system; put a backup on another
+// disk to be safe from the loss of one.
 func (n *Node) Backup(ctx context.Context, dir string) error {
 	if dir == "" {
 		return errNoDirectory
@@ -193,14 +191,14 @@ func (n *Node) Backup(ctx context.Context, dir string) error {
 	return stoppedStore(n.store.Backup(ctx, dir))
 }
 
-// Shutdown ends the node: nothing new is begun, activities are told to stop and waited for until Config.Drain has passed,
-// turns that run are waited for, and the store is closed so that the next start knows that this one ended cleanly. What
-// was not finished is resumed at the next start. A second call waits for the first and returns the same.
+// Shutdown ends the node. No new code starts, activities are told to stop and waited for until Config.Drain has passed, and
+// running turns are waited for. Then the epochs are ended cleanly, and the store is closed. Unfinished work is resumed at the
+// next start. A second call waits for the first and returns the same.
 //
 // A turn whose code blocks is waited for until it is given up, Config.WatchdogAbandon (5 s) after it began. No wait is
-// longer than Drain and 5 s more, or than ctx: then the store is closed although something runs on, which can record
-// nothing any more. If the engine has not stopped 1 s after that, Shutdown returns an error that says so. With a negative
-// Drain the store is closed at once. Code that was given up or has not come back keeps its goroutine until it returns.
+// longer than Drain and 5 s more, or than ctx: then the store is closed, and code that still runs can record nothing any
+// more. If the engine has not stopped 1 s after that, Shutdown returns an error that says so. With a negative Drain the store
+// is closed at once. Code that was given up or has not returned keeps its goroutine until it returns.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.end.Do(func() { n.err = n.shutdown(ctx) })
 	return n.err
@@ -220,12 +218,12 @@ func (n *Node) shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-limit.C:
 	}
-	err := n.store.Close() // what runs on can record nothing any more
+	err := n.store.Close() // code that still runs can record nothing any more
 	return errors.Join(err, n.await(stopped))
 }
 
-// drainSlack is what a shutdown may take beyond its drain before it goes on without waiting: what was decided is made
-// durable in it, and the epochs are ended.
+// drainSlack is the time beyond its drain that a shutdown has to make decided turns durable and to end the epochs. After it
+// the shutdown goes on without waiting.
 const drainSlack = 5 * time.Second
 
 // closeSlack is how long code may still run after the store was closed before it counts as leaked.
@@ -246,7 +244,7 @@ func (n *Node) abort() error {
 	return errors.Join(err, n.await(n.stopEngine()))
 }
 
-// await waits for the engine after the store was closed. Its own errors say only that.
+// await waits for the engine after the store was closed. It ignores the engine's errors, which only say that.
 func (n *Node) await(stopped <-chan error) error {
 	limit := time.NewTimer(closeSlack)
 	defer limit.Stop()
@@ -258,8 +256,8 @@ func (n *Node) await(stopped <-chan error) error {
 	}
 }
 
-// Kill ends the node as a crash would: nothing is drained and no epoch is ended, so the next start is careful with
-// whatever it finds. It is for tests of recovery.
+// Kill ends the node as a crash would: nothing is drained and no epoch is ended, so the next start is in careful mode. It is
+// for tests of recovery.
 func (n *Node) Kill() {
 	n.end.Do(func() {
 		_ = n.abort()

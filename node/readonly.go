@@ -18,12 +18,12 @@ type ReadOnly struct {
 	store  *pebble.Store
 }
 
-// OpenReadOnly opens an existing store for reading. A directory that is no store, and a store that is open, are refused
-// in a sentence: a store is either read or run. As [Open] it waits about 2 s for a store that another process has open,
-// so that one can be looked at right after its process was killed. An empty dir is turnstone.ErrInvalidInput.
+// OpenReadOnly opens an existing store for reading. It refuses a directory that is no store, and a store that is open: a
+// store is either read or run. As [Open] it waits about 2 s for a store that another process has open, so that a store can
+// be read right after its process was killed. An empty dir is turnstone.ErrInvalidInput.
 //
-// codec is that of the registries whose instances the store holds: it decodes the details of a recorded failure. A nil
-// codec is turnstone.JSON.
+// codec is that of the registries whose instances are in the store: it decodes the details of recorded failures. A nil codec
+// is turnstone.JSON.
 //
 // Reading needs the permission to write one file, the store's lock, dir/db/LOCK. Without it the error wraps
 // [ErrNotWritable]: read as the user who runs the store, or read a copy. A store whose creation was not finished is
@@ -57,7 +57,7 @@ func Backup(ctx context.Context, store, dir string) error {
 	return pebble.Backup(ctx, pebble.Options{Dir: store}, dir)
 }
 
-// Verification is what [Verify] found.
+// Verification is the result of [Verify].
 type Verification struct {
 	// Damages has a line for each place that is damaged, naming it; none if the store is sound.
 	Damages []string
@@ -66,9 +66,8 @@ type Verification struct {
 }
 
 // Verify reads a whole store, without changing it, and checks everything in it: chains, heads against histories, rows
-// against open operations, counters, indexes and marks. What [OpenReadOnly] refuses is refused: a store that is open, or
-// whose lock may not be written. When ctx ends, so does Verify, with its error; a store that another process has open is
-// waited for as OpenReadOnly does.
+// against open operations, counters, indexes and marks. As [OpenReadOnly] it waits about 2 s for a store that another process
+// has open, and refuses one that is open or whose lock may not be written. When ctx ends, Verify returns its error.
 func Verify(ctx context.Context, dir string) (Verification, error) {
 	if dir == "" {
 		return Verification{}, errNoDirectory

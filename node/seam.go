@@ -6,7 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// registries is how the node runs what a registry has.
+// registries has the functions with which the node runs a registry's handlers.
 var registries = seam.Take[seam.Registry[*turnstone.Registry, turnstone.ActivityInfo]]()
 
 func init() {

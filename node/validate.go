@@ -12,7 +12,7 @@ const (
 	nodeIDBytesMax = 256
 	durationMin    = time.Millisecond
 	leaseMin       = time.Second // no lease is renewed sooner than that
-	// The bounds of what the store may take. A batch of half a memtable or more is written out by itself.
+	// The bounds of the store's memory. Pebble writes a batch of half a memtable or more on its own.
 	storeBytesMin    = 1 << 20
 	memTableBytesMax = 1 << 30
 )
@@ -41,12 +41,12 @@ func (c Config) Validate() error {
 	return c.validateCodec("main", c.Registry)
 }
 
-// rule is what the value of a field must keep to.
+// rule is a condition for the value of a field.
 type rule struct {
 	field  string
 	value  any
 	broken bool
-	// text says what is possible, or what is not.
+	// text says which values are possible, or which are not.
 	text string
 }
 
@@ -61,7 +61,7 @@ func (c Config) numberRules() []rule {
 	}
 }
 
-// durationRules hold for each duration by itself.
+// durationRules are the rules for each duration by itself.
 func (c Config) durationRules() (all []rule) {
 	for _, d := range []struct {
 		field string
@@ -84,7 +84,7 @@ func (c Config) durationRules() (all []rule) {
 	return all
 }
 
-// orderRules compare what is given with the other field as it is resolved.
+// orderRules compare a field with another one as it is resolved.
 func (c Config) orderRules() []rule {
 	r := c.resolvedTimes()
 	return []rule{

@@ -97,7 +97,7 @@ func (m *Machine) complete(e *turnpb.Event, kind opKind, value []byte, why *turn
 	return nil
 }
 
-// decided says whether how the execution ends is decided already, so that no failure of another ends it otherwise.
+// decided reports whether how the execution ends is decided already, so that no failure of another ends it otherwise.
 func (m *Machine) decided() bool {
 	return m.code != codeRunning || m.cancelled != nil || m.continuing
 }

@@ -71,7 +71,7 @@ func (c *Context) Version() string { c.m.enter(c.co); return c.m.version() }
 // same when the turn is replayed.
 func (c *Context) Now() time.Time { c.m.enter(c.co); return time.UnixMilli(c.m.nowMs).UTC() }
 
-// Replaying says whether the code repeats what an earlier turn has already done. Use it to keep quiet, never to
+// Replaying reports whether the code repeats what an earlier turn has already done. Use it to keep quiet, never to
 // decide.
 func (c *Context) Replaying() bool { c.m.enter(c.co); return c.m.replaying }
 

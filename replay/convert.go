@@ -162,7 +162,7 @@ func (m *Machine) takeEvent(e *turnpb.Event) {
 	m.poll()
 }
 
-// expects says whether a completion may become an event. It takes note of it, so that the next one for the same
+// expects reports whether a completion may become an event. It takes note of it, so that the next one for the same
 // operation is a duplicate, whatever its kind.
 func (m *Machine) expects(msg *turnpb.Message, kind opKind, name string) bool {
 	source := msg.GetEvent()

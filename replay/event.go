@@ -91,7 +91,7 @@ func kindNameRest(e *turnpb.Event) string {
 	}
 }
 
-// Terminal says whether an event ends an execution.
+// Terminal reports whether an event ends an execution.
 func Terminal(e *turnpb.Event) bool {
 	switch e.GetKind().(type) {
 	case *turnpb.Event_Completed, *turnpb.Event_Failed, *turnpb.Event_ContinuedAsNew:

@@ -91,7 +91,7 @@ type Future struct {
 	err    error
 }
 
-// schedules says whether its event starts something or waits for it.
+// schedules reports whether its event starts something or waits for it.
 func (f *Future) schedules() bool { return f.kind <= opChild || f.kind == opDetached }
 
 // Event is the id of the event that records what was asked for; 0 until it is recorded, and for a coroutine.
@@ -100,7 +100,7 @@ func (f *Future) Event() uint64 {
 	return f.event
 }
 
-// Ready says whether Await would return at once. A cancelled future is ready.
+// Ready reports whether Await would return at once. A cancelled future is ready.
 func (f *Future) Ready() bool {
 	f.enter()
 	return f.state != pending

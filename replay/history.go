@@ -7,7 +7,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// replay applies the loaded history, segment by segment. more says whether messages wait: then all of it is the past.
+// replay applies the loaded history, segment by segment. more reports whether messages wait: then all of it is the past.
 //
 // If the code diverges, the rest of the history is still applied, without code: what is open at the end must be
 // known.
@@ -69,7 +69,7 @@ func (m *Machine) loadHeader(h *turnpb.SegmentHeader) {
 	}
 }
 
-// useSite notes a call site and says whether this is its first use. Sites are lines of source, so there are few: a
+// useSite notes a call site and reports whether this is its first use. Sites are lines of source, so there are few: a
 // slice is smaller and faster than a map.
 func (m *Machine) useSite(hash uint32) bool {
 	if slices.Contains(m.sitesUsed, hash) {

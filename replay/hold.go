@@ -39,7 +39,7 @@ func (h *held) remove(name string, data []byte) {
 	h.bytes -= len(name) + len(data)
 }
 
-// mustWait says whether a message is deferred: no wait is open for its name and it does not fit in what is held, or an
+// mustWait reports whether a message is deferred: no wait is open for its name and it does not fit in what is held, or an
 // earlier one of its name is deferred. It takes note of the name.
 func (m *Machine) mustWait(msg *turnpb.Message) bool {
 	n, ok := NameOf(msg)

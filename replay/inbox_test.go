@@ -59,7 +59,7 @@ func (b *inbox) page(wanted []replay.ArrivalName, most int) []int {
 	return seqs
 }
 
-// wants says whether a message of one of these names waits.
+// wants reports whether a message of one of these names waits.
 func (b *inbox) wants(names []replay.ArrivalName) bool {
 	return slices.ContainsFunc(names, func(n replay.ArrivalName) bool { return len(b.index[n]) > 0 })
 }

@@ -8,7 +8,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// codeState says whether code may be resumed.
+// codeState reports whether code may be resumed.
 type codeState uint8
 
 const (
@@ -317,7 +317,7 @@ func (m *Machine) NextEvent() uint64 { return m.nextID }
 // the start.
 func (m *Machine) Replayed() int { return m.replayed }
 
-// Ended says whether the execution has a terminal event.
+// Ended reports whether the execution has a terminal event.
 func (m *Machine) Ended() bool { return m.terminal }
 
 // OpenCounts says how many operations nothing has answered yet.

@@ -44,7 +44,7 @@ func (m *mailbox) first() *Future {
 	return m.waits[0]
 }
 
-// awaited says whether the next arrival goes to a wait.
+// awaited reports whether the next arrival goes to a wait.
 func (m *mailbox) awaited() bool { return m.first() != nil }
 
 // tidy forgets a name that has nothing.

@@ -92,7 +92,7 @@ func (m *Machine) stopHeld() {
 	}
 }
 
-// waiting says whether children whose policy is wait keep the execution from ending. A child that was never sent,
+// waiting reports whether children whose policy is wait keep the execution from ending. A child that was never sent,
 // because a cancelled or panicked turn sends nothing, does not.
 func (m *Machine) waiting() bool {
 	end := m.ending()
@@ -107,7 +107,7 @@ func (m *Machine) waiting() bool {
 	return false
 }
 
-// unsent says whether a child was scheduled in this turn and will not be started.
+// unsent reports whether a child was scheduled in this turn and will not be started.
 func (m *Machine) unsent(f *Future, end ending) bool {
 	if !m.isNew(f) {
 		return false
@@ -122,7 +122,7 @@ func (m *Machine) unsent(f *Future, end ending) bool {
 	}
 }
 
-// isNew says whether an operation was bound in this turn.
+// isNew reports whether an operation was bound in this turn.
 func (m *Machine) isNew(f *Future) bool {
 	return len(m.bound) > 0 && f.event >= m.bound[0].event && f.event <= m.bound[len(m.bound)-1].event
 }
@@ -208,7 +208,7 @@ func (m *Machine) closeOpen(end ending) {
 	m.open.compact()
 }
 
-// mustClose says whether an open operation is given up at this end.
+// mustClose reports whether an open operation is given up at this end.
 func (m *Machine) mustClose(f *Future, end ending) bool {
 	if f.kind != opChild {
 		return true

@@ -131,7 +131,7 @@ type Decision struct {
 	// differs and where. The turn ends the execution with it; a host may drop the turn and the machine instead, and try
 	// again with other code. A failure that comes from a child is no divergence.
 	Divergence *turnpb.Failure
-	// Progress says whether any message or history event made code progress possible.
+	// Progress reports whether any message or history event made code progress possible.
 	Progress bool
 	// Spoiled is set, to a *MisuseError, when the code used its context outside the coroutine that the context belongs
 	// to: what it would have decided without that is unknown. A spoiled turn must never be committed; drop the machine.

@@ -158,7 +158,7 @@ func (w *World) examineExecution(rec *record, e *execution) {
 	}
 }
 
-// answers says whether an event is the result of a schedule event.
+// answers reports whether an event is the result of a schedule event.
 func answers(event *turnpb.Event) bool {
 	switch event.GetKind().(type) {
 	case *turnpb.Event_ActivityCompleted, *turnpb.Event_ActivityFailed, *turnpb.Event_TimerFired,
@@ -185,7 +185,7 @@ func (w *World) checkFailure(f *turnpb.Failure, where string) {
 	}
 }
 
-// isLate says whether what is poisoned waited for a handler.
+// isLate reports whether what is poisoned waited for a handler.
 func (w *World) isLate(p *turnpb.PoisonFailure) bool {
 	s := w.client.byID[p.GetInstance()]
 	return p.GetActivityName() == activityLate || s != nil && s.late

@@ -91,7 +91,7 @@ func drawConfig(r *random) (config, faults) {
 	return c, f
 }
 
-// drawSyncError says whether the sync that is about to be taken fails.
+// drawSyncError reports whether the sync that is about to be taken fails.
 func (f *faults) drawSyncError() bool {
 	was := f.failNextSync
 	f.failNextSync = false

@@ -161,7 +161,7 @@ func (w *World) unfinished() (ids []string) {
 	return ids
 }
 
-// done says whether everything has come to its end, and checks that nothing is left lying about.
+// done reports whether everything has come to its end, and checks that nothing is left lying about.
 func (w *World) done() bool {
 	if w.newest() == nil || len(w.unfinished()) > 0 || len(w.client.open) > 0 {
 		return false

@@ -79,7 +79,7 @@ func (l *events) add(id, data, how string) {
 	l.order[key] = append(l.order[key], e)
 }
 
-// precedes says whether one sender could have sent an event after the other: it knew that the first was taken.
+// precedes reports whether one sender could have sent an event after the other: it knew that the first was taken.
 func (e *eventRecord) precedes(other *eventRecord) bool {
 	return e.acked && other.sentAt > e.ackedAt
 }

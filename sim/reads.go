@@ -108,5 +108,5 @@ func (l *ledger) of(id string) *record {
 	return l.known[key]
 }
 
-// durable says whether the journal has said that an instance exists.
+// durable reports whether the journal has said that an instance exists.
 func (w *World) durable(id string) bool { return w.disk.ledger.of(id) != nil }

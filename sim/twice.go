@@ -14,7 +14,7 @@ import (
 // Requests whose key another one has, as a client makes them that does not wait: while the first one is under way, to the
 // same process. What a process is given first it looks at first.
 
-// twice says whether to draw a second request under a key.
+// twice reports whether to draw a second request under a key.
 func (c *client) twice(key string) bool {
 	w := c.world
 	return w.faults.repeats && !w.faults.clockSteps && !w.healing && key != "" && c.random.chance(4)

@@ -4,10 +4,10 @@
 // port can be implemented by a node in this process or by a connection to another one. Payloads and failures are bytes as
 // they are recorded; the client decodes them. Times are milliseconds since the Unix epoch, and 0 is none.
 //
-// It owns the types and what they promise. It must not know how a request is carried out, where, or how it is encoded: it
+// It owns the types and their guarantees. It must not know how a request is carried out, where, or how it is encoded: it
 // imports nothing of this module.
 //
-// Invariants: a request says all that its answer depends on. An answer that grows with what is stored comes in pages.
+// Invariants: a request has all that its answer depends on. An answer that grows with the store comes in pages.
 //
 // Start reading at [Port].
 package api

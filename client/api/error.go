@@ -58,7 +58,7 @@ type Error struct {
 	Subject string
 	// Size and Max are set with the code LimitExceeded.
 	Size, Max int
-	// Cause is what the node found, for a caller in the same process. It does not leave the process.
+	// Cause is the node's own error, for a caller in the same process. It does not leave the process.
 	Cause error
 }
 

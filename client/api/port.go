@@ -1,8 +1,8 @@
 package api
 
-// Port carries requests to a node. Each function that it is given is called once with the answer, from any goroutine,
-// perhaps before the call returns, and must not block. An error of an answer is an [*Error]; the answer itself is zero
-// then. What a request carries belongs to the port from the call on, and an answer to the caller.
+// Port carries requests to a node. It calls each done once with the answer, from any goroutine, perhaps before the request
+// returns; done must not block. An error of an answer is an [*Error]; the answer itself is zero then. The data of a request
+// belongs to the port from the call on, and that of an answer to the caller.
 //
 // When the node stops, requests may stay without an answer: a caller that waits for one also watches Stopped.
 type Port interface {
@@ -18,8 +18,8 @@ type Port interface {
 	Terminate(r TerminateRequest, done func(error))
 	// Release has an instance that is held tried again. It is answered when that is durable.
 	Release(r ReleaseRequest, done func(error))
-	// Wait is answered when the instance has ended, however often it continues as new before. cancel withdraws the request;
-	// done may still be called if the end came first.
+	// Wait is answered when the instance has ended; a continue-as-new is no end. cancel withdraws the request; done may still
+	// be called if the end came first.
 	Wait(r WaitRequest, done func(End, error)) (cancel func())
 }
 
@@ -38,7 +38,7 @@ type Reader interface {
 	// Executions gives a page of the executions of an instance.
 	Executions(r ExecutionsRequest, done func(ExecutionsPage, error))
 
-	// Stopped is closed when the port answers no more, and Cause then says why.
+	// Stopped is closed when the port answers no more requests; Cause then returns why.
 	Stopped() <-chan struct{}
 	Cause() error
 }

@@ -57,7 +57,7 @@ func outside(name, store string) error {
 	return nil
 }
 
-// within says whether a full name is that of a directory, or of something in it.
+// within reports whether a full name is that of a directory, or of something in it.
 func within(dir, name string) bool {
 	rel, err := filepath.Rel(dir, name)
 	return err == nil && filepath.IsLocal(rel)

@@ -56,7 +56,7 @@ func List(dir, path, after, leaveOut string) (Page, error) {
 	return page, nil
 }
 
-// isDir says whether an entry is a certain directory.
+// isDir reports whether an entry is a certain directory.
 func isDir(dir string, e fs.DirEntry) bool {
 	if dir == "" || !e.IsDir() || e.Name() != filepath.Base(dir) {
 		return false

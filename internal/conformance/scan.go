@@ -96,12 +96,12 @@ func (s *scanned) add(at token.Position, text string, l *caseList, says func(tex
 	}
 }
 
-// saysInText says whether a string begins with the id and its sentence.
+// saysInText reports whether a string begins with the id and its sentence.
 func (l *caseList) saysInText(text, id string) bool {
 	return strings.HasPrefix(text, id+" "+l.known[id])
 }
 
-// saysInName says whether a function's name goes on with words behind the id.
+// saysInName reports whether a function's name goes on with words behind the id.
 func (l *caseList) saysInName(name, id string) bool {
 	_, words, _ := strings.Cut(name, id)
 	return strings.ContainsFunc(words, unicode.IsLower)

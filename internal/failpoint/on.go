@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Enabled says whether this build has failpoints.
+// Enabled reports whether this build has failpoints.
 const Enabled = true
 
 // armed is what the environment asked for, read once at the first hit.

@@ -38,10 +38,10 @@ func (e *Error) Category() string { return Category(e.Failure) }
 // ApplicationFailure is the recorded form; nil if the failure is of another category.
 func (e *Error) ApplicationFailure() *turnpb.ApplicationFailure { return e.Failure.GetApplication() }
 
-// Cancelled says whether this failure means that something was cancelled.
+// Cancelled reports whether this failure means that something was cancelled.
 func (e *Error) Cancelled() bool { return IsCancelled(e.Failure) }
 
-// IsCancelled says whether a failure means that something was cancelled.
+// IsCancelled reports whether a failure means that something was cancelled.
 func IsCancelled(f *turnpb.Failure) bool {
 	return f.GetApplication().GetKind() == turnpb.ApplicationKind_APPLICATION_KIND_CANCELLED
 }
@@ -136,7 +136,7 @@ func Nondeterminism(resource, message string) *turnpb.Failure {
 	}}}
 }
 
-// IsNondeterminism says whether a failure means that code did not fit its history.
+// IsNondeterminism reports whether a failure means that code did not fit its history.
 func IsNondeterminism(f *turnpb.Failure) bool {
 	return f.GetConfiguration().GetKind() == turnpb.ConfigurationKind_CONFIGURATION_KIND_NONDETERMINISM
 }
@@ -172,7 +172,7 @@ func PoisonUnreadable(instance string, execution uint64, attempts, attemptsMax u
 	})
 }
 
-// Aborts says whether a failed activity or child ends the waiting orchestration at once instead of being given to
+// Aborts reports whether a failed activity or child ends the waiting orchestration at once instead of being given to
 // its code: every category but application does.
 func Aborts(f *turnpb.Failure) bool {
 	switch f.GetCategory().(type) {

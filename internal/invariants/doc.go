@@ -1,4 +1,4 @@
-// Package invariants says whether this build checks what the code assumes of its own state, and checks it.
+// Package invariants reports whether this build checks what the code assumes of its own state, and checks it.
 //
 // It owns the switch and the form of a failure. It must not know what is checked: each structure has a method verify
 // beside it, which the step that changes the structure calls last. Without the build tag invariants, [Enabled] is the

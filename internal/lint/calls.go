@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// permitted says whether an exception covers the file, and remembers that it was needed.
+// permitted reports whether an exception covers the file, and remembers that it was needed.
 func (t *tree) permitted(s *source, permits []*permit) bool {
 	for _, p := range permits {
 		if within(s.path, p.where) {
@@ -19,7 +19,7 @@ func (t *tree) permitted(s *source, permits []*permit) bool {
 	return false
 }
 
-// within says whether a path is the file or lies in the directory that is named.
+// within reports whether a path is the file or lies in the directory that is named.
 func within(name, where string) bool {
 	return where == "." && !strings.Contains(name, "/") || name == where || strings.HasPrefix(name, where+"/")
 }
@@ -51,7 +51,7 @@ func checkCalls(t *tree) []Finding {
 	return found
 }
 
-// appliesTo says whether a ban that is restricted to some directories covers a file.
+// appliesTo reports whether a ban that is restricted to some directories covers a file.
 func (b *ban) appliesTo(s *source) bool {
 	return b.only == nil || slices.ContainsFunc(b.only, func(dir string) bool { return within(s.path, dir) })
 }
@@ -81,7 +81,7 @@ func (b *ban) uses(f *ast.File) []token.Pos {
 	return at
 }
 
-// covers says whether an import path is one of the ban's packages.
+// covers reports whether an import path is one of the ban's packages.
 func (b *ban) covers(pkg string) bool {
 	for _, p := range b.packages {
 		if pkg == p || strings.HasSuffix(p, "/") && (strings.HasPrefix(pkg, p) || pkg == strings.TrimSuffix(p, "/")) {
@@ -143,7 +143,7 @@ func checkTests(t *tree) []Finding {
 	return found
 }
 
-// isSkip says whether a call leaves a test out: by the method's name on what tests call their first parameter.
+// isSkip reports whether a call leaves a test out: by the method's name on what tests call their first parameter.
 func isSkip(call *ast.CallExpr) bool {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
@@ -156,7 +156,7 @@ func isSkip(call *ast.CallExpr) bool {
 	return slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, sel.Sel.Name)
 }
 
-// isKit says whether a file is test code without the suffix: a conformance kit that other packages' tests call.
+// isKit reports whether a file is test code without the suffix: a conformance kit that other packages' tests call.
 func isKit(s *source) bool {
 	return within(s.path, "persistence/persistencetest") || within(s.path, "client/clienttest")
 }

@@ -128,7 +128,7 @@ func badImports(p *listed, imports, allowed []string, test bool) []Finding {
 	return found
 }
 
-// isAmong says whether a package is in one of the directories.
+// isAmong reports whether a package is in one of the directories.
 func isAmong(pkg string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return within(pkg, dir) })
 }

@@ -119,7 +119,7 @@ func spread(call *ast.CallExpr) (list *ast.CompositeLit, rest *ast.Ident) {
 	return list, rest
 }
 
-// logMethod says whether a call is one of a logger's, and how many arguments come before the keys.
+// logMethod reports whether a call is one of a logger's, and how many arguments come before the keys.
 func logMethod(call *ast.CallExpr) (first int, ok bool) {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

@@ -49,10 +49,10 @@ func (s *source) dir() string     { return path.Dir(s.path) }
 func (s *source) isTest() bool    { return strings.HasSuffix(s.path, "_test.go") }
 func (s *source) generated() bool { return strings.HasSuffix(s.path, ".pb.go") }
 
-// code says whether the file is hand-written Go code of the main module.
+// code reports whether the file is hand-written Go code of the main module.
 func (s *source) code() bool { return s.file != nil && !s.nested && !s.generated() }
 
-// production says whether the file is code that is not a test.
+// production reports whether the file is code that is not a test.
 func (s *source) production() bool { return s.code() && !s.isTest() }
 
 // tree is everything the rules look at.

@@ -7,7 +7,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// Count implements api.Reader. Each partition knows its own numbers, so it costs the same however many instances there are.
+// Count implements api.Reader. Each partition stores its numbers, so the cost does not grow with the instances.
 func (r *Reader) Count(_ api.CountRequest, done func(api.Counts, error)) {
 	viewAll(r.journal, func(_ int, r persistence.Reader) (persistence.PartitionState, error) { return r.Partition() },
 		func(states []persistence.PartitionState, err error) {
@@ -24,7 +24,7 @@ func (r *Reader) Count(_ api.CountRequest, done func(api.Counts, error)) {
 		})
 }
 
-// viewAll reads every partition, and gives what was read of each; nothing if one cannot be read.
+// viewAll reads every partition and returns the results of all; none if one cannot be read.
 func viewAll[T any](j Journal, read func(partition int, r persistence.Reader) (T, error), done func([]T, error)) {
 	var mu sync.Mutex
 	var first error

@@ -1,4 +1,4 @@
-// Package localport is the port of package api in the process of a node: it checks requests, hands those that write to the
+// Package localport is the port of package api in the process of a node: it checks requests, passes those that write to the
 // engine, and answers the others from views of the journal.
 //
 // It owns the checks that every request passes before anything is written, the waiting by notification, the merging of
@@ -6,10 +6,10 @@
 // know how an instance runs, how the journal stores anything, or what a payload holds.
 //
 // Invariants:
-//   - What a limit refuses has written nothing.
-//   - A read shows only what is durable; what was shown is never taken back.
-//   - Waiting never polls: it registers, reads, and then waits to be told.
-//   - No answer reads more than a page of what is stored. A page that is not whole is an error, never a shorter one.
+//   - A request that a limit refuses has written nothing.
+//   - A read shows only durable state; what it has shown is never taken back.
+//   - Waiting never polls: it registers, reads, and then waits for the notification.
+//   - No answer reads more than a page of the store. A page that is not whole is an error, never a shorter one.
 //
 // Start reading at [New].
 package localport

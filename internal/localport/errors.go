@@ -18,7 +18,7 @@ func checkText(what, s string) error {
 	return &limits.IDError{What: what, Problem: "is not valid UTF-8"}
 }
 
-// firstError is the first that is not nil, as an error of an answer.
+// firstError returns the first error that is not nil, as the error of an answer.
 func firstError(all ...error) error {
 	for _, err := range all {
 		if err != nil {
@@ -28,7 +28,7 @@ func firstError(all ...error) error {
 	return nil
 }
 
-// about is an error of an answer about an instance; nil if err is.
+// about returns err as the error of an answer about an instance; nil if err is nil.
 func about(id string, err error) error {
 	if err == nil {
 		return nil
@@ -38,12 +38,12 @@ func about(id string, err error) error {
 	return e
 }
 
-// codes are in this order because one error may wrap several: what may have been written comes first, then what will not
-// come back by waiting.
+// codes are in this order because one error may wrap several: those of a request that may have been carried out come first,
+// then those that waiting does not cure.
 var codes = []struct {
 	inner error
 	code  api.Code
-	// outer is the error of package turnstone that a client makes of the code; its text is the message's beginning.
+	// outer is the error of package turnstone that a client returns for the code; the message begins with its text.
 	outer error
 }{
 	{persistence.ErrAlreadyExists, api.AlreadyExists, turnstone.ErrAlreadyExists},
@@ -88,8 +88,8 @@ func limitExceeded(e *turnstone.LimitError) *api.Error {
 	return &api.Error{Code: api.LimitExceeded, Message: e.Error(), Subject: e.Limit, Size: e.Size, Max: e.Max}
 }
 
-// message reads like the error that callers know. Of a node that stops, and of damage, it says more: which disk fails, and
-// what is damaged.
+// message begins with the text of the error that callers branch on. For a node that stops, and for damage, it also names the
+// disk that fails, or the damage.
 func message(outer, cause error) string {
 	switch outer {
 	case turnstone.ErrUncertain, turnstone.ErrStopped, turnstone.ErrDamaged:
@@ -120,7 +120,7 @@ func (e *inboxFull) Error() string {
 
 func (e *inboxFull) Unwrap() error { return e.refusal }
 
-// limitOf names the limit of an inbox that is full. The journal says which by its value only.
+// limitOf names the limit of a full inbox. The error of the journal has only its value.
 func (p *Port) limitOf(err error) error {
 	var r *persistence.Refusal
 	if !errors.As(err, &r) || r.Code != persistence.Limit {

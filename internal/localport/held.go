@@ -59,7 +59,7 @@ func (r *Reader) why(d *api.Description, status persistence.Status, lease *persi
 	return waits(d)
 }
 
-// attempts says how often an instance is tried whose handler is missing.
+// attempts says in words how often an instance whose handler is missing is tried.
 func (r *Reader) attempts() string {
 	if r.maxAttempts == 0 {
 		return "as often as the node's MaxAttempts allows"
@@ -92,7 +92,7 @@ func whyHeld(h *api.Held, leased bool) string {
 		instant(h.SinceMs), h.Reason, h.Build, counted(h.Attempts, "time", ""), again)
 }
 
-// waits counts what is open. How many waits for events are open is not known here.
+// waits counts open operations. The number of open waits for events is not stored.
 func waits(d *api.Description) string {
 	var open []string
 	for _, c := range []struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// What a page has at most. A history page has at least one part, however large.
+// The bounds of a page. A history page has at least one part, even if that is larger.
 const (
 	historyPageParts = 1000
 	historyPageBytes = 1 << 20
@@ -31,7 +31,7 @@ func (r *Reader) History(q api.HistoryRequest, done func(api.HistoryPage, error)
 // historyPage reads one page.
 type historyPage struct {
 	id string
-	// goesOn: there was a page before, which ended at from.
+	// goesOn: this is not the first page; the one before ended at from.
 	goesOn    bool
 	iid       persistence.Incarnation
 	execution uint64
@@ -88,12 +88,12 @@ func (p *historyPage) read(r persistence.Reader) (page api.HistoryPage, err erro
 	return page, nil
 }
 
-// seen says that the page before has the part: turns without events stand at the same event as the turn behind them.
+// seen reports whether the page before has the part: a turn without events is stored at the same event as the turn behind it.
 func (p *historyPage) seen(s *persistence.StoredPart) bool {
 	return s.Count == 0 && s.Turn <= p.from.Turn
 }
 
-// head reads the head of the instance, and settles which execution is read.
+// head reads the head of the instance, and determines the execution.
 func (p *historyPage) head(r persistence.Reader) (persistence.Head, error) {
 	head, err := mustHead(r, p.id)
 	switch {
@@ -107,7 +107,7 @@ func (p *historyPage) head(r persistence.Reader) (persistence.Head, error) {
 	return head, nil
 }
 
-// end checks that nothing is missing behind the last part.
+// end checks that no part is missing behind the last one.
 func (p *historyPage) end(head *persistence.Head, check *persistence.HistoryCheck, parts int) error {
 	switch {
 	case p.goesOn && parts == 0:
@@ -136,7 +136,7 @@ func (p *historyPage) cursor(iid persistence.Incarnation, at persistence.History
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// decodeCursor takes what a cursor says. False: it is none.
+// decodeCursor sets the page's start from a cursor, and returns false if the text is no cursor.
 func (p *historyPage) decodeCursor(text string) bool {
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(b) == 0 || b[0] != cursorHistory {

@@ -41,7 +41,7 @@ type listing struct {
 	held     bool
 	statuses []persistence.Status
 	max      int
-	// cursors are where each partition goes on; of a listing of held ones, the time is that since when.
+	// cursors are the places where each partition goes on; in a listing of held instances, their time is that of the hold.
 	cursors []persistence.ListCursor
 }
 
@@ -82,7 +82,7 @@ func newListing(q api.ListRequest, partitions int) (*listing, error) {
 	return l, nil
 }
 
-// read reads what a partition may have in the page.
+// read reads the rows of a partition that the page may need.
 func (l *listing) read(p int, r persistence.Reader) (rows []listed, err error) {
 	if l.held {
 		return l.readHeld(p, r)
@@ -100,7 +100,7 @@ func (l *listing) read(p int, r persistence.Reader) (rows []listed, err error) {
 	return rows, err
 }
 
-// readHeld looks only at those that are held.
+// readHeld reads only held instances.
 func (l *listing) readHeld(p int, r persistence.Reader) (rows []listed, err error) {
 	after := l.cursors[p]
 	refs, err := r.ScanHeld(persistence.HeldRef{SinceMs: after.UpdatedAtMs, IID: after.IID}, l.max)
@@ -124,7 +124,7 @@ func (l *listing) readHeld(p int, r persistence.Reader) (rows []listed, err erro
 	return rows, nil
 }
 
-// before says which of two comes first.
+// before reports whether a comes before b.
 func (l *listing) before(a, b persistence.ListCursor) bool {
 	if l.held {
 		return a.UpdatedAtMs < b.UpdatedAtMs
@@ -132,7 +132,7 @@ func (l *listing) before(a, b persistence.ListCursor) bool {
 	return a.UpdatedAtMs > b.UpdatedAtMs
 }
 
-// page takes the first of all partitions.
+// page takes the first rows of all partitions.
 func (l *listing) page(r *Reader, rows [][]listed) api.ListPage {
 	var page api.ListPage
 	taken := make([]int, len(rows))
@@ -155,7 +155,7 @@ func (l *listing) page(r *Reader, rows [][]listed) api.ListPage {
 	return page
 }
 
-// The first byte of a cursor says of which listing it is.
+// The first byte of a cursor names the kind of its listing.
 const (
 	cursorUpdated = 1
 	cursorHeld    = 2
@@ -177,7 +177,7 @@ func (l *listing) encodeCursor() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// decodeCursor takes what a cursor says. False: it is none of this store's listings.
+// decodeCursor sets the cursors from a text, and returns false if that is no cursor of this store's listings.
 func (l *listing) decodeCursor(text string) bool {
 	if text == "" {
 		return true

@@ -9,26 +9,26 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// Engine is what the port needs of a running node. The functions that it is given are called from any goroutine and
-// must not block.
+// Engine is what the port needs of a running node. It calls the functions that it gets from any goroutine; they must not
+// block.
 type Engine interface {
 	// StartInstance asks for a new instance; reply is called once, when the start is durable or refused.
 	StartInstance(r api.StartRequest, reply func(api.Started, error))
-	// Deliver brings a message to an instance; reply is called once, when it is durable or refused.
+	// Deliver sends a message to an instance; reply is called once, when it is durable or refused.
 	Deliver(id string, m *turnpb.Message, requestKey string, reply func(error))
 	// Terminate ends an instance without its code; reply is called once, when the end is durable or refused.
 	Terminate(r api.TerminateRequest, reply func(error))
 	// Release has an instance that is held tried again; reply is called once, when that is durable or refused.
 	Release(id string, reply func(error))
-	// Runs says whether a runtime that runs turns is attached and has this orchestration. An empty version means the one
+	// Runs reports whether a runtime that runs turns is attached and has this orchestration. An empty version means the one
 	// that the runtime's policy names.
 	Runs(name, version string) bool
 	// WatchEnd calls ended once, when an instance of this id reaches a terminal status after this call, with how it
-	// ended; within the call if it has ended a moment ago. cancel withdraws it. The instance need not exist yet. sure:
-	// ended has been called or will be; otherwise a read that begins after this call tells whether it had ended before.
+	// ended; within the call if the end is recent. cancel withdraws it. The instance need not exist yet. If sure is true,
+	// ended has been called or will be; otherwise a read that begins after this call sees an earlier end.
 	//
-	// damaged is called with what is damaged of the instance as long as it is set aside: within the call if that is known,
-	// and whenever it is found.
+	// damaged is called with the damage of an instance that is set aside: within the call if the damage is known, and each
+	// time that it is found.
 	WatchEnd(id string, ended func(persistence.EndEffect), damaged func(error)) (cancel func(), sure bool)
 }
 
@@ -43,11 +43,11 @@ type Journal interface {
 
 var _ Journal = persistence.Journal(nil)
 
-// Options are what a port knows of its node.
+// Options are the settings of the node that a port needs.
 type Options struct {
 	// Limits are the limits that requests are checked against; zero fields mean their defaults.
 	Limits limits.Limits
-	// MaxAttempts is that of the node, for what a Held and a Why say. 0: it is not known.
+	// MaxAttempts is that of the node, for the texts of Held and Why. 0: it is not known.
 	MaxAttempts uint32
 }
 
@@ -166,7 +166,7 @@ func (p *Port) Wait(r api.WaitRequest, done func(api.End, error)) (cancel func()
 	return w.cancel
 }
 
-// author is how the author's package checks.
+// author has the checks of the author's package.
 var author = seam.Take[seam.Author[turnstone.Handler, turnstone.Codec, *turnstone.Failure]]()
 
 // optionalID is limits.CheckID for a text that may be left out.

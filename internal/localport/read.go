@@ -20,7 +20,7 @@ const (
 // Reader answers the requests that need no engine.
 type Reader struct {
 	journal Journal
-	// runs says whether the node has the handler of an orchestration; nil if there is no node.
+	// runs reports whether the node has the handler of an orchestration; nil if there is no node.
 	runs func(name, version string) bool
 	// maxAttempts is that of the node; 0 if it is not known.
 	maxAttempts uint32
@@ -28,7 +28,7 @@ type Reader struct {
 
 var _ api.Reader = (*Reader)(nil)
 
-// NewReader makes the reading part of a port, of a journal that no engine runs on.
+// NewReader makes the reading part of a port, for a journal without an engine.
 func NewReader(j Journal) *Reader { return &Reader{journal: j} }
 
 // Stopped implements api.Reader.
@@ -37,8 +37,7 @@ func (r *Reader) Stopped() <-chan struct{} { return r.journal.Stopped() }
 // Cause implements api.Reader.
 func (r *Reader) Cause() error { return r.journal.Cause() }
 
-// view asks about one instance. A journal that stops answers with an error while read may still run, so what read made
-// is looked at only after it has succeeded.
+// view reads the rows of one instance. It uses the result of read only if the view has succeeded.
 func view[T any](r *Reader, id string, read func(persistence.Reader) (T, error), done func(T, error)) {
 	var value T
 	r.journal.View(r.journal.PartitionOf(id), func(r persistence.Reader) (err error) {
@@ -148,7 +147,7 @@ func lastEvent(encoded []byte) (*turnpb.Event, error) {
 	return last, nil
 }
 
-// endFrom tells an end from the terminal event.
+// endFrom makes the end from the terminal event.
 func endFrom(last *turnpb.Event, status persistence.Status, execution uint64) (api.End, error) {
 	end := api.End{State: status.String(), Execution: execution}
 	switch k := last.GetKind().(type) {

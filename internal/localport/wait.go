@@ -8,8 +8,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// waiter waits for one instance: it registers for its end, then reads whether it has ended already, unless the engine
-// is sure to tell it. Whichever answers first is the answer.
+// waiter waits for one instance: it registers for the end, and then reads whether the instance has ended already, unless the
+// engine is sure to report the end. The first of the two is the answer.
 type waiter struct {
 	port    *Port
 	request api.WaitRequest
@@ -25,7 +25,7 @@ func (w *waiter) start() {
 	unwatch, sure := w.port.engine.WatchEnd(w.request.ID, w.ended, w.damaged)
 	w.mu.Lock()
 	w.unwatch = unwatch
-	over := w.finished // given up, or told of the end, in between
+	over := w.finished // the wait was withdrawn, or the end reported, in between
 	w.mu.Unlock()
 	if over {
 		unwatch()
@@ -36,7 +36,7 @@ func (w *waiter) start() {
 	}
 }
 
-// read reads whether the instance has ended. If it has not, damage is the answer, unless that is nil.
+// read reads whether the instance has ended. If not, the answer is damage, unless that is nil.
 func (w *waiter) read(damage error) {
 	view(w.port.Reader, w.request.ID, func(r persistence.Reader) (*api.End, error) {
 		end, err := readEnd(r, w.request.ID)
@@ -56,10 +56,10 @@ func (w *waiter) read(damage error) {
 	})
 }
 
-// damaged is told that the instance is set aside. It may have ended all the same.
+// damaged takes the damage of an instance that is set aside. The instance may have ended before.
 func (w *waiter) damaged(err error) { w.read(err) }
 
-// ended is told of an end.
+// ended takes the end of the instance.
 func (w *waiter) ended(e persistence.EndEffect) {
 	last, err := lastEvent(e.Last)
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *waiter) finish(end api.End, err error) {
 	w.done(end, err)
 }
 
-// cancel gives up; done is not called afterwards, unless it is being called.
+// cancel withdraws the wait; afterwards done is not called, unless it is being called already.
 func (w *waiter) cancel() {
 	w.mu.Lock()
 	w.finished = true
@@ -100,7 +100,8 @@ func (w *waiter) cancel() {
 	}
 }
 
-// readEnd reads how the current incarnation of an id ended; nil if it has not. persistence.ErrNotFound: there is none.
+// readEnd reads how the current incarnation of an id ended; nil if it has not. The error is persistence.ErrNotFound if there
+// is none.
 func readEnd(r persistence.Reader, id string) (*api.End, error) {
 	head, err := mustHead(r, id)
 	if err != nil || !head.Status.Terminal() {

@@ -14,7 +14,7 @@ import (
 
 const childVar = "TURNSTONE_TEST_BATCH"
 
-// isChild says whether this process is a child that was given a batch, and reads the batch.
+// isChild reports whether this process is a child that was given a batch, and reads the batch.
 func isChild(t *testing.T, batch any) bool {
 	t.Helper()
 	spec := os.Getenv(childVar)

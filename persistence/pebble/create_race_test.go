@@ -127,7 +127,7 @@ func (c *creators) reopen() {
 	}
 }
 
-// isWholeStore says whether these are the files of a whole store, and no others.
+// isWholeStore reports whether these are the files of a whole store, and no others.
 func isWholeStore(names []string) bool {
 	slices.Sort(names)
 	return slices.Equal(names, []string{dbName, witnessName})

@@ -243,7 +243,7 @@ func (v *victim) try(h harm) (outcome, error) {
 	return result, err
 }
 
-// verify says whether Verify finds damage. It must find any within a table that is in use, and change nothing.
+// verify reports whether Verify finds damage. It must find any within a table that is in use, and change nothing.
 func (v *victim) verify(fs vfs.FS, h harm, files map[string][]byte) (bool, error) {
 	rep, err := Verify(Options{Dir: "store", FS: fs, Tuning: sweepTuning, OnFatal: func(string, string, error) {}})
 	found := err != nil || len(rep.Damages) > 0

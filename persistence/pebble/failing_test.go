@@ -31,7 +31,7 @@ func (r *failingReport) check(ok bool, format string, args ...any) {
 	}
 }
 
-// named says whether an error is that of a failed store and names operation, path and cause.
+// named reports whether an error is that of a failed store and names operation, path and cause.
 func (r *failingReport) named(what string, err error, op, path string, cause error) {
 	var f *Failure
 	r.check(errors.As(err, &f) && f.Op == op && strings.Contains(f.Path, path) && errors.Is(err, cause) &&

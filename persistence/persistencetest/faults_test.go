@@ -37,7 +37,7 @@ func (r *recorder) Together(n int, f func(i int)) {
 	}
 }
 
-// caught runs something that may fail and says whether it did.
+// caught runs something that may fail and reports whether it did.
 func caught(run func(t T)) bool {
 	r := &recorder{}
 	done := make(chan struct{})

@@ -303,17 +303,17 @@ func (m *Model) sweep(c *persistence.Sweep) persistence.Result {
 	return persistence.Result{}
 }
 
-// live says whether a lease holds now: it has not expired, and its holder is not a dead process of this node.
+// live reports whether a lease holds now: it has not expired, and its holder is not a dead process of this node.
 func (m *Model) live(token persistence.Token, h persistence.Holder, expiresAtMs int64) bool {
 	return token != "" && m.now < expiresAtMs && !m.dead(h)
 }
 
-// opens says whether a token is that of the lease in the row, which its holder keeps until another takes the row.
+// opens reports whether a token is that of the lease in the row, which its holder keeps until another takes the row.
 func (m *Model) opens(token, row persistence.Token, h persistence.Holder) bool {
 	return token != "" && token == row && !m.dead(h)
 }
 
-// dead says whether a holder is a process that was followed by another one on its node.
+// dead reports whether a holder is a process that was followed by another one on its node.
 func (m *Model) dead(h persistence.Holder) bool {
 	dead := h.Node == m.state.Node && h.Process != m.state.Process
 	for _, o := range m.state.Others {
@@ -322,7 +322,7 @@ func (m *Model) dead(h persistence.Holder) bool {
 	return dead
 }
 
-// granted says whether the epoch is the one that grants may act under: the newest, and not ended.
+// granted reports whether the epoch is the one that grants may act under: the newest, and not ended.
 func (m *Model) granted(epoch uint64) bool { return epoch == m.state.Epoch && !m.state.Clean }
 
 // sortedKeys is a map's keys in order.

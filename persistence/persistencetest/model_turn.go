@@ -45,7 +45,7 @@ func (m *Model) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	return persistence.Result{IID: head.IID, Turn: c.Turn + 1}
 }
 
-// wellFormed says whether the command agrees with itself.
+// wellFormed reports whether the command agrees with itself.
 func wellFormed(c *persistence.CommitTurn) bool {
 	continued := c.Outcome == persistence.OutcomeContinued
 	good := c.Outcome >= persistence.OutcomeRunning && c.Outcome <= persistence.OutcomeContinued &&
@@ -76,7 +76,7 @@ func wellFormed(c *persistence.CommitTurn) bool {
 	return good
 }
 
-// inPlace says whether the turn was computed from the present state and fits behind what is stored.
+// inPlace reports whether the turn was computed from the present state and fits behind what is stored.
 func (m *Model) inPlace(c *persistence.CommitTurn, head *persistence.Head) bool {
 	next := uint64(1)
 	switch {

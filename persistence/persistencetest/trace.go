@@ -90,7 +90,7 @@ func (t *Trace) After(p persistence.Partition, index uint64, n int) (steps []Ste
 	return steps
 }
 
-// CheckDump says whether a dump is that of the model at the index that it claims, and whether that index is at least
+// CheckDump reports whether a dump is that of the model at the index that it claims, and whether that index is at least
 // this one: everything up to it was acknowledged or shown. Nil if both hold.
 func (t *Trace) CheckDump(d *persistence.Dump, atLeast uint64) error {
 	p, applied := d.Partition, d.State.Applied

@@ -465,7 +465,7 @@ func settled(s *System) {
 	}
 }
 
-// inThisCall says whether a test's function is on the stack.
+// inThisCall reports whether a test's function is on the stack.
 func inThisCall(name string) bool {
 	stack := make([]byte, 64<<10)
 	return strings.Contains(string(stack[:runtime.Stack(stack, false)]), "."+name+"(")
