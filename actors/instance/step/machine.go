@@ -18,7 +18,6 @@ import (
 type Machine struct {
 	host *turn.Shared
 	id   string
-	p    persistence.Partition
 
 	// Of the present step only.
 	facts Facts
