@@ -22,6 +22,28 @@ const (
 	BlockedTriesMax = 3  // for code that blocks: each try leaks a goroutine
 )
 
+// holdDiverged holds an instance whose code does not fit its history.
+func (in *Machine) holdDiverged(t *turn.Turn) {
+	in.holdTurn(t, failure.Display(t.Decision.Divergence), HeldTriesMax)
+	in.machine = t.Machine
+	in.reload()
+}
+
+// holdMisused holds an instance whose code used its context where that is not allowed.
+func (in *Machine) holdMisused(t *turn.Turn, why *replay.MisuseError) {
+	in.host.Counts.SpoiledTurns.Add(1)
+	in.holdTurn(t, why.Error(), HeldTriesMax, logkey.Stack, why.Stack)
+	in.machine = t.Machine
+	in.reload()
+}
+
+// holdBlocked holds an instance whose code has not returned. The machine stays with its slot for ever: the code may still
+// use it.
+func (in *Machine) holdBlocked(t *turn.Turn) {
+	in.holdTurn(t, fmt.Sprintf("the code of orchestration %s %s blocks on something that is not a future of its context "+
+		"(a channel, a mutex, a sleep, I/O): move that into an activity", t.Name, t.Version), BlockedTriesMax)
+}
+
 // holdTurn gives back a turn whose code cannot be used. The lease row records the reason; the history records nothing. Each
 // reason is logged once per build.
 func (in *Machine) holdTurn(t *turn.Turn, reason string, triesMax uint32, attributes ...any) {
@@ -61,26 +83,12 @@ func (in *Machine) logGoesOn() {
 		logkey.Instance, in.id, logkey.Orchestration, in.view.Head.Name, logkey.Version, in.view.Head.Version, logkey.Build, in.host.Config.Build)
 }
 
-// holdDiverged holds an instance whose code does not fit its history.
-func (in *Machine) holdDiverged(t *turn.Turn) {
-	in.holdTurn(t, failure.Display(t.Decision.Divergence), HeldTriesMax)
-	in.machine = t.Machine
-	in.reload()
-}
-
-// holdMisused holds an instance whose code used its context where that is not allowed.
-func (in *Machine) holdMisused(t *turn.Turn, why *replay.MisuseError) {
-	in.host.Counts.SpoiledTurns.Add(1)
-	in.holdTurn(t, why.Error(), HeldTriesMax, logkey.Stack, why.Stack)
-	in.machine = t.Machine
-	in.reload()
-}
-
-// holdBlocked holds an instance whose code has not returned. The machine stays with its slot for ever: the code may still
-// use it.
-func (in *Machine) holdBlocked(t *turn.Turn) {
-	in.holdTurn(t, fmt.Sprintf("the code of orchestration %s %s blocks on something that is not a future of its context "+
-		"(a channel, a mutex, a sleep, I/O): move that into an activity", t.Name, t.Version), BlockedTriesMax)
+// notYet reports whether the lease row lets no turn start now.
+func (in *Machine) notYet() bool {
+	if in.view.Held.Reason != "" {
+		return in.heldNow()
+	}
+	return in.backsOff()
 }
 
 // heldNow reports whether the instance is held and this build may not try it now.
@@ -103,14 +111,6 @@ func (in *Machine) heldTries() int {
 		return 0
 	}
 	return int(held.Tries)
-}
-
-// notYet reports whether the lease row lets no turn start now.
-func (in *Machine) notYet() bool {
-	if in.view.Held.Reason != "" {
-		return in.heldNow()
-	}
-	return in.backsOff()
 }
 
 // unhide makes the inbox rows of a held instance visible to its next turn, if the instance may be tried now.

@@ -15,6 +15,41 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
+// startTurn makes a turn and has the shell run it: in a slot, or on a goroutine without a slot if the turn runs no code. d is
+// how the turn ends the instance, or nil.
+func (in *Machine) startTurn(d *turn.ForcedEnd) {
+	v := &in.view
+	t := in.newTurn(in.facts.NowMs())
+	if d != nil && d.Cancel != nil {
+		t.TakeOnly(d.Cancel)
+	}
+	if t.Empty() && d == nil {
+		in.acceptAll() // the buffered messages must queue behind older ones of their names in the inbox
+		return
+	}
+	if err := t.Fill(); err != nil {
+		v.Unreadable = err
+		in.giveBack(t)
+		in.become(phaseUnknown)
+		in.reasons.add()
+		return
+	}
+	t.ForcedEnd, t.Token, t.Watched, t.Admitted = d, in.token, in.watched, in.suspect
+	in.token, in.watched, in.suspect = "", false, false
+	t.Machine, t.Fresh = in.machine, in.machine == nil
+	if t.Fresh {
+		t.Segments, t.Func = v.Segments, in.fn
+	}
+	v.Segments = nil
+	in.toEvict, in.tryAgain, in.ran = false, false, false
+	in.machine, in.turn = nil, t
+	in.become(phaseRunning)
+	if d != nil {
+		t.Consumer = nil
+	}
+	in.emit(Effect{Kind: EffectRun, Turn: t})
+}
+
 // newTurn makes a turn of the messages that wait: the start, the visible inbox rows by seq, the due timers, then the
 // buffered messages, all up to a bound. A turn under a lease takes no buffered messages. The rest waits for the next turn.
 func (in *Machine) newTurn(nowMs int64) *turn.Turn {
@@ -57,40 +92,6 @@ func (in *Machine) newTurn(nowMs int64) *turn.Turn {
 	t.Input.Behind = v.Inbox.Unread() || len(v.Inbox.Rows) > 0 || len(in.buffer.items) > 0
 	t.Asks = !v.Inbox.Known && v.Inbox.Unread()
 	return t
-}
-
-// startTurn hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
-func (in *Machine) startTurn(d *turn.ForcedEnd) {
-	v := &in.view
-	t := in.newTurn(in.facts.NowMs())
-	if d != nil && d.Cancel != nil {
-		t.TakeOnly(d.Cancel)
-	}
-	if t.Empty() && d == nil {
-		in.acceptAll() // the buffered messages must queue behind older ones of their names in the inbox
-		return
-	}
-	if err := t.Fill(); err != nil {
-		v.Unreadable = err
-		in.giveBack(t)
-		in.become(phaseUnknown)
-		in.reasons.add()
-		return
-	}
-	t.ForcedEnd, t.Token, t.Watched, t.Admitted = d, in.token, in.watched, in.suspect
-	in.token, in.watched, in.suspect = "", false, false
-	t.Machine, t.Fresh = in.machine, in.machine == nil
-	if t.Fresh {
-		t.Segments, t.Func = v.Segments, in.fn
-	}
-	v.Segments = nil
-	in.toEvict, in.tryAgain, in.ran = false, false, false
-	in.machine, in.turn = nil, t
-	in.become(phaseRunning)
-	if d != nil {
-		t.Consumer = nil
-	}
-	in.emit(Effect{Kind: EffectRun, Turn: t})
 }
 
 // turnDone takes a turn back from its slot and decides whether its decision may be committed.
@@ -182,18 +183,6 @@ func (in *Machine) settle() {
 	in.proposeCommit(t)
 }
 
-// giveBack takes a turn apart that will not be committed. Its buffered messages and timers wait again; its inbox rows come
-// back with the next load.
-func (in *Machine) giveBack(t *turn.Turn) {
-	in.turn = nil
-	in.buffer.putBack(t.Arrivals)
-	if len(t.Timers) > 0 {
-		in.view.Due = append(t.Timers, slices.DeleteFunc(in.view.Due, func(key persistence.TimerKey) bool {
-			return slices.Contains(t.Timers, key) // the dispatcher told it again while the turn ran
-		})...)
-	}
-}
-
 // giveBackCounted gives back a turn whose code misbehaved, and counts it as an attempt.
 func (in *Machine) giveBackCounted(t *turn.Turn) {
 	in.abandonTurn(t, &abandonPlan{token: t.Token, counts: true})
@@ -207,4 +196,16 @@ func (in *Machine) abandonTurn(t *turn.Turn, plan *abandonPlan) {
 	in.view.Known = false
 	in.become(phaseUnknown)
 	in.reasons.add()
+}
+
+// giveBack takes a turn apart that will not be committed. Its buffered messages and timers wait again; its inbox rows come
+// back with the next load.
+func (in *Machine) giveBack(t *turn.Turn) {
+	in.turn = nil
+	in.buffer.putBack(t.Arrivals)
+	if len(t.Timers) > 0 {
+		in.view.Due = append(t.Timers, slices.DeleteFunc(in.view.Due, func(key persistence.TimerKey) bool {
+			return slices.Contains(t.Timers, key) // the dispatcher told it again while the turn ran
+		})...)
+	}
 }

@@ -186,15 +186,6 @@ func StartMessage(s *persistence.PendingStart, version string) (*turnpb.Message,
 	return &turnpb.Message{Kind: &turnpb.Message_Start{Start: start}}, nil
 }
 
-// replayLimits are the limits that the replay machine checks itself.
-func (h *Shared) replayLimits() replay.Limits {
-	l := &h.Config.Limits
-	return replay.Limits{
-		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
-		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
-	}
-}
-
 // Execute runs the turn in its slot: it replays the loaded history, runs the author's code over the messages, and builds the
 // commit. It builds the commit here so that the encoding runs in parallel with other instances.
 func (t *Turn) Execute() {
@@ -234,6 +225,15 @@ func (t *Turn) Execute() {
 	}
 	if t.Machine.Ended() { // also if the turn will not be recorded
 		h.CloseMachine(t.Machine)
+	}
+}
+
+// replayLimits are the limits that the replay machine checks itself.
+func (h *Shared) replayLimits() replay.Limits {
+	l := &h.Config.Limits
+	return replay.Limits{
+		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
+		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
 	}
 }
 
