@@ -9,14 +9,14 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/clock"
 )
 
-// acceptTimers is the 10 ms clock of all instances. The delay is the same for all, so the queue is in order of its
-// deadlines, and one timer for its head is enough.
+// acceptTimers is the 10 ms timer of all instances. The delay is the same for all, so the queue is in the order of its
+// deadlines and needs only one timer, for its head.
 type acceptTimers struct {
 	host *Host
 	mu   struct {
 		sync.Mutex
 		queue []*acceptTimer
-		first int // index of the head; what is before it has been served
+		first int // index of the head; the places before it have been served or withdrawn
 		armed bool
 		timer clock.Timer
 	}
@@ -31,7 +31,8 @@ type acceptTimer struct {
 
 func newAcceptTimers(host *Host) *acceptTimers { return &acceptTimers{host: host} }
 
-// add makes a place for an instance whose oldest message came at since. The tick that serves it counts as outstanding.
+// add queues an instance whose oldest unproposed message came at since. The tick that serves the instance counts as
+// outstanding.
 func (q *acceptTimers) add(in *instance, since time.Duration) *acceptTimer {
 	h := &acceptTimer{in: in, deadline: since + step.AcceptAfter}
 	q.mu.Lock()
@@ -41,7 +42,7 @@ func (q *acceptTimers) add(in *instance, since time.Duration) *acceptTimer {
 	return h
 }
 
-// withdraw takes a place back and reports whether it did: if not, the tick is on its way.
+// withdraw takes a place back. It returns false if the tick is on its way already.
 func (q *acceptTimers) withdraw(h *acceptTimer) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -68,7 +69,7 @@ func (q *acceptTimers) arm() {
 	m.timer = q.host.Config.Clock.AfterFunc(max(0, m.queue[m.first].deadline-q.host.elapsed()), q.fire)
 }
 
-// fire serves every place whose deadline has come.
+// fire sends the tick to each instance whose deadline has come.
 func (q *acceptTimers) fire() {
 	now := q.host.elapsed()
 	var due []*instance
@@ -93,7 +94,7 @@ func (q *acceptTimers) fire() {
 	}
 }
 
-// stop ends the timer. Nothing may be held any more.
+// stop ends the timer. No instance may be active.
 func (q *acceptTimers) stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

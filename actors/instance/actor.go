@@ -15,50 +15,50 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// instance is the actor of one orchestration instance: the shell of its step machine. It has the machine take each message,
-// and does what the machine wants done. It lives in the Carryover, so it outlives a restart of its actor. Only the actor's
-// own run touches it, except what is said at a field.
+// instance is the actor of one orchestration instance: the shell of its step machine. It hands each message to the machine and
+// carries out the effects. It lives in the Carryover, so it outlives a restart of its actor. Only the actor's own run touches
+// its fields, except where a field says otherwise.
 type instance struct {
 	host      *Host
 	id        string
 	p         persistence.Partition
 	part      Partition
 	carryover *mailbox.Carryover
-	pid       *actor.PID // set once, before anything is asked for; answers read it from other goroutines
+	pid       *actor.PID // set once, before the first request; answers read it from other goroutines
 
 	core step.Machine
 
 	// unanswered are the messages whose senders wait for an answer, in no order.
 	unanswered []*arrival.Arrival
-	// outstanding counts answers that are on their way to the PID; the instance does not leave before it is 0.
+	// outstanding counts the answers that are on their way to the PID. The instance leaves only when it is 0.
 	outstanding int
 	acceptTimer *acceptTimer
 	place       Place      // in the residency's list
-	charge      int64      // what it has taken of the engine's memory, while it has no place
-	tryWait     *tryWait   // of the try that it waits for
-	running     *turn.Turn // in a slot
+	charge      int64      // bytes that it has taken from the memory budget; 0 while it has a place
+	tryWait     *tryWait   // its place in the queue of held instances that wait for a try
+	running     *turn.Turn // the turn that runs in a slot, or on a goroutine without one
 	pausing     ticker
 	later       ticker
-	// stopLease and releaseSuspect end what careful mode has given the instance or its turn.
+	// stopLease ends the renewal of the turn lease; releaseSuspect lets the next suspect run. Both may be nil.
 	stopLease      func()
 	releaseSuspect func()
-	// waiting are the messages that have come since the step machine was lost.
+	// waiting has the messages that have come since the step machine was lost.
 	waiting       []any
-	recoveryTimer clock.Timer // ends the wait for what is on its way
+	recoveryTimer clock.Timer // ends the wait for answers that are on their way
 	failed        int         // panics since the last commit
-	evicting      bool        // an eviction has taken its place; its message is on its way
-	overdue       bool        // an answer may come that nothing waits for
-	givenUp       bool        // so often that it leaves
+	evicting      bool        // an eviction has taken the place, and its message is on its way
+	overdue       bool        // an answer may come that nothing waits for any more
+	givenUp       bool        // the actor has been given up after its panics, and leaves
 	lost          bool        // a panic has lost the step machine; see recovery.go
 }
 
-// ticker is a clock that runs, and the message that it sends.
+// ticker is a timer that runs, and the message that it sends.
 type ticker struct {
 	tick  *step.TickMsg
 	timer clock.Timer
 }
 
-// NewActor builds the actor of an identity, now or after a restart.
+// NewActor returns the actor of an id. After a restart it returns the one that the Carryover has.
 func NewActor(host *Host, id string, c *mailbox.Carryover) actor.Actor {
 	s, ok := c.State.(*instance)
 	if !ok {
@@ -74,7 +74,7 @@ func NewActor(host *Host, id string, c *mailbox.Carryover) actor.Actor {
 func (s *instance) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
-		if s.pid == nil { // it stays the same over a restart, and answers on their way read it
+		if s.pid == nil { // a restart keeps the PID, and other goroutines read it, so it is not written again
 			s.pid = c.Self()
 		}
 		if failed := s.carryover.Handling; failed != nil {
@@ -103,8 +103,8 @@ func (s *instance) Receive(c actor.Context) {
 	}
 }
 
-// count keeps the counts that tell whether something is on its way, and takes over what a message brings. It returns what
-// the step machine is to take.
+// count updates the counts of messages and answers that are on their way, and takes over what a message brings. It returns the
+// message for the step machine.
 func (s *instance) count(msg any) any {
 	switch m := msg.(type) {
 	case *arrival.Start, *arrival.Deliver, *arrival.Result:
@@ -157,10 +157,10 @@ func (s *instance) count(msg any) any {
 	return msg
 }
 
-// slicesOfEffects are those of steps, to be used again.
+// slicesOfEffects has the slices of finished steps, to be used again.
 var slicesOfEffects = sync.Pool{New: func() any { return new(step.Effects) }}
 
-// step has the step machine take one message, and does what it wants done: the instance leaves last.
+// step hands one message to the step machine and carries out the effects. It leaves last, after all other effects.
 func (s *instance) step(msg any) {
 	out := slicesOfEffects.Get().(*step.Effects)
 	s.core.Step(s, msg, out)
@@ -192,7 +192,7 @@ func (s *instance) step(msg any) {
 	}
 }
 
-// watchAcceptTimer keeps one place in the queue of accept timers while a message has not been proposed.
+// watchAcceptTimer keeps one place in the queue of accept timers while the instance has an unproposed message.
 func (s *instance) watchAcceptTimer() {
 	since, held := s.core.OldestUnproposed()
 	switch {
@@ -214,8 +214,8 @@ func (s *instance) withdrawAcceptTimer() {
 // Send puts an answer into the instance's queue. It may be called from any goroutine.
 func (s *instance) Send(msg any) { s.host.System.Send(s.pid, msg) }
 
-// SendLast is Send, as the last thing that a goroutine does.
+// SendLast is Send for a goroutine that does nothing after it.
 func (s *instance) SendLast(msg any) { s.host.System.SendLast(s.pid, msg) }
 
-// Evict implements Resident: it tells the instance to let its machine go. It may be called from any goroutine.
+// Evict implements Resident: it tells the instance to let its replay machine go. It may be called from any goroutine.
 func (s *instance) Evict() { s.Send(step.Evict) }

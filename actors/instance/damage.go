@@ -8,16 +8,16 @@ import (
 // damagedMax bounds how many damaged instances are remembered.
 const damagedMax = 10_000
 
-// damaged remembers what is damaged of an instance until the instance is loaded whole or has ended. So the damage is
-// logged once and not at each load, and a caller that waits for the end is told of it.
+// damaged remembers the damage of instances until they can be loaded or have ended. So the damage is logged once and not at
+// each load, and a caller that waits for the end gets the damage as its error.
 type damaged struct {
 	mu   sync.Mutex
 	errs map[string]error
-	// n is len(errs): as good as always 0, so that a load and an end need no lock.
+	// n is len(errs). It is almost always 0, and then a load and an end need no lock.
 	n atomic.Int64
 }
 
-// note remembers what is damaged of an instance. It says whether it was not known to be damaged.
+// note remembers the damage of an instance. It returns true if the instance was not known to be damaged.
 func (d *damaged) note(id string, err error) (first bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -30,7 +30,7 @@ func (d *damaged) note(id string, err error) (first bool) {
 	return !known
 }
 
-// of is what is damaged of an instance; nil if it is not known to be.
+// of returns the damage of an instance, or nil if none is known.
 func (d *damaged) of(id string) error {
 	if d.n.Load() == 0 {
 		return nil
@@ -40,7 +40,7 @@ func (d *damaged) of(id string) error {
 	return d.errs[id]
 }
 
-// forget is told that an instance is whole, or gone.
+// forget forgets the damage of an instance that could be loaded or has ended.
 func (d *damaged) forget(id string) {
 	if d.n.Load() == 0 {
 		return

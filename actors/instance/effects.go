@@ -12,10 +12,10 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// do does one thing that a step wants done.
+// do carries out one effect.
 func (s *instance) do(e *step.Effect) {
 	if e.Kind <= step.EffectAskTry {
-		s.outstanding++ // first: if what follows panics, an answer may come nevertheless
+		s.outstanding++ // before ask: if ask panics, the answer may come nevertheless
 		s.ask(e)
 		return
 	}
@@ -51,7 +51,7 @@ func (s *instance) do(e *step.Effect) {
 	}
 }
 
-// ask asks for something whose answer comes as a message.
+// ask makes a request whose answer comes as a message.
 func (s *instance) ask(e *step.Effect) {
 	switch e.Kind {
 	case step.EffectAccept:
@@ -112,7 +112,7 @@ func (s *instance) load(m *view.Load) {
 	})
 }
 
-// run hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
+// run hands a turn to a slot, or to a goroutine without a slot if the turn runs no code.
 func (s *instance) run(t *turn.Turn) {
 	t.Owner, s.running = s, t
 	if t.Consumer == nil {
@@ -132,7 +132,7 @@ func (s *instance) arm(m *step.TickMsg, d time.Duration) {
 	}
 }
 
-// disarm stops a clock. Its tick may be on its way nevertheless.
+// disarm stops the timer of a tick. The tick may be on its way already.
 func (s *instance) disarm(m *step.TickMsg) {
 	for _, t := range []*ticker{&s.pausing, &s.later} {
 		if m != nil && t.tick == m {
@@ -149,7 +149,8 @@ func (s *instance) leaveTry() {
 	s.tryWait = nil
 }
 
-// calledOff says whether an answer was called off that was on its way: else it comes although nothing waits for it.
+// calledOff updates the count after an attempt to call an answer off. ok: the answer does not come any more. If not ok, it comes
+// although nothing waits for it.
 func (s *instance) calledOff(ok bool) {
 	if ok {
 		s.outstanding--
@@ -158,13 +159,14 @@ func (s *instance) calledOff(ok bool) {
 	}
 }
 
-// giveBack gives back what the instance has taken of the memory.
+// giveBack gives bytes that the instance has taken back to the memory budget.
 func (s *instance) giveBack(bytes int64) {
 	s.charge -= bytes
 	s.host.Memory.Back(bytes)
 }
 
-// park takes a place among the residents, which takes over what the instance has of the memory. False: it may not stay.
+// park takes a place among the residents, which takes over the instance's part of the memory budget. It returns false if the
+// instance may not stay.
 func (s *instance) park(bytes int) bool {
 	p, ok := s.host.Engine.Park(s, bytes, s.charge)
 	if ok {
@@ -173,7 +175,7 @@ func (s *instance) park(bytes int) bool {
 	return ok
 }
 
-// unpark gives the place up. If the instance has been told to leave it, the message is on its way.
+// unpark gives the place up. If an eviction has taken it already, its message is on its way and is counted.
 func (s *instance) unpark() {
 	place := s.place
 	if place == nil {
@@ -188,7 +190,7 @@ func (s *instance) unpark() {
 	s.outstanding++
 }
 
-// endCareful stops the renewal of the turn's lease, and lets the next suspect run.
+// endCareful stops the renewal of the turn lease, and lets the next suspect run.
 func (s *instance) endCareful() {
 	if stop := s.stopLease; stop != nil {
 		s.stopLease = nil
@@ -200,8 +202,8 @@ func (s *instance) endCareful() {
 	}
 }
 
-// setAside logs what is damaged of an instance, once, and tells the calls that wait for its end. Nothing is committed on
-// it, and every request to it is answered with the damage. Other instances go on.
+// setAside logs the damage of an instance, once, and fails the calls that wait for its end. A damaged instance commits nothing,
+// and every request to it is answered with the damage. Other instances go on.
 func (h *Host) setAside(id string, err error) {
 	if h.damaged.note(id, err) {
 		h.Config.Logger.Error("an instance is damaged and set aside; verify the store, and restore it from a backup",

@@ -11,7 +11,7 @@ import (
 
 var _ step.Facts = (*instance)(nil)
 
-// NowMs implements facts, and so do the methods below.
+// NowMs implements step.Facts, and so do the methods below.
 func (s *instance) NowMs() int64 { return s.host.now().UnixMilli() }
 
 // Elapsed is the time since the process began.
@@ -43,23 +43,23 @@ func (s *instance) Pinned(name, version string) bool { return s.part.Consumers()
 // AnyConsumer asks the engine.
 func (s *instance) AnyConsumer() bool { return s.host.Engine.AnyConsumer() }
 
-// Attaches counts the runtimes that have been attached.
+// Attaches counts the consumers attached so far.
 func (s *instance) Attaches() uint64 { return s.host.Attaches.Load() }
 
-// Draining says that the engine stops.
+// Draining reports whether the engine stops.
 func (s *instance) Draining() bool { return s.host.Draining.Load() }
 
-// Outstanding counts what is on its way.
+// Outstanding counts the answers that are on their way.
 func (s *instance) Outstanding() int { return s.outstanding }
 
-// Ticking says that the accept timer runs.
+// Ticking reports whether the accept timer runs.
 func (s *instance) Ticking() bool { return s.acceptTimer != nil && !s.acceptTimer.done.Load() }
 
-// TryBegun says that the try that was waited for has begun.
+// TryBegun reports whether the try that the instance waits for has begun.
 func (s *instance) TryBegun() bool { return s.tryWait != nil && s.host.tries.begun(s.tryWait) }
 
-// Nonce draws a number.
+// Nonce draws a random number.
 func (s *instance) Nonce() uint64 { return ids.Uint64(s.host.Config.IDs) }
 
-// Entropy draws what a turn is given.
+// Entropy draws the entropy of a turn.
 func (s *instance) Entropy() [16]byte { return s.host.Config.IDs.Entropy() }

@@ -4,8 +4,8 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
-// verify checks what the fields of an instance promise, after each message. A panic may leave counts wrong, so after one
-// nothing is checked until a turn has been committed.
+// verify checks the invariants of an instance's fields after each message. A panic may leave counts wrong, so after a panic it
+// checks nothing until a turn has been committed.
 func (s *instance) verify() {
 	if !invariants.Enabled || s.failed > 0 || s.lost {
 		return
@@ -14,12 +14,12 @@ func (s *instance) verify() {
 	s.verifyOutstanding()
 	s.verifyMemory()
 	for at, a := range s.unanswered {
-		invariants.Check(a.At == at, "the message at %d of those that are not answered says that it is at %d", at, a.At)
+		invariants.Check(a.At == at, "the unanswered message at index %d says that its index is %d", at, a.At)
 	}
 }
 
-// verifyOutstanding checks that each answer that is on its way is counted, and nothing else but what came too late to be
-// called off.
+// verifyOutstanding checks that outstanding counts each answer that is on its way. It may be larger only after an answer came
+// too late to be called off.
 func (s *instance) verifyOutstanding() {
 	n := s.core.Awaited()
 	if s.acceptTimer != nil {
@@ -31,7 +31,7 @@ func (s *instance) verifyOutstanding() {
 	invariants.Check(s.outstanding == n || s.overdue && s.outstanding > n, "%d answers are outstanding, of which %d are known", s.outstanding, n)
 }
 
-// verifyMemory checks who accounts for the memory.
+// verifyMemory checks that either the instance or its place accounts for its memory.
 func (s *instance) verifyMemory() {
 	invariants.Check(s.charge >= 0, "%d bytes are taken of the memory", s.charge)
 	if s.place != nil {

@@ -14,23 +14,23 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// A panic of the actor may leave its step machine half changed. So the machine is dropped: each sender that waits is told
-// that what became of its message is uncertain, what is on its way is waited for, and then the instance is read anew.
+// A panic of the actor may leave its step machine half changed. So the actor drops the machine. It answers each sender that
+// waits with ErrUncertain, waits for the answers that are on their way, and then reads the instance anew.
 
-// PanicsMax is how often in a row an actor may fail, without a commit in between, before it does not go on by itself.
+// PanicsMax is how many times in a row an actor may panic without a commit in between. After one more it leaves.
 const PanicsMax = 3
 
-// waitMax is how long what is on its way is waited for, beyond the time that a turn may take. A panic may have kept a
-// request from being made after it was counted, so its answer may never come.
+// waitMax is how long the actor waits for answers that are on their way, beyond the time that a turn may take. It cannot wait
+// for ever: the panic may have come between the count of a request and the request, and then no answer comes.
 const waitMax = 10 * time.Second
 
-// recoveryOverdueMsg says that this time is over.
+// recoveryOverdueMsg says that the time to wait for answers is over.
 type recoveryOverdueMsg struct{}
 
 var recoveryOverdue = &recoveryOverdueMsg{}
 
-// recover goes on after a restart. failed is the message whose handling panicked. If recover panics itself, it is called
-// again, and goes on behind the step that failed: each step unlinks a thing before it touches it.
+// recover goes on after a restart of the actor. failed is the message whose handling panicked. If recover itself panics, it is
+// called again and goes on after the step that failed, because each step unlinks a thing before it touches it.
 func (s *instance) recover(failed any) {
 	s.failed++
 	var open []*replay.Machine
@@ -53,12 +53,12 @@ func (s *instance) recover(failed any) {
 	for _, m := range open {
 		s.unwind(m)
 	}
-	s.carryover.Handling = step.Late // what failed has been dealt with
+	s.carryover.Handling = step.Late // if goOn panics, the failed message must not be dealt with again
 	s.goOn()
 }
 
-// dropCore begins a new step machine, and returns the coroutines that the old one had. One that is in a slot comes back as a
-// message.
+// dropCore replaces the step machine by its successor, and returns the replay machines that the old one had, to be unwound. A
+// replay machine that is in a slot is not among them: it comes back with its turn.
 func (s *instance) dropCore(failed any) (open []*replay.Machine) {
 	candidates := s.core.Coroutines(s.running)
 	switch m := failed.(type) {
@@ -79,7 +79,8 @@ func (s *instance) dropCore(failed any) (open []*replay.Machine) {
 	return open
 }
 
-// dropWaiting has what the dispatcher tells wait for the next step machine. What senders have brought is answered instead.
+// dropWaiting keeps the failed message for the next step machine if the dispatcher or an operator sent it. It drops arrivals
+// that wait, because recover answers their senders.
 func (s *instance) dropWaiting(failed any) {
 	switch m := failed.(type) {
 	case *step.NudgeMsg, *step.PendingMsg, *step.TimerMsg, *step.RetryMsg, *step.Moved, *step.Freed:
@@ -91,8 +92,8 @@ func (s *instance) dropWaiting(failed any) {
 	})
 }
 
-// postpone takes a message while there is no step machine: what the dispatcher tells and what senders bring waits, and what
-// an answer brings is given back.
+// postpone takes a message while the step machine is lost. Tells of the dispatcher and messages of senders wait. It gives back
+// what an answer brings: a coroutine, an admission or memory.
 func (s *instance) postpone(msg any) {
 	switch m := msg.(type) {
 	case *arrival.Arrival, *step.NudgeMsg, *step.PendingMsg, *step.TimerMsg, *step.RetryMsg, *step.WakeMsg, *step.Moved, *step.Freed:
@@ -109,14 +110,15 @@ func (s *instance) postpone(msg any) {
 	s.goOn()
 }
 
-// unwind closes a coroutine that no step machine has any more.
+// unwind closes a replay machine that no step machine has any more.
 func (s *instance) unwind(m *replay.Machine) {
 	s.outstanding++
 	s.host.unwind(m, func() { s.Send(step.Late) })
 }
 
-// goOn begins again when nothing is on its way any more. An actor that fails again and again leaves instead, and the next
-// message begins a new one. A stop does not rely on the count, which a failure may have left wrong, and waits for nothing.
+// goOn ends the recovery when no answer is on its way any more: the actor steps again. An actor that has panicked too often
+// leaves instead, and the next message starts a new one. When the engine stops, goOn does not wait for answers, because the
+// panic may have left their count wrong.
 func (s *instance) goOn() {
 	switch stops := s.host.Draining.Load(); {
 	case s.givenUp:
@@ -138,7 +140,8 @@ func (s *instance) goOn() {
 	}
 }
 
-// giveUp answers what waits, and leaves unless a message is on its way: then it is called again.
+// giveUp answers all senders that wait, and asks to leave. If a message is on its way to the actor, the activator refuses, and
+// that message calls giveUp again.
 func (s *instance) giveUp() {
 	s.recoveryTimer.Stop()
 	s.waiting = nil
@@ -146,7 +149,7 @@ func (s *instance) giveUp() {
 	s.givenUp = true
 	s.answerAll(fmt.Errorf("%w: the instance's actor has failed and is given up; see the log", persistence.ErrUncertain))
 	if first {
-		s.host.Config.Logger.Error("an instance's actor has failed and is given up; the journal has the instance, and its next message begins anew",
+		s.host.Config.Logger.Error("an instance's actor has failed and is given up; the instance is safe in the journal, and its next message starts a new actor",
 			logkey.Instance, s.id, logkey.Failures, s.failed)
 	}
 	s.host.Engine.Idle(s.id, s.pid, s.carryover.Received)

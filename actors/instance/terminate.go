@@ -22,10 +22,12 @@ type Termination struct {
 	RequestKey string
 }
 
-// terminateTriesMax is how often a termination is computed again because a turn was committed meanwhile.
+// terminateTriesMax is how many times a termination is computed again because a turn was committed between its read and its
+// commit.
 const terminateTriesMax = 100
 
-// Terminate reads an instance, computes its last turn and proposes it. reply is called once.
+// Terminate reads an instance, computes its last turn and proposes it. It does all this beside the instance's actor, which may
+// be active. reply is called once.
 func Terminate(host *Host, t Termination, reply func(error)) {
 	x := &termination{host: host, p: host.Journal.PartitionOf(t.ID), Termination: t}
 	x.reply = func(err error) {
@@ -35,17 +37,17 @@ func Terminate(host *Host, t Termination, reply func(error)) {
 	x.load()
 }
 
-// termination is one on its way.
+// termination is a termination that has not been answered yet.
 type termination struct {
 	Termination
 	host  *Host
 	p     persistence.Partition
 	reply func(error)
 	tries int
-	taken int64 // of the memory, by the read
+	taken int64 // bytes of the memory budget that the read took
 }
 
-// load reads what there is to end.
+// load reads the instance.
 func (x *termination) load() {
 	m := &view.Load{Inbox: view.InboxRead{Limit: x.host.Config.InboxPage}, Source: &x.host.source, Whole: true, Granted: x.taken}
 	x.host.Journal.Load(x.p, func(r persistence.Reader) error { return m.Read(r, x.ID) }, func(err error) {
@@ -56,7 +58,7 @@ func (x *termination) load() {
 		case !m.View.Exists:
 			x.reply(persistence.ErrNotFound)
 		case m.View.Head.Status.Terminal():
-			x.propose(&persistence.CommitTurn{IID: m.View.Head.IID}) // the journal knows whether it repeats a request
+			x.propose(&persistence.CommitTurn{IID: m.View.Head.IID}) // the journal knows whether this repeats an earlier request
 		case m.View.Partial:
 			x.waitForMemory(m.View.Size)
 		default:
@@ -65,7 +67,8 @@ func (x *termination) load() {
 	})
 }
 
-// waitForMemory reads when there is room for what is to be read. It has nothing meanwhile.
+// waitForMemory repeats the read when the memory budget has room for it. While the termination waits, it holds no memory that
+// others may wait for.
 func (x *termination) waitForMemory(bytes int64) {
 	x.host.Counts.MemoryWaits.Add(1)
 	x.host.Memory.Back(x.taken)
@@ -77,7 +80,7 @@ func (x *termination) waitForMemory(bytes int64) {
 	x.host.Engine.Relieve()
 }
 
-// compute makes the last turn, where user code runs: a history may be long.
+// compute makes the last turn on a goroutine for user code, because the replay of a long history takes long.
 func (x *termination) compute(v *view.View) {
 	t := &turn.Turn{
 		Host: &x.host.Shared, Head: turn.HeadOf(x.ID, &v.Head), Name: v.Head.Name, Version: v.Head.Version,
@@ -107,6 +110,7 @@ func (x *termination) compute(v *view.View) {
 	})
 }
 
+// propose proposes the end of the instance, fenced by the turn that c follows.
 func (x *termination) propose(c *persistence.CommitTurn) {
 	x.host.propose(x.p, &persistence.Terminate{
 		ID: x.ID, IID: c.IID, Execution: c.Execution, Turn: c.Turn, Segment: c.Segment, Sends: c.Sends,
@@ -124,6 +128,7 @@ func (x *termination) request() persistence.Request {
 	}
 }
 
+// proposed takes the journal's answer. If a turn was committed meanwhile, the termination begins again.
 func (x *termination) proposed(r persistence.Result) {
 	switch {
 	case errors.Is(r.Err, persistence.ErrConflict) && x.tries < terminateTriesMax:
@@ -131,7 +136,8 @@ func (x *termination) proposed(r persistence.Result) {
 		x.load()
 		return
 	case errors.Is(r.Err, persistence.ErrConflict):
-		x.reply(fmt.Errorf("%w: terminate %q: a turn was committed between each read and each end", persistence.ErrBusy, x.ID))
+		x.reply(fmt.Errorf("%w: terminate %q: a turn was committed during each of %d tries; try again later",
+			persistence.ErrBusy, x.ID, terminateTriesMax+1))
 		return
 	case r.Err == nil && !r.Repeated:
 		x.host.Counts.Terminated.Add(1)

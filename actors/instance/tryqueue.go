@@ -2,21 +2,22 @@ package instance
 
 import "sync"
 
-// tryQueue lets the instances that are held, and whose time to be tried has come, run one at a time: each try loads a
-// history and runs code that is likely to fail again. Those that a new runtime has tried again do not pass it.
+// tryQueue lets held instances whose time has come be tried one at a time: each try loads a history and runs code that is likely
+// to fail again. Instances that are tried again because of a new runtime do not wait in it.
 type tryQueue struct {
 	mu      sync.Mutex
 	busy    bool
 	waiting []*tryWait
 }
 
-// tryWait is one that waits. begin gets what is to be called once, when the try is over; it must not block.
+// tryWait is the place of one instance in the queue. begin must not block; it gets release, which must be called once, when the
+// try is over.
 type tryWait struct {
 	begin func(release func())
-	gone  bool // under the gate's lock: it has begun, or does not wait any more
+	gone  bool // guarded by tryQueue.mu: the try has begun, or the instance does not wait any more
 }
 
-// admit calls begin when it is the caller's turn, perhaps before it returns.
+// admit calls begin when the instance may be tried, perhaps before admit returns.
 func (g *tryQueue) admit(begin func(release func())) *tryWait {
 	w := &tryWait{begin: begin}
 	g.mu.Lock()
@@ -31,7 +32,7 @@ func (g *tryQueue) admit(begin func(release func())) *tryWait {
 	return w
 }
 
-// withdraw says that one does not wait any more. False: it has begun.
+// withdraw takes an instance out of the queue. It returns false if its try has begun.
 func (g *tryQueue) withdraw(w *tryWait) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -40,7 +41,7 @@ func (g *tryQueue) withdraw(w *tryWait) bool {
 	return waits
 }
 
-// begun says that one does not wait any more.
+// begun reports whether the instance's try has begun or the instance does not wait any more.
 func (g *tryQueue) begun(w *tryWait) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -2,13 +2,13 @@ package instance
 
 import "github.com/turnstone-dev/turnstone/actors/instance/arrival"
 
-// owe notes that the sender of a message waits for an answer.
+// owe records that the sender of a message waits for an answer.
 func (s *instance) owe(a *arrival.Arrival) {
 	a.At = len(s.unanswered)
 	s.unanswered = append(s.unanswered, a)
 }
 
-// answer tells a sender what has become of its message, once.
+// answer tells the sender what has become of its message. It answers each message only once.
 func (s *instance) answer(a *arrival.Arrival, err error, repeated bool) {
 	if a.At < 0 {
 		return
@@ -18,11 +18,11 @@ func (s *instance) answer(a *arrival.Arrival, err error, repeated bool) {
 	s.unanswered[a.At].At = a.At
 	s.unanswered[last] = nil
 	s.unanswered = s.unanswered[:last]
-	a.At = -1 // before the sender's function runs: if it panics, it is not called again
+	a.At = -1 // before Reply: if the sender's function panics, it must not be called again
 	a.Reply(err, repeated)
 }
 
-// answerAll tells each sender that waits. Those that came last are told first.
+// answerAll answers each sender that waits, from the end of the list.
 func (s *instance) answerAll(err error) {
 	for n := len(s.unanswered); n > 0; n = len(s.unanswered) {
 		s.answer(s.unanswered[n-1], err, false)

@@ -10,36 +10,37 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// State says how far a held message has come.
+// State says how far an arrival has come on its way to the journal and its sender's answer.
 type State uint8
 
 const (
-	Unproposed State = iota // in memory only
-	Accepting               // proposed on its own; the result is awaited
-	Accepted                // durable in the inbox or as a pending start, and its sender has been answered
-	Answered                // nothing more to do
+	Unproposed State = iota // the message is in memory only
+	Accepting               // the message is proposed on its own, and the journal has not answered yet
+	Accepted                // the message is durable in the inbox or as a start row, and its sender has been answered
+	Answered                // the sender has been answered, and nothing is left to do
 )
 
-// Arrival is a message that an instance holds in memory, with the sender who waits for its answer. Exactly one of
-// start, deliver and result is set.
+// Arrival is a message that an instance has in memory, with the sender that waits for the answer. Exactly one of Start,
+// Deliver and Result is set.
 type Arrival struct {
 	Start   *Start
 	Deliver *Deliver
 	Result  *Result
 
-	Message *turnpb.Message // as a turn consumes it; nil for a start, whose turn builds it
-	Size    int
-	Since   time.Duration // elapsed time
+	Message *turnpb.Message // as a turn consumes it; nil for a start, whose turn builds the message
+	Size    int             // bytes
+	Since   time.Duration   // elapsed time when the message came, or when its wait began again
 	State   State
-	Seq     uint64 // its inbox row, once accepted; 0 for a start
-	// Deferred: the turn that has taken it leaves it, and it is accepted on its own; proposed, once that was done.
+	Seq     uint64 // seq of its inbox row, once accepted; 0 for a start
+	// Deferred: the turn that has taken the message leaves it, so it must be accepted on its own. Proposed: that proposal has
+	// been made.
 	Deferred, Proposed bool
-	// Runs: its answer comes with a turn that an attached consumer has run.
+	// Runs: the answer comes with a turn that an attached consumer has run.
 	Runs bool
-	At   int // among the unanswered; negative: it has been answered
+	At   int // index among the instance's unanswered messages; negative: the sender has been answered
 }
 
-// Reply tells the sender.
+// Reply answers the sender.
 func (a *Arrival) Reply(err error, repeated bool) {
 	switch {
 	case a.Start != nil:
@@ -51,7 +52,7 @@ func (a *Arrival) Reply(err error, repeated bool) {
 	}
 }
 
-// New wraps a counted message that brings something to hold; nil for any other.
+// New returns the arrival of a start, a delivery or a result that came at now, and nil for any other message.
 func New(msg any, now time.Duration) *Arrival {
 	switch m := msg.(type) {
 	case *Start:
@@ -64,7 +65,7 @@ func New(msg any, now time.Duration) *Arrival {
 	return nil
 }
 
-// NameOf is the name that a message is waited for by; false for a start, and for a message without one.
+// NameOf returns the name by which code waits for the message, and false for a start or a message without a name.
 func NameOf(a *Arrival) (replay.ArrivalName, bool) {
 	if a.Message == nil {
 		return replay.ArrivalName{}, false
@@ -80,8 +81,8 @@ type Start struct {
 	reply        func(StartReply)
 }
 
-// StartReply answers a start. Repeated: the request key was used before, and this is the first answer. Runs: the first
-// turn has been run already; without it, [Engine.Runs] tells whether there is a handler.
+// StartReply answers a start. Repeated: the request key was used before, and the journal repeats its first answer. Runs: a
+// consumer has run the first turn already; if false, [Engine.Runs] tells whether there is a handler.
 type StartReply struct {
 	Repeated bool
 	Runs     bool
@@ -101,5 +102,5 @@ type Deliver struct {
 // Result brings an activity's result from its slot.
 type Result struct{ consumer.Result }
 
-// NewResult is the message that brings a result to its instance.
+// NewResult returns the message that brings a result to its instance.
 func NewResult(r consumer.Result) any { return &Result{r} }

@@ -1,5 +1,5 @@
-// Package arrival is what senders bring to an instance: starts, messages from outside and results of activities, each with
-// the function that answers its sender, and how far each has come.
+// Package arrival is what senders bring to an instance: starts, messages from outside and results of activities. Each has the
+// function that answers its sender, and a state that says how far it has come.
 //
 // It must not know what an instance does with them.
 //

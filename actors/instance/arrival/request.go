@@ -21,7 +21,8 @@ type Delivery struct {
 	RequestKey string
 }
 
-// startIdentity is what makes a start with a request key the same as another one.
+// startIdentity returns what makes a start with a request key a repeat of another one; without a key it returns the zero
+// value.
 func startIdentity(r *StartRequest) persistence.Request {
 	if r.RequestKey == "" {
 		return persistence.Request{}
@@ -32,7 +33,7 @@ func startIdentity(r *StartRequest) persistence.Request {
 	}
 }
 
-// identity is what a message is about, and what makes it the same as another one if it has a request key.
+// identity returns the topic of a message, and what makes a message with a request key a repeat of another one.
 func identity(d *Delivery) (persistence.Topic, persistence.Request) {
 	var topic persistence.Topic
 	var name string
@@ -55,12 +56,13 @@ func identity(d *Delivery) (persistence.Topic, persistence.Request) {
 	return topic, r
 }
 
-// NewStart is the message of a start. reply is called once, from any goroutine, and must not block.
+// NewStart returns the message of a start. reply is called once, from any goroutine, and must not block.
 func NewStart(req StartRequest, reply func(StartReply)) any {
 	return &Start{StartRequest: req, Request: startIdentity(&req), reply: reply}
 }
 
-// NewDeliver is the message of a delivery, whose encoded form is given. reply is as that of a start.
+// NewDeliver returns the message of a delivery. encoded is the encoded form of d.Message. reply is called once, from any
+// goroutine, and must not block.
 func NewDeliver(d *Delivery, encoded []byte, reply func(error)) any {
 	m := &Deliver{Message: d.Message, Encoded: encoded, reply: reply}
 	m.Topic, m.Request = identity(d)

@@ -10,13 +10,14 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// AcceptMsg brings the result of a message that was proposed on its own.
+// AcceptMsg brings the journal's answer to a message that was proposed on its own.
 type AcceptMsg struct {
 	Arrival *arrival.Arrival
 	Result  persistence.Result
 }
 
-// accept proposes a held message on its own: the inbox (or an S row) has it then, and its turn consumes it from there.
+// accept proposes a message on its own, outside of a turn. Once accepted, it is in the inbox (a start: in a start row), and a
+// later turn consumes it from there.
 func (in *Machine) accept(a *arrival.Arrival) {
 	a.State = arrival.Accepting
 	in.accepting++
@@ -43,14 +44,14 @@ func (in *Machine) accept(a *arrival.Arrival) {
 	in.emit(Effect{Kind: EffectAccept, Arrival: a, Command: command, Number: epoch})
 }
 
-// cancelsOver is how many cancels find room in an inbox that is full: what fills it must not keep the instance from being
-// ended.
+// cancelsOver is how many cancels find room in a full inbox. Without that room, the messages that fill the inbox would keep
+// a client from ending the instance.
 const (
 	cancelsOver = 16
-	cancelBytes = 128 // of one, beside its reason
+	cancelBytes = 128 // bytes of one cancel, beside its reason
 )
 
-// inboxMost is how many messages, and how many bytes of them, the inbox may hold for a message to be accepted.
+// inboxMost returns the bounds of the inbox, in messages and bytes, under which the journal accepts the message.
 func (in *Machine) inboxMost(m *turnpb.Message) (most, bytes uint64) {
 	l := &in.host.Config.Limits
 	most, bytes = uint64(l.Inbox), uint64(l.InboxBytes)
@@ -60,7 +61,8 @@ func (in *Machine) inboxMost(m *turnpb.Message) (most, bytes uint64) {
 	return most, bytes
 }
 
-// acceptDone answers the sender, and moves the view on so that the row need not be read back.
+// acceptDone takes the answer to a message that was proposed on its own. It answers the sender and moves the view on, so
+// that the instance need not read the new row back.
 func (in *Machine) acceptDone(a *arrival.Arrival, r persistence.Result) {
 	in.accepting--
 	taken := in.turn != nil && in.turn.Has(a)
@@ -73,7 +75,7 @@ func (in *Machine) acceptDone(a *arrival.Arrival, r persistence.Result) {
 	case errors.Is(r.Err, persistence.ErrBusy), errors.Is(r.Err, persistence.ErrNotFound) && in.startsBefore(a):
 		a.State, a.Since = arrival.Unproposed, in.facts.Elapsed() // the next tick tries again
 		if in.phase == phaseReady || in.phase == phaseUnknown {
-			in.pause() // or the next step would, at once, and again
+			in.pause() // without a pause the next step would propose it again at once, and so on
 		}
 	default:
 		in.countRefusal(r.Err)
@@ -81,7 +83,7 @@ func (in *Machine) acceptDone(a *arrival.Arrival, r persistence.Result) {
 		in.refuseTaken(taken && !a.Deferred)
 		in.compareRefusal(a, r.Err)
 		if a.Start != nil {
-			in.abandon, in.forcedEnd = nil, nil // of a turn whose instance never was
+			in.abandon, in.forcedEnd = nil, nil // they belong to a turn of an instance that was never created
 		}
 		if errors.Is(r.Err, persistence.ErrEnded) {
 			in.outdated()
@@ -93,8 +95,8 @@ func (in *Machine) acceptDone(a *arrival.Arrival, r persistence.Result) {
 	}
 }
 
-// startsBefore says that the start of the instance came before a message and is not durable yet: the journal had room for
-// the message and none for the start.
+// startsBefore reports whether the start of the instance came before a message and is not durable yet. That happens when the
+// journal's queue had room for the message but not for the start.
 func (in *Machine) startsBefore(a *arrival.Arrival) bool {
 	if in.turn != nil && in.turn.FusedStart() && in.turn.Arrivals[0].State != arrival.Answered {
 		return true
@@ -110,6 +112,8 @@ func (in *Machine) startsBefore(a *arrival.Arrival) bool {
 	return false
 }
 
+// acceptedNow moves the view on by a message that the journal has accepted, and answers its sender. taken: the turn in flight
+// has the message.
 func (in *Machine) acceptedNow(a *arrival.Arrival, r persistence.Result, taken bool) {
 	switch {
 	case a.Start != nil:
@@ -140,21 +144,23 @@ func (in *Machine) acceptedNow(a *arrival.Arrival, r persistence.Result, taken b
 	a.State = arrival.Accepted
 }
 
-// refuseTaken remembers that the turn in flight assumed something that is not so.
+// refuseTaken marks the turn in flight as refused if it has taken the message: the turn assumed that the journal would accept
+// it as new.
 func (in *Machine) refuseTaken(taken bool) {
 	if taken {
 		in.turn.Refused = true
 	}
 }
 
-// outdated makes the next step load, unless something in flight will find out by itself.
+// outdated makes the next step load, because the view is out of date. In any phase but ready, the answer that the instance
+// waits for will show that.
 func (in *Machine) outdated() {
 	if in.phase == phaseReady && !in.view.Head.Status.Terminal() {
 		in.reload()
 	}
 }
 
-// refusal words an error for the sender of a message.
+// refusal adds to a refusal what the sender of the message needs to know: the instance, and what was refused.
 func (in *Machine) refusal(a *arrival.Arrival, err error) error {
 	switch {
 	case a.Start != nil && errors.Is(err, persistence.ErrAlreadyExists):

@@ -4,12 +4,12 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 )
 
-// arrived takes a counted message.
+// arrived takes a message that the activator counts: a tell, an arrival, or a wake-up.
 func (in *Machine) arrived(msg any) {
 	in.woken = true
 	switch m := msg.(type) {
 	case *NudgeMsg:
-		in.noteTell(m.iid, 0, m.Mark) // first: one that waits for its try is at work
+		in.noteTell(m.iid, 0, m.Mark) // before leaveTryQueue: an instance in the try queue counts as at work
 		in.leaveTryQueue()
 		in.nudge(m.iid, m.seq)
 	case *PendingMsg:
@@ -37,7 +37,7 @@ func (in *Machine) arrived(msg any) {
 	}
 }
 
-// overflow sends what is buffered to the inbox, in arrival order: the oldest first, so that nothing overtakes.
+// overflow accepts all buffered messages into the inbox, the oldest first, so that none overtakes another.
 func (in *Machine) overflow() {
 	in.acceptStartFirst()
 	for _, a := range in.buffer.items {
@@ -48,8 +48,9 @@ func (in *Machine) overflow() {
 	}
 }
 
-// acceptsDue accepts what has been held for 10 ms, with what is before it, which the journal may have had no room for: what a
-// turn that has not been proposed yet has taken, then what waits.
+// acceptsDue accepts each message that has waited for 10 ms, and each unproposed message before it, to keep the order: a
+// message may be young because the journal had no room for it and its wait began again. The messages of the turn in flight
+// come first, unless its commit is proposed already, then the buffered ones.
 func (in *Machine) acceptsDue() {
 	now := in.facts.Elapsed()
 	lists := [2][]*arrival.Arrival{nil, in.buffer.items}
@@ -81,8 +82,8 @@ func (in *Machine) acceptsDue() {
 	}
 }
 
-// acceptStartFirst proposes a start that a turn has taken and that is not on its way yet: what waits behind it is for
-// an instance that does not exist before it.
+// acceptStartFirst proposes the start that the turn in flight has taken, unless it is proposed already. The messages behind it
+// are for an instance that does not exist before the start.
 func (in *Machine) acceptStartFirst() {
 	if in.turn == nil || in.phase == phaseCommitting || !in.turn.FusedStart() {
 		return
@@ -92,7 +93,7 @@ func (in *Machine) acceptStartFirst() {
 	}
 }
 
-// acceptAll proposes everything that is buffered.
+// acceptAll proposes each buffered message on its own.
 func (in *Machine) acceptAll() {
 	for _, a := range in.buffer.items {
 		if a.State == arrival.Unproposed {

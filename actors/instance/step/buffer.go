@@ -7,15 +7,15 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance/view"
 )
 
-// What an instance holds in memory.
+// Bounds of the messages that an instance buffers.
 const (
-	// BufferMessages bounds what waits while a turn commits, and so does bufferBytes.
+	// BufferMessages bounds the messages that are buffered while a turn commits; view.BufferBytes bounds their bytes.
 	BufferMessages = 1000
-	// AcceptAfter is how long a message may be held before it is accepted on its own.
+	// AcceptAfter is how long a message may be buffered before it is accepted on its own, so that its sender gets an answer.
 	AcceptAfter = 10 * time.Millisecond
 )
 
-// buffer is what an instance holds and no turn has taken yet, in arrival order.
+// buffer has the messages that no turn has taken yet, in the order in which they arrived.
 type buffer struct {
 	items []*arrival.Arrival
 	bytes int
@@ -26,12 +26,12 @@ func (b *buffer) add(a *arrival.Arrival) {
 	b.bytes += a.Size
 }
 
-// full says that the next message must go to the inbox.
+// full reports whether the buffered messages must go to the inbox to make room.
 func (b *buffer) full() bool {
 	return len(b.items) >= BufferMessages || b.bytes >= view.BufferBytes
 }
 
-// putBack returns what a turn had taken to the front, without what has been answered meanwhile.
+// putBack puts the messages of a turn back in front of the others. It drops those that have been answered meanwhile.
 func (b *buffer) putBack(taken []*arrival.Arrival) {
 	var back []*arrival.Arrival
 	for _, a := range taken {
@@ -44,7 +44,7 @@ func (b *buffer) putBack(taken []*arrival.Arrival) {
 	b.items = append(back, b.items...)
 }
 
-// settle drops what has been accepted or answered.
+// settle drops the messages that have been accepted or answered.
 func (b *buffer) settle() {
 	rest := b.items[:0]
 	b.bytes = 0

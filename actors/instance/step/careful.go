@@ -10,7 +10,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// leaseMsg brings the answer to LeaseTurn, which asked for these timers.
+// leaseMsg brings the answer to LeaseTurn; asked are the due timers that the command named.
 type leaseMsg struct {
 	asked  []persistence.TimerKey
 	result persistence.Result
@@ -18,7 +18,7 @@ type leaseMsg struct {
 
 func (m *leaseMsg) Answered(r persistence.Result) { m.result = r }
 
-// AdmitMsg says that a suspect may run now; release lets the next one.
+// AdmitMsg says that a suspect may run now. Release lets the next suspect run.
 type AdmitMsg struct{ Release func() }
 
 // stepCareful accepts what is buffered, waits until probation admits the instance, and then takes a lease. The lease
@@ -67,7 +67,7 @@ func (in *Machine) lease() {
 	}})
 }
 
-// leaseDone runs the turn under its lease.
+// leaseDone takes the answer to LeaseTurn and starts the turn under the lease.
 func (in *Machine) leaseDone(m *leaseMsg) {
 	if in.awaiting != m {
 		return
@@ -92,7 +92,7 @@ func (in *Machine) leaseDone(m *leaseMsg) {
 	}
 	in.host.Counts.CarefulTurns.Add(1)
 	in.token = r.Token
-	// Timers that came due meanwhile were not asked for: they stay.
+	// A timer that came due after the proposal is not in the answer: it stays due.
 	in.view.Due = append(r.Due, slices.DeleteFunc(in.view.Due, func(key persistence.TimerKey) bool {
 		return slices.Contains(m.asked, key)
 	})...)
@@ -102,16 +102,16 @@ func (in *Machine) leaseDone(m *leaseMsg) {
 		return
 	}
 	in.watched = true
-	in.emit(Effect{Kind: EffectWatchLease, Token: r.Token}) // a lost lease is refused at the commit
+	in.emit(Effect{Kind: EffectWatchLease, Token: r.Token}) // the journal refuses the commit if the lease is lost
 	if in.view.Partial {
-		return // its history is read under the lease
+		return // the next step reads the history under the lease
 	}
 	in.unpark()
 	in.startTurn(nil)
 }
 
-// endCareful gives back what careful mode has given the instance, except a lease: that one ends by an abandon, or by
-// itself.
+// endCareful stops the renewal of the lease and gives back the admission to probation. It does not end the lease itself: an
+// abandon or the lease's expiry does.
 func (in *Machine) endCareful() {
 	in.emitEndCareful(in.watched || in.suspect)
 	in.token, in.watched, in.suspect = "", false, false
@@ -123,13 +123,13 @@ func (in *Machine) emitEndCareful(careful bool) {
 	}
 }
 
-// endCarefulOf is endCareful for a turn, which has taken it over.
+// endCarefulOf does what endCareful does for a turn that has taken over the lease and the admission.
 func (in *Machine) endCarefulOf(t *turn.Turn) {
 	in.emitEndCareful(t.Watched || t.Admitted)
 	t.Watched, t.Admitted = false, false
 }
 
-// giveUpLease gives a lease back, uncounted: no code ran under it.
+// giveUpLease gives the lease back. The attempt does not count, because no code ran under the lease.
 func (in *Machine) giveUpLease() {
 	if in.token != "" {
 		in.abandon = &abandonPlan{token: in.token}
@@ -137,9 +137,9 @@ func (in *Machine) giveUpLease() {
 	in.endCareful()
 }
 
-// giveUpOrphanLease gives back a lease that this process took and that no turn holds any more: the actor panicked, or the
-// answer came too late. The attempt counts, because code may have run under the lease. If the lease were left to expire,
-// a wall clock that was set back could keep the instance from running for long.
+// giveUpOrphanLease gives back a lease that this process took and that no turn holds any more, because the actor panicked
+// or the answer came too late. The attempt counts, because code may have run under the lease. The instance does not wait
+// for the lease to expire: after the wall clock is set back, that could take long.
 func (in *Machine) giveUpOrphanLease() {
 	if in.view.OrphanLease != "" && in.token == "" && in.abandon == nil {
 		in.abandon = &abandonPlan{token: in.view.OrphanLease, counts: true, orphan: true}
@@ -147,19 +147,21 @@ func (in *Machine) giveUpOrphanLease() {
 	in.view.OrphanLease = ""
 }
 
-// abandonPlan is an AbandonTurn that is to be proposed as soon as the state is known.
+// abandonPlan is an AbandonTurn that the machine proposes as soon as it knows the durable state.
 type abandonPlan struct {
 	token  persistence.Token
 	counts bool
-	// delayMs overrides the backoff of a counted one.
+	// delayMs replaces the backoff of a counted attempt; 0 means the backoff.
 	delayMs int64
-	// quiet: nothing is left to do, so the dispatcher is not told of it.
+	// quiet: the instance has nothing left to do. The dispatcher must not tell it of the abandon: the instance would load,
+	// find nothing, take a lease and give that back, again and again.
 	quiet bool
-	// orphan: the lease may have ended since it was read.
+	// orphan: the lease may have ended since it was read, so ErrLeaseLost is not an error.
 	orphan bool
-	// reason says why the instance is held from now on; empty: it is not.
+	// reason says why the instance is held from now on; empty: it is not held.
 	reason string
-	// attaches: with a reason, the instance's when it was found.
+	// attaches, with a reason: Machine.attaches when the reason was found. If a runtime has attached since, the instance is
+	// tried again.
 	attaches uint64
 }
 
@@ -167,19 +169,19 @@ type abandonPlan struct {
 type abandonMsg struct {
 	plan    *abandonPlan
 	delayMs int64
-	// notBeforeMs is when the delay ends, or a moment earlier: counted from when it was proposed, as the journal does.
-	// Counted from the answer it could lie behind the retry, which is told once, and the instance would leave for good.
+	// notBeforeMs is when the delay ends, or a moment earlier. It counts from the proposal, as the journal does. If it counted
+	// from the answer, it could lie after the dispatcher's retry; that retry comes once, so the instance would never run again.
 	notBeforeMs int64
 	result      persistence.Result
 }
 
 func (m *abandonMsg) Answered(r persistence.Result) { m.result = r }
 
-// proposeAbandon gives the instance back. Counted attempts wait longer each time.
+// proposeAbandon proposes the planned AbandonTurn. After each counted attempt the wait for the next one is longer.
 func (in *Machine) proposeAbandon() {
 	plan := in.abandon
 	if len(in.buffer.items) > 0 || in.accepting > 0 {
-		return // they are accepted first
+		return // the buffered messages are accepted first
 	}
 	in.abandon = nil
 	v := &in.view
@@ -192,7 +194,7 @@ func (in *Machine) proposeAbandon() {
 		m.delayMs = dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), attempt)
 	}
 	if plan.reason == "" && v.Held.Reason != "" {
-		m.delayMs = max(m.delayMs, 1) // it stays held, and without a time it would not be tried again
+		m.delayMs = max(m.delayMs, 1) // the instance stays held, and without a time it would never be tried again
 		plan.quiet = false
 	}
 	m.notBeforeMs = in.facts.NowMs() + m.delayMs
@@ -219,7 +221,7 @@ func (in *Machine) abandonDone(m *abandonMsg) {
 	switch err := m.result.Err; {
 	case err == nil && m.plan.reason != "":
 		in.tryAgain = in.tryAgain || m.plan.attaches != in.facts.Attaches()
-		in.leaving = false // a cancel may have come meanwhile, which is to be seen at once
+		in.leaving = false // a cancel that came meanwhile must take effect at once
 		in.reload()
 	case err == nil:
 		if m.plan.counts && m.plan.token == "" {
@@ -236,13 +238,13 @@ func (in *Machine) abandonDone(m *abandonMsg) {
 		m.plan.orphan && errors.Is(err, persistence.ErrLeaseLost):
 		in.countRefusal(err)
 		in.unpark()
-		in.reload() // another activation has moved it on: nothing is left to give back
+		in.reload() // another activation has moved the instance on: this one has nothing left to give back
 	default:
 		in.expel(err)
 	}
 }
 
-// pause waits a moment before the next step: the journal's queue is full.
+// pause waits a moment before the next step, because the journal's queue is full.
 func (in *Machine) pause() { in.pauseFor(BusyPause) }
 
 func (in *Machine) pauseFor(d time.Duration) {
@@ -251,7 +253,7 @@ func (in *Machine) pauseFor(d time.Duration) {
 	in.arm(in.pausing, d)
 }
 
-// endPause ends a pause when the engine stops: what would come after it is not begun any more.
+// endPause ends a pause early when the engine stops, because no turn starts any more.
 func (in *Machine) endPause() {
 	if in.phase == phasePausing && in.facts.Draining() {
 		in.disarm(in.pausing)
@@ -259,7 +261,7 @@ func (in *Machine) endPause() {
 	}
 }
 
-// paused ends a pause.
+// paused ends a pause, and lets the next step decide what to do.
 func (in *Machine) paused() {
 	in.pausing = nil
 	if in.view.Known {

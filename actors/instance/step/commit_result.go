@@ -10,10 +10,11 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// BusyPause is how long an instance waits before it proposes again what the journal had no room for.
+// BusyPause is how long an instance waits before it repeats a proposal that the journal had no room for.
 const BusyPause = 5 * time.Millisecond
 
-// proposeCommit completes the command with what is known only now, and proposes it.
+// proposeCommit completes the commit with what is known only now, and proposes it: the incarnation, and which arrivals have
+// become inbox rows since the turn ran.
 func (in *Machine) proposeCommit(t *turn.Turn) {
 	c := t.Commit
 	c.IID = t.Head.IID
@@ -47,7 +48,7 @@ func (in *Machine) proposeCommit(t *turn.Turn) {
 	in.emit(Effect{Kind: EffectCommit, Turn: t})
 }
 
-// commitDone takes the result of a commit. Only now may anything that the turn decided be seen.
+// commitDone takes the journal's answer to a commit. Only now may anything that the turn decided become visible outside.
 func (in *Machine) commitDone(m *turn.Committed) {
 	t, r := m.Turn, m.Result
 	if in.turn != t {
@@ -77,7 +78,7 @@ func (in *Machine) commitDone(m *turn.Committed) {
 	}
 }
 
-// committed lets the answers out and moves the view on.
+// committed answers the turn's senders and moves the view on.
 func (in *Machine) committed(t *turn.Turn, r persistence.Result) {
 	h := in.host
 	h.Counts.Commits.Add(1)
@@ -103,12 +104,13 @@ func (in *Machine) committed(t *turn.Turn, r persistence.Result) {
 	if t.Commit.Outcome == persistence.OutcomeRunning {
 		return
 	}
-	// What is left in the buffer goes to the inbox, in order: the journal knows what becomes of it.
+	// The execution has ended. The journal takes the buffered messages in order: into the inbox of the next execution, or it
+	// answers that the instance has ended.
 	in.acceptAll()
 	in.discard(true)
 }
 
-// rerun drops the turn's state and runs its messages again.
+// rerun gives the turn back and reloads, so that a new turn runs its messages.
 func (in *Machine) rerun(t *turn.Turn) {
 	in.machine = t.Machine
 	in.giveBack(t)
@@ -116,18 +118,19 @@ func (in *Machine) rerun(t *turn.Turn) {
 	in.reload()
 }
 
-// keepLease hands the lease of a turn that will be run again to its successor.
+// keepLease hands the turn's lease and admission to the next turn.
 func (in *Machine) keepLease(t *turn.Turn) {
 	in.token, in.watched, in.suspect = t.Token, t.Watched, t.Admitted
 }
 
-// stale drops what the turn named and the journal does not have. Senders whose message the journal knows already get
-// the first answer: their message is proposed alone. If it is an event or the like, so is all that the turn has taken, in
-// its order: the start of the instance comes before what is for it, and no message overtakes an older one of its name.
+// stale runs a turn again without the timers and messages that the journal refused as stale. It drops timers that the journal
+// does not have. It proposes messages that the journal knows already on their own, so that their senders get the first
+// answer. If one of them is an event or the like, it proposes all of the turn's arrivals on their own, in order: the start
+// comes before the messages for its instance, and no message overtakes an older one of its name.
 func (in *Machine) stale(t *turn.Turn, err error) {
 	var refusal *persistence.Refusal
 	if !errors.As(err, &refusal) {
-		panic(fmt.Sprintf("actors: a stale commit without positions: %v", err))
+		panic(fmt.Sprintf("actors: the journal refused a commit as stale and named no stale part: %v", err))
 	}
 	again := map[*arrival.Arrival]bool{}
 	events := false
@@ -159,7 +162,8 @@ func (in *Machine) stale(t *turn.Turn, err error) {
 	}
 }
 
-// uncertain answers a turn's senders when the journal stopped under it: whether their messages are durable is unknown.
+// uncertain answers a turn's senders with ErrUncertain: the journal stopped during the commit, so it is unknown whether their
+// messages are durable.
 func (in *Machine) uncertain(t *turn.Turn, err error) {
 	if !errors.Is(err, persistence.ErrUncertain) {
 		return
@@ -170,10 +174,12 @@ func (in *Machine) uncertain(t *turn.Turn, err error) {
 	}
 }
 
-// expelledPauseMs is when an instance that was left to another activation is told again: that one may be gone as well.
+// expelledPauseMs is after how long the dispatcher tells an instance again that was left to another activation: that
+// activation may be gone as well.
 const expelledPauseMs = 1000
 
-// expel leaves the instance to the activation that has it now, or to the next process. What is held was never proposed.
+// expel leaves the instance to the activation that has it now, or to the next process. It answers the senders of buffered
+// messages: those were never proposed, so their senders may try again.
 func (in *Machine) expel(err error) {
 	if !errors.Is(err, persistence.ErrUncertain) {
 		in.countRefusal(err)
@@ -192,7 +198,7 @@ func (in *Machine) expel(err error) {
 	in.dropAndLeave()
 }
 
-// countRefusal counts what a proposal was refused with.
+// countRefusal counts the error that the journal refused a proposal with.
 func (in *Machine) countRefusal(err error) {
 	c := &in.host.Counts
 	switch {

@@ -9,8 +9,9 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// takeArrivals moves buffered messages into the turn: at most so many with a name, unless that is negative. A start is
-// taken only by the turn that makes its instance, and a message with a name only if no older one of its name stays behind.
+// takeArrivals moves buffered messages into the turn: at most most messages with a name; a negative most is no bound. Only
+// the turn that creates the instance takes a start. A message with a name stays if an older one of its name stays, so that
+// it does not overtake that one.
 func (in *Machine) takeArrivals(t *turn.Turn, room func(int) bool, most int) {
 	b := &in.buffer
 	if len(b.items) == 0 {
@@ -39,7 +40,8 @@ func (in *Machine) takeArrivals(t *turn.Turn, room func(int) bool, most int) {
 	b.items = rest
 }
 
-// fusable says that no message of a name waits in the inbox, beside those that the turn has taken.
+// fusable reports whether no message of a name waits in the inbox, beside those that the turn has taken. Then a turn may take
+// a buffered message of that name without overtaking an older one.
 func (in *Machine) fusable(name replay.ArrivalName) bool {
 	p := &in.view.Inbox
 	if !in.view.Exists {
@@ -51,8 +53,8 @@ func (in *Machine) fusable(name replay.ArrivalName) bool {
 	})
 }
 
-// acceptUnwanted sends messages to the inbox that the machine is known not to wait for: they come along with the next turn
-// that has another reason.
+// acceptUnwanted accepts into the inbox the buffered messages that the machine is known not to wait for. They start no turn;
+// the next turn that has another reason takes them too.
 func (in *Machine) acceptUnwanted() (any bool) {
 	if !in.view.Inbox.Known {
 		return false
@@ -69,9 +71,9 @@ func (in *Machine) acceptUnwanted() (any bool) {
 	return any
 }
 
-// acceptDeferred makes the arrivals durable that the turn leaves, and says whether that goes on. They are proposed before
-// the turn is, or a later one of their name could overtake them; older ones of their names are proposed before them, in
-// case the turn has to be run again, and so is the start of the instance.
+// acceptDeferred makes the arrivals durable that the turn leaves. It returns true while answers are outstanding. It proposes
+// them before the turn commits, or a later message of the same name could overtake them. It proposes older messages of the
+// same names first, and the start of the instance before all: the turn may have to run again, and the order must hold then.
 func (in *Machine) acceptDeferred(t *turn.Turn) (waiting bool) {
 	if len(t.Decision.Deferred) == 0 || !slices.ContainsFunc(t.Arrivals, func(a *arrival.Arrival) bool { return a.Deferred }) {
 		return false
@@ -87,7 +89,7 @@ func (in *Machine) acceptDeferred(t *turn.Turn) (waiting bool) {
 	return waiting
 }
 
-// keepLeft puts back what a turn has left, and notes what its machine waits for.
+// keepLeft puts the messages back into the view that a turn has left, and records which names its machine waits for.
 func (in *Machine) keepLeft(t *turn.Turn) {
 	if in.view.Head.Status.Terminal() {
 		return
@@ -117,7 +119,7 @@ func (in *Machine) keepLeft(t *turn.Turn) {
 	}
 }
 
-// idled takes back a turn that has consumed nothing: the machine has told what it waits for.
+// idled takes back a turn that has consumed nothing. Nothing is committed; the machine has only told what it waits for.
 func (in *Machine) idled(t *turn.Turn) {
 	in.turn = nil
 	in.become(phaseReady)
@@ -126,11 +128,11 @@ func (in *Machine) idled(t *turn.Turn) {
 	in.keepLeft(t)
 	in.ran = in.view.Held.Reason != ""
 	if t.Passes {
-		in.acceptAll() // the next turn would not take them either
+		in.acceptAll() // the next turn would leave these buffered messages too
 	}
 }
 
-// rowOf is the inbox row of an arrival that was accepted.
+// rowOf returns the inbox row of an accepted arrival.
 func rowOf(a *arrival.Arrival, seq uint64) view.Item {
 	item := view.Item{Seq: seq, Size: a.Size, Message: a.Message}
 	if a.Deliver != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// effectKind says what a step wants done.
+// effectKind says what the shell is to do.
 type effectKind uint8
 
-// The effects, and the fields that each has.
+// The kinds of effects. Each comment names the fields of Effect that the kind uses.
 const (
-	// Each of these brings an answer later, which counts as outstanding until it comes.
+	// Each of these brings an answer later as a message. It counts as outstanding until the message comes.
 	EffectAccept       effectKind = iota // propose arrival on its own: command, under the epoch in number
 	EffectCommit                         // propose the commit of turn
 	EffectPropose                        // propose command; message takes the answer
@@ -23,29 +23,29 @@ const (
 	EffectRun                            // run turn in a slot, or without one if it runs no code
 	EffectUnwind                         // close machine: message comes after that, or after a moment
 	EffectArm                            // send message, a tick, after wait
-	EffectAskMemory                      // message, when its bytes have been taken of the memory
-	EffectAskAdmission                   // message, when a suspect with number attempts may run
-	EffectAskTry                         // message, when an instance that is held may be tried
+	EffectAskMemory                      // send message when its bytes have been taken from the memory budget
+	EffectAskAdmission                   // send message when a suspect with number attempts may run
+	EffectAskTry                         // send message when a held instance may be tried
 
-	// These are done at once.
+	// The shell does these at once; they bring no answer.
 	EffectAnswer      // answer arrival with err, or that it repeats another
-	EffectAcknowledge // tell the dispatcher acknowledgement
-	EffectDisarm      // the tick message is not needed any more
-	EffectLeaveTry    // do not wait for a try any more
-	EffectUncharge    // give what the instance has of the memory back
-	EffectReturn      // give number bytes of it back
-	EffectPark        // become a resident with number bytes, or be told to leave
-	EffectUnpark      // be none any more
+	EffectAcknowledge // send acknowledgement to the dispatcher
+	EffectDisarm      // stop the clock of message, a tick
+	EffectLeaveTry    // leave the queue of held instances that wait for a try
+	EffectUncharge    // give back all of the instance's part of the memory budget
+	EffectReturn      // give back number bytes of the memory budget
+	EffectPark        // take a place among the residents with number bytes, or send Evict
+	EffectUnpark      // give the place among the residents up
 	EffectWatchLease  // renew the turn lease token
-	EffectEndCareful  // end that, and let the next suspect run
-	EffectGivingBack  // the lease of incarnation number is given back because nothing is left to do
-	EffectKeptLease   // it was not given back
-	EffectSetAside    // the instance is damaged: err
-	EffectWhole       // it is not
-	EffectLeave       // nothing is left to do: leave, unless a message is on its way
+	EffectEndCareful  // stop the renewal of the turn lease, and let the next suspect run
+	EffectGivingBack  // note that the lease of incarnation number is given back because nothing is left to do
+	EffectKeptLease   // take that note back: the journal did not end the lease of incarnation number
+	EffectSetAside    // report that the instance is damaged: err
+	EffectWhole       // forget damage that was reported before: the instance could be read
+	EffectLeave       // leave the activator's table, unless a message is on its way
 )
 
-// Effect is one thing that a step wants done.
+// Effect is one thing that the shell is to do. Kind says which of the other fields are set.
 type Effect struct {
 	Kind            effectKind
 	Repeated        bool
@@ -61,10 +61,10 @@ type Effect struct {
 	Acknowledgement dispatch.Acknowledgement
 }
 
-// Effects are those of one step, in the order in which they are to be done. The memory is used again by the next step.
+// Effects are the effects of one step, in the order in which the shell carries them out. The next step uses the memory again.
 type Effects []Effect
 
-// emit adds an effect.
+// emit adds an effect to those of the present step.
 func (in *Machine) emit(e Effect) {
 	if e.Kind <= EffectAskTry {
 		in.asked++
@@ -72,12 +72,12 @@ func (in *Machine) emit(e Effect) {
 	*in.out = append(*in.out, e)
 }
 
-// acknowledgeWith tells the dispatcher.
+// acknowledgeWith sends an acknowledgement to the dispatcher.
 func (in *Machine) acknowledgeWith(a dispatch.Acknowledgement) {
 	in.emit(Effect{Kind: EffectAcknowledge, Acknowledgement: a})
 }
 
-// answer tells the sender of a message what has become of it, once.
+// answer tells the sender what has become of its message. It answers each message only once.
 func (in *Machine) answer(a *arrival.Arrival, err error, repeated bool) {
 	if a.State == arrival.Answered || a.State == arrival.Accepted {
 		return
@@ -86,5 +86,5 @@ func (in *Machine) answer(a *arrival.Arrival, err error, repeated bool) {
 	in.emit(Effect{Kind: EffectAnswer, Arrival: a, Err: err, Repeated: repeated})
 }
 
-// outstanding counts the answers that are on their way, with what this step has asked for.
+// outstanding counts the answers that are on their way, including those that this step has asked for.
 func (in *Machine) outstanding() int { return in.facts.Outstanding() + in.asked }

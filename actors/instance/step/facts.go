@@ -7,37 +7,38 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// Facts are what a step may ask about the world. It changes nothing by asking, except that a drawn number is used up. What
-// has been asked for in the same step is not in the answers yet.
+// Facts are what a step may ask about the world. To ask changes nothing, except that a drawn number is used up. The answers do
+// not include effects of the same step, because the shell carries those out after it.
 type Facts interface {
-	// NowMs is the wall clock, for what is stored and for what is compared with it. Elapsed is for everything else that is
-	// waited for: it does not jump when the wall clock is set.
+	// NowMs is the wall clock, for times that are stored and times that are compared with them. Elapsed is for all other
+	// waits: it does not jump when the wall clock is set.
 	NowMs() int64
 	Elapsed() time.Duration
-	// MayExist is false only if the journal has no instance of this id.
+	// MayExist returns false only if the journal has no instance of this id. It reads no row.
 	MayExist() bool
-	// Epoch is the partition's; 0 until one is durable. Careful: every message is accepted first and every turn leased.
+	// Epoch is the partition's epoch, or 0 until one is durable. Careful reports whether the partition runs in careful mode:
+	// every message is accepted before a turn takes it, and every turn is leased.
 	Epoch() uint64
 	Careful() bool
-	// HushLeft is how long nothing but suspects may start.
+	// HushLeft is the time until instances that are no suspects may start turns again.
 	HushLeft() time.Duration
-	// Find looks for a consumer that runs turns and has the handler; Idle, for one that has it and runs no turns. Pinned: some
-	// consumer has the handler, of an engine version that does not fit.
+	// Find looks for a consumer that runs turns and has the handler. Idle reports whether a consumer has the handler but runs
+	// no turns. Pinned reports whether a consumer that runs turns has the handler, although its engine version does not fit.
 	Find(name, version, pin string, tries int) (c *consumer.Attached, resolved string, fn replay.Func, ok bool)
 	Idle(name, version string) bool
 	Pinned(name, version string) bool
-	// AnyConsumer says whether a consumer that runs turns is attached; Attaches counts those that have been.
+	// AnyConsumer reports whether a consumer that runs turns is attached. Attaches counts the consumers attached so far.
 	AnyConsumer() bool
 	Attaches() uint64
-	// Draining: the engine stops, and no turn starts any more.
+	// Draining reports whether the engine stops: then no turn starts any more.
 	Draining() bool
-	// Outstanding counts the answers that are on their way, with the tick of the accept timer. Ticking says that this timer
-	// runs: it can still be withdrawn.
+	// Outstanding counts the answers that are on their way, including the tick of the accept timer. Ticking reports whether
+	// this timer still runs, so that it can be withdrawn.
 	Outstanding() int
 	Ticking() bool
-	// TryBegun says that the wait for a try has ended and its message is on its way.
+	// TryBegun reports whether the wait for a try has ended, so that its message is on its way.
 	TryBegun() bool
-	// Nonce and Entropy are drawn anew each time.
+	// Nonce and Entropy draw new random values with each call.
 	Nonce() uint64
 	Entropy() [16]byte
 }

@@ -15,14 +15,37 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// How often one build tries an instance that is held before only other code or an operator can have it tried again.
+// How many times one build tries a held instance. After that only another build, a newly attached consumer or an operator
+// can have it tried again.
 const (
-	HeldTriesMax    = 10 // its code does not fit its history, or misuses its context
-	BlockedTriesMax = 3  // its code blocks: each try leaks a goroutine
+	HeldTriesMax    = 10 // for code that does not fit the history or misuses its context
+	BlockedTriesMax = 3  // for code that blocks: each try leaks a goroutine
 )
 
-// holdTurn gives back a turn whose code cannot be used, and has the lease row say why: nothing is recorded in the history.
-// The first time for a reason and a build it is logged.
+// holdDiverged holds an instance whose code does not fit its history.
+func (in *Machine) holdDiverged(t *turn.Turn) {
+	in.holdTurn(t, failure.Display(t.Decision.Divergence), HeldTriesMax)
+	in.machine = t.Machine
+	in.reload()
+}
+
+// holdMisused holds an instance whose code used its context where that is not allowed.
+func (in *Machine) holdMisused(t *turn.Turn, why *replay.MisuseError) {
+	in.host.Counts.SpoiledTurns.Add(1)
+	in.holdTurn(t, why.Error(), HeldTriesMax, logkey.Stack, why.Stack)
+	in.machine = t.Machine
+	in.reload()
+}
+
+// holdBlocked holds an instance whose code has not returned. The machine stays with its slot for ever: the code may still
+// use it.
+func (in *Machine) holdBlocked(t *turn.Turn) {
+	in.holdTurn(t, fmt.Sprintf("the code of orchestration %s %s blocks on something that is not a future of its context "+
+		"(a channel, a mutex, a sleep, I/O): move that into an activity", t.Name, t.Version), BlockedTriesMax)
+}
+
+// holdTurn gives back a turn whose code cannot be used. The lease row records the reason; the history records nothing. Each
+// reason is logged once per build.
 func (in *Machine) holdTurn(t *turn.Turn, reason string, triesMax uint32, attributes ...any) {
 	v := &in.view
 	in.host.Counts.HeldTurns.Add(1)
@@ -31,7 +54,7 @@ func (in *Machine) holdTurn(t *turn.Turn, reason string, triesMax uint32, attrib
 		tries = v.Held.Tries + 1
 	}
 	if v.Held.Build != in.host.Config.Build || v.Held.Reason != reason {
-		in.host.Config.Logger.Error("an instance is held: its turn is not recorded, and it is tried again later and with other code",
+		in.host.Config.Logger.Error("an instance is held: its turn is not recorded; it is tried again later, and with other code",
 			append([]any{logkey.Instance, in.id, logkey.Orchestration, t.Name, logkey.Version, t.Version,
 				logkey.Execution, t.Head.Execution, logkey.Reason, reason, logkey.Build, in.host.Config.Build}, attributes...)...)
 	}
@@ -42,8 +65,8 @@ func (in *Machine) holdTurn(t *turn.Turn, reason string, triesMax uint32, attrib
 	in.abandonTurn(t, plan)
 }
 
-// logHeld says of a turn that is recorded what people want to know: that it failed the instance because its code does not
-// fit, or that the instance is not held any more.
+// logHeld logs what an operator needs to know about a recorded turn: it failed the instance because the code does not fit
+// the history, or it shows that a held instance goes on.
 func (in *Machine) logHeld(t *turn.Turn) {
 	switch {
 	case t.Decision.Divergence != nil:
@@ -60,28 +83,15 @@ func (in *Machine) logGoesOn() {
 		logkey.Instance, in.id, logkey.Orchestration, in.view.Head.Name, logkey.Version, in.view.Head.Version, logkey.Build, in.host.Config.Build)
 }
 
-// holdDiverged holds an instance whose history and code differ.
-func (in *Machine) holdDiverged(t *turn.Turn) {
-	in.holdTurn(t, failure.Display(t.Decision.Divergence), HeldTriesMax)
-	in.machine = t.Machine
-	in.reload()
+// notYet reports whether the lease row lets no turn start now.
+func (in *Machine) notYet() bool {
+	if in.view.Held.Reason != "" {
+		return in.heldNow()
+	}
+	return in.backsOff()
 }
 
-// holdMisused holds an instance whose code has used its context where it must not.
-func (in *Machine) holdMisused(t *turn.Turn, why *replay.MisuseError) {
-	in.host.Counts.SpoiledTurns.Add(1)
-	in.holdTurn(t, why.Error(), HeldTriesMax, logkey.Stack, why.Stack)
-	in.machine = t.Machine
-	in.reload()
-}
-
-// holdBlocked holds an instance whose code has not come back. The machine is its slot's for ever.
-func (in *Machine) holdBlocked(t *turn.Turn) {
-	in.holdTurn(t, fmt.Sprintf("the code of orchestration %s %s blocks on something that is not a future of its context "+
-		"(a channel, a mutex, a sleep, I/O): move that into an activity", t.Name, t.Version), BlockedTriesMax)
-}
-
-// heldNow says that the instance is held, and that this build may not try it now.
+// heldNow reports whether the instance is held and this build may not try it now.
 func (in *Machine) heldNow() bool {
 	v := &in.view
 	if in.tryAgain || v.Held.Reason == "" || v.Leased || v.Held.Build != in.host.Config.Build {
@@ -90,8 +100,8 @@ func (in *Machine) heldNow() bool {
 	return v.NotBeforeMs == 0 || in.backsOff()
 }
 
-// heldTries is how often this build has tried an instance that is held, and 0 if a runtime was attached since: then it is
-// the newest that has not tried it. Negative: it is not held.
+// heldTries returns how many times this build has tried the held instance, or -1 if the instance is not held. It returns 0
+// if a runtime was attached since: Find then begins with the newest runtime, which has not tried the instance yet.
 func (in *Machine) heldTries() int {
 	held := &in.view.Held
 	switch {
@@ -103,15 +113,7 @@ func (in *Machine) heldTries() int {
 	return int(held.Tries)
 }
 
-// notYet reports whether the lease row holds the instance back now.
-func (in *Machine) notYet() bool {
-	if in.view.Held.Reason != "" {
-		return in.heldNow()
-	}
-	return in.backsOff()
-}
-
-// unhide lets a turn consume what the lease row of a held instance hides, if it may be tried now.
+// unhide makes the inbox rows of a held instance visible to its next turn, if the instance may be tried now.
 func (in *Machine) unhide() {
 	v := &in.view
 	if v.Held.Reason == "" || in.heldNow() {
@@ -122,12 +124,13 @@ func (in *Machine) unhide() {
 	}
 }
 
-// outOfDate says that something was told of an instance that is held, so its row may say something else now.
+// outOfDate reports whether the dispatcher has told a held instance of something since the last read, so that its lease row
+// may have changed.
 func (in *Machine) outOfDate() bool {
 	return in.view.Held.Reason != "" && in.reasons.unread() && in.outstanding() == 0
 }
 
-// noteWhyLeft says why what is pending is left: what was decided when the instance began to leave.
+// noteWhyLeft records why the instance leaves pending messages. Once the instance has begun to leave, that decision stays.
 func (in *Machine) noteWhyLeft() {
 	in.tell.held = in.heldNow() || in.leaving && in.tell.held
 	if !in.tell.held && in.backsOff() {
@@ -135,14 +138,14 @@ func (in *Machine) noteWhyLeft() {
 	}
 }
 
-// leftHeld says that the instance leaves what it was told because it is held. Its time may have come since that was
-// decided: then the dispatcher tells it again at once.
+// leftHeld reports whether the instance leaves pending messages because it is held. The time of its next try may have come
+// since it decided to leave: then the dispatcher tells it again at once.
 func (in *Machine) leftHeld() bool {
 	return in.heldNow() || in.leaving && in.tell.held && in.view.Held.Reason != ""
 }
 
-// acknowledgeHeld says that the instance is held and leaves what it was told. The dispatcher keeps the timers that have
-// come due until it is tried again.
+// acknowledgeHeld tells the dispatcher that the instance is held and leaves what it was told. The dispatcher keeps the due
+// timers until it has the instance tried again.
 func (in *Machine) acknowledgeHeld() {
 	t, v := &in.tell, &in.view
 	if !t.any && len(v.Due) == 0 {
@@ -153,13 +156,14 @@ func (in *Machine) acknowledgeHeld() {
 	*t, v.Due = openTell{}, nil
 }
 
-// fits says that the row holds the instance for nothing: its code has run, and had nothing to record.
+// fits reports whether the lease row of a held instance is out of date: the code has run without an error and had nothing
+// to record, so no commit clears the row.
 func (in *Machine) fits() bool {
 	v := &in.view
 	return v.Held.Reason != "" && in.ran
 }
 
-// release has the row say that the instance is not held.
+// release proposes that the lease row no longer holds the instance.
 func (in *Machine) release() {
 	in.ran = false
 	in.become(phaseAbandoning)
@@ -201,13 +205,15 @@ func (in *Machine) released(m *releasedMsg) {
 	}
 }
 
-// cancelsHeld ends an instance that is held and has been cancelled. False: it is not, or needs its code for that.
+// cancelsHeld takes the next step of cancelling a held instance without its code. It returns false if the instance is not
+// held, has no cancel, or needs its code for the cancel.
 func (in *Machine) cancelsHeld() bool {
 	v := &in.view
 	return v.Held.Reason != "" && !v.Leased && in.token == "" && in.facts.Epoch() != 0 && in.cancels()
 }
 
-// cancels does the next step of a cancel without code. False: none is asked for, or it needs the code.
+// cancels takes the next step of a cancel without the instance's code. It returns false if no cancel waits, or if the cancel
+// needs the code because the execution has cleanup to do.
 func (in *Machine) cancels() bool {
 	v := &in.view
 	c := v.CancelAsked()
@@ -230,17 +236,18 @@ func (in *Machine) cancels() bool {
 	return true
 }
 
-// cancelWithoutCode ends the instance as cancelled. Of what waits it takes the cancel only: the rest goes with the end.
+// cancelWithoutCode ends the instance as cancelled. Its last turn consumes only the cancel: the end of the instance drops
+// all other messages.
 func (in *Machine) cancelWithoutCode(item *view.Item) {
-	own := *item // a turn that is made of the inbox overwrites its rows
+	own := *item // a copy, because making the turn overwrites the rows of the inbox
 	in.endNow(&turn.ForcedEnd{
 		Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_CANCEL, Cancel: &own,
 		Why: failure.Cancelled(item.Message.GetCancel().GetReason()),
 	})
-	in.forcedEnd = nil // after a reload it is decided anew
+	in.forcedEnd = nil // if endNow reloads, the cancel is found and decided again
 }
 
-// missing says which handler no consumer of this node has.
+// missing returns the failure text that names the handler that no consumer of this node has.
 func (in *Machine) missing() string {
 	v := &in.view
 	name, version := v.Head.Name, v.Head.Version
@@ -255,13 +262,14 @@ func (in *Machine) missing() string {
 	if in.facts.Pinned(name, version) {
 		reason = failure.NotReplayable(what, v.Head.Pin)
 	}
-	if v.CancelAsked() != nil { // it would have been cancelled already
+	if v.CancelAsked() != nil { // the cancel needs the handler for cleanup: without cleanup it would be done already
 		reason = "cancel waits for its handler: " + reason
 	}
 	return reason
 }
 
-// idleHandler says that a consumer has the handler and no slots for turns: one that runs turns is about to come.
+// idleHandler reports whether a consumer without turn slots has the handler. Then a consumer that runs turns is about to
+// attach.
 func (in *Machine) idleHandler() bool {
 	v := &in.view
 	name, version := v.Head.Name, v.Head.Version
@@ -271,10 +279,10 @@ func (in *Machine) idleHandler() bool {
 	return in.facts.Idle(name, version)
 }
 
-// Freed says that an instance was held, and that an operator has released it.
+// Freed says that an operator has released a held instance.
 type Freed struct{}
 
-// buildOf is the build that an abandon names: it goes with a reason.
+// buildOf returns the build that an abandon names. An abandon names its build only together with a reason.
 func (in *Machine) buildOf(plan *abandonPlan) string {
 	if plan.reason == "" {
 		return ""

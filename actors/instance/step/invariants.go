@@ -5,16 +5,16 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
-// Verify checks what the fields of the step machine promise.
+// Verify checks the invariants of the step machine's fields. It panics if one is broken.
 func (in *Machine) Verify() {
 	in.verifyTurn()
 	in.verifyAccepting()
 	in.buffer.verify()
 	in.view.Verify()
-	invariants.Check(in.reasons.seen <= in.reasons.last, "news %d have been seen, of %d", in.reasons.seen, in.reasons.last)
+	invariants.Check(in.reasons.seen <= in.reasons.last, "%d reasons to read have been seen, and there were only %d", in.reasons.seen, in.reasons.last)
 }
 
-// verifyTurn checks who has the turn and the machine in each phase.
+// verifyTurn checks that the machine has a turn, an awaited answer and a replay machine exactly in the phases that allow it.
 func (in *Machine) verifyTurn() {
 	inFlight := in.phase == phaseRunning || in.phase == phaseSettling || in.phase == phaseCommitting
 	invariants.Check(inFlight == (in.turn != nil), "phase %s, and a turn is in flight: %t", in.phase, in.turn != nil)
@@ -43,10 +43,10 @@ func (in *Machine) Awaited() int {
 	return n
 }
 
-// Resident says that the instance is to be one.
+// Resident reports whether the instance should have a place among the residents.
 func (in *Machine) Resident() bool { return in.parked && in.machine != nil }
 
-// verifyAccepting compares the messages that are proposed on their own with their count.
+// verifyAccepting checks that each message that is proposed on its own is counted.
 func (in *Machine) verifyAccepting() {
 	proposed := in.buffer.accepting()
 	if in.turn != nil {
@@ -55,7 +55,7 @@ func (in *Machine) verifyAccepting() {
 	invariants.Check(proposed <= in.accepting, "%d messages are being accepted, %d are counted", proposed, in.accepting)
 }
 
-// awaits says whether the phase ends with an answer that is compared.
+// awaits reports whether the phase ends with the answer in awaiting.
 func (in *Machine) awaits() bool {
 	switch in.phase {
 	case phaseLoading, phaseWaiting, phaseLeasing, phaseAdmitting, phaseAbandoning:

@@ -10,8 +10,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// load asks the journal for everything that the instance needs to go on. No wait for durability: its own next commit
-// lies behind what it saw in the same log.
+// load reads everything that the instance needs to go on. It does not wait until what it reads is durable: the instance's next
+// commit comes later in the same log, so it cannot become durable first.
 func (in *Machine) load() {
 	in.become(phaseLoading)
 	in.host.Counts.Loads.Add(1)
@@ -23,7 +23,7 @@ func (in *Machine) load() {
 	in.emit(Effect{Kind: EffectLoad, Message: m})
 }
 
-// loaded takes the answer of a read.
+// loaded takes the answer to a read.
 func (in *Machine) loaded(m *view.Load) {
 	if in.awaiting != m {
 		in.emit(Effect{Kind: EffectReturn, Number: uint64(m.Taken)})
@@ -36,7 +36,7 @@ func (in *Machine) loaded(m *view.Load) {
 	}
 	v := &in.view
 	if h := &m.Inbox.Head; m.Err == nil && m.InboxOnly && (h.Turn != v.Head.Turn || h.Execution != v.Head.Execution) {
-		in.reload() // another activation has consumed of it
+		in.reload() // another activation has consumed rows of the inbox
 		return
 	}
 	if m.Err == nil && m.InboxOnly {
@@ -60,7 +60,7 @@ func (in *Machine) loaded(m *view.Load) {
 	v.Inbox.Nudged, v.Due = max(v.Inbox.Nudged, nudged), due
 	v.KeepOwnTimers()
 	if v.Partial {
-		in.uncharge() // what it waited for was too little
+		in.uncharge() // the memory that it was granted is too little, so it asks again for more
 	}
 	in.become(phaseReady)
 	in.reasons.seen = m.Reasons
@@ -69,27 +69,28 @@ func (in *Machine) loaded(m *view.Load) {
 	in.giveUpOrphanLease()
 }
 
-// The pause before a read that failed is made again, doubled each time up to the most.
+// The pause before a failed read is repeated. It doubles with each failure, up to loadPauseMax.
 const (
 	loadPause    = 50 * time.Millisecond
 	loadPauseMax = 5 * time.Second
 )
 
-// loadFailed makes a read again after a pause. What is held meanwhile is accepted after 10 ms, as ever. Only a journal
-// that has stopped, and damage, end it: without a view nothing can be done for what is held.
+// loadFailed repeats a read after a pause. Messages that are buffered meanwhile are accepted after 10 ms, as always. If the
+// journal has stopped or the instance is damaged, it answers the buffered messages with the error and leaves: without a view
+// it can do nothing for them.
 func (in *Machine) loadFailed(err error) {
 	switch {
 	case errors.Is(err, persistence.ErrBusy):
 		in.reasons.add()
 		in.pause()
 		return
-	case errors.Is(err, persistence.ErrStopped): // what is held has not been proposed
+	case errors.Is(err, persistence.ErrStopped): // no buffered message was proposed, so its sender may safely send it again
 		err = fmt.Errorf("%w: %w", persistence.ErrNotLeader, err)
 	case errors.Is(err, persistence.ErrCorrupt):
 		in.emit(Effect{Kind: EffectSetAside, Err: err})
 	default:
 		if in.loadFailures == 0 {
-			in.host.Config.Logger.Error("an instance cannot be loaded now; it is tried again", logkey.Instance, in.id, logkey.Error, err)
+			in.host.Config.Logger.Error("an instance cannot be loaded now; the read is repeated", logkey.Instance, in.id, logkey.Error, err)
 		}
 		in.reasons.add()
 		in.pauseFor(min(loadPause<<min(in.loadFailures, 10), loadPauseMax))
@@ -101,7 +102,7 @@ func (in *Machine) loadFailed(err error) {
 	in.dropAndLeave()
 }
 
-// mustRead says that rows of the inbox are to be read before the next turn.
+// mustRead reports whether rows of the inbox must be read before the next turn.
 func (in *Machine) mustRead() bool {
 	p := &in.view.Inbox
 	if len(p.Rows) == 0 && !p.Gap && p.Nudged <= p.Seen && !p.UnreadUnnamed() {
@@ -111,7 +112,7 @@ func (in *Machine) mustRead() bool {
 	return must
 }
 
-// loadInbox reads them.
+// loadInbox reads the inbox rows that the next turn needs.
 func (in *Machine) loadInbox() {
 	in.become(phaseLoading)
 	in.host.Counts.InboxReads.Add(1)

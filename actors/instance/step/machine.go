@@ -13,35 +13,35 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// Machine is the step machine of one instance: a message and facts come in, effects come out. It does nothing itself but count
-// and log.
+// Machine is the step machine of one instance: a message and facts come in, effects come out. The machine itself only counts
+// and logs.
 type Machine struct {
 	host *turn.Shared
 	id   string
 
-	// Of the present step only.
+	// Set during a step only.
 	facts Facts
 	out   *Effects
 	asked int // effects of this step that bring an answer
 
 	view view.View
-	// machine is the resident coroutine, or nil; consumer runs it. Invariant: it has seen exactly the turns up to
-	// view.head.Turn.
+	// machine is the replay machine between turns, or nil; consumer runs it. Invariant: it has seen exactly the turns up to
+	// view.Head.Turn.
 	machine  *replay.Machine
 	consumer *consumer.Attached
 	version  string // of the machine's handler, resolved
 	fn       replay.Func
-	attaches uint64 // the engine's, before consumer was looked for
+	attaches uint64 // Facts.Attaches when consumer was looked for
 
 	buffer buffer
-	// turn is in flight in the phases from leasing to committing.
+	// turn is in flight in the phases running, settling and committing, and nil in all others.
 	turn *turn.Turn
-	// accepting counts proposals that accept a message on its own. No turn starts while there are any.
+	// accepting counts the messages that are proposed on their own. No turn starts while it is above 0.
 	accepting int
-	// awaiting is the answer that the present phase waits for; any other one of its kind is late, and is ignored.
+	// awaiting is the answer that the present phase waits for. Any other answer of its kind is late and is ignored.
 	awaiting any
-	// token is that of a turn lease that the next turn takes. watched: it is renewed. suspect: the instance has been admitted
-	// to probation, and others wait until its turn is over.
+	// token is the token of a turn lease that the next turn takes over. watched: the lease is being renewed. suspect: probation
+	// has admitted the instance, and other suspects wait until its turn is over.
 	token     persistence.Token
 	abandon   *abandonPlan    // to be proposed as soon as the state is known
 	forcedEnd *turn.ForcedEnd // how the next turn ends the instance
@@ -50,33 +50,33 @@ type Machine struct {
 	hint      hint
 	// acknowledged is the highest number of a tell that has been acknowledged.
 	acknowledged uint64
-	later        *TickMsg // of wakeLater, until it comes
-	pausing      *TickMsg // of the present pause
+	later        *TickMsg // the tick of wakeLater, until it comes
+	pausing      *TickMsg // the tick of the present pause
 	loadFailures int      // failed reads in a row
 
-	// There are many instances, so these are together, in the fewest bytes.
+	// A process has many instances, so these small fields are together, which takes the fewest bytes.
 	phase   phase
 	watched bool
 	suspect bool
-	tries   bool // it waits until no other instance that is held is tried
-	charged bool // the memory has been granted for what is to be read next
-	parked  bool // resident, as far as is known
-	// leaving: nothing more is to be done here for now, whatever is pending (no handler, fenced, backoff).
+	tries   bool // the instance is held and waits until no other held instance is being tried
+	charged bool // the memory for the next read has been granted
+	parked  bool // the instance has a place among the residents, as far as the machine knows
+	// leaving: the instance starts nothing for now, whatever is pending (no handler, fenced, backoff).
 	leaving bool
 	// toEvict: the residency wants the machine's memory back, so the instance does not park when it comes to rest.
 	toEvict      bool
-	woken        bool   // a counted message has come since leaving was last decided
-	tryAgain     bool   // a runtime was attached, or it was released, since the instance was held
-	newestAttach uint64 // the newest runtime that the dispatcher has named for that
-	ran          bool   // the code of an instance that is held has run, and had nothing to record
-	moved        bool   // it was terminated: what is known of it is out of date
+	woken        bool   // a message that the activator counts has come since leaving was last decided
+	tryAgain     bool   // since the instance was held, a runtime was attached or an operator released it
+	newestAttach uint64 // the newest runtime that the dispatcher has named as a reason to try again
+	ran          bool   // the code of the held instance has run, and had nothing to record
+	moved        bool   // the instance was terminated, so the view is out of date
 }
 
-// New makes the step machine of an instance of which nothing is known.
+// New returns the step machine of an instance whose durable state is not known.
 func New(host *turn.Shared, id string) Machine { return Machine{host: host, id: id} }
 
-// Successor is the machine that takes the place of one that may be half changed: it remembers what the dispatcher has told,
-// and reads the rest anew.
+// Successor returns the machine that replaces this one after a panic, which may have left it half changed. The successor keeps
+// what the dispatcher has told, so that no wake-up is lost, and reads the rest anew.
 func (in *Machine) Successor() Machine {
 	next := Machine{
 		host: in.host, id: in.id, tell: in.tell, hint: in.hint, acknowledged: in.acknowledged, tryAgain: in.tryAgain, newestAttach: in.newestAttach,
@@ -93,7 +93,8 @@ func (in *Machine) Successor() Machine {
 	return next
 }
 
-// Coroutines are those that the machine has, of which one that runs in a slot is not its own. Some may be nil.
+// Coroutines returns the replay machines that this machine has. It leaves out that of running, the turn that a slot has. Some
+// may be nil.
 func (in *Machine) Coroutines(running *turn.Turn) []*replay.Machine {
 	list := []*replay.Machine{in.machine}
 	if in.turn != nil && in.turn != running {
@@ -102,7 +103,7 @@ func (in *Machine) Coroutines(running *turn.Turn) []*replay.Machine {
 	return list
 }
 
-// Step takes one message and adds what is to be done to out, in order.
+// Step takes one message and adds the effects for the shell to out, in order.
 func (in *Machine) Step(f Facts, msg any, out *Effects) {
 	in.facts, in.out, in.asked = f, out, 0
 	in.take(msg)
@@ -110,7 +111,7 @@ func (in *Machine) Step(f Facts, msg any, out *Effects) {
 	in.facts, in.out = nil, nil
 }
 
-// take takes note of a message.
+// take changes the machine's state by one message.
 func (in *Machine) take(msg any) {
 	switch m := msg.(type) {
 	case *arrival.Arrival, *NudgeMsg, *PendingMsg, *TimerMsg, *RetryMsg, *WakeMsg, *Moved, *Freed:
@@ -150,15 +151,15 @@ func (in *Machine) take(msg any) {
 // lateMsg is the type of Late.
 type lateMsg struct{}
 
-// Late stands for an answer that means nothing any more. The machine looks whether there is something to do.
+// Late stands for an answer that means nothing any more. It makes the machine look for something to do.
 var Late = &lateMsg{}
 
-// Open says that the instance is known to exist and not known to have ended.
+// Open reports whether the view has an instance that has not ended.
 func (in *Machine) Open() bool {
 	return in.view.Known && in.view.Exists && !in.view.Head.Status.Terminal()
 }
 
-// OldestUnproposed returns since when the oldest message is held that has not been proposed, and false if there is none.
+// OldestUnproposed returns the arrival time of the oldest message that has not been proposed, and false if there is none.
 func (in *Machine) OldestUnproposed() (since time.Duration, held bool) {
 	if in.turn != nil && in.phase != phaseCommitting {
 		return oldestUnproposed(in.turn.Arrivals, in.buffer.items)

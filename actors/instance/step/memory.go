@@ -1,18 +1,19 @@
 package step
 
-// headOnly says that there is no use in reading more than the head and the lease: no turn can start on what would be
-// read, or in careful mode its attempt is to be counted first. A history that ends its process when it is read would
-// never be found else.
+// headOnly reports whether a load should read only the head and the lease. That is so if no turn can start on the rest, or if
+// careful mode must count the attempt first: otherwise a history that ends its process when it is read would do so for ever,
+// uncounted.
 func (in *Machine) headOnly() bool {
 	return in.abandon != nil || in.heldBack() || !in.facts.AnyConsumer() || in.token == "" && (in.facts.Careful() || in.suspect)
 }
 
-// stepPartial goes on with a view that has the head and the lease alone: to what lets the rest be read.
+// stepPartial decides the next thing to do with a view that has only the head and the lease: it brings about what a read of
+// the rest needs.
 func (in *Machine) stepPartial() {
 	v := &in.view
 	switch {
 	case v.Head.Turn > 0 && v.Head.Inbox == 0 && len(v.Due) == 0 && len(in.buffer.items) == 0 && in.forcedEnd == nil && v.Inbox.Nudged < v.Head.NextSeq:
-		v.Partial = false // there is nothing to run, so nothing to read
+		v.Partial = false // nothing waits for a turn, so there is nothing to read
 		in.stepReady()
 	case in.heldBack():
 		in.holdBack()
@@ -31,7 +32,7 @@ func (in *Machine) stepPartial() {
 	}
 }
 
-// askMemory waits until the rest of the instance may be read.
+// askMemory asks for the memory that a read of the rest of the instance takes.
 func (in *Machine) askMemory() {
 	in.become(phaseWaiting)
 	in.host.Counts.MemoryWaits.Add(1)
@@ -40,7 +41,7 @@ func (in *Machine) askMemory() {
 	in.emit(Effect{Kind: EffectAskMemory, Message: m})
 }
 
-// memoryGranted goes on with the read.
+// memoryGranted lets the next step read the rest. A late grant is given back.
 func (in *Machine) memoryGranted(m *MemoryMsg) {
 	if in.awaiting != m || in.phase != phaseWaiting {
 		in.emit(Effect{Kind: EffectReturn, Number: uint64(m.Bytes)})
@@ -51,17 +52,17 @@ func (in *Machine) memoryGranted(m *MemoryMsg) {
 	in.charged = true
 }
 
-// uncharge gives the instance's part of the memory budget back: it has dropped what it read, or is about to.
+// uncharge gives back the instance's part of the memory budget. The instance has dropped what it read, or is about to.
 func (in *Machine) uncharge() {
 	in.charged = false
 	in.emit(Effect{Kind: EffectUncharge})
 }
 
-// dropLoaded drops what was read for a turn that does not come now.
+// dropLoaded drops a history that was read for a turn that does not start now.
 func (in *Machine) dropLoaded() {
 	in.view.Segments = nil
 	in.uncharge()
 }
 
-// MemoryMsg says that an instance may read what it waited to read.
+// MemoryMsg says that an instance has been granted the memory for a read.
 type MemoryMsg struct{ Bytes int64 }

@@ -5,10 +5,9 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// What the activator carries to an instance. All are pointers and carry their own reply; reply functions are called
-// once, from any goroutine, and must not block.
+// These are the messages that the activator carries to an instance. All are pointers.
 
-// NewTold is the message that brings an action to its instance.
+// NewTold returns the message that brings an action of the dispatcher to its instance.
 func NewTold(a *dispatch.Action) any {
 	switch a.Kind {
 	case dispatch.TellStart:
@@ -24,17 +23,17 @@ func NewTold(a *dispatch.Action) any {
 
 // Messages of a partition's dispatcher.
 
-// NudgeMsg says that the inbox of an incarnation has a row. An instance that holds it ignores the nudge.
+// NudgeMsg says that the inbox of an incarnation has a row. An instance that has the row already ignores the nudge.
 type NudgeMsg struct {
 	iid persistence.Incarnation
 	seq uint64
 	dispatch.Mark
 }
 
-// PendingMsg says that an execution waits for its first turn (an S row exists).
+// PendingMsg says that an execution waits for its first turn: its start row exists.
 type PendingMsg struct {
 	start persistence.StartEffect
-	seq   uint64 // as in nudgeMsg; 0: the inbox has no row
+	seq   uint64 // as in NudgeMsg; 0: the inbox has no row
 	dispatch.Mark
 }
 
@@ -45,29 +44,30 @@ type TimerMsg struct {
 	fresh uint64 // as in dispatch.Mark
 }
 
-// RetryMsg says that an instance whose turns were held back (backoff of an L row) may be tried again now.
+// RetryMsg says that the backoff in the lease row of an instance has ended, so that it may be tried again now.
 type RetryMsg struct {
 	iid persistence.Incarnation
 	dispatch.Mark
 }
 
-// WakeMsg makes an instance look whether there is something to do. Unlike answers it is counted by the handshake.
+// WakeMsg makes an instance look for something to do. It is no answer: the activator counts it, so the instance does not leave
+// before it has taken it.
 type WakeMsg struct{}
 
-// Wake makes an instance look whether there is something to do.
+// Wake is the one WakeMsg.
 var Wake = &WakeMsg{}
 
-// EvictMsg tells an idle instance to let its machine go.
+// EvictMsg tells an idle instance to let its replay machine go.
 type EvictMsg struct{}
 
-// Evict tells an instance to let its coroutine go.
+// Evict is the one EvictMsg.
 var Evict = &EvictMsg{}
 
-// AcceptDueMsg says that an instance has held a message for 10 ms.
+// AcceptDueMsg says that a message has been buffered for 10 ms.
 type AcceptDueMsg struct{}
 
-// AcceptDue is the tick of the accept timer.
+// AcceptDue is the one AcceptDueMsg: the tick of the accept timer.
 var AcceptDue = &AcceptDueMsg{}
 
-// Moved says that the instance was ended without its actor.
+// Moved says that the instance was terminated without its actor, so that the view is out of date.
 type Moved struct{}

@@ -2,22 +2,22 @@ package step
 
 import "fmt"
 
-// phase is what an instance is doing. It does one thing at a time; each phase but the first two ends with a message.
+// phase is the one thing that an instance is doing. Each phase but the first two ends with a message.
 type phase uint8
 
 const (
-	phaseUnknown    phase = iota // nothing is known of its durable state
-	phaseReady                   // its state is known, and nothing is in flight but accepts
-	phaseLoading                 // a read of the journal
-	phaseWaiting                 // what is to be read waits for memory
+	phaseUnknown    phase = iota // the durable state is not known
+	phaseReady                   // the durable state is known, and nothing is in flight but accepts
+	phaseLoading                 // the journal reads the instance or its inbox
+	phaseWaiting                 // a read waits for memory
 	phaseLeasing                 // careful mode: LeaseTurn is proposed
 	phaseAdmitting               // careful mode: a suspect waits until it may run
 	phaseRunning                 // a turn waits for its slot or runs there
 	phaseSettling                // a turn has ended and waits for the accepts of its own messages
 	phaseCommitting              // CommitTurn is proposed
 	phaseAbandoning              // AbandonTurn or ReleaseTurn is proposed
-	phaseClosing                 // a machine is being unwound
-	phasePausing                 // the journal's queue was full, or a heavy suspect has just started: a moment
+	phaseClosing                 // the replay machine is being unwound
+	phasePausing                 // a short wait: the journal was busy, a read failed, or a heavy suspect has just started
 	phases
 )
 
@@ -41,10 +41,10 @@ func setOf(list ...phase) (s phaseSet) {
 
 func (s phaseSet) has(p phase) bool { return s&(1<<p) != 0 }
 
-// resting are the phases in which an instance decides what to do next.
+// resting has the phases in which an instance decides what to do next.
 var resting = setOf(phaseUnknown, phaseReady)
 
-// legalMoves are the phases that may follow each phase.
+// legalMoves has for each phase the phases that may follow it.
 var legalMoves = [phases]phaseSet{
 	phaseUnknown: setOf(phaseReady, phaseLoading, phasePausing, phaseClosing),
 	phaseReady: setOf(phaseUnknown, phaseLoading, phaseWaiting, phaseLeasing, phaseAdmitting, phaseRunning, phaseCommitting, phaseAbandoning,
@@ -61,7 +61,7 @@ var legalMoves = [phases]phaseSet{
 	phasePausing:    resting,
 }
 
-// become is the only place where the phase changes. It panics at a move that is not legal.
+// become changes the phase; nothing else does. It panics if the move is not legal.
 func (in *Machine) become(next phase) {
 	if next != in.phase && !legalMoves[in.phase].has(next) {
 		panic(fmt.Sprintf("actors: instance %q cannot go from %s to %s", in.id, in.phase, next))

@@ -13,7 +13,7 @@ import (
 // unreadableDelayMs is how long an instance with an unreadable history waits before it is tried again.
 const unreadableDelayMs = 1000
 
-// poison is the failure of an instance that was attempted too often.
+// poison returns the forced end of an instance that was attempted too often.
 func (in *Machine) poison(attempts uint32) *turn.ForcedEnd {
 	v := &in.view
 	return &turn.ForcedEnd{
@@ -23,6 +23,7 @@ func (in *Machine) poison(attempts uint32) *turn.ForcedEnd {
 	}
 }
 
+// countForcedEnd counts and logs an end without code, once its commit is durable.
 func (in *Machine) countForcedEnd(d *turn.ForcedEnd) {
 	if d.Cancel != nil {
 		in.host.Config.Logger.Info("an instance has been cancelled without its code", logkey.Instance, in.id)
@@ -41,8 +42,8 @@ func (in *Machine) countForcedEnd(d *turn.ForcedEnd) {
 		logkey.Instance, in.id, logkey.Error, failure.Display(d.Why))
 }
 
-// stepUnreadable gives back an instance whose history cannot be read, and counts the attempt. After the last attempt it
-// appends the failure behind the unreadable part, which ends the instance.
+// stepUnreadable gives back an instance whose history cannot be read, and counts the attempt. After the last attempt it ends
+// the instance: it appends the failure behind the unreadable part.
 func (in *Machine) stepUnreadable() {
 	v := &in.view
 	if len(in.buffer.items) > 0 {
@@ -50,7 +51,7 @@ func (in *Machine) stepUnreadable() {
 		return
 	}
 	if v.Attempts < in.host.Config.MaxAttempts {
-		in.host.Config.Logger.Error("an instance's history cannot be read", logkey.Instance, in.id, logkey.Execution, v.Head.Execution,
+		in.host.Config.Logger.Error("an instance's history cannot be read; the attempt is counted", logkey.Instance, in.id, logkey.Execution, v.Head.Execution,
 			logkey.Attempts, v.Attempts+1, logkey.Error, v.Unreadable)
 		in.abandon = &abandonPlan{token: in.token, counts: true, delayMs: unreadableDelayMs}
 		in.endCareful()
@@ -60,7 +61,7 @@ func (in *Machine) stepUnreadable() {
 	in.failUnreadable()
 }
 
-// failUnreadable ends the instance with one event. No machine is involved: it could not be given its history.
+// failUnreadable ends the instance with one event. It uses no replay machine, because none could load the history.
 func (in *Machine) failUnreadable() {
 	v := &in.view
 	d := &turn.ForcedEnd{
@@ -72,7 +73,8 @@ func (in *Machine) failUnreadable() {
 	in.endCareful()
 	t.EndUnread(v, "parent failed: its history cannot be read", in.facts.NowMs(), in.facts.Entropy())
 	if t.Spoiled != nil {
-		in.host.Config.Logger.Error("a failure cannot be encoded", logkey.Instance, in.id, logkey.Error, t.Spoiled)
+		in.host.Config.Logger.Error("the failure of an instance with an unreadable history cannot be encoded; the instance is left",
+			logkey.Instance, in.id, logkey.Error, t.Spoiled)
 		in.leaving = true
 		return
 	}

@@ -1,6 +1,6 @@
 package step
 
-// unpark tells the residency that the instance has something to do.
+// unpark gives up the instance's place among the residents, because it has something to do.
 func (in *Machine) unpark() {
 	if in.parked {
 		in.parked = false
@@ -8,14 +8,15 @@ func (in *Machine) unpark() {
 	}
 }
 
-// park makes the instance a resident, which takes over what it has of the memory. If it may not be one, it is told to leave.
+// park asks for a place among the residents. The place takes over the instance's part of the memory budget. If there is no
+// place, the shell tells the instance to let its machine go.
 func (in *Machine) park() {
 	in.parked = true
 	in.emit(Effect{Kind: EffectPark, Number: uint64(in.machine.MemoryBytes() + in.view.Inbox.Bytes)})
 }
 
-// evicted takes the residency's message: the machine goes as soon as the instance comes to rest. Something may be under
-// way, a read of what it was just told, for example: an eviction ends nothing and decides nothing but that.
+// evicted takes an eviction: the instance lets its machine go as soon as it comes to rest. The eviction ends nothing that is
+// under way, such as a read of what the dispatcher has just told.
 func (in *Machine) evicted() {
 	if in.phase != phaseReady {
 		in.host.Counts.EvictedInLoad.Add(1)

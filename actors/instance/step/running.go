@@ -15,8 +15,43 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// newTurn takes what waits: the start, the visible inbox by seq, due timers, then (unless the turn runs under a lease)
-// what is buffered, all up to a bound. What is left waits for the next turn.
+// startTurn makes a turn and has the shell run it: in a slot, or on a goroutine without a slot if the turn runs no code. d is
+// how the turn ends the instance, or nil.
+func (in *Machine) startTurn(d *turn.ForcedEnd) {
+	v := &in.view
+	t := in.newTurn(in.facts.NowMs())
+	if d != nil && d.Cancel != nil {
+		t.TakeOnly(d.Cancel)
+	}
+	if t.Empty() && d == nil {
+		in.acceptAll() // the buffered messages must queue behind older ones of their names in the inbox
+		return
+	}
+	if err := t.Fill(); err != nil {
+		v.Unreadable = err
+		in.giveBack(t)
+		in.become(phaseUnknown)
+		in.reasons.add()
+		return
+	}
+	t.ForcedEnd, t.Token, t.Watched, t.Admitted = d, in.token, in.watched, in.suspect
+	in.token, in.watched, in.suspect = "", false, false
+	t.Machine, t.Fresh = in.machine, in.machine == nil
+	if t.Fresh {
+		t.Segments, t.Func = v.Segments, in.fn
+	}
+	v.Segments = nil
+	in.toEvict, in.tryAgain, in.ran = false, false, false
+	in.machine, in.turn = nil, t
+	in.become(phaseRunning)
+	if d != nil {
+		t.Consumer = nil
+	}
+	in.emit(Effect{Kind: EffectRun, Turn: t})
+}
+
+// newTurn makes a turn of the messages that wait: the start, the visible inbox rows by seq, the due timers, then the
+// buffered messages, all up to a bound. A turn under a lease takes no buffered messages. The rest waits for the next turn.
 func (in *Machine) newTurn(nowMs int64) *turn.Turn {
 	v := &in.view
 	t := &turn.Turn{Host: in.host, Consumer: in.consumer, Head: turn.HeadOf(in.id, &v.Head), Name: v.Head.Name, Version: in.version}
@@ -29,7 +64,7 @@ func (in *Machine) newTurn(nowMs int64) *turn.Turn {
 		room, bytes = room-1, bytes-size
 		return true
 	}
-	most := -1 // messages with a name
+	most := -1 // how many messages with a name the turn may take; negative: no bound
 	if v.Start != nil {
 		t.TakesStart, t.Name = true, v.Start.Name
 		take(len(v.Start.Input) + len(v.Start.Start))
@@ -59,41 +94,7 @@ func (in *Machine) newTurn(nowMs int64) *turn.Turn {
 	return t
 }
 
-// startTurn hands a turn to a slot, or, if it runs no code, to a goroutine that needs none.
-func (in *Machine) startTurn(d *turn.ForcedEnd) {
-	v := &in.view
-	t := in.newTurn(in.facts.NowMs())
-	if d != nil && d.Cancel != nil {
-		t.TakeOnly(d.Cancel)
-	}
-	if t.Empty() && d == nil {
-		in.acceptAll() // of names that an older message waits for in the inbox
-		return
-	}
-	if err := t.Fill(); err != nil {
-		v.Unreadable = err
-		in.giveBack(t)
-		in.become(phaseUnknown)
-		in.reasons.add()
-		return
-	}
-	t.ForcedEnd, t.Token, t.Watched, t.Admitted = d, in.token, in.watched, in.suspect
-	in.token, in.watched, in.suspect = "", false, false
-	t.Machine, t.Fresh = in.machine, in.machine == nil
-	if t.Fresh {
-		t.Segments, t.Func = v.Segments, in.fn
-	}
-	v.Segments = nil
-	in.toEvict, in.tryAgain, in.ran = false, false, false
-	in.machine, in.turn = nil, t
-	in.become(phaseRunning)
-	if d != nil {
-		t.Consumer = nil
-	}
-	in.emit(Effect{Kind: EffectRun, Turn: t})
-}
-
-// turnDone takes a turn back from its slot.
+// turnDone takes a turn back from its slot and decides whether its decision may be committed.
 func (in *Machine) turnDone(m *turn.Back) {
 	t := m.Turn
 	if in.turn != t || in.phase != phaseRunning {
@@ -101,11 +102,11 @@ func (in *Machine) turnDone(m *turn.Back) {
 	}
 	switch {
 	case m.Abandoned:
-		in.host.Config.Logger.Error("a turn is given up: its code has not come back", logkey.Instance, in.id,
+		in.host.Config.Logger.Error("a turn is given up: its code has not returned in time", logkey.Instance, in.id,
 			logkey.Orchestration, t.Name, logkey.Version, t.Version)
 		in.holdBlocked(t)
 	case t.NotRun:
-		in.tryAgain = in.tryAgain || in.view.Held.Reason != "" // this was no try
+		in.tryAgain = in.tryAgain || in.view.Held.Reason != "" // no code ran, so this does not count as a try
 		in.machine = t.Machine
 		in.giveBack(t)
 		in.keepLease(t)
@@ -128,7 +129,7 @@ func (in *Machine) turnDone(m *turn.Back) {
 	}
 }
 
-// spoiled gives back a turn whose decision must not be committed: the code misused its context, or the turn failed
+// spoiled gives back a turn whose decision must not be committed, because the code misused its context or the turn failed
 // outside the code.
 func (in *Machine) spoiled(t *turn.Turn, why error) {
 	var misuse *replay.MisuseError
@@ -137,14 +138,14 @@ func (in *Machine) spoiled(t *turn.Turn, why error) {
 		return
 	}
 	in.host.Counts.SpoiledTurns.Add(1)
-	in.host.Config.Logger.Error("a turn is worthless and is run again", logkey.Instance, in.id, logkey.Orchestration, t.Name,
+	in.host.Config.Logger.Error("a turn failed outside the code of its orchestration and runs again", logkey.Instance, in.id, logkey.Orchestration, t.Name,
 		logkey.Version, t.Version, logkey.Error, why)
 	in.giveBackCounted(t)
 	in.machine = t.Machine
 	in.reload()
 }
 
-// settle proposes a turn that has ended, once none of its own messages is being accepted.
+// settle proposes the commit of a turn that has run, once none of the turn's own messages is being accepted.
 func (in *Machine) settle() {
 	t := in.turn
 	for _, a := range t.Arrivals {
@@ -161,7 +162,7 @@ func (in *Machine) settle() {
 		in.reload()
 		return
 	}
-	// A goroutine of the author's may have used the context since the turn ended.
+	// A goroutine that the author's code started may have used the context after the turn ended.
 	if err := t.Machine.Spoiled(); err != nil {
 		in.spoiled(t, err)
 		return
@@ -171,7 +172,7 @@ func (in *Machine) settle() {
 			logkey.Stack, stack)
 	}
 	for _, text := range t.Decision.Orphans {
-		in.host.Config.Logger.Error("a completion that the history never asked for is rejected", logkey.Instance, in.id,
+		in.host.Config.Logger.Error("a completion is rejected: the history never asked for it", logkey.Instance, in.id,
 			logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Reason, text)
 	}
 	t.Detach()
@@ -182,23 +183,12 @@ func (in *Machine) settle() {
 	in.proposeCommit(t)
 }
 
-// giveBack takes a turn apart that will not be committed: its messages wait again. Inbox rows come back with the reload.
-func (in *Machine) giveBack(t *turn.Turn) {
-	in.turn = nil
-	in.buffer.putBack(t.Arrivals)
-	if len(t.Timers) > 0 {
-		in.view.Due = append(t.Timers, slices.DeleteFunc(in.view.Due, func(key persistence.TimerKey) bool {
-			return slices.Contains(t.Timers, key) // it was told again while the turn ran
-		})...)
-	}
-}
-
 // giveBackCounted gives back a turn whose code misbehaved, and counts it as an attempt.
 func (in *Machine) giveBackCounted(t *turn.Turn) {
 	in.abandonTurn(t, &abandonPlan{token: t.Token, counts: true})
 }
 
-// abandonTurn gives back a turn, and its instance as the plan says.
+// abandonTurn gives back a turn, and plans the abandon that gives back its instance.
 func (in *Machine) abandonTurn(t *turn.Turn, plan *abandonPlan) {
 	in.giveBack(t)
 	in.abandon = plan
@@ -206,4 +196,16 @@ func (in *Machine) abandonTurn(t *turn.Turn, plan *abandonPlan) {
 	in.view.Known = false
 	in.become(phaseUnknown)
 	in.reasons.add()
+}
+
+// giveBack takes a turn apart that will not be committed. Its buffered messages and timers wait again; its inbox rows come
+// back with the next load.
+func (in *Machine) giveBack(t *turn.Turn) {
+	in.turn = nil
+	in.buffer.putBack(t.Arrivals)
+	if len(t.Timers) > 0 {
+		in.view.Due = append(t.Timers, slices.DeleteFunc(in.view.Due, func(key persistence.TimerKey) bool {
+			return slices.Contains(t.Timers, key) // the dispatcher told it again while the turn ran
+		})...)
+	}
 }

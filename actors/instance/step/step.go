@@ -10,12 +10,13 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// step does the next thing, if none is being done, and leaves if there is none.
+// step begins the next thing that the instance has to do, unless it is waiting for an answer. If nothing is left to do, the
+// instance stays resident or leaves.
 func (in *Machine) step() {
 	if in.woken && (in.phase == phaseUnknown || in.phase == phaseReady) {
 		in.woken, in.leaving = false, false
 	}
-	for range 8 { // each round but the last ends a phase at once, which happens at most a few times in a row
+	for range 8 { // a round that changes the phase calls for another; at most a few follow each other
 		before := in.phase
 		switch in.phase {
 		case phaseUnknown:
@@ -30,13 +31,13 @@ func (in *Machine) step() {
 	in.rest()
 }
 
-// stepUnknown finds out what there is. A new id costs no read: the journal knows from memory that it has none.
+// stepUnknown reads the durable state. A new id costs no read, because the journal knows from memory that no instance has it.
 func (in *Machine) stepUnknown() {
 	if len(in.buffer.items) == 0 && (in.leaving || !in.hasWork()) {
 		return
 	}
 	if in.accepting > 0 {
-		return // what they answer is part of what a load would see
+		return // a load must see what these proposals write, so it waits for their answers
 	}
 	if !in.reasons.unread() && !in.facts.MayExist() {
 		due := in.view.Due
@@ -49,27 +50,28 @@ func (in *Machine) stepUnknown() {
 	in.load()
 }
 
-// stepReady decides what to do with a known state. The first case that applies is the next thing to do.
+// stepReady decides the next thing to do when the durable state is known. The first case that applies wins, so their order
+// matters.
 func (in *Machine) stepReady() {
 	v := &in.view
 	in.unhide()
 	switch {
-	case in.contradicted(), in.moved && in.outstanding() == 0: // what is known is out of date
+	case in.contradicted(), in.moved && in.outstanding() == 0: // the view is out of date
 		in.moved = false
 		in.reload()
 	case !v.Exists:
 		in.stepAbsent()
-	case v.Head.Status.Terminal(): // the journal answers what comes after the end
+	case v.Head.Status.Terminal(): // the journal answers messages that come after the end
 		in.abandon, in.forcedEnd = nil, nil
 		in.acceptAll()
-	case in.acceptStarts(), in.accepting > 0: // a turn that began now could overtake what is being accepted
+	case in.acceptStarts(), in.accepting > 0: // a turn that began now could overtake the messages that are being accepted
 	case in.abandon != nil:
 		in.acceptAll()
 		in.proposeAbandon()
-	case in.fits(): // before anything is read again: a held instance is read in part
+	case in.fits(): // before any read, because a read drops the machine and brings only a part of a held instance
 		in.release()
 	case in.outOfDate():
-		in.leaving = false // whether it may be tried is known after the read
+		in.leaving = false // the read tells whether the instance may be tried
 		in.reload()
 	case in.cancelsHeld():
 	case v.Partial:
@@ -90,7 +92,7 @@ func (in *Machine) stepReady() {
 	}
 }
 
-// holdBack leaves what waits for a later time.
+// holdBack accepts the buffered messages and leaves: no turn may start now.
 func (in *Machine) holdBack() {
 	in.noteWhyLeft()
 	in.leaving = true
@@ -98,7 +100,7 @@ func (in *Machine) holdBack() {
 	in.giveUpLease()
 }
 
-// acceptStarts proposes starts of an id that is taken: the journal knows whether they repeat the first one.
+// acceptStarts proposes buffered starts of an instance that exists. The journal knows whether they repeat the first start.
 func (in *Machine) acceptStarts() (any bool) {
 	for _, a := range in.buffer.items {
 		if a.Start != nil && a.State == arrival.Unproposed {
@@ -109,7 +111,7 @@ func (in *Machine) acceptStarts() (any bool) {
 	return any
 }
 
-// pending says whether a turn would have something to consume.
+// pending reports whether a turn would have something to do, as far as the view tells.
 func (in *Machine) pending() bool {
 	v := &in.view
 	if v.Partial || v.Start != nil || len(v.Due) > 0 || len(in.buffer.items) > 0 || in.forcedEnd != nil {
@@ -123,16 +125,17 @@ func (in *Machine) pending() bool {
 	return v.Inbox.UnreadUnnamed() || v.Inbox.UnreadWanted()
 }
 
-// heldBack reports whether no turn may start now, whatever waits. Until the partition's epoch is durable, it is unknown
-// whether the epoch before it ended cleanly, so no code may run. The new epoch's scan tells the instance again.
+// heldBack reports whether no turn may start now, whatever messages wait. Until the partition's epoch is durable, it is
+// unknown whether the epoch before it ended cleanly, so no code may run. The new epoch's scan tells the instance again.
 func (in *Machine) heldBack() bool {
 	return in.leaving || in.facts.Draining() || in.facts.Epoch() == 0 || in.notYet()
 }
 
-// backsOff says that the instance's backoff has not ended.
+// backsOff reports whether the instance's backoff has not ended yet.
 func (in *Machine) backsOff() bool { return in.host.BacksOff(in.view.NotBeforeMs, in.facts.NowMs()) }
 
-// stepAbsent serves an id that no instance has: a start makes one, all else is not found.
+// stepAbsent serves an id that no instance has. A start makes the instance; messages before the start are answered with
+// ErrNotFound.
 func (in *Machine) stepAbsent() {
 	if in.accepting > 0 {
 		return
@@ -151,7 +154,7 @@ func (in *Machine) stepAbsent() {
 	}
 	start := b.items[0]
 	req := &start.Start.StartRequest
-	struck := in.abandon != nil || in.forcedEnd != nil // its code has run already, and an attempt can be counted only of what exists
+	struck := in.abandon != nil || in.forcedEnd != nil // code has run already, and only a durable instance can count the attempt
 	if struck || in.heldBack() || in.facts.Careful() || in.facts.HushLeft() > 0 || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
@@ -159,7 +162,7 @@ func (in *Machine) stepAbsent() {
 	in.startTurn(nil)
 }
 
-// find looks for a consumer that has the handler, and keeps it.
+// find looks for a consumer that has the handler. It keeps the consumer and the handler for the next turn.
 func (in *Machine) find(name, version, pin string) bool {
 	in.attaches = in.facts.Attaches()
 	c, resolved, fn, ok := in.facts.Find(name, version, pin, in.heldTries())
@@ -179,7 +182,7 @@ func (in *Machine) stepTurn() {
 		return
 	}
 	if in.machine == nil && v.Head.Turn > 0 && v.Segments == nil && v.Unreadable == nil {
-		in.reload() // the history went with the machine
+		in.reload() // the view has no history any more: the machine that was dropped had taken it
 		return
 	}
 	switch {
@@ -193,7 +196,7 @@ func (in *Machine) stepTurn() {
 		in.unregistered()
 	case in.token == "" && in.triesAlone():
 		in.askTry()
-	case in.token == "" && (in.facts.Careful() || in.suspect): // a suspect that was let in stays one
+	case in.token == "" && (in.facts.Careful() || in.suspect): // an admitted suspect stays one when careful mode ends
 		in.stepCareful()
 	case in.token == "" && in.facts.HushLeft() > 0:
 		in.unpark()
@@ -212,7 +215,8 @@ func (in *Machine) findForHead() bool {
 	return in.find(v.Head.Name, v.Head.Version, v.Head.Pin)
 }
 
-// endNow ends the instance without its code. What is held is accepted first, so that only durable messages are consumed.
+// endNow ends the instance without its code. It accepts the buffered messages first, so that the last turn consumes only
+// durable messages.
 func (in *Machine) endNow(d *turn.ForcedEnd) {
 	in.forcedEnd = d
 	if in.machine != nil {
@@ -227,16 +231,16 @@ func (in *Machine) endNow(d *turn.ForcedEnd) {
 	switch v := &in.view; {
 	case v.Start == nil:
 		in.version = v.Head.Version
-	case !in.findForHead(): // the started event has the version that the code would have had
+	case !in.findForHead(): // if a consumer has it, find sets the version that its code would have recorded
 		in.version = v.Start.Version
 	}
 	in.fn = nil
 	in.startTurn(d)
 }
 
-// unregistered gives back an instance whose handler no consumer has: the attempt is counted, and the next one waits for
-// the backoff. While no consumer is attached at all, no attempt is counted: the dispatcher tells the instance again when
-// one attaches.
+// unregistered gives back an instance whose handler no consumer has. The attempt counts, and the next one waits for the
+// backoff. While no consumer is attached at all, no attempt counts: the dispatcher tells the instance again when a consumer
+// attaches.
 func (in *Machine) unregistered() {
 	if len(in.buffer.items) > 0 {
 		in.acceptAll()
@@ -252,7 +256,7 @@ func (in *Machine) unregistered() {
 	}
 	in.tryAgain = false
 	if v.Held.Reason != "" && in.token == "" && in.backsOff() {
-		in.holdBack() // a runtime that has not got the handler either is no reason for an attempt before its time
+		in.holdBack() // the new runtime has no handler either, so the next attempt waits for its time
 		return
 	}
 	in.host.Counts.Unregistered.Add(1)
@@ -266,11 +270,11 @@ func (in *Machine) unregistered() {
 	in.proposeAbandon()
 }
 
-// rest leaves, or stays resident, when there is nothing to do and nothing outstanding.
+// rest lets the instance stay resident or leave when it has nothing to do and no answer is outstanding.
 func (in *Machine) rest() {
 	in.wakeNoMore()
 	if _, held := in.OldestUnproposed(); !held && in.facts.Ticking() {
-		in.asked-- // the accept timer is withdrawn
+		in.asked-- // the shell withdraws the accept timer after this step
 	}
 	in.acknowledge()
 	if !resting.has(in.phase) || in.outstanding() > 0 || len(in.buffer.items) > 0 || in.parked {
@@ -295,16 +299,16 @@ func (in *Machine) rest() {
 	in.leave()
 }
 
-// leave says that nothing is left to do, and why not if something is pending. The activator takes the instance from its
-// table, unless a message is on its way: then the instance goes on when it comes.
+// leave asks the activator to take the instance from its table, and first tells the dispatcher why the instance leaves
+// pending messages. The activator keeps the instance if a message is on its way to it: the message then lets it go on.
 func (in *Machine) leave() {
 	in.acknowledgeLeft()
 	in.leaving = true
 	in.emit(Effect{Kind: EffectLeave})
 }
 
-// wakeLater keeps an instance in memory that knows of due timers and may not run yet, and wakes it when it may. If it
-// left instead, the dispatcher would not tell it of these timers again.
+// wakeLater keeps an instance with due timers in memory until a turn may start, and wakes it then. If the instance left
+// instead, the dispatcher would not tell it of these timers again.
 func (in *Machine) wakeLater() {
 	d := time.Duration(in.view.NotBeforeMs-in.facts.NowMs()) * time.Millisecond
 	if !in.view.Known || !in.backsOff() {
@@ -314,7 +318,7 @@ func (in *Machine) wakeLater() {
 	in.arm(in.later, d)
 }
 
-// wakeNoMore ends the wait of wakeLater when the engine stops. The stop waits until no instance is active.
+// wakeNoMore ends the wait of wakeLater when the engine stops, because the stop waits until no instance is active.
 func (in *Machine) wakeNoMore() {
 	if in.later != nil && in.facts.Draining() {
 		in.disarm(in.later)
@@ -322,21 +326,23 @@ func (in *Machine) wakeNoMore() {
 	}
 }
 
-// dropAndLeave drops what is in memory and leaves: another owner has the instance, or this process can do nothing for it.
+// dropAndLeave drops the instance's state and leaves, because another owner has the instance or this process can do nothing
+// for it.
 func (in *Machine) dropAndLeave() {
 	in.leaving, in.tell.lost, in.tell.held = true, true, false
 	in.discard(false)
 }
 
-// reload drops what is known and reads it again: something is to be done, and the view cannot tell what.
+// reload drops the view and has the next step read it again. The machine calls it when it has something to do and the view
+// does not tell what.
 func (in *Machine) reload() {
 	in.unpark()
 	in.reasons.add()
 	in.discard(false)
 }
 
-// discard drops the machine, if there is one, and with it what is known (unless keep). Its coroutines are unwound
-// elsewhere, and the instance does nothing until that is done or has been given up.
+// discard drops the replay machine, if there is one, and the view unless keep. Another goroutine unwinds the coroutines; the
+// instance does nothing until that is done or has been given up.
 func (in *Machine) discard(keep bool) {
 	m := in.machine
 	in.machine, in.consumer = nil, nil
@@ -356,7 +362,8 @@ func (in *Machine) discard(keep bool) {
 	in.emit(Effect{Kind: EffectUnwind, Machine: m, Message: &closedMsg{after}})
 }
 
-// closedMsg says that a machine has been unwound, or that the instance need not wait for it any longer.
+// closedMsg says that a replay machine has been unwound, or that the instance waits for it no longer. after is the phase to
+// go on in.
 type closedMsg struct{ after phase }
 
 func (in *Machine) closed(m *closedMsg) {

@@ -9,40 +9,40 @@ import (
 )
 
 // readReasons counts reasons to read the durable state: the dispatcher has told the instance of something, or the view was
-// dropped while something was pending. A reason counts as seen only after a read that began after it has returned, or
-// when the instance is idle and its view shows that nothing is pending.
+// dropped while something was pending. A reason counts as seen when a read that began after it has returned, or when the
+// instance is idle and its view shows that nothing is pending. Invariant: seen <= last.
 type readReasons struct{ last, seen uint64 }
 
 func (n *readReasons) add()         { n.last++ }
 func (n *readReasons) unread() bool { return n.last != n.seen }
 
-// hasWork reports whether the instance has something to do although nothing is buffered.
+// hasWork reports whether the instance has something to do beside its buffered messages.
 func (in *Machine) hasWork() bool {
 	return in.reasons.unread() || len(in.view.Due) > 0 || in.abandon != nil || in.forcedEnd != nil
 }
 
-// openTell is what the partition's dispatcher has told this instance and what the instance has not acknowledged yet. The
-// dispatcher repeats what is not acknowledged within its bound, so a wake-up that this package loses is a delay and is
-// counted; it is never lost for good.
+// openTell is what the partition's dispatcher has told this instance and the instance has not acknowledged yet: the tells
+// numbered first to number. The dispatcher repeats a tell that is not acknowledged within its bound. So a wake-up that this
+// package loses causes a delay and is counted; it is never lost for good.
 type openTell struct {
 	iid           persistence.Incarnation
 	first, number uint64
 	any           bool
 	// Why the instance leaves although something is pending. unserved: no consumer is attached. until: no turn may start
-	// before this time. held: the lease row held it back when it was read; the time in that row may have come since.
-	// lost: another owner has the instance, or it cannot be read.
+	// before this time. held: the lease row held the instance back when it was read; the time in that row may have come
+	// since. lost: another owner has the instance, or it cannot be read.
 	unserved, held, lost bool
 	until                int64
 }
 
-// hint is the newest execution that the dispatcher has named; by is the value of reasons.last when it did.
+// hint is the newest execution that the dispatcher has named; by is the value of reasons.last at that time.
 type hint struct {
 	iid       persistence.Incarnation
 	execution uint64
 	by        uint64
 }
 
-// noteTell records what the dispatcher tells, before the instance acts on it.
+// noteTell records a tell of the dispatcher, before the instance acts on it.
 func (in *Machine) noteTell(iid persistence.Incarnation, execution uint64, m dispatch.Mark) {
 	in.checkLost(iid, m)
 	in.noteAttach(m.Fresh)
@@ -54,21 +54,22 @@ func (in *Machine) noteTell(iid persistence.Incarnation, execution uint64, m dis
 		*t = openTell{any: true, iid: iid, first: m.Number, number: m.Number}
 	case iid == t.iid:
 		*t = openTell{any: true, iid: iid, first: t.first, number: max(t.number, m.Number)}
-	default: // of an incarnation that is gone
+	default: // the tell is for an older incarnation, which is gone
 		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Number: m.Number})
 	}
 }
 
-// noteAttach takes note of a runtime that was attached. The dispatcher names it until it is answered.
+// noteAttach records that a runtime was attached, which is a reason to try a held instance again. The dispatcher repeats the
+// number of the newest runtime until the instance answers, so an older number changes nothing.
 func (in *Machine) noteAttach(attach uint64) {
 	if attach > in.newestAttach {
 		in.newestAttach, in.tryAgain = attach, true
 	}
 }
 
-// checkLost looks whether a wake-up was lost: the dispatcher has told something before, and the instance neither knows of
-// it nor has acknowledged it. Whether that is so is known to the dispatcher: an acknowledgement may have been on its way
-// when it told again, and its instance may have left since. One that knows and is at work asks for time.
+// checkLost reports a lost wake-up to the dispatcher: an earlier tell that the instance neither knows of nor has
+// acknowledged. The dispatcher decides whether it is really lost: it may have told again while the acknowledgement was on its
+// way, or the instance may have left since. An instance that knows of the tell and is at work asks for time.
 func (in *Machine) checkLost(iid persistence.Incarnation, m dispatch.Mark) {
 	t := &in.tell
 	switch {
@@ -80,7 +81,7 @@ func (in *Machine) checkLost(iid persistence.Incarnation, m dispatch.Mark) {
 	}
 }
 
-// name takes note of an execution that exists.
+// name records that an execution exists, if it is newer than the one in the hint.
 func (in *Machine) name(iid persistence.Incarnation, execution uint64) {
 	h := &in.hint
 	if iid > h.iid || iid == h.iid && execution > h.execution {
@@ -89,19 +90,19 @@ func (in *Machine) name(iid persistence.Incarnation, execution uint64) {
 	h.by = in.reasons.last
 }
 
-// busyNow says that the instance will look again for something to do by itself.
+// busyNow reports whether the instance waits for an answer. When the answer comes, it looks again for something to do.
 func (in *Machine) busyNow() bool {
 	return in.phase != phaseReady && in.phase != phaseUnknown || in.outstanding() > 0
 }
 
-// nudge takes note of a row of the inbox.
+// nudge records that the inbox has a row.
 func (in *Machine) nudge(iid persistence.Incarnation, seq uint64) {
 	if !in.view.Known || in.view.Head.IID == iid {
 		in.view.Inbox.Nudged = max(in.view.Inbox.Nudged, seq)
 	}
 }
 
-// noteDueTimer takes note of a due timer. Timers are acknowledged by the end of their rows.
+// noteDueTimer records a due timer. The commit that deletes the timer's row acknowledges it.
 func (in *Machine) noteDueTimer(m *TimerMsg) {
 	v := &in.view
 	in.noteAttach(m.fresh)
@@ -115,9 +116,9 @@ func (in *Machine) noteDueTimer(m *TimerMsg) {
 	v.TimerDue(m.key)
 }
 
-// contradicted says that what is known cannot be so: something was told of an instance, an incarnation or an execution
-// that the view does not have, and no read has looked for it since. An answer that is on its way may explain it: effects
-// come before answers.
+// contradicted reports whether the view must be wrong: the dispatcher has named an instance, an incarnation or an execution
+// that the view does not have, and no read has looked for it since. While an answer is outstanding it returns false: that
+// answer may explain the tell, because the dispatcher learns of a commit before the instance does.
 func (in *Machine) contradicted() bool {
 	if in.outstanding() > 0 || !in.reasons.unread() || plantedBelief {
 		return false
@@ -129,7 +130,8 @@ func (in *Machine) contradicted() bool {
 	return in.hint.by > in.reasons.seen && v.Older(in.hint.iid, in.hint.execution)
 }
 
-// compareRefusal looks whether the journal has refused a message for a reason that contradicts what is known.
+// compareRefusal checks whether the journal refused a message for a reason that contradicts the view. If so, the instance
+// reads its durable state again.
 func (in *Machine) compareRefusal(a *arrival.Arrival, err error) {
 	v := &in.view
 	wrong := a.Start != nil && errors.Is(err, persistence.ErrAlreadyExists) && v.Known && !v.Exists ||
@@ -144,8 +146,8 @@ func (in *Machine) compareRefusal(a *arrival.Arrival, err error) {
 	}
 }
 
-// acknowledge tells the dispatcher what has become of what it told, as soon as that is certain: everything that was told
-// has been consumed, is deferred, or is gone.
+// acknowledge tells the dispatcher that its tells have been dealt with, as soon as that is certain: the instance has consumed
+// everything that it was told of, has deferred it, or finds it gone.
 func (in *Machine) acknowledge() {
 	t, v := &in.tell, &in.view
 	if in.phase != phaseReady || !v.Known || !t.any && !in.reasons.unread() {
@@ -167,8 +169,8 @@ func (in *Machine) acknowledge() {
 	in.reasons.seen = in.reasons.last
 }
 
-// acknowledgeLeft says why something is left pending: the lease row holds it back until its time, or no consumer is
-// attached.
+// acknowledgeLeft tells the dispatcher why the instance leaves pending messages: the lease row holds it back until a time, no
+// consumer is attached, or the instance is lost to this process.
 func (in *Machine) acknowledgeLeft() {
 	t := &in.tell
 	if in.leftHeld() {

@@ -6,33 +6,34 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance/turn"
 )
 
-// tickKind says what a tick is for.
+// tickKind says which wait a tick ends.
 type tickKind uint8
 
 const (
 	TickPause  tickKind = iota // a pause ends
-	TickWake                   // look again for something to do
-	tickCommit                 // propose the commit of turn again
+	TickWake                   // the instance looks again for something to do
+	tickCommit                 // the commit of turn is proposed again
 )
 
-// TickMsg is a tick of a clock. Each is made for one wait, so one that comes after its wait has ended is known to be late.
+// TickMsg is the tick that ends a wait. Each wait has its own, so the machine recognizes and ignores a tick that comes after
+// its wait has ended.
 type TickMsg struct {
 	Kind tickKind
 	turn *turn.Turn
 }
 
-// arm has a tick sent after a while.
+// arm starts a wait: its tick comes after d.
 func (in *Machine) arm(m *TickMsg, d time.Duration) {
 	in.emit(Effect{Kind: EffectArm, Message: m, Wait: d})
 }
 
-// disarm ends a wait. The tick may come nevertheless.
+// disarm ends a wait early. The tick may still come if it is on its way already.
 func (in *Machine) disarm(m *TickMsg) {
 	in.emit(Effect{Kind: EffectDisarm, Message: m})
 	in.asked--
 }
 
-// ticked takes a tick.
+// ticked ends the wait that the tick was armed for; a late tick does nothing.
 func (in *Machine) ticked(m *TickMsg) {
 	switch {
 	case m.Kind == tickCommit && in.turn == m.turn && in.phase == phaseCommitting:

@@ -1,12 +1,14 @@
 package step
 
-// triesAlone says that the instance is held and its time has come: it waits until no other is tried.
+// triesAlone reports whether the instance is held and its time has come, so that it must wait until no other held instance is
+// being tried.
 func (in *Machine) triesAlone() bool {
 	v := &in.view
 	return !in.suspect && v.Held.Reason != "" && v.Held.Build == in.host.Config.Build && !in.tryAgain
 }
 
-// askTry waits until no other is tried. What comes after it is as for a suspect: the try is leased first.
+// askTry waits until no other held instance is being tried. Then the instance counts as an admitted suspect, so its try is
+// leased first.
 func (in *Machine) askTry() {
 	if len(in.buffer.items) > 0 {
 		in.acceptAll()
@@ -19,7 +21,7 @@ func (in *Machine) askTry() {
 	in.emit(Effect{Kind: EffectAskTry, Message: m})
 }
 
-// leaveTryQueue ends that wait, because something has come: what is known is out of date.
+// leaveTryQueue ends the wait of askTry, because a message has come that makes the view out of date.
 func (in *Machine) leaveTryQueue() {
 	if !in.tries || in.phase != phaseAdmitting || in.facts.TryBegun() {
 		return

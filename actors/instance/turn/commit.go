@@ -15,8 +15,8 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// buildCommit makes the command of a decision, all but what is known only when it is proposed: the incarnation of a
-// start that was accepted meanwhile, and which arrivals went to the inbox. It runs in the slot.
+// buildCommit makes the command that records the decision. It leaves out what is known only when the command is proposed: the
+// incarnation of a start that was accepted meanwhile, and which arrivals went to the inbox. It runs in the slot.
 func (t *Turn) buildCommit() {
 	d := t.Decision
 	c := &persistence.CommitTurn{
@@ -45,12 +45,12 @@ func (t *Turn) buildCommit() {
 		return
 	}
 	t.Commit = c
-	if t.ForcedEnd == nil { // a failure without code is recorded whatever its size
+	if t.ForcedEnd == nil { // an end without code is recorded whatever its size, or the instance could not end
 		t.OverLimit = t.checkLimits(c, size)
 	}
 }
 
-// addWork adds what the turn schedules and gives up.
+// addWork adds the activities, timers and starts that the turn schedules, and the timers that it cancels.
 func (t *Turn) addWork(c *persistence.CommitTurn) {
 	d := t.Decision
 	for i := range d.Activities {
@@ -68,8 +68,8 @@ func (t *Turn) addWork(c *persistence.CommitTurn) {
 	addStarts(c, d)
 }
 
-// addStarts adds the starts of children and detached instances in the order in which the code asked for them: of two
-// that name the same id, the first gets it.
+// addStarts adds the starts of children and detached instances in the order in which the code asked for them. If two of them
+// name the same id, the first gets it.
 func addStarts(c *persistence.CommitTurn, d *replay.Decision) {
 	detached := d.Detached
 	for i := range d.Children {
@@ -141,7 +141,7 @@ func (t *Turn) addOutcome(c *persistence.CommitTurn) error {
 	panic(fmt.Sprintf("actors: a decision with the unknown outcome %d", d.Outcome))
 }
 
-// answerParent tells the schedule event that waits for this instance.
+// answerParent adds the answer to the parent's event that waits for this instance.
 func (t *Turn) answerParent(c *persistence.CommitTurn, m *turnpb.Message) error {
 	parent := t.Head.parent
 	if parent.IsZero() {
@@ -158,8 +158,8 @@ func (t *Turn) answerParent(c *persistence.CommitTurn, m *turnpb.Message) error 
 	return nil
 }
 
-// addSegment encodes the events, once, and returns how many bytes the turn is: its segment, and what is handed to the
-// next execution. What is sent is in the segment's events too, and not counted again.
+// addSegment encodes the events, once, and returns the size of the turn in bytes: its segment, and what it hands to the next
+// execution. It does not count messages to others, because the segment's events have their contents too.
 func (t *Turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
 	d := t.Decision
 	header := &turnpb.SegmentHeader{
@@ -186,7 +186,7 @@ func (t *Turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
 	return size, nil
 }
 
-// encodeSegment cuts events into parts. A turn without events is one empty part.
+// encodeSegment encodes the events of a turn and cuts them into parts. A turn without events has one empty part.
 func encodeSegment(header *turnpb.SegmentHeader, events []*turnpb.Event, first uint64) (s persistence.SegmentDraft, err error) {
 	if s.Header, err = proto.Marshal(header); err != nil {
 		return s, fmt.Errorf("encode a segment's header: %w", err)
@@ -216,7 +216,8 @@ func encodeSegment(header *turnpb.SegmentHeader, events []*turnpb.Event, first u
 	return s, nil
 }
 
-// checkLimits checks what the turn adds. The core has checked names, ids, payloads, pending operations and what is carried.
+// checkLimits returns the failure of a turn that is too large or makes the history too long, or nil. The replay machine has
+// checked names, ids, payloads, pending operations and carried messages.
 func (t *Turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure {
 	l := &t.Host.Config.Limits
 	events, bytes := t.Head.historyEvents, t.Head.historyBytes+len(c.Segment.Header)
@@ -238,7 +239,7 @@ func (t *Turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure 
 	return failure.Limit(err.Error())
 }
 
-// warnHistory says once, when a history passes the first bound, that it should be continued as new.
+// warnHistory logs once, when a history passes the warning bound, that the execution should be continued as new.
 func (t *Turn) warnHistory(events, bytes int) {
 	l := &t.Host.Config.Limits
 	passedEvents := t.Head.historyEvents <= l.HistoryEventsWarn && events > l.HistoryEventsWarn

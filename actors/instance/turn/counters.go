@@ -2,7 +2,7 @@ package turn
 
 import "sync/atomic"
 
-// Counters are the live counters of instances; Counters says what each counts.
+// Counters are the live counters of instances. The public type of the same name says what each counts.
 type Counters struct {
 	Turns, Commits, EmptyTurns                      atomic.Uint64
 	Conflicts, Stale, Fenced, LeasesLost            atomic.Uint64

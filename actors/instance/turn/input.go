@@ -10,7 +10,7 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// First is the position of the first inbox row among the messages of the turn.
+// First returns the position of the first inbox row among the messages of the turn.
 func (t *Turn) First() int {
 	if t.TakesStart {
 		return 1
@@ -18,12 +18,12 @@ func (t *Turn) First() int {
 	return 0
 }
 
-// Idle says that the turn has consumed nothing: there is nothing to commit, and the machine is as it was.
+// Idle reports whether the turn has consumed nothing. Then there is nothing to commit, and the replay machine is as it was.
 func (t *Turn) Idle() bool {
 	return t.ForcedEnd == nil && len(t.Decision.Events) == 0 && len(t.Decision.Rejected) == 0
 }
 
-// consumedRows are the inbox rows that the turn does not leave.
+// consumedRows returns the seqs of the inbox rows that the turn consumes: all that it was given but those that it leaves.
 func (t *Turn) consumedRows() (seqs []uint64) {
 	left := t.Decision.Deferred
 	for i := range t.Inbox {
@@ -36,7 +36,7 @@ func (t *Turn) consumedRows() (seqs []uint64) {
 	return seqs
 }
 
-// MarkDeferred notes which arrivals the turn leaves.
+// MarkDeferred marks the arrivals that the turn leaves.
 func (t *Turn) MarkDeferred() {
 	if len(t.Decision.Deferred) == 0 {
 		return
@@ -50,7 +50,7 @@ func (t *Turn) MarkDeferred() {
 	}
 }
 
-// LeavesLater says that the turn leaves a message of the same name.
+// LeavesLater reports whether the turn leaves an arrival of the same name.
 func (t *Turn) LeavesLater(a *arrival.Arrival) bool {
 	name, named := arrival.NameOf(a)
 	return named && slices.ContainsFunc(t.Arrivals, func(b *arrival.Arrival) bool {
@@ -59,17 +59,17 @@ func (t *Turn) LeavesLater(a *arrival.Arrival) bool {
 	})
 }
 
-// Diverges says that a turn must not be recorded because the code does not fit the history.
+// Diverges reports whether the turn must not be recorded because the code does not fit the history.
 func (t *Turn) Diverges() bool {
 	return t.Decision != nil && t.Decision.Divergence != nil && t.ForcedEnd == nil && !t.Host.Config.FailOnNondeterminism && !t.Consumer.FailOnNondeterminism
 }
 
-// TakeOnly has the turn consume one message of the inbox, beside the start.
+// TakeOnly makes the turn consume only one message of the inbox, beside the start.
 func (t *Turn) TakeOnly(item *view.Item) {
 	t.Inbox, t.Timers = []view.Item{*item}, nil
 }
 
-// Has says whether the turn has taken the arrival.
+// Has reports whether the turn has taken the arrival.
 func (t *Turn) Has(a *arrival.Arrival) bool {
 	for _, other := range t.Arrivals {
 		if other == a {
@@ -79,8 +79,8 @@ func (t *Turn) Has(a *arrival.Arrival) bool {
 	return false
 }
 
-// EndUnread makes the one event that ends an instance whose history no machine can be given. why is what the children
-// that are cancelled are told.
+// EndUnread decides the end of an instance without a replay machine, because its history cannot be read: one event with the
+// failure. why is the reason that it gives the children that it cancels.
 func (t *Turn) EndUnread(v *view.View, why string, nowMs int64, entropy [16]byte) {
 	d := t.ForcedEnd
 	next := max(v.Head.NextEvent, 1)
@@ -100,7 +100,8 @@ func (t *Turn) EndUnread(v *view.View, why string, nowMs int64, entropy [16]byte
 	t.buildCommit()
 }
 
-// Detach takes the arrivals out of the turn that it leaves: their senders have been answered.
+// Detach moves the arrivals that the turn leaves from Arrivals to Left. Their senders have been answered, and the commit must
+// not name them.
 func (t *Turn) Detach() {
 	if len(t.Decision.Deferred) == 0 {
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// machines are all machines of an engine that have not been closed, numbered in the order in which they were made.
+// machines has the replay machines of an engine that have not been closed, numbered in the order in which they were made.
 type machines struct {
 	mu   sync.Mutex
 	made uint64
@@ -42,13 +42,13 @@ func (l *machines) all() []*replay.Machine {
 	return list
 }
 
-// CloseMachine unwinds a machine on this goroutine.
+// CloseMachine unwinds a replay machine on this goroutine.
 func (h *Shared) CloseMachine(m *replay.Machine) {
 	m.Close()
 	h.machines.remove(m)
 }
 
-// DiscardMachines closes all machines, in order.
+// DiscardMachines closes all replay machines, in the order in which they were made.
 func (h *Shared) DiscardMachines() {
 	for _, m := range h.machines.all() {
 		h.CloseMachine(m)

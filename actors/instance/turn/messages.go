@@ -5,8 +5,8 @@ import "github.com/turnstone-dev/turnstone/persistence"
 // Back brings a turn back to its instance.
 type Back struct {
 	Turn *Turn
-	// Abandoned: the code still runs and its slot has been taken away. The turn's fields but the instance's own must not
-	// be touched: the code may be writing them.
+	// Abandoned: the turn was given up while its code still runs. The instance must not touch the fields of the run, because
+	// the code may be writing them.
 	Abandoned bool
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/limits"
 )
 
-// Config is the part of the engine's configuration that instances use. All of it is set.
+// Config is the part of the engine's configuration that instances use. Each field is set.
 type Config struct {
 	Node, Process        string
 	Build                string
@@ -37,7 +37,7 @@ type Shared struct {
 	machines machines
 }
 
-// BacksOff says that a time has not come before which no turn may start.
+// BacksOff reports whether a backoff that ends at notBeforeMs has not ended yet.
 func (h *Shared) BacksOff(notBeforeMs, nowMs int64) bool {
 	return dispatch.BacksOff(notBeforeMs, nowMs, h.Config.BackoffMax.Milliseconds())
 }

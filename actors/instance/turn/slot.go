@@ -31,16 +31,17 @@ func (t *Turn) GivenUp() {
 	t.Owner.Send(&Back{Turn: t, Abandoned: true})
 }
 
-// Late implements consumer.Turn: the machine is closed here, where its code ran.
+// Late implements consumer.Turn: the code of a turn that was given up has returned. Late closes the replay machine here, on the
+// goroutine on which the code ran.
 func (t *Turn) Late() { t.Host.CloseMachine(t.Machine) }
 
-// Suspect implements consumer.Turn: a turn of a suspect has a lease.
+// Suspect implements consumer.Turn. A turn under a lease is a suspect's.
 func (t *Turn) Suspect() bool { return t.Token != "" }
 
 // HushLeft implements consumer.Turn.
 func (t *Turn) HushLeft() time.Duration { return t.Owner.HushLeft() }
 
-// Proposed takes the result of the commit, on the journal's goroutine.
+// Proposed takes the journal's answer to the commit and sends it to the instance. The journal calls it on its own goroutine.
 func (t *Turn) Proposed(r persistence.Result) {
 	t.Committed.Result = r
 	t.Owner.Send(&t.Committed)

@@ -19,10 +19,11 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// Turn is one activation on its way from its messages to its commit.
+// Turn is one turn of an instance, from its messages to its commit.
 //
-// The instance fills it in and hands it to a slot; while it runs the slot alone touches the fields of the run; then it
-// is the instance's again. A turn that was given up stays the slot's for ever, except for what it has consumed.
+// The instance fills it in and hands it to a slot. While the turn runs, only the slot touches the fields of the run; after
+// that, only the instance does. A turn that was given up stays with its slot for ever, except for the messages that it
+// consumed.
 type Turn struct {
 	Host     *Shared
 	Owner    owner
@@ -30,18 +31,18 @@ type Turn struct {
 	Name     string
 	Version  string
 
-	// What it consumes.
+	// The messages that the turn consumes.
 	Inbox      []view.Item
-	Opening    *turnpb.Message // of the S row
-	Unopened   error           // why there is none
+	Opening    *turnpb.Message // the message of the start row
+	Unopened   error           // why the start row has no readable message
 	Timers     []persistence.TimerKey
-	Arrivals   []*arrival.Arrival // a start first
-	TakesStart bool               // the S row, or an arrival that is a start
-	Asks       bool               // it only asks what is wanted
-	Passes     bool               // messages that were buffered when it began are not taken
-	// Refused: the journal has answered one of the arrivals, but not as the turn assumed.
+	Arrivals   []*arrival.Arrival // a start comes first
+	TakesStart bool               // the turn takes the start row, or an arrival that is a start
+	Asks       bool               // the turn may run without messages, to find out which names the code waits for
+	Passes     bool               // the turn did not take all messages that were buffered when it began
+	// Refused: the journal has answered one of the arrivals in a way that the turn did not assume, so it must run again.
 	Refused bool
-	Fresh   bool // machine is new: it replays segments first
+	Fresh   bool // Machine is new: it first replays Segments
 
 	NotRun bool // no code ran
 
@@ -49,39 +50,39 @@ type Turn struct {
 	Token             persistence.Token
 	Watched, Admitted bool
 
-	// What it is sent back with; here so that a turn is one piece of memory.
+	// The messages that bring the turn back. They are fields so that a turn is one allocation.
 	Back      Back
 	Committed Committed
 
 	// The run.
-	Head      turnHead // what it was computed from
+	Head      turnHead // the part of the instance's head that the turn started from
 	Machine   *replay.Machine
-	Func      replay.Func // what a new machine runs
+	Func      replay.Func // the code that a new Machine runs
 	Segments  []replay.Segment
 	ForcedEnd *ForcedEnd
 	Input     replay.Input
 	Decision  *replay.Decision // from newDecision, until the turn is committed
 	Commit    *persistence.CommitTurn
-	// OverLimit, spoiled: why the decision must not be committed.
+	// OverLimit and Spoiled say why the decision must not be committed.
 	OverLimit *turnpb.Failure
 	Spoiled   error
 
-	// Which arrivals the commit's accepted lists name, by position.
+	// The arrivals at the positions of Commit.AcceptedMessages and Commit.AcceptedResults.
 	Messages []*arrival.Arrival
 	Results  []*arrival.Arrival
-	Rows     int                // of the inbox that the commit consumes, beside those of accepted arrivals
-	Left     []*arrival.Arrival // deferred, and settled
+	Rows     int                // how many inbox rows the commit consumes, beside those of accepted arrivals
+	Left     []*arrival.Arrival // arrivals that the turn leaves and whose senders have been answered
 }
 
-// owner takes a turn back. Its methods may be called from any goroutine and do not block.
+// owner is the instance that takes a turn back. Its methods may be called from any goroutine and do not block.
 type owner interface {
 	Send(msg any)
-	// SendLast is Send, as the last thing that a goroutine does.
+	// SendLast is Send for a goroutine that does nothing after it.
 	SendLast(msg any)
 	HushLeft() time.Duration
 }
 
-// turnHead is what a turn needs of the instance's head.
+// turnHead is the part of the instance's head that a turn needs.
 type turnHead struct {
 	id                          string
 	IID                         persistence.Incarnation
@@ -90,7 +91,7 @@ type turnHead struct {
 	historyEvents, historyBytes int
 }
 
-// HeadOf takes it from a head.
+// HeadOf returns the part of the head that a turn needs.
 func HeadOf(id string, h *persistence.Head) turnHead {
 	return turnHead{
 		id: id, IID: h.IID, Execution: max(h.Execution, 1), turn: h.Turn, nextEvent: max(h.NextEvent, 1), parent: h.Parent,
@@ -98,40 +99,40 @@ func HeadOf(id string, h *persistence.Head) turnHead {
 	}
 }
 
-// decisions are those of turns that have been committed. They are large, and every turn needs one for a moment.
+// decisions are the decisions of committed turns, to be used again: they are large, and each turn needs one for a moment.
 var decisions = sync.Pool{New: func() any { return new(replay.Decision) }}
 
 func newDecision() *replay.Decision { return decisions.Get().(*replay.Decision) }
 
-// Forget gives the decision of a committed turn back: nothing has it any more, neither the slot nor the machine.
+// Forget gives the decision of a committed turn back for reuse. Neither the slot nor the replay machine has it any more.
 func (t *Turn) Forget() {
 	*t.Decision = replay.Decision{}
 	decisions.Put(t.Decision)
 	t.Decision = nil
 }
 
-// FusedStart says that the turn brings a start which is not known to be durable.
+// FusedStart reports whether the turn has taken a start that is not known to be durable: the turn's own commit may record it.
 func (t *Turn) FusedStart() bool {
 	return len(t.Arrivals) > 0 && t.Arrivals[0].Start != nil && t.Arrivals[0].State != arrival.Accepted
 }
 
-// ForcedEnd is a failure that ends an instance without running its code.
+// ForcedEnd is a failure or a cancel that ends an instance without running its code.
 type ForcedEnd struct {
 	Why    *turnpb.Failure
 	Origin turnpb.SegmentOrigin
-	// Cancel is the message that ends it as cancelled; nil for a failure.
+	// Cancel is the message that ends the instance as cancelled; nil for a failure.
 	Cancel *view.Item
 }
 
-// GiveBack brings the turn to its instance.
+// GiveBack sends the turn back to its instance.
 func (t *Turn) GiveBack() { t.Owner.Send(&t.Back) }
 
-// Empty says that there is nothing to run.
+// Empty reports whether the turn has nothing to run.
 func (t *Turn) Empty() bool {
 	return !t.TakesStart && len(t.Inbox) == 0 && len(t.Timers) == 0 && len(t.Arrivals) == 0 && !t.Asks
 }
 
-// Fill makes the turn's input from what it consumes.
+// Fill makes the turn's input from the messages that it consumes.
 func (t *Turn) Fill() error {
 	messages := make([]*turnpb.Message, 0, 1+len(t.Inbox)+len(t.Timers)+len(t.Arrivals))
 	switch {
@@ -163,7 +164,7 @@ func (t *Turn) Fill() error {
 	return nil
 }
 
-// StartMessage makes the message of an S row.
+// StartMessage returns the message of a start row.
 func StartMessage(s *persistence.PendingStart, version string) (*turnpb.Message, error) {
 	if s.Start != nil {
 		m := &turnpb.Message{}
@@ -185,17 +186,8 @@ func StartMessage(s *persistence.PendingStart, version string) (*turnpb.Message,
 	return &turnpb.Message{Kind: &turnpb.Message_Start{Start: start}}, nil
 }
 
-// replayLimits are the limits that the core checks itself.
-func (h *Shared) replayLimits() replay.Limits {
-	l := &h.Config.Limits
-	return replay.Limits{
-		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
-		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
-	}
-}
-
-// execute runs the turn in its slot: replay of what was loaded, the messages, user code, and the building of the commit,
-// so that the encoding is done in parallel with other instances.
+// Execute runs the turn in its slot: it replays the loaded history, runs the author's code over the messages, and builds the
+// commit. It builds the commit here so that the encoding runs in parallel with other instances.
 func (t *Turn) Execute() {
 	defer func() {
 		if r := recover(); r != nil {
@@ -231,13 +223,23 @@ func (t *Turn) Execute() {
 	case !t.Diverges() && !t.Idle():
 		t.buildCommit()
 	}
-	if t.Machine.Ended() { // also of a turn that is not recorded
+	if t.Machine.Ended() { // also if the turn will not be recorded
 		h.CloseMachine(t.Machine)
 	}
 }
 
-// timeMs is the time that the turn records: never before the timers that it consumes, though the clock may have been set
-// back since they came due. That it is not before the turn before is the core's business (replay.Context.Now).
+// replayLimits are the limits that the replay machine checks itself.
+func (h *Shared) replayLimits() replay.Limits {
+	l := &h.Config.Limits
+	return replay.Limits{
+		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
+		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
+	}
+}
+
+// timeMs returns the time that the turn records. It is never before the timers that the turn consumes, although the clock may
+// have been set back since they came due. The replay machine keeps it from being before the previous turn's
+// (replay.Context.Now).
 func (t *Turn) timeMs(now int64) int64 {
 	for i := range t.Timers {
 		now = max(now, t.Timers[i].FireAtMs)
@@ -245,7 +247,7 @@ func (t *Turn) timeMs(now int64) int64 {
 	return now
 }
 
-// logLateCall logs what code does with its context when no turn can fail for it any more.
+// logLateCall logs a misuse of a context that came so late that no turn can fail because of it.
 func (h *Shared) logLateCall(why *replay.MisuseError) {
 	h.Config.Logger.Error("a goroutine that an orchestration left behind used its context: the call did nothing",
 		logkey.Instance, why.Instance, logkey.Error, error(why), logkey.Stack, why.Stack)

@@ -8,21 +8,21 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 )
 
-// stackBytesMax bounds how much of all goroutines' stacks the watchdog reads.
+// stackBytesMax bounds how many bytes of goroutine stacks the watchdog reads.
 const stackBytesMax = 16 << 20
 
-// reportBlocked logs a turn that blocks outside Turnstone, with the stacks of the orchestration code that runs now. A
-// wall clock never writes history: this is all that happens until the turn is given up.
+// reportBlocked logs a turn whose code blocks outside Turnstone, with the stacks of the orchestration code that runs now. It
+// only logs, because a wall clock must not decide what the history records. Later the turn is given up.
 func (h *Shared) reportBlocked(t *Turn, ran time.Duration) {
 	h.Counts.ReportedTurns.Add(1)
-	h.Config.Logger.Warn("an orchestration has not come back from its code: it blocks on something that is not a future of "+
+	h.Config.Logger.Warn("the code of an orchestration has not returned: it blocks on something that is not a future of "+
 		"its context (a channel, a mutex, a sleep, I/O); move that into an activity",
 		logkey.Instance, t.Head.id, logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Duration, ran.Milliseconds(),
 		logkey.MaxDuration, h.Config.WatchdogAbandon.Milliseconds(), logkey.Stack, codeStacks())
 }
 
-// codeStacks are the stacks of all coroutines of orchestrations that are not parked. The coroutine in question is one
-// of them; there are seldom more than a few.
+// codeStacks returns the stacks of all orchestration coroutines that are not parked. The coroutine that blocks is one of them;
+// there are seldom more than a few.
 func codeStacks() string {
 	size := 1 << 20
 	buf := make([]byte, size)

@@ -7,7 +7,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// checkChildren compares the head's counter with what was read.
+// checkChildren compares the head's count of children with the children that were read.
 func (m *Load) checkChildren() error {
 	v := &m.View
 	if n := uint64(len(v.Children)); n != v.Head.Children {
@@ -16,9 +16,9 @@ func (m *Load) checkChildren() error {
 	return nil
 }
 
-// Check compares what the head counts with a page that was read by age, before it is taken. The head tells how many rows
-// are left behind what is in memory, so also how many holes there may be, and a row that is missing is one hole too many:
-// in the page in which it is, if nothing was consumed out of order, else in the last one at the latest.
+// Check compares the head's count of rows with a page that was read by age, before Take. The head tells how many rows are
+// left behind those in memory, and so how many holes there may be. A missing row is one hole too many. Check finds it in the
+// page where it is missing if no row was consumed out of order, and otherwise in the last page at the latest.
 func (p *Page) Check(m *InboxRead) error {
 	if !m.byAge {
 		return nil
@@ -33,7 +33,7 @@ func (p *Page) Check(m *InboxRead) error {
 	return nil
 }
 
-// CancelAsked finds the oldest cancel in the inbox.
+// CancelAsked returns the oldest known cancel in the inbox, or nil.
 func (v *View) CancelAsked() *Item {
 	if v.Cancel != nil {
 		return v.Cancel
@@ -46,7 +46,7 @@ func (v *View) CancelAsked() *Item {
 	return nil
 }
 
-// CleansUp says that the execution has cleanup to do when it is cancelled, so that this needs its handler.
+// CleansUp reports whether the execution has cleanup to do when it is cancelled. Then a cancel needs the handler's code.
 func (v *View) CleansUp() bool {
 	for i := range v.Segments {
 		for _, e := range v.Segments[i].Events {
@@ -58,7 +58,8 @@ func (v *View) CleansUp() bool {
 	return false
 }
 
-// findCancel looks for a cancel, which may be anywhere in the inbox.
+// findCancel returns the oldest cancel in the inbox, or nil. It reads all rows without a name, because a cancel may be
+// anywhere among them.
 func findCancel(r persistence.Reader, iid persistence.Incarnation, limit int) (*Item, error) {
 	for after, more := uint64(0), true; more; {
 		page, err := r.InboxOf(iid, []persistence.Topic{0}, after, limit, InboxPageBytes)
@@ -67,7 +68,7 @@ func findCancel(r persistence.Reader, iid persistence.Incarnation, limit int) (*
 		}
 		for _, item := range page.Items {
 			decoded, err := decodeItem(item)
-			if err == nil && decoded.Message.GetCancel() != nil { // one that is damaged is found by the turn that wants it
+			if err == nil && decoded.Message.GetCancel() != nil { // a turn that reads a damaged row reports it; this read does not
 				return &decoded, nil
 			}
 		}

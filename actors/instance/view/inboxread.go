@@ -7,29 +7,29 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// InboxRead is one read of an inbox: by age, or of some topics, and of the rows without a name.
+// InboxRead is one read of an inbox. It reads rows by age or rows of some topics, and rows without a name.
 type InboxRead struct {
-	Limit     int // rows of a page
-	byAge     bool
-	topics    []persistence.Topic
+	Limit     int                 // how many rows a page may have
+	byAge     bool                // read rows by age, behind after
+	topics    []persistence.Topic // or rows of these topics, behind after
 	after     uint64
-	unnamed   bool
+	unnamed   bool // read rows without a name, behind afterZero
 	afterZero uint64
 
-	// What was found.
+	// What the read found.
 	Head        persistence.Head
 	items       []Item
-	through     uint64
-	more        bool
-	throughZero uint64
+	through     uint64 // the seq up to which items has what was asked for behind after
+	more        bool   // rows that were asked for exist behind through
+	throughZero uint64 // as through and more, for rows without a name
 	moreZero    bool
-	rows        int  // that were read
-	count       int  // of them by age
-	Full        bool // a page has as many rows as it may have
-	Unreadable  error
+	rows        int   // rows read
+	count       int   // rows read by age
+	Full        bool  // a page has as many rows as it may have
+	Unreadable  error // a row that could not be decoded, and why
 }
 
-// Plan decides what is to be read next of an inbox; false if nothing is.
+// Plan decides what to read next of an inbox. It returns false if nothing needs to be read.
 func (p *Page) Plan(nowMs int64, limit int) (*InboxRead, bool) {
 	m := &InboxRead{Limit: limit, after: p.Read, afterZero: p.zero, unnamed: p.UnreadUnnamed()}
 	_, named := p.HasWork(nowMs)
@@ -41,12 +41,13 @@ func (p *Page) Plan(nowMs int64, limit int) (*InboxRead, bool) {
 		p.narrow()
 		m.topics, m.after = p.topics, p.Seen
 	default:
-		m.byAge = p.Holes <= uint64(limit) // else the next turn tells what it wants
+		m.byAge = p.Holes <= uint64(limit) // with more holes, the next turn first tells what it wants
 	}
 	return m, m.unnamed || m.byAge || len(m.topics) > 0
 }
 
-// narrow has the page reach for what is wanted. What it has of other names behind the gap is let go.
+// narrow sets the topics to those of the wanted names. It drops the rows with a name behind the gap; later reads bring those
+// back that are wanted.
 func (p *Page) narrow() {
 	if p.covers() {
 		return
@@ -60,14 +61,14 @@ func (p *Page) narrow() {
 	p.more = true
 }
 
-// forgetTopics drops the rows with a name that the read by age has not reached.
+// forgetTopics drops the rows of the topics that the read by age has not reached.
 func (p *Page) forgetTopics() {
 	p.cut(func(item *Item) bool { return item.Seq > p.Read && item.Topic != 0 })
 	p.Nudged = max(p.Nudged, p.Seen)
 	p.Seen, p.topics, p.more = p.Read, nil, false
 }
 
-// read reads what was planned.
+// read reads what Plan has decided.
 func (m *InboxRead) read(r persistence.Reader, iid persistence.Incarnation) (err error) {
 	if m.Head, _, err = r.Head(iid); err != nil {
 		return err
@@ -88,7 +89,7 @@ func (m *InboxRead) read(r persistence.Reader, iid persistence.Incarnation) (err
 	return err
 }
 
-// page adds what a page has.
+// page adds the items of one page to those that the read has found.
 func (m *InboxRead) page(page persistence.InboxPage, err error) (through uint64, more bool, _ error) {
 	for _, item := range page.Items {
 		decoded, err := decodeItem(item)
@@ -103,7 +104,7 @@ func (m *InboxRead) page(page persistence.InboxPage, err error) (through uint64,
 	return page.Through, page.More, err
 }
 
-// Take adds what was read. Rows may have been learned meanwhile.
+// Take adds the rows that were read to the page, which may have learned of rows since the read began.
 func (p *Page) Take(m *InboxRead) {
 	switch {
 	case m.byAge:
@@ -127,8 +128,7 @@ func (p *Page) Take(m *InboxRead) {
 	}
 }
 
-// compare looks at what the head counts: whether all that waits is in memory, and how many holes are behind what was read
-// by age.
+// compare uses the head's count of rows: it finds whether the page has all of them, and else how many holes are behind Read.
 func (p *Page) compare(m *InboxRead) {
 	last := m.Head.NextSeq - 1
 	here, _ := slices.BinarySearchFunc(p.Rows, last+1, bySeq)
@@ -141,7 +141,7 @@ func (p *Page) compare(m *InboxRead) {
 	p.Holes = last - min(last, p.Read) - min(last-min(last, p.Read), m.Head.Inbox-min(m.Head.Inbox, uint64(near)))
 }
 
-// unopened is the page of an inbox that has not been read.
+// unopened returns the page of an inbox that has not been read.
 func unopened(h *persistence.Head) Page {
 	p := Page{Read: h.FirstSeq - 1, Nudged: h.NextSeq - 1, Gap: h.Inbox > 0, Holes: h.NextSeq - h.FirstSeq - h.Inbox}
 	if h.Inbox == 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// Verify checks what a view promises. It panics if something is wrong.
+// Verify checks the invariants of a view. It panics if one is broken.
 func (v *View) Verify() {
 	due := make(map[persistence.TimerKey]bool, len(v.Due))
 	for _, key := range v.Due {
@@ -17,11 +17,11 @@ func (v *View) Verify() {
 	v.Inbox.verify()
 }
 
-// verify checks what can be seen of a page without its inbox.
+// verify checks the invariants of a page that need no look at the stored inbox.
 func (p *Page) verify() {
 	invariants.Check(p.Read <= p.Seen && p.Read <= p.zero, "rows are read up to %d, of topics up to %d, without a name up to %d", p.Read, p.Seen, p.zero)
 	invariants.Check(p.Gap || p.Read == p.Seen, "without a gap rows are read up to %d and seen up to %d", p.Read, p.Seen)
-	invariants.Check(p.Known || p.Wanted == nil, "names are wanted that are not known")
+	invariants.Check(p.Known || p.Wanted == nil, "the page has wanted names, and does not know which names are wanted")
 	bytes := 0
 	for i := range p.Rows {
 		item := &p.Rows[i]
@@ -32,7 +32,7 @@ func (p *Page) verify() {
 	invariants.Check(bytes == p.Bytes, "the page counts %d bytes and has %d", p.Bytes, bytes)
 }
 
-// covered says whether the page reaches a row.
+// covered reports whether the page reaches a row.
 func (p *Page) covered(item *Item) bool {
 	return item.Seq <= p.Read || item.Topic == 0 && item.Seq <= p.zero || item.Seq <= p.Seen && slices.Contains(p.topics, item.Topic)
 }

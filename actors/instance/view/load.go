@@ -16,26 +16,27 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// Load brings what was read. It is written by the journal's read function and read by the instance afterwards.
+// Load is one read of an instance and its result. The journal's read function writes the result; the instance reads it after
+// that function has returned.
 type Load struct {
-	InboxOnly bool
-	IID       persistence.Incarnation // of such a one
+	InboxOnly bool                    // read rows of the inbox only
+	IID       persistence.Incarnation // with InboxOnly: whose inbox
 	Inbox     InboxRead
 	Source    *Source
-	Consumers *consumer.List // those of the partition, if a consumer is to run it
+	Consumers *consumer.List // the partition's consumers; nil if none is to run the instance
 	HeadOnly  bool           // read no more than the head and the lease
-	Whole     bool           // read it all, though no turn may start now
-	TryAgain  bool           // a runtime was attached since: one that is held is tried
-	Granted   int64          // what has been taken of the memory for this read; 0: it takes what it can
-	Taken     int64          // what the read took in addition
-	Reasons   uint64         // what Machine.reasons had counted when the read began
+	Whole     bool           // read everything, although no turn may start now
+	TryAgain  bool           // a held instance is tried now, because a runtime was attached or an operator released it
+	Granted   int64          // bytes of the memory budget granted before the read; 0: the read takes what is free
+	Taken     int64          // bytes that the read took in addition; negative: bytes that it gave back
+	Reasons   uint64         // the count of reasons to read when the read began
 
 	View View
 	Err  error
 }
 
-// Read fills in the view. An unreadable history is part of the answer; an unreadable head is an error, and so is what
-// does not agree with it.
+// Read fills in the view. An unreadable history is part of the view (Unreadable). An unreadable head is an error, and so are
+// rows that do not agree with the head.
 func (m *Load) Read(r persistence.Reader, id string) error {
 	if m.InboxOnly {
 		return m.Inbox.read(r, m.IID)
@@ -100,7 +101,8 @@ func (m *Load) readView(r persistence.Reader, id string) error {
 	return err
 }
 
-// openInbox reads the first page of the inbox. One with many holes is not read by age: the first turn tells what it wants.
+// openInbox reads the first page of the inbox. It does not read an inbox with many holes by age: the first turn tells which
+// names it wants.
 func (m *Load) openInbox(r persistence.Reader, iid persistence.Incarnation) error {
 	plan, any := m.View.Inbox.Plan(0, m.Inbox.Limit)
 	if !any {
@@ -118,6 +120,7 @@ func (m *Load) openInbox(r persistence.Reader, iid persistence.Incarnation) erro
 	return nil
 }
 
+// decodeItem decodes an inbox row.
 func decodeItem(item persistence.InboxItem) (Item, error) {
 	d := Item{Seq: item.Seq, NotBeforeMs: item.NotBeforeMs, Size: len(item.Message), Topic: item.Topic}
 	if item.Form == persistence.ItemChildExists {
@@ -128,7 +131,7 @@ func decodeItem(item persistence.InboxItem) (Item, error) {
 	return d, proto.Unmarshal(item.Message, d.Message)
 }
 
-// childExists is the answer to a parent whose child could not be started.
+// childExists returns the answer to a parent whose child could not be started, because another instance has the child's id.
 func childExists(item persistence.InboxItem) *turnpb.Message {
 	failure := &turnpb.ApplicationFailure{
 		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_ALREADY_EXISTS,
@@ -143,8 +146,8 @@ func childExists(item persistence.InboxItem) *turnpb.Message {
 	}
 }
 
-// ReadSegments reads a history: a part with a header begins a turn, one without continues it. unreadable is of a part
-// that is there and cannot be read; damage, of one that is not there.
+// ReadSegments reads a history. A part with a header begins a turn; a part without one continues it. unreadable says that a
+// part is there and cannot be read; damage says that a part is missing.
 func ReadSegments(
 	r persistence.Reader, iid persistence.Incarnation, execution uint64, check *persistence.HistoryCheck,
 ) (segments []replay.Segment, unreadable, damage error) {
@@ -163,9 +166,10 @@ func ReadSegments(
 	return decoder.Turns(), nil, damage
 }
 
-// readStart reads the start, if the instance has not begun, and takes what the rest of the instance needs. False: that is
-// not free now, or is not wanted, and nothing but the head and the lease is in the view. Then size is what to ask for. It
-// leaves out a start that has not been read: one that ends its process is read under a lease first.
+// readStart reads the start of an execution without turns, and takes from the memory budget what the rest of the instance
+// needs. It returns false if that memory is not free now or the rest is not wanted: then the view is partial, and Size is
+// what to ask for. Size leaves out a start that has not been read: a start may end the process that reads it, so in careful
+// mode it is first read under a lease.
 func (m *Load) readStart(r persistence.Reader, iid persistence.Incarnation) (more bool, err error) {
 	v := &m.View
 	if v.Cancel == nil && (m.HeadOnly || !m.Whole && m.Granted == 0 && m.waits()) {
@@ -190,14 +194,14 @@ func (m *Load) readStart(r persistence.Reader, iid persistence.Incarnation) (mor
 		m.Source.Memory.Back(-more)
 	case m.Source.Memory.Take(more):
 		m.Taken = more
-	default: // its head did not tell of the start, or more has come meanwhile: it asks again, for all of it
+	default: // the size that was granted lacked the start, or more has come since: the instance asks again, for all of it
 		v.Partial, v.Start = true, nil
 		return false, nil
 	}
 	return true, nil
 }
 
-// waits says that the lease row lets no turn start now, or lets it start when no other instance that is held is tried.
+// waits reports whether the lease row lets no turn start now, or only once no other held instance is being tried.
 func (m *Load) waits() bool {
 	v := &m.View
 	if v.Held.Reason != "" {
@@ -206,11 +210,11 @@ func (m *Load) waits() bool {
 	return dispatch.BacksOff(v.NotBeforeMs, clock.WallMs(m.Source.Clock), m.Source.BackoffMax.Milliseconds())
 }
 
-// BufferBytes bounds the bytes of messages that an instance buffers, and that one of its turns takes.
+// BufferBytes bounds the bytes of messages that an instance buffers, and the bytes that one turn takes.
 const BufferBytes = 4 << 20
 
-// historyBytes is what an instance takes that is read: twice what lives, since the collector lets the heap grow so far,
-// and once what is garbage as soon as it is decoded.
+// historyBytes estimates the memory that a loaded instance takes. It counts the live bytes twice, because the collector lets
+// the heap grow to twice what lives, and the encoded bytes once, which are garbage as soon as they are decoded.
 func historyBytes(h *persistence.Head, start *persistence.PendingStart) int64 {
 	bytes := int64(h.HistoryBytes + min(h.InboxBytes, BufferBytes))
 	if start != nil {
@@ -219,12 +223,12 @@ func historyBytes(h *persistence.Head, start *persistence.PendingStart) int64 {
 	return 3*bytes + 2*OverheadBytes
 }
 
-// What an idle instance costs beside its machine: actor, carryover, table entries, view. All of it is counted twice, since
-// the collector lets the heap grow to twice what lives. Measured: 6.2 KB live for a machine that waits for one event,
-// 3.8 of them on the heap.
+// OverheadBytes is what an idle instance takes beside its replay machine: actor, carryover, table entries, view. All of it
+// is counted twice, because the collector lets the heap grow to twice what lives. Measured: 6.2 KB live for a machine that
+// waits for one event, 3.8 KB of them on the heap.
 const OverheadBytes = 3 << 9
 
-// Source is what reads need to know of the engine.
+// Source is what reads use of the engine.
 type Source struct {
 	Node, Process, Build string
 	Clock                clock.Clock
@@ -232,7 +236,7 @@ type Source struct {
 	Memory               budget
 }
 
-// budget is the memory that reads may take.
+// budget is the memory budget that reads take from. Take returns false if the bytes are not free now.
 type budget interface {
 	Take(bytes int64) bool
 	Back(bytes int64)

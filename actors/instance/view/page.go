@@ -8,30 +8,33 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// InboxPageBytes bounds the messages that one read of an inbox brings, except that it always brings one if there is any.
+// InboxPageBytes bounds the bytes of messages that one read of an inbox brings. A read always brings at least one message if
+// there is any.
 const InboxPageBytes = 256 << 10
 
-// Page is what an instance has in memory of its inbox. The inbox may be far larger: rows are read by age, a page at a
-// time, and more are read when those have been consumed. When what was read is left by a turn, rows of the names that the
-// code waits for are read through the index of names, and so are those without a name, which pass all others.
+// Page is the part of the inbox that an instance has in memory. The inbox may be far larger. Rows are read by age, a page at
+// a time, and more are read when those have been consumed. If a turn leaves the rows that were read, rows of the names that
+// the code waits for are read through the index of names (topics). Rows without a name are read that way too, because a turn
+// takes them ahead of all others.
 //
-// Invariants: each row up to read is in rows. So is each row up to seen of one of the topics, and each row without a name
-// up to zero. Without a gap seen is read. So the rows of a name that are in memory are its oldest ones.
+// Invariants: each row that waits with seq <= Read is in Rows. So is each row of one of the topics with seq <= Seen, and each
+// row without a name with seq <= zero. Read <= Seen and Read <= zero; without a gap Seen == Read. So the rows of a name in
+// memory are the oldest rows of that name.
 type Page struct {
 	Rows  []Item // by seq
-	Bytes int
-	Read  uint64
-	Seen  uint64
-	zero  uint64
+	Bytes int    // of Rows
+	Read  uint64 // the seq up to which rows have been read by age
+	Seen  uint64 // the seq up to which rows of the topics have been read
+	zero  uint64 // the seq up to which rows without a name have been read
 	// Nudged is the highest seq that is known to exist.
 	Nudged uint64
-	// Gap: rows behind read exist that are not in memory. more, moreZero: the last read left some behind seen and zero.
+	// Gap: rows behind Read may exist that are not in memory. more and moreZero: the last read left rows behind Seen and zero.
 	Gap, more, moreZero bool
 	topics              []persistence.Topic
-	// Holes is about how many rows behind read are consumed: a read by age walks over them.
+	// Holes is about how many seqs behind Read have been consumed. A read by age walks over each of them, so many make it slow.
 	Holes uint64
-	// Wanted are the names that the machine's code waits for, if known: only a message of one of them is a reason for a
-	// turn. Else each message is.
+	// Wanted are the names that the instance's code waits for, if Known. Then a message with another name is no reason for a
+	// turn. If not Known, each message is.
 	Wanted []replay.ArrivalName
 	Known  bool
 }
@@ -45,13 +48,13 @@ type Item struct {
 	Message     *turnpb.Message
 }
 
-// named says whether the row is one that can be left; wants, whether it is a reason for a turn.
+// Wants reports whether the message has a name, so that a turn can leave it, and whether it is a reason for a turn.
 func (p *Page) Wants(message *turnpb.Message) (named, wanted bool) {
 	name, named := replay.NameOf(message)
 	return named, !named || !p.Known || slices.Contains(p.Wanted, name)
 }
 
-// bySeq orders rows.
+// bySeq compares a row's seq with another one.
 func bySeq(a Item, seq uint64) int {
 	switch {
 	case a.Seq < seq:
@@ -62,7 +65,7 @@ func bySeq(a Item, seq uint64) int {
 	return 0
 }
 
-// put adds a row, unless it is there.
+// put adds a row, unless the page has it already.
 func (p *Page) put(item Item) {
 	at, there := slices.BinarySearchFunc(p.Rows, item.Seq, bySeq)
 	if !there {
@@ -71,7 +74,7 @@ func (p *Page) put(item Item) {
 	}
 }
 
-// Restore puts a row back that a turn has left. One that the page does not reach is found by a read.
+// Restore puts back a row that a turn has left. A row that the page does not cover is left to a later read.
 func (p *Page) Restore(item Item) {
 	if item.Seq <= p.Read || item.Topic == 0 && item.Seq <= p.zero || item.Seq <= p.Seen && slices.Contains(p.topics, item.Topic) {
 		p.put(item)
@@ -79,7 +82,7 @@ func (p *Page) Restore(item Item) {
 	p.Nudged = max(p.Nudged, item.Seq)
 }
 
-// cut takes the rows out that a function names.
+// cut removes the rows for which out returns true.
 func (p *Page) cut(out func(*Item) bool) {
 	rest := p.Rows[:0]
 	p.Bytes = 0
@@ -93,8 +96,8 @@ func (p *Page) cut(out func(*Item) bool) {
 	p.Rows = rest
 }
 
-// Learn notes an inbox row that this instance has put there itself, so that it need not be read back. taken: a turn has
-// it already. A row that the page does not reach yet, or has no room for, is left to a read.
+// Learn adds an inbox row that this instance has put there itself, so that it need not read the row back. taken: a turn has
+// the row already. A row that the page does not reach yet, or has no room for, is left to a later read.
 func (p *Page) Learn(item Item, taken bool) {
 	seq, named := item.Seq, item.Topic != 0
 	p.Nudged = max(p.Nudged, seq)
@@ -118,13 +121,13 @@ func (p *Page) Learn(item Item, taken bool) {
 	}
 }
 
-// Unread says that rows with a name may exist which are not in memory.
+// Unread reports whether rows with a name may exist that are not in memory.
 func (p *Page) Unread() bool { return p.Gap || p.Nudged > p.Seen }
 
-// UnreadUnnamed says that rows without a name may.
+// UnreadUnnamed reports whether rows without a name may exist that are not in memory.
 func (p *Page) UnreadUnnamed() bool { return p.moreZero || p.Nudged > p.zero }
 
-// UnreadWanted says that rows which are a reason for a turn may.
+// UnreadWanted reports whether rows with a name that are a reason for a turn may exist that are not in memory.
 func (p *Page) UnreadWanted() bool {
 	switch {
 	case !p.Known:
@@ -135,7 +138,7 @@ func (p *Page) UnreadWanted() bool {
 	return p.more || p.Nudged > p.Seen || p.Gap && !p.covers()
 }
 
-// covers says that the topics have all that is wanted.
+// covers reports whether the topics include those of all wanted names.
 func (p *Page) covers() bool {
 	for _, n := range p.Wanted {
 		if !slices.Contains(p.topics, topicOf(n)) {
@@ -145,7 +148,7 @@ func (p *Page) covers() bool {
 	return true
 }
 
-// Reaches says that every row of a name which waits is in memory.
+// Reaches reports whether every row of the name is in memory.
 func (p *Page) Reaches(name replay.ArrivalName) bool {
 	return !p.Unread() || !p.more && p.Nudged <= p.Seen && slices.Contains(p.topics, topicOf(name))
 }
@@ -154,7 +157,7 @@ func topicOf(n replay.ArrivalName) persistence.Topic {
 	return persistence.TopicOf(uint8(n.Kind), n.Name)
 }
 
-// HasWork says whether the page has a row that is a reason for a turn; named, whether it has one with a name.
+// HasWork reports whether the page has a row that is a reason for a turn now, and whether it has such a row with a name.
 func (p *Page) HasWork(nowMs int64) (any, named bool) {
 	for i := range p.Rows {
 		if item := &p.Rows[i]; item.NotBeforeMs <= nowMs {
@@ -168,7 +171,7 @@ func (p *Page) HasWork(nowMs int64) (any, named bool) {
 	return any, false
 }
 
-// HiddenUntil is when the first of the inbox rows that may not be consumed yet may be; 0 if there is none.
+// HiddenUntil returns when the first of the rows with a time may be consumed, or 0 if no row has a time.
 func (p *Page) HiddenUntil() (until int64) {
 	for i := range p.Rows {
 		if item := &p.Rows[i]; item.NotBeforeMs > 0 && (until == 0 || item.NotBeforeMs < until) {
@@ -178,7 +181,8 @@ func (p *Page) HiddenUntil() (until int64) {
 	return until
 }
 
-// TakeUrgent moves rows without a name into a turn, and the oldest one of each name that is known to be wanted.
+// TakeUrgent moves the rows into a turn that get room first: those without a name, and the oldest row of each name that is
+// known to be wanted.
 func (p *Page) TakeUrgent(nowMs int64, room func(int) bool) (taken []Item) {
 	if len(p.Rows) == 0 {
 		return nil
@@ -203,7 +207,8 @@ func (p *Page) TakeUrgent(nowMs int64, room func(int) bool) (taken []Item) {
 	return taken
 }
 
-// TakeByAge moves rows into a turn by age: all that are a reason for one, and so many others.
+// TakeByAge moves rows into a turn by age: at most most rows (negative: no bound), of which at most others are no reason for
+// a turn. It adds them to taken.
 func (p *Page) TakeByAge(nowMs int64, most, others int, room func(int) bool, taken []Item) []Item {
 	if len(p.Rows) == 0 {
 		return taken

@@ -7,45 +7,47 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// View is what an instance knows of its durable state: what it last loaded, moved on by every commit and accept since.
+// View is what an instance knows of its durable state: the last load, moved on by each commit and accept since.
 type View struct {
-	// Known: the rest of the view is as the journal has it. Else only inbox.nudged and due mean anything.
+	// Known: the rest of the view is as the journal has it. If false, only Inbox.Nudged and Due mean anything.
 	Known  bool
 	Exists bool
 	Head   persistence.Head
-	// Partial: only the head and the lease have been read. size is what the rest takes in memory.
+	// Partial: only the head and the lease have been read. Size is the memory that the rest takes.
 	Partial bool
 	Size    int64
-	// Start is the S row, while Turn is 0.
+	// Start is the start row, while Head.Turn is 0.
 	Start *persistence.PendingStart
-	// Inbox is what is in memory of the messages that no turn has consumed.
+	// Inbox has the messages in memory that no turn has consumed.
 	Inbox Page
-	// Due are timers that have come due and that no turn has consumed, in the order in which they came.
+	// Due has the timers that are due and that no turn has consumed, in the order in which the dispatcher told of them.
 	Due []persistence.TimerKey
-	// Attempts and notBeforeMs are those of the L row.
+	// Attempts and NotBeforeMs are those of the lease row.
 	Attempts    uint32
 	NotBeforeMs int64
-	// Held is why it does not run, of the L row.
+	// Held is why the instance is held, from the lease row.
 	Held persistence.Held
-	// Leased: the L row has a lease, of a try that another process has begun.
+	// Leased: the lease row had a lease when it was read, so another process may be trying the instance.
 	Leased bool
-	// OrphanLease is the token of that lease if this process has taken it.
+	// OrphanLease is the token of that lease if this process took it.
 	OrphanLease persistence.Token
-	// Cancel is one that waits in the inbox, if the instance is held or no consumer has its handler.
+	// Cancel is a cancel that waits in the inbox. A load looks for it only if the instance is held or no consumer has its
+	// handler: then the instance may be cancelled without its code.
 	Cancel *Item
-	// Children is set by a load only: the children that a failure without code must cancel.
+	// Children are the children that a failure without code must cancel. Only a load sets it.
 	Children []persistence.ChildItem
-	// Segments are the history of a load, until a machine has taken them.
+	// Segments are the loaded history, until a replay machine takes them.
 	Segments []replay.Segment
 	// Unreadable is why the history cannot be replayed.
 	Unreadable error
 }
 
-// Forget keeps only what does not come from the journal's present state.
+// Forget drops everything but the due timers, which the dispatcher has told and a load does not read.
 func (v *View) Forget() { *v = View{Due: v.Due} }
 
-// TimerDue notes a timer, unless it is noted already or belongs to another execution. An instance that does not exist
-// yet keeps it: effects come before answers, so a timer of its first turn may be due before it knows that it exists.
+// TimerDue adds a due timer, unless the view has it already or it belongs to an older execution. A view without an instance
+// keeps it: the dispatcher learns of a commit before the instance does, so a timer of the first turn may be due before the
+// instance knows that it exists.
 func (v *View) TimerDue(key persistence.TimerKey) {
 	if v.Known && v.Exists && !v.owns(key) && !v.Older(key.IID, key.Execution) || slices.Contains(v.Due, key) {
 		return
@@ -53,21 +55,22 @@ func (v *View) TimerDue(key persistence.TimerKey) {
 	v.Due = append(v.Due, key)
 }
 
+// owns reports whether a timer belongs to the present execution.
 func (v *View) owns(key persistence.TimerKey) bool {
 	return v.Exists && key.IID == v.Head.IID && key.Execution == v.Head.Execution && !v.Head.Status.Terminal()
 }
 
-// Older says that an incarnation or execution is newer than what the view knows.
+// Older reports whether the view is older than an incarnation or execution.
 func (v *View) Older(iid persistence.Incarnation, execution uint64) bool {
 	return iid > v.Head.IID || iid == v.Head.IID && execution > v.Head.Execution
 }
 
-// KeepOwnTimers drops due timers of other incarnations and executions.
+// KeepOwnTimers drops the due timers of other incarnations and executions.
 func (v *View) KeepOwnTimers() {
 	v.Due = slices.DeleteFunc(v.Due, func(key persistence.TimerKey) bool { return !v.owns(key) })
 }
 
-// IsDue says that a timer has come due and waits for its turn.
+// IsDue reports whether a timer is due and waits for a turn.
 func (v *View) IsDue(key persistence.TimerKey) bool { return slices.Contains(v.Due, key) }
 
 // Created moves the view on after a start was accepted on its own.
