@@ -8,7 +8,7 @@
 //   - Senders address the activator, never an instance's PID; an instance leaves only by the handshake of counts.
 //   - No actor blocks: the answer to a request of a port is a message.
 //   - Correctness does not depend on an actor being unique: the journal's fences refuse a second one.
-//   - What is active, admitted, resident or taken of the memory is counted once when it comes and once when it goes.
+//   - An active instance, an admitted request, a resident and its memory are counted once when they come and once when they go.
 //
 // Start reading at [Engine], then at package instance.
 package actors

@@ -6,14 +6,14 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
 
-// verify checks what a serving holds, after each step: what runs, who accounts for it, and what wakes it. It walks all of
-// that, in no order that anything depends on.
+// verify checks the state of a serving after each step: its activities, leases, inputs and alarms. It iterates maps; no
+// result depends on their order.
 func (s *serving) verify() {
 	epoch := s.p.epoch.Load()
 	invariants.Check(s.p.s == s && !s.ended && epoch == s.epoch, "epoch %d is served, in the state of epoch %d, ended %t", epoch, s.epoch, s.ended)
 	invariants.Check(s.stopping == s.p.stopped, "the partition stops: %t, its serving: %t", s.p.stopped, s.stopping)
 	for c := range s.numbers {
-		invariants.Check(slices.Contains(s.consumers, c), "a number is left of a consumer that was detached")
+		invariants.Check(slices.Contains(s.consumers, c), "a detached consumer still has a number")
 	}
 	s.verifyActivities()
 	s.leases.verify()
@@ -34,14 +34,14 @@ func (s *serving) verifyActivities() {
 		default:
 			invariants.Check(a.slot && a.c != nil, "activity %v is in phase %d without a slot", key, a.phase)
 		}
-		invariants.Check(a.phase != activityStopping || a.stopCause != nil && a.graceEnd != nil, "activity %v stops for no reason, or for ever", key)
-		invariants.Check(a.ticket == 0 || s.suspects.open[a.ticket], "activity %v has ticket %d, which was given back", key, a.ticket)
+		invariants.Check(a.phase != activityStopping || a.stopCause != nil && a.graceEnd != nil, "activity %v stops without a cause, or without an end of its grace period", key)
+		invariants.Check(a.ticket == 0 || s.suspects.open[a.ticket], "activity %v has ticket %d, which was returned", key, a.ticket)
 	}
 	w := &s.answering
 	invariants.Check(count == w.count && bytes == w.bytes, "%d results with %d bytes are answered, counted are %d and %d", count, bytes, w.count, w.bytes)
 }
 
-// verify checks that a lease which is renewed has its holder.
+// verify checks that each lease that is renewed has its holder.
 func (b *leaseBook) verify() {
 	for token, w := range b.watches {
 		invariants.Check(w.token == token, "the lease of a turn %s is watched as %s", w.token, token)
@@ -57,7 +57,7 @@ func (i *inputs) verify() {
 		invariants.Check(len(p.events) > 0, "a part without inputs is kept")
 	}
 	for key, under := range i.reading {
-		invariants.Check(len(under.waiting) > 0, "part %d of instance %d is read for nothing", key.part, key.iid)
+		invariants.Check(len(under.waiting) > 0, "part %d of instance %d is read, and no activity waits for it", key.part, key.iid)
 	}
 }
 
@@ -67,11 +67,11 @@ func (l *alarms) verify() {
 	}
 }
 
-// verify checks one timer and its time, and who waits. The caller holds g.mu.
-func (g *Probation) verify() {
-	invariants.Check((g.mu.timer != nil) == (g.mu.wakeAt != 0), "a timer is set: %t, for %d", g.mu.timer != nil, g.mu.wakeAt)
-	invariants.Check(!g.mu.open || len(g.mu.waiting) == 0, "%d suspects wait although all are admitted", len(g.mu.waiting))
-	for ticket := range g.mu.waiting {
-		invariants.Check(ticket > 0 && ticket <= g.mu.last, "ticket %d waits, the last is %d", ticket, g.mu.last)
+// verify checks the timer and its time, and the waiting suspects. The caller holds p.mu.
+func (p *Probation) verify() {
+	invariants.Check((p.mu.timer != nil) == (p.mu.wakeAt != 0), "a timer is set: %t, for %d", p.mu.timer != nil, p.mu.wakeAt)
+	invariants.Check(!p.mu.open || len(p.mu.waiting) == 0, "%d suspects wait although all are admitted", len(p.mu.waiting))
+	for ticket := range p.mu.waiting {
+		invariants.Check(ticket > 0 && ticket <= p.mu.last, "ticket %d waits, the last is %d", ticket, p.mu.last)
 	}
 }

@@ -22,12 +22,12 @@
 //   - A backup has a mark, which every open refuses, until the whole backup is durable and verified.
 //   - Before a store is opened for writing, it is opened for reading and compared with the witness.
 //   - Only the trailer follows the place that Pebble takes for the end of a closed log.
-//   - The witness never claims more than is durable, and it drops a file before the file is removed.
-//   - What is durable of a partition only rises, one batch after the other, and every read shows at least that.
-//   - A row that Apply may read again within the batch is written through the overlay, any other one past it.
+//   - The witness never claims more than is durable, and never less than before of a file that exists. It drops a file before
+//     the file is removed.
+//   - The durable index of a partition only rises, batch by batch, and every read shows at least that index.
+//   - A row that Apply may read again within the batch is written through the overlay, every other row past it.
 //   - Only Apply changes the rows kept in memory (heads, work rows, filters of ids and request keys). A row that is not kept
-//     in memory is looked up in Pebble. A head that changed
-//     stays in memory until the batch has it.
+//     in memory is looked up in Pebble. A changed head stays in memory until the batch has it.
 //
 // Start reading at [Open], then batch.go (what a log calls), machine.go (Apply), turn.go (a turn's commit), key.go (the
 // rows).

@@ -31,9 +31,9 @@ type storeLock struct {
 	latch   *latch
 }
 
-// held are the locks that this process has. A store that has failed is locked until the process ends, also when nothing
-// else refers to it any more: the file of a lock that is garbage is closed, and the lock ends with it. An open that is
-// refused because a store has failed reports that failure.
+// held has the locks of this process. It keeps the lock of a failed store referenced until the process ends: otherwise the
+// garbage collector would close the lock's file, and the lock would end. When an open is refused because a store has failed,
+// its error is that failure.
 var held = struct {
 	sync.Mutex
 	locks map[*storeLock]struct{}
@@ -47,7 +47,8 @@ func (l *storeLock) Close() error {
 	return l.Lock.Close()
 }
 
-// failureOf returns the failure of a store that this process has locked; nil if it has not failed.
+// failureOf returns the failure of a store on the machine's file system that this process has locked; nil if it has not
+// failed.
 func failureOf(name string) error {
 	held.Lock()
 	defer held.Unlock()

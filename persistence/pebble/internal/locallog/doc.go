@@ -6,8 +6,8 @@
 //
 // Invariants:
 //   - Every proposal is in the queue or in one known flight until it is answered, once.
-//   - One goroutine applies and commits, another one syncs and releases, both in the order of the queue: the oldest flight
-//     is released.
+//   - One goroutine applies and commits, another one syncs and releases, both in the order of the queue: the next flight to
+//     be released is the oldest.
 //   - A flight is released as a whole or fails as a whole. A proposal that fails in a flight is uncertain; one that fails in
 //     the queue was never in the log.
 //   - Nothing is released before its batch is synced and the core is known not to have failed.
