@@ -12,6 +12,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/internal/mailbox"
 	"github.com/turnstone-dev/turnstone/internal/clock"
 	"github.com/turnstone-dev/turnstone/internal/failpoint"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -135,7 +136,7 @@ func (s *instance) count(msg any) any {
 			}
 		}
 	case *turn.Back:
-		if s.running == m.Turn {
+		if s.running == m.Turn && !m.Abandoned { // an abandoned turn stays in its slot
 			s.running = nil
 		}
 	case *view.Load:
@@ -180,7 +181,9 @@ func (s *instance) step(msg any) {
 	*out = (*out)[:0]
 	slicesOfEffects.Put(out)
 	s.watchAcceptTimer()
-	s.verify()
+	if invariants.Enabled {
+		s.verify()
+	}
 	switch {
 	case refused:
 		s.step(step.Evict)
