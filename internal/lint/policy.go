@@ -255,6 +255,7 @@ var libraries = []library{
 		path: "github.com/cockroachdb/pebble/v2", users: []string{"persistence/pebble", "sim", "bench/limit"},
 		except: []string{"persistence/pebble/internal/locallog"},
 	},
+	{path: "github.com/cockroachdb/datadriven", testsOnly: true, users: []string{"actors/instance/step"}},
 	{path: "google.golang.org/protobuf"},
 	{path: "github.com/Masterminds/semver/v3"},
 	{path: "github.com/spf13/cobra", users: []string{"cmd"}},
