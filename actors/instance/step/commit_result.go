@@ -7,6 +7,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/actors/instance/turn"
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -107,7 +108,10 @@ func (in *Machine) committed(t *turn.Turn, r persistence.Result) {
 	// The execution has ended. The journal takes the buffered messages in order: into the inbox of the next execution, or it
 	// answers that the instance has ended.
 	in.acceptAll()
-	in.discard(true)
+	m := in.dropMachine()
+	if invariants.Enabled {
+		invariants.Check(m == nil || m.Ended(), "an execution has ended, and its machine has not")
+	}
 }
 
 // rerun gives the turn back and reloads, so that a new turn runs its messages.

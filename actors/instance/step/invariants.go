@@ -1,9 +1,14 @@
 package step
 
 import (
+	"sync/atomic"
+
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 )
+
+// moves are those that any machine has made, so that a test can name the legal moves that no story makes.
+var moves [phases][phases]atomic.Bool
 
 // Verify checks the invariants of the step machine's fields. It panics if one is broken.
 func (in *Machine) Verify() {

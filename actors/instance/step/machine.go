@@ -139,7 +139,7 @@ func (in *Machine) take(msg any) {
 	case *EvictMsg:
 		in.evicted()
 	case *closedMsg:
-		in.closed(m)
+		in.closed()
 	case *TickMsg:
 		in.ticked(m)
 	case *lateMsg:

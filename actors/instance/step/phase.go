@@ -1,6 +1,10 @@
 package step
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/internal/invariants"
+)
 
 // phase is the one thing that an instance is doing. Each phase but the first two ends with a message.
 type phase uint8
@@ -48,16 +52,16 @@ var resting = setOf(phaseUnknown, phaseReady)
 var legalMoves = [phases]phaseSet{
 	phaseUnknown: setOf(phaseReady, phaseLoading, phasePausing, phaseClosing),
 	phaseReady: setOf(phaseUnknown, phaseLoading, phaseWaiting, phaseLeasing, phaseAdmitting, phaseRunning, phaseCommitting, phaseAbandoning,
-		phaseClosing, phasePausing),
+		phasePausing),
 	phaseLoading:    setOf(phaseUnknown),
-	phaseWaiting:    resting,
-	phaseLeasing:    resting,
-	phaseAdmitting:  resting,
-	phaseRunning:    setOf(phaseUnknown, phaseReady, phaseSettling, phaseClosing),
-	phaseSettling:   setOf(phaseUnknown, phaseReady, phaseCommitting, phaseClosing),
-	phaseCommitting: setOf(phaseUnknown, phaseReady, phaseClosing),
-	phaseAbandoning: resting,
-	phaseClosing:    resting,
+	phaseWaiting:    setOf(phaseReady),
+	phaseLeasing:    setOf(phaseReady),
+	phaseAdmitting:  setOf(phaseReady),
+	phaseRunning:    setOf(phaseUnknown, phaseSettling),
+	phaseSettling:   setOf(phaseUnknown, phaseReady, phaseCommitting),
+	phaseCommitting: resting,
+	phaseAbandoning: setOf(phaseReady),
+	phaseClosing:    setOf(phaseUnknown),
 	phasePausing:    resting,
 }
 
@@ -65,6 +69,9 @@ var legalMoves = [phases]phaseSet{
 func (in *Machine) become(next phase) {
 	if next != in.phase && !legalMoves[in.phase].has(next) {
 		panic(fmt.Sprintf("actors: instance %q cannot go from %s to %s", in.id, in.phase, next))
+	}
+	if invariants.Enabled {
+		moves[in.phase][next].Store(true)
 	}
 	in.phase = next
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance/view"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // step begins the next thing that the instance has to do, unless it is waiting for an answer. If nothing is left to do, the
@@ -287,7 +288,7 @@ func (in *Machine) rest() {
 			return
 		}
 		in.toEvict = false
-		in.discard(false)
+		in.discard()
 		return
 	}
 	in.endCareful()
@@ -330,7 +331,7 @@ func (in *Machine) wakeNoMore() {
 // for it.
 func (in *Machine) dropAndLeave() {
 	in.leaving, in.tell.lost, in.tell.held = true, true, false
-	in.discard(false)
+	in.discard()
 }
 
 // reload drops the view and has the next step read it again. The machine calls it when it has something to do and the view
@@ -338,36 +339,35 @@ func (in *Machine) dropAndLeave() {
 func (in *Machine) reload() {
 	in.unpark()
 	in.reasons.add()
-	in.discard(false)
+	in.discard()
 }
 
-// discard drops the replay machine, if there is one, and the view unless keep. Another goroutine unwinds the coroutines; the
-// instance does nothing until that is done or has been given up.
-func (in *Machine) discard(keep bool) {
-	m := in.machine
-	in.machine, in.consumer = nil, nil
-	in.uncharge()
-	if !keep {
-		in.view.Forget()
-	}
+// discard drops the replay machine, if there is one, and the view. Another goroutine unwinds the coroutines; the instance
+// does nothing until that is done or has been given up.
+func (in *Machine) discard() {
+	m := in.dropMachine()
+	in.view.Forget()
 	in.become(phaseUnknown)
-	if keep {
-		in.become(phaseReady)
-	}
 	if m == nil || m.Ended() {
 		return
 	}
-	after := in.phase
 	in.become(phaseClosing)
-	in.emit(Effect{Kind: EffectUnwind, Machine: m, Message: &closedMsg{after}})
+	in.emit(Effect{Kind: EffectUnwind, Machine: m, Message: &closedMsg{}})
 }
 
-// closedMsg says that a replay machine has been unwound, or that the instance waits for it no longer. after is the phase to
-// go on in.
-type closedMsg struct{ after phase }
+// dropMachine drops the replay machine and keeps the view.
+func (in *Machine) dropMachine() *replay.Machine {
+	m := in.machine
+	in.machine, in.consumer = nil, nil
+	in.uncharge()
+	return m
+}
 
-func (in *Machine) closed(m *closedMsg) {
+// closedMsg says that a replay machine has been unwound, or that the instance waits for it no longer.
+type closedMsg struct{}
+
+func (in *Machine) closed() {
 	if in.phase == phaseClosing {
-		in.become(m.after)
+		in.become(phaseUnknown)
 	}
 }
