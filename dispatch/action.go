@@ -66,11 +66,11 @@ type Action struct {
 	ID   string
 	IID  persistence.Incarnation
 	Seq  uint64
-	// Number rises with every tell. Owed is the number of the first tell that the instance has not acknowledged; 0: none.
+	// Number rises with every tell. Unacked is the number of the first tell that the instance has not acknowledged; 0: none.
 	// Again: nothing new has come; the tell is repeated because the instance has not acknowledged it.
-	Number uint64
-	Owed   uint64
-	Again  bool
+	Number  uint64
+	Unacked uint64
+	Again   bool
 	// Fresh is the number of a runtime that was attached after the instance was held. The instance tries once again for it,
 	// even if the time in its row has not come. Each tell carries it until the instance answers. 0: no runtime was attached.
 	Fresh uint64

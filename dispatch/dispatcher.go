@@ -162,7 +162,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 			d.notHeld(l.IID)
 		case l.Token != "":
 			d.heldBack.try(l.IID, 0)
-			delete(d.heldBack.timersOwed, l.IID)
+			delete(d.heldBack.timersUnacked, l.IID)
 			d.releaseTimers(l.IID)
 		case d.hold(l.IID, l.NotBeforeMs):
 			continue
@@ -286,7 +286,7 @@ func (d *Dispatcher) tellDue(now int64) {
 			kind = TellNudge
 		}
 		d.emit(Action{
-			Kind: kind, ID: t.id, IID: t.iid, Start: t.start, Seq: t.seq, Number: t.number, Owed: t.owed, Again: again, Fresh: t.fresh,
+			Kind: kind, ID: t.id, IID: t.iid, Start: t.start, Seq: t.seq, Number: t.number, Unacked: t.unacked, Again: again, Fresh: t.fresh,
 		})
 	}
 	for now >= d.ready.pausedUntil && d.heldBack.known {
@@ -299,7 +299,7 @@ func (d *Dispatcher) tellDue(now int64) {
 			continue
 		}
 		x := d.timers.table[item.Key]
-		x.fresh = max(x.fresh, d.heldBack.takeOwed(item.Key.IID))
+		x.fresh = max(x.fresh, d.heldBack.takeUnacked(item.Key.IID))
 		d.emit(Action{Kind: TimerDue, ID: item.ID, IID: item.Key.IID, Timer: item.Key, Again: again, Fresh: x.fresh})
 	}
 }

@@ -17,9 +17,9 @@ type heldSet struct {
 	parked map[persistence.Incarnation][]persistence.TimerItem
 	// trying: instances that were told to try and have not answered. Their rows still say that they are held.
 	trying map[persistence.Incarnation]struct{}
-	// timersOwed: instances that were told to try because a runtime was attached, with the runtime's number, until the first
+	// timersUnacked: instances that were told to try because a runtime was attached, with the runtime's number, until the first
 	// of their timers is sent. That timer carries the number, too: without a timer the instance may have found nothing to do.
-	timersOwed map[persistence.Incarnation]uint64
+	timersUnacked map[persistence.Incarnation]uint64
 	// freed: instances that are no longer held, although a page whose read is under way may still say that they are.
 	freed map[persistence.Incarnation]struct{}
 	// known: the first walk of the lease rows is complete. No timer is sent before.
@@ -43,7 +43,7 @@ const (
 func newHeldSet(max int, first uint64) *heldSet {
 	return &heldSet{
 		max: max, marks: map[persistence.Incarnation]heldMark{}, parked: map[persistence.Incarnation][]persistence.TimerItem{},
-		trying: map[persistence.Incarnation]struct{}{}, timersOwed: map[persistence.Incarnation]uint64{},
+		trying: map[persistence.Incarnation]struct{}{}, timersUnacked: map[persistence.Incarnation]uint64{},
 		freed: map[persistence.Incarnation]struct{}{}, retryNext: true, attachNumber: first + 1,
 	}
 }
@@ -52,22 +52,22 @@ func newHeldSet(max int, first uint64) *heldSet {
 func (h *heldSet) hold(iid persistence.Incarnation) {
 	h.marks[iid] |= 0
 	delete(h.trying, iid)
-	delete(h.timersOwed, iid)
+	delete(h.timersUnacked, iid)
 	delete(h.freed, iid)
 }
 
 // notHeld ends the tries of an instance that is no longer held.
 func (h *heldSet) notHeld(iid persistence.Incarnation) {
 	delete(h.trying, iid)
-	delete(h.timersOwed, iid)
+	delete(h.timersUnacked, iid)
 }
 
-// takeOwed returns the number of the runtime for which the timer's instance tries, if the timer is the first one that is
+// takeUnacked returns the number of the runtime for which the timer's instance tries, if the timer is the first one that is
 // sent after the attach; else 0.
-func (h *heldSet) takeOwed(iid persistence.Incarnation) uint64 {
-	owed := h.timersOwed[iid]
-	delete(h.timersOwed, iid)
-	return owed
+func (h *heldSet) takeUnacked(iid persistence.Incarnation) uint64 {
+	unacked := h.timersUnacked[iid]
+	delete(h.timersUnacked, iid)
+	return unacked
 }
 
 // notHeld notes that an instance is no longer held, also for a page of lease rows that is being read.
@@ -86,7 +86,7 @@ func (h *heldSet) try(iid persistence.Incarnation, fresh uint64) {
 	}
 	h.trying[iid] = struct{}{}
 	if fresh != 0 {
-		h.timersOwed[iid] = fresh
+		h.timersUnacked[iid] = fresh
 	}
 }
 

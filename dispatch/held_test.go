@@ -307,16 +307,16 @@ func TestACommitEndsAHold(t *testing.T) {
 	h.want("while it is held", h.tells(0))
 	h.d.Effects(h.now, &persistence.Effects{Unheld: []persistence.Incarnation{1}})
 	h.want("after the commit", h.tells(0), "timer 1")
-	if s := h.d.Sizes(); s.Held != 0 || s.Parked != 0 || len(h.d.heldBack.timersOwed) != 0 {
-		t.Errorf("sizes %+v, %d owed", s, len(h.d.heldBack.timersOwed))
+	if s := h.d.Sizes(); s.Held != 0 || s.Parked != 0 || len(h.d.heldBack.timersUnacked) != 0 {
+		t.Errorf("sizes %+v, %d unacknowledged", s, len(h.d.heldBack.timersUnacked))
 	}
 	h.heldNow(2, 0)
 	h.rows = []persistence.TurnLease{heldRow(2, 0)}
 	h.d.AttachTurns()
 	h.want("at the attach", h.tells(0), "fresh 2")
 	h.d.Effects(h.now, &persistence.Effects{Unheld: []persistence.Incarnation{2}})
-	if n := len(h.d.heldBack.timersOwed); n != 0 {
-		t.Errorf("%d are owed a timer", n)
+	if n := len(h.d.heldBack.timersUnacked); n != 0 {
+		t.Errorf("%d have an unacknowledged timer", n)
 	}
 }
 

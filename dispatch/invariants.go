@@ -46,7 +46,7 @@ func (t *readyQueue) verify() {
 	invariants.Check(t.len() <= t.max, "%d tells are held, at most %d may be", t.len(), t.max)
 	for iid, x := range t.unacked {
 		invariants.Check(x.iid == iid && x.number > 0 && x.number <= t.last, "instance %d was told under %d, and the last number is %d", iid, x.number, t.last)
-		invariants.Check(x.owed < x.number, "instance %d owes %d and was told under %d", iid, x.owed, x.number)
+		invariants.Check(x.unacked < x.number, "instance %d owes %d and was told under %d", iid, x.unacked, x.number)
 	}
 }
 

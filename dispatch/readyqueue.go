@@ -52,7 +52,7 @@ type tell struct {
 
 	// Once it is sent: its number, when it is repeated, and how often the repetition has been postponed.
 	number  uint64
-	owed    uint64 // the first number that has not been acknowledged, before this one; 0: none
+	unacked uint64 // the first number that has not been acknowledged, before this one; 0: none
 	againAt int64
 	waited  int
 	again   bool
@@ -207,7 +207,7 @@ func (t *readyQueue) sent(now int64, x *tell) (again bool) {
 		if x.start == nil {
 			x.start = old.start
 		}
-		x.owed = cmp.Or(old.owed, old.number)
+		x.unacked = cmp.Or(old.unacked, old.number)
 		t.dropUnacked(x.iid)
 	}
 	t.last++
@@ -271,8 +271,8 @@ func (t *readyQueue) requeue(iid persistence.Incarnation, number uint64) {
 
 // acknowledge takes an acknowledgement up to a number, and reports whether it covers the last tell.
 func (x *tell) acknowledge(number uint64) bool {
-	if x.owed <= number {
-		x.owed = 0
+	if x.unacked <= number {
+		x.unacked = 0
 	}
 	return x.number <= number
 }
@@ -280,10 +280,10 @@ func (x *tell) acknowledge(number uint64) bool {
 // lost returns the instance's id, and true if the tell with a number has not been acknowledged.
 func (t *readyQueue) lost(iid persistence.Incarnation, number uint64) (id string, lost bool) {
 	x := t.unacked[iid]
-	if x == nil || x.owed == 0 || x.owed > number {
+	if x == nil || x.unacked == 0 || x.unacked > number {
 		return "", false
 	}
-	x.owed = 0
+	x.unacked = 0
 	return x.id, true
 }
 

@@ -2,17 +2,17 @@ package dispatch
 
 import "github.com/turnstone-dev/turnstone/persistence"
 
-// Mark numbers a tell, for its acknowledgement. Owed is the first number that the instance has not acknowledged; 0: none.
+// Mark numbers a tell, for its acknowledgement. Unacked is the first number that the instance has not acknowledged; 0: none.
 // Again: the tell only repeats what is not acknowledged. Fresh is the number of a runtime that was attached after the
 // instance was held: the instance tries once for it, even if the time in its row has not come; 0: none.
 type Mark struct {
-	Number, Owed uint64
-	Again        bool
-	Fresh        uint64
+	Number, Unacked uint64
+	Again           bool
+	Fresh           uint64
 }
 
 // Mark returns the mark of a tell.
-func (a *Action) Mark() Mark { return Mark{a.Number, a.Owed, a.Again, a.Fresh} }
+func (a *Action) Mark() Mark { return Mark{a.Number, a.Unacked, a.Again, a.Fresh} }
 
 // Acknowledgement is the answer of an instance to all tells up to a number: it has dealt with them, or says why not.
 type Acknowledgement struct {

@@ -24,10 +24,10 @@ type Turn interface {
 	// is void. Late is called when that code has returned.
 	GivenUp()
 	Late()
-	// Suspect reports whether the turn's instance is a suspect. HushLeft returns the time until turns that are not
+	// Suspect reports whether the turn's instance is a suspect. FreshPauseLeft returns the time until turns that are not
 	// suspects may start: it is positive after a heavy suspect has started.
 	Suspect() bool
-	HushLeft() time.Duration
+	FreshPauseLeft() time.Duration
 }
 
 // TurnConfig configures turn slots.
@@ -56,7 +56,7 @@ type TurnSlots struct {
 		queue      []Turn
 		closed     bool
 		watched    bool
-		pauseTimed bool // a timer is set for the end of HushLeft
+		pauseTimed bool // a timer is set for the end of FreshPauseLeft
 	}
 }
 
@@ -124,14 +124,14 @@ func (s *TurnSlots) release(t Turn) bool {
 	return false
 }
 
-// next begins the oldest waiting turn that may begin now, if a slot is free. The caller holds s.mu. While HushLeft is
+// next begins the oldest waiting turn that may begin now, if a slot is free. The caller holds s.mu. While FreshPauseLeft is
 // positive only suspects may begin.
 func (s *TurnSlots) next() Turn {
 	if len(s.mu.queue) == 0 || len(s.mu.running) >= s.limit {
 		return nil
 	}
 	i := 0
-	if left := s.mu.queue[0].HushLeft(); left > 0 {
+	if left := s.mu.queue[0].FreshPauseLeft(); left > 0 {
 		i = slices.IndexFunc(s.mu.queue, Turn.Suspect)
 		s.nextAfter(left)
 	}
@@ -149,7 +149,7 @@ func (s *TurnSlots) next() Turn {
 	return t
 }
 
-// nextAfter begins turns after d, when HushLeft has passed. The caller holds s.mu.
+// nextAfter begins turns after d, when FreshPauseLeft has passed. The caller holds s.mu.
 func (s *TurnSlots) nextAfter(d time.Duration) {
 	if s.mu.pauseTimed {
 		return

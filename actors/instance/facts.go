@@ -26,8 +26,8 @@ func (s *instance) Epoch() uint64 { return s.part.Epoch() }
 // Careful asks the partition.
 func (s *instance) Careful() bool { return s.part.Careful() }
 
-// HushLeft asks the partition.
-func (s *instance) HushLeft() time.Duration { return s.part.HushLeft() }
+// FreshPauseLeft asks the partition.
+func (s *instance) FreshPauseLeft() time.Duration { return s.part.FreshPauseLeft() }
 
 // Find asks the partition's consumers.
 func (s *instance) Find(name, version, pin string, tries int) (*consumer.Attached, string, replay.Func, bool) {

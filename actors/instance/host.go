@@ -24,10 +24,10 @@ type Partition interface {
 	Consumers() *consumer.List
 	// Acknowledge answers a tell of the dispatcher.
 	Acknowledge(a dispatch.Acknowledgement)
-	// AdmitSuspect calls run when a suspect with so many attempts may start; release says that its turn is over. HushLeft is
+	// AdmitSuspect calls run when a suspect with so many attempts may start; release says that its turn is over. FreshPauseLeft is
 	// the time until instances that are no suspects may start turns again.
 	AdmitSuspect(attempts uint32, run func(release func()))
-	HushLeft() time.Duration
+	FreshPauseLeft() time.Duration
 	// WatchTurnLease renews a lease until stop is called or the lease is lost. If it is lost, lost is called once.
 	WatchTurnLease(token persistence.Token, lost func()) (stop func())
 	// GiveBackQuietly notes that a lease is about to be given back because nothing is left to do. GiveBackRefused takes that

@@ -88,8 +88,8 @@ func (p *Partition) Careful() bool { return p.careful.Load() }
 // Consumers are those that the partition knows.
 func (p *Partition) Consumers() *consumer.List { return &p.consumers }
 
-// HushLeft returns the time until turns that are not suspects may start: see [Probation].
-func (p *Partition) HushLeft() time.Duration { return p.probation.freshPauseLeft() }
+// FreshPauseLeft returns the time until turns that are not suspects may start: see [Probation].
+func (p *Partition) FreshPauseLeft() time.Duration { return p.probation.freshPauseLeft() }
 
 // Attach adds a consumer to the partition: all steps that the actor runs afterwards see it.
 func (p *Partition) Attach(c *consumer.Attached) {

@@ -20,8 +20,8 @@ type Facts interface {
 	// every message is accepted before a turn takes it, and every turn is leased.
 	Epoch() uint64
 	Careful() bool
-	// HushLeft is the time until instances that are no suspects may start turns again.
-	HushLeft() time.Duration
+	// FreshPauseLeft is the time until instances that are no suspects may start turns again.
+	FreshPauseLeft() time.Duration
 	// Find looks for a consumer that runs turns and has the handler. Idle reports whether a consumer has the handler but runs
 	// no turns. Pinned reports whether a consumer that runs turns has the handler, although its engine version does not fit.
 	Find(name, version, pin string, tries int) (c *consumer.Attached, resolved string, fn replay.Func, ok bool)

@@ -140,7 +140,7 @@ func (s *stage) Epoch() uint64 { return s.epoch }
 
 func (s *stage) Careful() bool { return s.careful }
 
-func (s *stage) HushLeft() time.Duration { return s.hush }
+func (s *stage) FreshPauseLeft() time.Duration { return s.hush }
 
 func (s *stage) Find(name, version, pin string, tries int) (*consumer.Attached, string, replay.Func, bool) {
 	return s.consumers.Find(name, version, pin, tries)

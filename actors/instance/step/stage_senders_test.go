@@ -72,7 +72,7 @@ func (s *stage) tell(l *line, a *dispatch.Action) string {
 	s.tells++
 	a.IID = persistence.Incarnation(l.number("iid", uint64(s.head().IID)))
 	a.Seq = l.number("seq", 0)
-	a.Number, a.Owed = l.number("number", s.tells), l.number("owed", 0)
+	a.Number, a.Unacked = l.number("number", s.tells), l.number("unacked", 0)
 	a.Again, a.Fresh = l.flag("again"), l.number("fresh", 0)
 	s.tells = max(s.tells, a.Number)
 	return s.counted(NewTold(a))

@@ -156,7 +156,7 @@ func (in *Machine) stepAbsent() {
 	start := b.items[0]
 	req := &start.Start.StartRequest
 	struck := in.abandon != nil || in.forcedEnd != nil // code has run already, and only a durable instance can count the attempt
-	if struck || in.heldBack() || in.facts.Careful() || in.facts.HushLeft() > 0 || !in.find(req.Name, req.Version, "") {
+	if struck || in.heldBack() || in.facts.Careful() || in.facts.FreshPauseLeft() > 0 || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
 	}
@@ -199,9 +199,9 @@ func (in *Machine) stepTurn() {
 		in.askTry()
 	case in.token == "" && (in.facts.Careful() || in.suspect): // an admitted suspect stays one when careful mode ends
 		in.stepCareful()
-	case in.token == "" && in.facts.HushLeft() > 0:
+	case in.token == "" && in.facts.FreshPauseLeft() > 0:
 		in.unpark()
-		in.pauseFor(in.facts.HushLeft())
+		in.pauseFor(in.facts.FreshPauseLeft())
 	default:
 		in.unpark()
 		in.startTurn(nil)

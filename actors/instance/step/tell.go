@@ -73,9 +73,9 @@ func (in *Machine) noteAttach(attach uint64) {
 func (in *Machine) checkLost(iid persistence.Incarnation, m dispatch.Mark) {
 	t := &in.tell
 	switch {
-	case m.Owed == 0 || m.Owed <= in.acknowledged || in.facts.Draining():
-	case !t.any || t.iid != iid || t.first > m.Owed || m.Again && !in.busyNow():
-		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Number: m.Owed, Lost: true})
+	case m.Unacked == 0 || m.Unacked <= in.acknowledged || in.facts.Draining():
+	case !t.any || t.iid != iid || t.first > m.Unacked || m.Again && !in.busyNow():
+		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Number: m.Unacked, Lost: true})
 	case m.Again:
 		in.acknowledgeWith(dispatch.Acknowledgement{IID: iid, Wait: true})
 	}

@@ -38,8 +38,8 @@ func (t *Turn) Late() { t.Host.CloseMachine(t.Machine) }
 // Suspect implements consumer.Turn. A turn under a lease is a suspect's.
 func (t *Turn) Suspect() bool { return t.Token != "" }
 
-// HushLeft implements consumer.Turn.
-func (t *Turn) HushLeft() time.Duration { return t.Owner.HushLeft() }
+// FreshPauseLeft implements consumer.Turn.
+func (t *Turn) FreshPauseLeft() time.Duration { return t.Owner.FreshPauseLeft() }
 
 // Proposed takes the journal's answer to the commit and sends it to the instance. The journal calls it on its own goroutine.
 func (t *Turn) Proposed(r persistence.Result) {

@@ -79,7 +79,7 @@ type owner interface {
 	Send(msg any)
 	// SendLast is Send for a goroutine that does nothing after it.
 	SendLast(msg any)
-	HushLeft() time.Duration
+	FreshPauseLeft() time.Duration
 }
 
 // turnHead is the part of the instance's head that a turn needs.
