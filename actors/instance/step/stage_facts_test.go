@@ -14,25 +14,25 @@ const startMs = 3_600_000
 
 // facts are those that a script sets. A fact that is not said stays as it is.
 type facts struct {
-	clock     *scriptClock
-	epoch     uint64
-	careful   bool
-	hush      time.Duration
-	mayExist  string // true or false; empty: what the journal has
-	consumers *consumer.List
-	attached  []*consumer.Attached
-	attaches  uint64
-	draining  bool
-	full      bool  // there is no place among the residents
-	memory    int64 // bytes that are free for reads
-	nonces    uint64
+	clock      *scriptClock
+	epoch      uint64
+	careful    bool
+	freshPause time.Duration
+	mayExist   string // true or false; empty: what the journal has
+	consumers  *consumer.List
+	attached   []*consumer.Attached
+	attaches   uint64
+	draining   bool
+	full       bool  // there is no place among the residents
+	memory     int64 // bytes that are free for reads
+	nonces     uint64
 }
 
 // setFacts sets those that are named.
 func (s *stage) setFacts(l *line) string {
 	f := &s.facts
 	f.epoch = l.number("epoch", f.epoch)
-	f.hush = l.length("hush", f.hush)
+	f.freshPause = l.length("fresh-pause", f.freshPause)
 	f.memory = int64(l.number("memory", uint64(f.memory)))
 	f.mayExist = l.text("may-exist", f.mayExist)
 	for key, fact := range map[string]*bool{"careful": &f.careful, "draining": &f.draining, "residents-full": &f.full} {
@@ -140,7 +140,7 @@ func (s *stage) Epoch() uint64 { return s.epoch }
 
 func (s *stage) Careful() bool { return s.careful }
 
-func (s *stage) FreshPauseLeft() time.Duration { return s.hush }
+func (s *stage) FreshPauseLeft() time.Duration { return s.freshPause }
 
 func (s *stage) Find(name, version, pin string, tries int) (*consumer.Attached, string, replay.Func, bool) {
 	return s.consumers.Find(name, version, pin, tries)
