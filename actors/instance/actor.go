@@ -14,6 +14,7 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/failpoint"
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // instance is the actor of one orchestration instance: the shell of its step machine. It hands each message to the machine and
@@ -36,6 +37,7 @@ type instance struct {
 	acceptTimer *acceptTimer
 	place       Place      // in the residency's list
 	charge      int64      // bytes that it has taken from the memory budget; 0 while it has a place
+	request     *request   // whose answer is on its way, and brings memory or an admission
 	tryWait     *tryWait   // its place in the queue of held instances that wait for a try
 	running     *turn.Turn // the turn that runs in a slot, or on a goroutine without one
 	pausing     ticker
@@ -44,13 +46,21 @@ type instance struct {
 	stopLease      func()
 	releaseSuspect func()
 	// waiting has the messages that have come since the step machine was lost.
-	waiting       []any
-	recoveryTimer clock.Timer // ends the wait for answers that are on their way
-	failed        int         // panics since the last commit
-	evicting      bool        // an eviction has taken the place, and its message is on its way
-	overdue       bool        // an answer may come that nothing waits for any more
-	givenUp       bool        // the actor has been given up after its panics, and leaves
-	lost          bool        // a panic has lost the step machine; see recovery.go
+	waiting []any
+	// effects are those of the present step, and done says how many have been carried out: after a panic, what the others
+	// bring is given back.
+	effects       *step.Effects
+	done          int
+	unwinds       []*replay.Machine // to be unwound by the recovery
+	recoveryTimer clock.Timer       // ends the wait for answers that are on their way
+	unwinding     int               // replay machines that the recovery closes
+	failed        int               // panics since the last commit
+	evicting      bool              // an eviction has taken the place, and its message is on its way
+	overdue       bool              // an answer may come that nothing waits for any more
+	givenUp       bool              // the actor has been given up after its panics, and leaves
+	leaving       bool              // it asks to leave: a panic now leaves open whether it has left
+	handing       bool              // a turn is being handed to its slot
+	lost          bool              // a panic has lost the step machine; see recovery.go
 }
 
 // ticker is a timer that runs, and the message that it sends.
@@ -90,7 +100,7 @@ func (s *instance) Receive(c actor.Context) {
 	case *recoveryOverdueMsg:
 		if s.lost {
 			s.carryover.Handling = m
-			s.giveUp()
+			s.overdueNow()
 			s.carryover.Handled()
 		}
 	default:
@@ -126,6 +136,13 @@ func (s *instance) count(msg any) any {
 		return step.Late
 	}
 	s.outstanding--
+	switch msg.(type) {
+	case *unwoundMsg:
+		s.unwinding--
+		return step.Late
+	case *view.Load, *step.MemoryMsg, *step.AdmitMsg:
+		s.request = nil
+	}
 	switch m := msg.(type) {
 	case *step.AcceptDueMsg:
 		s.acceptTimer = nil
@@ -167,7 +184,9 @@ func (s *instance) step(msg any) {
 	s.core.Step(s, msg, out)
 	s.carryover.Open.Store(s.core.Open())
 	refused, leaves := false, false
+	s.effects = out
 	for i := range *out {
+		s.done = i
 		switch e := &(*out)[i]; e.Kind {
 		case step.EffectPark:
 			refused = !s.park(int(e.Number))
@@ -177,6 +196,7 @@ func (s *instance) step(msg any) {
 			s.do(e)
 		}
 	}
+	s.effects = nil
 	clear(*out)
 	*out = (*out)[:0]
 	slicesOfEffects.Put(out)
@@ -188,11 +208,18 @@ func (s *instance) step(msg any) {
 	case refused:
 		s.step(step.Evict)
 	case leaves && s.outstanding == 0:
-		s.host.Engine.Idle(s.id, s.pid, s.carryover.Received)
+		s.leave()
 	}
 	if m, ok := msg.(*turn.Committed); ok && m.Result.Err == nil {
 		s.failed = 0
 	}
+}
+
+// leave asks the activator to take the instance from its table. The activator refuses if a message is on its way.
+func (s *instance) leave() {
+	s.leaving = true
+	s.host.Engine.Idle(s.id, s.pid, s.carryover.Received)
+	s.leaving = false
 }
 
 // watchAcceptTimer keeps one place in the queue of accept timers while the instance has an unproposed message.

@@ -75,9 +75,7 @@ func (s *instance) ask(e *step.Effect) {
 	case step.EffectArm:
 		s.arm(e.Message.(*step.TickMsg), e.Wait)
 	case step.EffectAskMemory:
-		m := e.Message.(*step.MemoryMsg)
-		s.host.Memory.Ask(m.Bytes, func() { s.Send(m) })
-		s.host.Engine.Relieve()
+		s.askMemory(e.Message.(*step.MemoryMsg))
 	case step.EffectAskAdmission:
 		s.part.AdmitSuspect(uint32(e.Number), s.admission(e.Message.(*step.AdmitMsg)))
 	case step.EffectAskTry:
@@ -89,10 +87,25 @@ func (s *instance) ask(e *step.Effect) {
 type proposal interface{ Answered(r persistence.Result) }
 
 func (s *instance) admission(m *step.AdmitMsg) func(release func()) {
+	r := s.newRequest()
 	return func(release func()) {
 		m.Release = release
-		s.Send(m)
+		r.answer(func() { s.Send(m) }, release)
 	}
+}
+
+// newRequest is the request that the present phase waits for.
+func (s *instance) newRequest() *request {
+	s.request = &request{}
+	return s.request
+}
+
+func (s *instance) askMemory(m *step.MemoryMsg) {
+	r := s.newRequest()
+	s.host.Memory.Ask(m.Bytes, func() {
+		r.answer(func() { s.Send(m) }, func() { s.host.Memory.Back(m.Bytes) })
+	})
+	s.host.Engine.Relieve()
 }
 
 func (s *instance) proposeCommit(t *turn.Turn) {
@@ -106,20 +119,22 @@ func (s *instance) proposeCommit(t *turn.Turn) {
 
 func (s *instance) load(m *view.Load) {
 	m.Source, m.Consumers, m.Granted = &s.host.source, s.part.Consumers(), s.charge
+	r := s.newRequest()
 	s.host.Journal.Load(s.p, func(r persistence.Reader) error { return m.Read(r, s.id) }, func(err error) {
 		m.Err = err
-		s.Send(m)
+		r.answer(func() { s.Send(m) }, func() { s.host.Memory.Back(m.Taken) })
 	})
 }
 
 // run hands a turn to a slot, or to a goroutine without a slot if the turn runs no code.
 func (s *instance) run(t *turn.Turn) {
-	t.Owner, s.running = s, t
+	t.Owner, s.running, s.handing = s, t, true
 	if t.Consumer == nil {
 		s.host.Run.Run(t.Execute, t.GiveBack)
-		return
+	} else {
+		t.Consumer.Turns.Run(t)
 	}
-	t.Consumer.Turns.Run(t)
+	s.handing = false
 }
 
 func (s *instance) arm(m *step.TickMsg, d time.Duration) {

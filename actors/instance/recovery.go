@@ -33,34 +33,63 @@ var recoveryOverdue = &recoveryOverdueMsg{}
 // called again and goes on after the step that failed, because each step unlinks a thing before it touches it.
 func (s *instance) recover(failed any) {
 	s.failed++
-	var open []*replay.Machine
 	if !s.lost {
 		s.lost = true
-		open = s.dropCore(failed)
-		s.recoveryTimer = s.host.Config.Clock.AfterFunc(s.host.Config.WatchdogAbandon+waitMax, func() { s.Send(recoveryOverdue) })
+		s.dropCore(failed)
+		s.waitForAnswers()
 	}
 	s.dropWaiting(failed)
 	s.answerAll(fmt.Errorf("%w: the instance's actor failed; see the log", persistence.ErrUncertain))
-	s.endCareful()
 	s.unpark()
 	s.giveBack(s.charge)
 	s.disarm(s.pausing.tick)
 	s.disarm(s.later.tick)
 	s.leaveTry()
+	s.callOffRequest()
 	if s.acceptTimer != nil {
 		s.withdrawAcceptTimer()
 	}
-	for _, m := range open {
+	for len(s.unwinds) > 0 {
+		m := s.unwinds[0]
+		s.unwinds = s.unwinds[1:]
 		s.unwind(m)
 	}
 	s.carryover.Handling = step.Late // if goOn panics, the failed message must not be dealt with again
 	s.goOn()
 }
 
-// dropCore replaces the step machine by its successor, and returns the replay machines that the old one had, to be unwound. A
-// replay machine that is in a slot is not among them: it comes back with its turn.
-func (s *instance) dropCore(failed any) (open []*replay.Machine) {
+// waitForAnswers has recoveryOverdue sent when the time to wait for answers is over.
+func (s *instance) waitForAnswers() {
+	s.recoveryTimer = s.host.Config.Clock.AfterFunc(s.host.Config.WatchdogAbandon+waitMax, func() { s.Send(recoveryOverdue) })
+}
+
+// overdueNow gives the instance up, unless its turn waits for a slot or runs there: a turn always comes back.
+func (s *instance) overdueNow() {
+	if s.running != nil && !s.handing {
+		s.waitForAnswers()
+		return
+	}
+	s.giveUp()
+}
+
+// callOffRequest stops waiting for an answer that may take long.
+func (s *instance) callOffRequest() {
+	if r := s.request; r != nil {
+		s.request = nil
+		s.calledOff(r.callOff())
+	}
+}
+
+// dropCore replaces the step machine by its successor, and notes the replay machines that the old one had: they are to be
+// unwound. A replay machine that is in a slot is not among them: it comes back with its turn.
+func (s *instance) dropCore(failed any) {
 	candidates := s.core.Coroutines(s.running)
+	if s.effects != nil {
+		for _, e := range (*s.effects)[s.done:] {
+			candidates = append(candidates, e.Machine)
+		}
+		s.effects = nil
+	}
 	switch m := failed.(type) {
 	case *turn.Back:
 		if !m.Abandoned {
@@ -71,12 +100,11 @@ func (s *instance) dropCore(failed any) (open []*replay.Machine) {
 	}
 	for _, m := range candidates {
 		runs := s.running != nil && !s.running.Fresh && s.running.Machine == m
-		if m != nil && !runs && !m.Ended() && !slices.Contains(open, m) {
-			open = append(open, m)
+		if m != nil && !runs && !slices.Contains(s.unwinds, m) {
+			s.unwinds = append(s.unwinds, m)
 		}
 	}
 	s.core = s.core.Successor()
-	return open
 }
 
 // dropWaiting keeps the failed message for the next step machine if the dispatcher or an operator sent it. It drops arrivals
@@ -99,11 +127,9 @@ func (s *instance) postpone(msg any) {
 	case *arrival.Arrival, *step.NudgeMsg, *step.PendingMsg, *step.TimerMsg, *step.RetryMsg, *step.WakeMsg, *step.Moved, *step.Freed:
 		s.waiting = append(s.waiting, m)
 	case *turn.Back:
-		if !m.Abandoned && m.Turn.Machine != nil && !m.Turn.Machine.Ended() {
+		if !m.Abandoned && m.Turn.Machine != nil {
 			s.unwind(m.Turn.Machine)
 		}
-	case *step.AdmitMsg:
-		s.endCareful()
 	case *step.MemoryMsg, *view.Load:
 		s.giveBack(s.charge)
 	}
@@ -113,15 +139,22 @@ func (s *instance) postpone(msg any) {
 // unwind closes a replay machine that no step machine has any more.
 func (s *instance) unwind(m *replay.Machine) {
 	s.outstanding++
-	s.host.unwind(m, func() { s.Send(step.Late) })
+	s.unwinding++
+	s.host.unwind(m, func() { s.Send(unwound) })
 }
 
+// unwoundMsg says that the recovery need not wait any longer for a replay machine to be closed.
+type unwoundMsg struct{}
+
+var unwound = &unwoundMsg{}
+
 // goOn ends the recovery when no answer is on its way any more: the actor steps again. An actor that has panicked too often
-// leaves instead, and the next message starts a new one. When the engine stops, goOn does not wait for answers, because the
-// panic may have left their count wrong.
+// leaves instead, and the next message starts a new one. When the engine stops, goOn waits for a turn that is in its slot and
+// for replay machines to be closed, and for no other answer, because the panic may have left their count wrong.
 func (s *instance) goOn() {
-	switch stops := s.host.Draining.Load(); {
-	case s.givenUp:
+	stops := s.host.Draining.Load() && s.running == nil && s.unwinding == 0
+	switch {
+	case s.givenUp, s.leaving: // it may have left the activator's table already, so it must not begin anything
 		s.giveUp()
 		return
 	case s.outstanding > 0 && !stops:
@@ -131,6 +164,7 @@ func (s *instance) goOn() {
 		return
 	}
 	s.recoveryTimer.Stop()
+	s.endCareful() // not before: code of a suspect may have run until now
 	s.lost = false
 	s.step(step.Wake)
 	for len(s.waiting) > 0 && !s.lost {
@@ -143,14 +177,15 @@ func (s *instance) goOn() {
 // giveUp answers all senders that wait, and asks to leave. If a message is on its way to the actor, the activator refuses, and
 // that message calls giveUp again.
 func (s *instance) giveUp() {
-	s.recoveryTimer.Stop()
-	s.waiting = nil
 	first := !s.givenUp
-	s.givenUp = true
+	s.givenUp = true // first: if what follows panics, giveUp is called again
+	s.recoveryTimer.Stop()
+	s.endCareful()
+	s.waiting = nil
 	s.answerAll(fmt.Errorf("%w: the instance's actor has failed and is given up; see the log", persistence.ErrUncertain))
 	if first {
 		s.host.Config.Logger.Error("an instance's actor has failed and is given up; the instance is safe in the journal, and its next message starts a new actor",
 			logkey.Instance, s.id, logkey.Failures, s.failed)
 	}
-	s.host.Engine.Idle(s.id, s.pid, s.carryover.Received)
+	s.leave()
 }

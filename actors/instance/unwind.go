@@ -11,8 +11,12 @@ import (
 const unwindFor = time.Second
 
 // unwind closes a replay machine on a goroutine for user code. It calls done once, when the machine is closed or after
-// unwindFor.
+// unwindFor, and at once if the machine is closed already or is being closed.
 func (h *Host) unwind(m *replay.Machine, done func()) {
+	if !h.ClaimMachine(m) {
+		done()
+		return
+	}
 	once := newFirst(done)
 	timer := h.Config.Clock.AfterFunc(unwindFor, func() {
 		once.call(func() {

@@ -12,23 +12,42 @@ import (
 type machines struct {
 	mu   sync.Mutex
 	made uint64
-	open map[*replay.Machine]uint64
+	open map[*replay.Machine]openMachine
+}
+
+// openMachine is one that has not been closed. made is its number; claimed: it is about to be closed.
+type openMachine struct {
+	made    uint64
+	claimed bool
 }
 
 func (l *machines) add(m *replay.Machine) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open == nil {
-		l.open = map[*replay.Machine]uint64{}
+		l.open = map[*replay.Machine]openMachine{}
 	}
 	l.made++
-	l.open[m] = l.made
+	l.open[m] = openMachine{made: l.made}
 }
 
 func (l *machines) remove(m *replay.Machine) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, m)
+}
+
+// claim reports whether the caller is the first that is to close a replay machine.
+func (l *machines) claim(m *replay.Machine) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x, open := l.open[m]
+	if !open || x.claimed {
+		return false
+	}
+	x.claimed = true
+	l.open[m] = x
+	return true
 }
 
 func (l *machines) all() []*replay.Machine {
@@ -38,9 +57,13 @@ func (l *machines) all() []*replay.Machine {
 	for m := range l.open {
 		list = append(list, m)
 	}
-	slices.SortFunc(list, func(a, b *replay.Machine) int { return cmp.Compare(l.open[a], l.open[b]) })
+	slices.SortFunc(list, func(a, b *replay.Machine) int { return cmp.Compare(l.open[a].made, l.open[b].made) })
 	return list
 }
+
+// ClaimMachine reports whether the caller is the first that is to close a replay machine. A coroutine must not be unwound by
+// two goroutines.
+func (h *Shared) ClaimMachine(m *replay.Machine) bool { return h.machines.claim(m) }
 
 // CloseMachine unwinds a replay machine on this goroutine.
 func (h *Shared) CloseMachine(m *replay.Machine) {
