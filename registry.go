@@ -115,11 +115,15 @@ func (r *Registry) Codec() Codec { return r.env.codec }
 // Register adds handlers. What cannot be added is named in the error, which wraps [ErrInvalidInput], all problems joined
 // with "; "; the rest is added. It refuses a name and version that are taken (the first stays), a version below one of
 // the same name that is registered already (register the lower version first), a name that is empty, over-long or
-// reserved, a version that is not a semantic version ([VersionError]), and a type that cannot make the round trip through
+// reserved, a handler that is nil, a version that is not a semantic version ([VersionError]), and a type that cannot make the round trip through
 // the codec ([TypeError]).
 func (r *Registry) Register(handlers ...Handler) error {
 	var problems refusedHandlers
-	for _, h := range handlers {
+	for i, h := range handlers {
+		if isNil(h) {
+			problems = append(problems, fmt.Errorf("handler %d of %d is nil: make it with NewOrchestration or NewActivity", i+1, len(handlers)))
+			continue
+		}
 		if err := h.register(r); err != nil {
 			problems = append(problems, err)
 		}
@@ -128,6 +132,12 @@ func (r *Registry) Register(handlers ...Handler) error {
 		return nil
 	}
 	return problems
+}
+
+// isNil reports whether there is no handler, or a nil pointer to one.
+func isNil(h Handler) bool {
+	v := reflect.ValueOf(h)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // refusedHandlers says which handlers cannot be added, and why. It is an ErrInvalidInput.

@@ -80,6 +80,8 @@ func TestRegistryRefuses(t *testing.T) {
 		{[]turnstone.Handler{act("")}, "invalid activity name: it is empty"},
 		{[]turnstone.Handler{act("a\nb")}, "control character"},
 		{[]turnstone.Handler{at(strings.Repeat("n", 257), "1.0.0")}, "orchestration name bytes is 257, the limit is 256"},
+		{[]turnstone.Handler{act("X"), nil}, "handler 2 of 2 is nil"},
+		{[]turnstone.Handler{(*turnstone.Activity[string, string])(nil)}, "handler 1 of 1 is nil"},
 		{[]turnstone.Handler{act("X"), act("X"), act("")}, "duplicate activity registration: X; invalid activity name: it is empty"},
 	} {
 		err := turnstone.NewRegistry().Register(c.handlers...)

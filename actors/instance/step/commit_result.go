@@ -71,7 +71,7 @@ func (in *Machine) commitDone(m *turn.Committed) {
 		in.countRefusal(err)
 		in.stale(t, err)
 	default:
-		in.machine = t.Machine
+		in.resident = t.Machine
 		in.uncertain(t, err)
 		in.giveBack(t)
 		in.endCarefulOf(t)
@@ -92,7 +92,7 @@ func (in *Machine) committed(t *turn.Turn, r persistence.Result) {
 	}
 	in.turn = nil
 	in.become(phaseReady)
-	in.machine = t.Machine
+	in.resident = t.Machine
 	for _, a := range t.Arrivals {
 		a.Runs = t.Consumer != nil
 		in.answer(a, nil, false)
@@ -116,7 +116,7 @@ func (in *Machine) committed(t *turn.Turn, r persistence.Result) {
 
 // rerun gives the turn back and reloads, so that a new turn runs its messages.
 func (in *Machine) rerun(t *turn.Turn) {
-	in.machine = t.Machine
+	in.resident = t.Machine
 	in.giveBack(t)
 	in.keepLease(t)
 	in.reload()

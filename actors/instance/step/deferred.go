@@ -123,7 +123,7 @@ func (in *Machine) keepLeft(t *turn.Turn) {
 func (in *Machine) idled(t *turn.Turn) {
 	in.turn = nil
 	in.become(phaseReady)
-	in.machine = t.Machine
+	in.resident = t.Machine
 	in.keepLease(t)
 	in.keepLeft(t)
 	in.ran = in.view.Held.Reason != ""

@@ -2,7 +2,8 @@
 // the moment, changes the machine's state, and returns effects for the shell (package instance) to carry out. The machine
 // itself only logs and counts, so a test can tell any story with messages and facts and compare the effects (testdata).
 //
-// It must not know actors, the journal, clocks or goroutines. It knows of the world only its [Facts].
+// It makes commands for the journal and proposes none: it must not call the journal, an actor or a clock, and starts no
+// goroutine. It knows of the world only its [Facts].
 //
 // Invariants:
 //   - An instance does one thing at a time: its phase. Phases change in [Machine.become] alone, by a table of legal moves.

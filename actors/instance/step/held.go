@@ -25,7 +25,7 @@ const (
 // holdDiverged holds an instance whose code does not fit its history.
 func (in *Machine) holdDiverged(t *turn.Turn) {
 	in.holdTurn(t, failure.Display(t.Decision.Divergence), HeldTriesMax)
-	in.machine = t.Machine
+	in.resident = t.Machine
 	in.reload()
 }
 
@@ -33,7 +33,7 @@ func (in *Machine) holdDiverged(t *turn.Turn) {
 func (in *Machine) holdMisused(t *turn.Turn, why *replay.MisuseError) {
 	in.host.Counts.SpoiledTurns.Add(1)
 	in.holdTurn(t, why.Error(), HeldTriesMax, logkey.Stack, why.Stack)
-	in.machine = t.Machine
+	in.resident = t.Machine
 	in.reload()
 }
 
@@ -217,7 +217,7 @@ func (in *Machine) cancelsHeld() bool {
 func (in *Machine) cancels() bool {
 	v := &in.view
 	c := v.CancelAsked()
-	if c == nil || in.facts.Draining() || v.Unreadable != nil || in.machine != nil {
+	if c == nil || in.facts.Draining() || v.Unreadable != nil || in.resident != nil {
 		return false
 	}
 	switch {

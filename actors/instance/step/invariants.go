@@ -24,14 +24,14 @@ func (in *Machine) verifyTurn() {
 	inFlight := in.phase == phaseRunning || in.phase == phaseSettling || in.phase == phaseCommitting
 	invariants.Check(inFlight == (in.turn != nil), "phase %s, and a turn is in flight: %t", in.phase, in.turn != nil)
 	invariants.Check(in.awaits() == (in.awaiting != nil), "phase %s, and an answer is awaited: %t", in.phase, in.awaiting != nil)
-	if in.machine == nil {
+	if in.resident == nil {
 		return
 	}
 	v := &in.view
 	invariants.Check(in.turn == nil && in.phase != phaseClosing && in.phase != phaseUnknown, "phase %s has a machine at rest", in.phase)
 	invariants.Check(v.Known && v.Exists && in.consumer != nil, "a machine at rest: known %t, exists %t", v.Known, v.Exists)
-	invariants.Check(in.machine.NextEvent() == v.Head.NextEvent,
-		"the machine's next event is %d, the head's %d", in.machine.NextEvent(), v.Head.NextEvent)
+	invariants.Check(in.resident.NextEvent() == v.Head.NextEvent,
+		"the machine's next event is %d, the head's %d", in.resident.NextEvent(), v.Head.NextEvent)
 }
 
 // Awaited counts the answers that the machine waits for.
@@ -49,7 +49,7 @@ func (in *Machine) Awaited() int {
 }
 
 // Resident reports whether the instance should have a place among the residents.
-func (in *Machine) Resident() bool { return in.parked && in.machine != nil }
+func (in *Machine) Resident() bool { return in.parked && in.resident != nil }
 
 // verifyAccepting checks that each message that is proposed on its own is counted.
 func (in *Machine) verifyAccepting() {

@@ -25,9 +25,9 @@ type Machine struct {
 	asked int // effects of this step that bring an answer
 
 	view view.View
-	// machine is the replay machine between turns, or nil; consumer runs it. Invariant: it has seen exactly the turns up to
+	// resident is the replay machine between turns, or nil; consumer runs it. Invariant: it has seen exactly the turns up to
 	// view.Head.Turn.
-	machine  *replay.Machine
+	resident *replay.Machine
 	consumer *consumer.Attached
 	version  string // of the machine's handler, resolved
 	fn       replay.Func
@@ -96,7 +96,7 @@ func (in *Machine) Successor() Machine {
 // Coroutines returns the replay machines that this machine has. It leaves out that of running, the turn that a slot has. Some
 // may be nil.
 func (in *Machine) Coroutines(running *turn.Turn) []*replay.Machine {
-	list := []*replay.Machine{in.machine}
+	list := []*replay.Machine{in.resident}
 	if in.turn != nil && in.turn != running {
 		list = append(list, in.turn.Machine)
 	}

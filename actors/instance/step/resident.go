@@ -12,7 +12,7 @@ func (in *Machine) unpark() {
 // place, the shell tells the instance to let its machine go.
 func (in *Machine) park() {
 	in.parked = true
-	in.emit(Effect{Kind: EffectPark, Number: uint64(in.machine.MemoryBytes() + in.view.Inbox.Bytes)})
+	in.emit(Effect{Kind: EffectPark, Number: uint64(in.resident.MemoryBytes() + in.view.Inbox.Bytes)})
 }
 
 // evicted takes an eviction: the instance lets its machine go as soon as it comes to rest. The eviction ends nothing that is

@@ -7,6 +7,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/actors/instance/turn"
 	"github.com/turnstone-dev/turnstone/actors/instance/view"
+	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -36,13 +37,13 @@ func (in *Machine) startTurn(d *turn.ForcedEnd) {
 	}
 	t.ForcedEnd, t.Token, t.Watched, t.Admitted = d, in.token, in.watched, in.suspect
 	in.token, in.watched, in.suspect = "", false, false
-	t.Machine, t.Fresh = in.machine, in.machine == nil
+	t.Machine, t.Fresh = in.resident, in.resident == nil
 	if t.Fresh {
 		t.Segments, t.Func = v.Segments, in.fn
 	}
 	v.Segments = nil
 	in.toEvict, in.tryAgain, in.ran = false, false, false
-	in.machine, in.turn = nil, t
+	in.resident, in.turn = nil, t
 	in.become(phaseRunning)
 	if d != nil {
 		t.Consumer = nil
@@ -107,7 +108,7 @@ func (in *Machine) turnDone(m *turn.Back) {
 		in.holdBlocked(t)
 	case t.NotRun:
 		in.tryAgain = in.tryAgain || in.view.Held.Reason != "" // no code ran, so this does not count as a try
-		in.machine = t.Machine
+		in.resident = t.Machine
 		in.giveBack(t)
 		in.keepLease(t)
 		in.giveUpLease()
@@ -117,7 +118,7 @@ func (in *Machine) turnDone(m *turn.Back) {
 	case t.Diverges():
 		in.holdDiverged(t)
 	case t.OverLimit != nil:
-		in.machine = t.Machine
+		in.resident = t.Machine
 		in.giveBack(t)
 		in.keepLease(t)
 		in.forcedEnd = &turn.ForcedEnd{Why: t.OverLimit, Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT}
@@ -141,7 +142,7 @@ func (in *Machine) spoiled(t *turn.Turn, why error) {
 	in.host.Config.Logger.Error("a turn failed outside the code of its orchestration and runs again", logkey.Instance, in.id, logkey.Orchestration, t.Name,
 		logkey.Version, t.Version, logkey.Error, why)
 	in.giveBackCounted(t)
-	in.machine = t.Machine
+	in.resident = t.Machine
 	in.reload()
 }
 
@@ -157,7 +158,7 @@ func (in *Machine) settle() {
 		return
 	}
 	if t.Refused {
-		in.machine = t.Machine
+		in.resident = t.Machine
 		in.giveBack(t)
 		in.reload()
 		return
@@ -169,7 +170,7 @@ func (in *Machine) settle() {
 	}
 	if stack := t.Decision.PanicStack; stack != "" {
 		in.host.Config.Logger.Error("an orchestration panicked", logkey.Instance, in.id, logkey.Orchestration, t.Name, logkey.Version, t.Version,
-			logkey.Stack, stack)
+			logkey.Error, failure.Display(t.Decision.Failure), logkey.Stack, stack)
 	}
 	for _, text := range t.Decision.Orphans {
 		in.host.Config.Logger.Error("a completion is rejected: the history never asked for it", logkey.Instance, in.id,

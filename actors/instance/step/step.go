@@ -177,12 +177,12 @@ func (in *Machine) find(name, version, pin string) bool {
 // stepTurn starts a turn of an instance that exists and has something to do.
 func (in *Machine) stepTurn() {
 	v := &in.view
-	if in.machine != nil && in.consumer.Turns.Closed() {
+	if in.resident != nil && in.consumer.Turns.Closed() {
 		in.unpark()
 		in.reload()
 		return
 	}
-	if in.machine == nil && v.Head.Turn > 0 && v.Segments == nil && v.Unreadable == nil {
+	if in.resident == nil && v.Head.Turn > 0 && v.Segments == nil && v.Unreadable == nil {
 		in.reload() // the view has no history any more: the machine that was dropped had taken it
 		return
 	}
@@ -193,7 +193,7 @@ func (in *Machine) stepTurn() {
 		in.endNow(in.forcedEnd)
 	case v.Attempts >= in.host.Config.MaxAttempts && in.token == "":
 		in.endNow(in.poison(v.Attempts + 1))
-	case in.machine == nil && !in.findForHead():
+	case in.resident == nil && !in.findForHead():
 		in.unregistered()
 	case in.token == "" && in.triesAlone():
 		in.askTry()
@@ -220,7 +220,7 @@ func (in *Machine) findForHead() bool {
 // durable messages.
 func (in *Machine) endNow(d *turn.ForcedEnd) {
 	in.forcedEnd = d
-	if in.machine != nil {
+	if in.resident != nil {
 		in.unpark()
 		in.reload()
 		return
@@ -281,7 +281,7 @@ func (in *Machine) rest() {
 	if !resting.has(in.phase) || in.outstanding() > 0 || len(in.buffer.items) > 0 || in.parked {
 		return
 	}
-	if in.machine != nil {
+	if in.resident != nil {
 		running := in.phase == phaseReady && in.view.Exists && in.view.Head.Status == persistence.StatusRunning
 		if running && !in.leaving && !in.toEvict {
 			in.park()
@@ -357,8 +357,8 @@ func (in *Machine) discard() {
 
 // dropMachine drops the replay machine and keeps the view.
 func (in *Machine) dropMachine() *replay.Machine {
-	m := in.machine
-	in.machine, in.consumer = nil, nil
+	m := in.resident
+	in.resident, in.consumer = nil, nil
 	in.uncharge()
 	return m
 }
