@@ -6,9 +6,10 @@ import turnpb "github.com/turnstone-dev/turnstone/proto"
 type patchState uint8
 
 const (
-	patchOff patchState = iota // code asked first while it was replayed, and history has no marker: the old way for good
-	patchOn                    // history has the marker, or this turn records it: the new way for good
-	patchDue                   // history is verified and has the marker: the first call records it again
+	patchOff           patchState = iota // code asked first while it was replayed, and history has no marker: the old way for good
+	patchOn                              // history has the marker, or this turn records it: the new way for good
+	patchDue                             // history is verified and has the marker: the first call records it again
+	patchDueDeprecated                   // the same for a marker that says deprecated
 )
 
 // Patched reports whether code takes the new way of a change. The first call for an id decides for the rest of the
@@ -25,8 +26,11 @@ func (c *Context) patch(id string, deprecated bool) bool {
 	m := c.m
 	m.enter(c.co)
 	state, known := m.patches[id]
-	if known && state != patchDue {
+	if known && state <= patchOn {
 		return state == patchOn
+	}
+	if known {
+		deprecated = state == patchDueDeprecated
 	}
 	m.checkName("patch id", id)
 	if !known && (!m.fresh || m.verifying) {
@@ -53,7 +57,11 @@ func (m *Machine) expect(history []Segment) {
 		for _, e := range s.Events {
 			switch k := e.GetKind().(type) {
 			case *turnpb.Event_PatchMarked:
-				m.setPatch(k.PatchMarked.GetId(), patchDue)
+				state := patchDue
+				if k.PatchMarked.GetDeprecated() {
+					state = patchDueDeprecated
+				}
+				m.setPatch(k.PatchMarked.GetId(), state)
 			case *turnpb.Event_SideEffectRecorded:
 				m.effects = append(m.effects, k.SideEffectRecorded.GetValue())
 			}

@@ -186,6 +186,21 @@ func TestVerifyOfAPatchedHistory(t *testing.T) {
 	if err := replay.Verify(config(patched(1)), history); err != nil {
 		t.Error(err)
 	}
+	deprecated := config(func(c *replay.Context, _ []byte) ([]byte, error) {
+		c.DeprecatePatch("p")
+		return patched(1)(c, nil)
+	})
+	if err := replay.Verify(deprecated, history); err != nil {
+		t.Errorf("with the code of the next stage: %v", err)
+	}
+	next := replay.New(deprecated)
+	defer next.Close()
+	history = nil
+	take(next, &history, msgStart())
+	wantCompleted(t, take(next, &history, msgAC(3, "")), "New")
+	if err := replay.Verify(config(patched(1)), history); err != nil {
+		t.Errorf("with the code of the stage before: %v", err)
+	}
 	if err := replay.Verify(config(unpatched(1)), history); err == nil {
 		t.Error("a history with a marker verifies with code that never asked for it")
 	}
