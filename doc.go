@@ -54,8 +54,9 @@
 //   - An activity may run more than once: again after a crash, until its result is recorded. Make it idempotent;
 //     [ActivityContext.IdempotencyKey] is the same for every run of a call.
 //   - Code that an instance began with has to fit its history for as long as the instance runs. Register changed code under
-//     a higher version ([WithVersion]) and keep the old one registered. Code that does not fit holds the instance and loses
-//     nothing; a handler that is missing is waited for about 5 minutes, and then the instance fails for good.
+//     a higher version ([WithVersion]) and keep the old one registered, or branch with [Context.Patched]. Code that does
+//     not fit holds the instance and loses nothing; a handler that is missing is waited for about 5 minutes, and then the
+//     instance fails for good.
 //   - Each turn is a commit to the disk. State that changes a thousand times a second does not belong in an orchestration.
 //   - A history has limits (51,200 events, 50 MiB), and so has each value (2 MiB). A loop that should run for ever ends each
 //     round with [ContinueAsNew].

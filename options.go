@@ -46,7 +46,22 @@ type detachedCall struct{ version versionChoice }
 
 type continueCall struct{ version versionChoice }
 
-type orchestrationSpec struct{ version versionChoice }
+type orchestrationSpec struct {
+	version      versionChoice
+	strictInputs bool
+}
+
+type orchestrationOption func(*orchestrationSpec)
+
+func (o orchestrationOption) orchestration(s *orchestrationSpec) { o(s) }
+
+// StrictInputs has a changed input not fit: where the code gives an activity, a child or a detached orchestration another
+// input than the history has, byte by byte, the instance is held as for any other difference ([FailOnNondeterminism] has it
+// fail). Without it the recorded input stands, the node logs a warning once, and the instance goes on, so that a type of
+// input may gain a field while instances run. Use it where equal names are told apart by their inputs alone.
+func StrictInputs() OrchestrationOption {
+	return orchestrationOption(func(s *orchestrationSpec) { s.strictInputs = true })
+}
 
 // RetryOption is what [WithRetry] makes: good for activities and children.
 type RetryOption struct{ policy RetryPolicy }

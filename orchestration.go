@@ -14,6 +14,8 @@ type Orchestration[I, O any] struct {
 	name    string
 	version versionChoice
 	run     func(ctx *Context, input I) (O, error)
+	// strictInputs: see StrictInputs.
+	strictInputs bool
 }
 
 // DefaultVersion is the version of a handler that names none.
@@ -27,15 +29,16 @@ func NewOrchestration[I, O any](name string, run func(ctx *Context, input I) (O,
 	for _, o := range options {
 		o.orchestration(&spec)
 	}
-	return &Orchestration[I, O]{name: name, version: spec.version, run: run}
+	return &Orchestration[I, O]{name: name, version: spec.version, run: run, strictInputs: spec.strictInputs}
 }
 
 // Name is the orchestration's registered name.
 func (o *Orchestration[I, O]) Name() string { return o.name }
 
-// Version is the version that it is registered as.
+// Version is the version that it is registered as. That of a reference is the one that it starts, and empty if it was made
+// without.
 func (o *Orchestration[I, O]) Version() string {
-	if o.version.made {
+	if o.version.made || o.run == nil {
 		return o.version.text
 	}
 	return DefaultVersion
@@ -163,6 +166,9 @@ func (c *Context) waitEvent(name string, options []WaitOption) *replay.Future {
 
 func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 	return func(rc *replay.Context, input []byte) ([]byte, error) {
+		if o.strictInputs {
+			rc.StrictInputs()
+		}
 		in, err := DecodeValue[I](env.codec, input)
 		if err != nil {
 			return nil, sentFinal(env.codec, &DecodeError{What: "the input of orchestration " + o.name, Err: err})

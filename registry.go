@@ -113,10 +113,10 @@ func (r *Registry) loggingTo(l *slog.Logger) *Registry {
 func (r *Registry) Codec() Codec { return r.env.codec }
 
 // Register adds handlers. What cannot be added is named in the error, which wraps [ErrInvalidInput], all problems joined
-// with "; "; the rest is added. It refuses a name and version that are taken (the first stays), a version below one of
-// the same name that is registered already (register the lower version first), a name that is empty, over-long or
-// reserved, a handler that is nil, a version that is not a semantic version ([VersionError]), and a type that cannot make the round trip through
-// the codec ([TypeError]).
+// with "; "; the rest is added. It refuses a handler that is nil, a reference without code, a name and version that are
+// taken (the first stays), a version below one of the same name that is registered already (register the lower version
+// first), a name that is empty, over-long or reserved, a version that is not a semantic version ([VersionError]), and a
+// type that cannot make the round trip through the codec ([TypeError]).
 func (r *Registry) Register(handlers ...Handler) error {
 	var problems refusedHandlers
 	for i, h := range handlers {
@@ -183,6 +183,9 @@ func (a *Activity[I, O]) register(r *Registry) error {
 	if err := checkName("activity", a.name); err != nil {
 		return err
 	}
+	if a.run == nil {
+		return errReference("activity", a.name, "NewActivity")
+	}
 	if err := checkTypes(r.env.codec, "activity "+a.name, reflect.TypeFor[I](), reflect.TypeFor[O]()); err != nil {
 		return err
 	}
@@ -198,6 +201,9 @@ func (a *Activity[I, O]) register(r *Registry) error {
 func (o *Orchestration[I, O]) register(r *Registry) error {
 	if err := checkName("orchestration", o.name); err != nil {
 		return err
+	}
+	if o.run == nil {
+		return errReference("orchestration", o.name, "NewOrchestration")
 	}
 	if err := checkTypes(r.env.codec, "orchestration "+o.name, reflect.TypeFor[I](), reflect.TypeFor[O]()); err != nil {
 		return err

@@ -91,6 +91,11 @@ const (
 	// EventDetachedStarted starts an instance with no tie to this one: Name, Instance, Data is the input.
 	EventDetachedStarted EventKind = "OrchestrationChained"
 
+	// EventPatchMarked says that the code took the new way of a patch: Name is its id.
+	EventPatchMarked EventKind = "PatchMarked"
+	// EventSideEffectRecorded keeps a value that the code computed once: Data.
+	EventSideEffectRecorded EventKind = "SideEffectRecorded"
+
 	// EventUnknown is of a kind that this version does not know: a newer one has recorded it.
 	EventUnknown EventKind = "Unknown"
 )
@@ -140,7 +145,7 @@ func (e *Event) fill(recorded *turnpb.Event, codec turnstone.Codec) {
 	}
 }
 
-// fillOthers takes what is about events and other instances.
+// fillOthers takes what is about events, other instances, and what the code decided once.
 func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 	switch k := recorded.GetKind().(type) {
 	case *turnpb.Event_ExternalSubscribed:
@@ -161,5 +166,9 @@ func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 	case *turnpb.Event_OrchestrationChained:
 		c := k.OrchestrationChained
 		e.Name, e.Instance, e.Data = c.GetName(), c.GetInstance(), c.GetInput()
+	case *turnpb.Event_PatchMarked:
+		e.Name = k.PatchMarked.GetId()
+	case *turnpb.Event_SideEffectRecorded:
+		e.Data = k.SideEffectRecorded.GetValue()
 	}
 }

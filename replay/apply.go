@@ -47,6 +47,8 @@ func (m *Machine) apply(e *turnpb.Event) *turnpb.Failure {
 		return m.breadcrumb(e, opQueue, k.QueueSubscriptionCancelled.GetReason())
 	case *turnpb.Event_SubOrchestrationCancelRequested:
 		return m.breadcrumb(e, opChild, k.SubOrchestrationCancelRequested.GetReason())
+	case *turnpb.Event_PatchMarked:
+		return nil // known since the history was loaded
 	case nil:
 		return failure.Nondeterminism("history", fmt.Sprintf(
 			"corrupted history: event %d is of a kind that this engine does not know", e.GetId()))

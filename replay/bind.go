@@ -76,7 +76,7 @@ func (m *Machine) answer(f *Future) {
 func (m *Machine) bind(f *Future, e *turnpb.Event) {
 	f.event = e.GetId()
 	switch f.kind {
-	case opDetached, opStatus, opKVClear, opKVClearAll:
+	case opDetached, opStatus, opKVClear, opKVClearAll, opPatch, opSideEffect:
 		return
 	case opKVSet:
 		m.recordedTime(f, e.GetKeyValueSet())
@@ -174,13 +174,12 @@ func mismatch(e *turnpb.Event, f *Future) string {
 		switch {
 		case a.GetName() != f.name:
 			return diffName
-		case !bytes.Equal(a.GetInput(), f.input):
-			return diffInput
 		case !sameText(a.Session, f.session):
 			return "the sessions differ"
 		case !sameText(a.Tag, f.tag):
 			return "the tags differ"
 		}
+		return f.matchInput(e, a.GetInput())
 	case *turnpb.Event_ExternalSubscribed:
 		switch {
 		case k.ExternalSubscribed.GetName() != f.name:
@@ -193,22 +192,17 @@ func mismatch(e *turnpb.Event, f *Future) string {
 			return diffName
 		}
 	case *turnpb.Event_SubOrchestrationScheduled:
-		switch {
-		case k.SubOrchestrationScheduled.GetName() != f.name:
+		if k.SubOrchestrationScheduled.GetName() != f.name {
 			return diffName
-		case !bytes.Equal(k.SubOrchestrationScheduled.GetInput(), f.input):
-			return diffInput
 		}
+		return f.matchInput(e, k.SubOrchestrationScheduled.GetInput())
 	default:
 		return mismatchRest(e, f)
 	}
 	return ""
 }
 
-const (
-	diffName  = "the names differ"
-	diffInput = "the inputs differ"
-)
+const diffName = "the names differ"
 
 func mismatchRest(e *turnpb.Event, f *Future) string {
 	switch k := e.GetKind().(type) {
@@ -218,9 +212,8 @@ func mismatchRest(e *turnpb.Event, f *Future) string {
 			return diffName
 		case k.OrchestrationChained.GetInstance() != f.instance:
 			return "the instances differ"
-		case !bytes.Equal(k.OrchestrationChained.GetInput(), f.input):
-			return diffInput
 		}
+		return f.matchInput(e, k.OrchestrationChained.GetInput())
 	case *turnpb.Event_KeyValueSet:
 		switch {
 		case k.KeyValueSet.GetKey() != f.name:
@@ -266,6 +259,8 @@ func scheduledKind(e *turnpb.Event) opKind {
 		return opKVClear
 	case *turnpb.Event_KeyValuesCleared:
 		return opKVClearAll
+	case *turnpb.Event_SideEffectRecorded:
+		return opSideEffect
 	default:
 		return 0
 	}

@@ -26,16 +26,17 @@ type coroutine struct {
 	waitsFor    *Future // what it is parked on, if it is one future
 	waitsForAny []*Future
 
-	queued   bool // in the ready heap
-	done     bool // its function returned, panicked or was unwound
-	exiting  bool // every call of the context ends it
-	exited   bool // a Goexit ended it: the coroutine is parked in its last defer until stop
-	value    any
-	err      error
-	returned bool
-	panicked bool
-	reason   string // the panic's text
-	stack    string // where it panicked
+	queued    bool // in the ready heap
+	done      bool // its function returned, panicked or was unwound
+	exiting   bool // every call of the context ends it
+	computing bool // it runs the function of a side effect, which must not use the context
+	exited    bool // a Goexit ended it: the coroutine is parked in its last defer until stop
+	value     any
+	err       error
+	returned  bool
+	panicked  bool
+	reason    string // the panic's text
+	stack     string // where it panicked
 
 	older, newer *coroutine // all that are not done, for Close
 }
@@ -184,7 +185,7 @@ func (m *Machine) resume(co *coroutine) {
 		}
 		m.panicked = failure.Panicked("runtime.Goexit was called by orchestration code" +
 			" (for example through testing.T.FailNow)")
-		m.halt()
+		m.haltPanicked()
 	case co.panicked:
 		m.retire(co)
 		m.panic(co)

@@ -86,6 +86,8 @@ func describeEvent(e *turnpb.Event) string {
 		return name + describeParts(k.KeyValueSet.GetKey(), k.KeyValueSet.GetValue(), nil, nil)
 	case *turnpb.Event_KeyValueCleared:
 		return name + describeParts(k.KeyValueCleared.GetKey(), nil, nil, nil)
+	case *turnpb.Event_PatchMarked:
+		return name + describeParts(k.PatchMarked.GetId(), nil, nil, nil)
 	default:
 		return name
 	}

@@ -52,6 +52,13 @@
 //
 // An event that is deferred has not arrived: a positional wait that opens later may take it.
 //
+// # What code may be told once
+//
+// A patch and a side effect are decided where code first asks, and what was decided is recorded by the turn: a marker for
+// the new way of a patch, nothing for the old one, a value for a side effect. Neither call blocks, so coroutines run alike
+// in a fresh turn and on replay. Markers are a set and stand outside the match of actions with events; values are matched
+// in order, like every action. A panicked turn records both, since its replay must come to the same panic.
+//
 // # How an execution ends
 //
 // By rank: a failure of the turn (nondeterminism, an infrastructure or poison failure of something it waits for, a
@@ -61,5 +68,5 @@
 //
 // Start reading at [Machine.Advance] (machine.go), then apply.go (an event meets code), bind.go (an action meets its
 // event), settle.go (a turn ends), coroutine.go and unwind.go (who runs, and how it stops), compose.go (waiting for
-// several things, cancelling).
+// several things, cancelling), patch.go and sideeffect.go (what is decided once), inputs.go (what may differ).
 package replay

@@ -86,6 +86,10 @@ func kindNameRest(e *turnpb.Event) string {
 		return "KeyValueCleared"
 	case *turnpb.Event_KeyValuesCleared:
 		return "KeyValuesCleared"
+	case *turnpb.Event_PatchMarked:
+		return "PatchMarked"
+	case *turnpb.Event_SideEffectRecorded:
+		return "SideEffectRecorded"
 	default:
 		return "Unknown"
 	}
@@ -203,6 +207,10 @@ func newScheduled(id uint64, f *Future) *turnpb.Event {
 		e.Kind = &turnpb.Event_KeyValueCleared{KeyValueCleared: &turnpb.KeyValueCleared{Key: f.name}}
 	case opKVClearAll:
 		e.Kind = &turnpb.Event_KeyValuesCleared{KeyValuesCleared: &turnpb.KeyValuesCleared{}}
+	case opPatch:
+		e.Kind = &turnpb.Event_PatchMarked{PatchMarked: &turnpb.PatchMarked{Id: f.name, Deprecated: f.deprecated}}
+	case opSideEffect:
+		e.Kind = &turnpb.Event_SideEffectRecorded{SideEffectRecorded: &turnpb.SideEffectRecorded{Value: f.input}}
 	default:
 		return nil
 	}

@@ -23,11 +23,14 @@ const (
 	opKVClearAll
 	opContinue
 	opGo
+	opPatch
+	opSideEffect
 )
 
 func (k opKind) String() string {
 	return [...]string{"nothing", "activity", "timer", "wait", "dequeue", "sub-orchestration", "detached orchestration",
-		"custom status", "key-value set", "key-value clear", "key-value clear all", "continue-as-new", "coroutine"}[k]
+		"custom status", "key-value set", "key-value clear", "key-value clear all", "continue-as-new", "coroutine",
+		"patch", "side effect"}[k]
 }
 
 // class is the plural by which cancellation mismatches are reported.
@@ -58,7 +61,10 @@ type Future struct {
 	// own: a child was given its id.
 	own bool
 	// told: a child that is waited for has been sent the cancel of its parent.
-	told  bool
+	told bool
+	// deprecated: a patch whose old way the code no longer has.
+	deprecated bool
+
 	event uint64 // 0 until bound
 	seq   uint64 // creation order in the execution
 	// since is the place in that order from which its owner has had it: its own or, if a coroutine left it behind, that

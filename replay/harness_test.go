@@ -134,6 +134,15 @@ func evKVClearAll(id uint64) *turnpb.Event {
 	return &turnpb.Event{Id: id, Kind: &turnpb.Event_KeyValuesCleared{KeyValuesCleared: &turnpb.KeyValuesCleared{}}}
 }
 
+func evPatch(id uint64, patch string) *turnpb.Event {
+	return &turnpb.Event{Id: id, Kind: &turnpb.Event_PatchMarked{PatchMarked: &turnpb.PatchMarked{Id: patch}}}
+}
+
+func evSE(id uint64, value string) *turnpb.Event {
+	return &turnpb.Event{Id: id, Kind: &turnpb.Event_SideEffectRecorded{
+		SideEffectRecorded: &turnpb.SideEffectRecorded{Value: []byte(value)}}}
+}
+
 const positional = turnpb.WaitMode_WAIT_MODE_POSITIONAL
 
 func activityFailed(text string) *turnpb.Failure {
@@ -251,7 +260,8 @@ func kinds(d replay.Decision) string {
 		"SubOrchestrationScheduled": "SS", "SubOrchestrationCompleted": "SC", "SubOrchestrationFailed": "SF",
 		"SubOrchestrationCancelRequested": "SCancel", "OrchestrationChained": "Chained",
 		"OrchestrationCancelRequested": "Cancel", "CustomStatusUpdated": "Status", "KeyValueSet": "KVSet",
-		"KeyValueCleared": "KVClear", "KeyValuesCleared": "KVClearAll"}
+		"KeyValueCleared": "KVClear", "KeyValuesCleared": "KVClearAll",
+		"PatchMarked": "Patch", "SideEffectRecorded": "SE"}
 	var out []string
 	for _, e := range d.Events {
 		if replay.Terminal(e) {
@@ -322,6 +332,14 @@ func activity(c *replay.Context, name, in string) *replay.Future {
 
 func child(c *replay.Context, name, in string) *replay.Future {
 	return c.Child(name, []byte(in), replay.ChildOptions{})
+}
+
+// strict is code with which a changed input does not match.
+func strict(fn replay.Func) replay.Func {
+	return func(c *replay.Context, in []byte) ([]byte, error) {
+		c.StrictInputs()
+		return fn(c, in)
+	}
 }
 
 // text awaits a durable operation.

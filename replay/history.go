@@ -50,7 +50,7 @@ func (m *Machine) replay(more bool) {
 		}
 		m.endSegment()
 	}
-	m.loaded = nil
+	m.loaded, m.effects = nil, nil
 }
 
 func firstEvent(history []Segment) *turnpb.Event {

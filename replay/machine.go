@@ -87,6 +87,13 @@ type Machine struct {
 	status *string
 	kv     map[string]kvValue
 
+	patches   map[string]patchState // what is decided, by id
+	effects   [][]byte              // values of side effects in history that code has not asked for yet
+	verifying bool                  // patches and effects have what history has: see expect
+
+	strictInputs  bool
+	changedInputs []ChangedInput // until they are asked for
+
 	// The turn that is computed.
 	d           *Decision
 	calls       int                      // since the last event
@@ -116,13 +123,24 @@ func (m *Machine) Load(history []Segment) {
 			if e.GetId() >= m.nextID {
 				m.nextID = e.GetId() + 1
 			}
-			if Terminal(e) {
-				m.terminal = true
-			}
-			if s := e.GetStarted(); s != nil && m.started == nil {
-				m.started = s
-			}
+			m.foresee(e)
 		}
+	}
+}
+
+// foresee takes note of what must be known of a loaded history before its code runs.
+func (m *Machine) foresee(e *turnpb.Event) {
+	switch k := e.GetKind().(type) {
+	case *turnpb.Event_Completed, *turnpb.Event_Failed, *turnpb.Event_ContinuedAsNew:
+		m.terminal = true
+	case *turnpb.Event_Started:
+		if m.started == nil {
+			m.started = k.Started
+		}
+	case *turnpb.Event_PatchMarked:
+		m.setPatch(k.PatchMarked.GetId(), patchOn)
+	case *turnpb.Event_SideEffectRecorded:
+		m.effects = append(m.effects, k.SideEffectRecorded.GetValue())
 	}
 }
 
@@ -370,6 +388,9 @@ func (m *Machine) MemoryBytes() int {
 	}
 	for k, v := range m.kv {
 		n += 96 + len(k) + len(v.Value)
+	}
+	for id := range m.patches {
+		n += 64 + len(id)
 	}
 	return n
 }

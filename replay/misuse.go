@@ -32,8 +32,8 @@ func (f *Future) enter() *coroutine {
 
 // passed ends a coroutine that is being unwound and counts the call of any other.
 func (m *Machine) passed(co *coroutine) {
-	if co.exiting {
-		runtime.Goexit()
+	if co.exiting || co.computing {
+		m.barred(co)
 	}
 	m.calls++
 	if m.calls > m.cfg.Limits.Calls && (m.fresh || m.calls > callsDefault) {
@@ -41,10 +41,20 @@ func (m *Machine) passed(co *coroutine) {
 	}
 }
 
+// barred ends a call that a coroutine makes while it is unwound, or while it computes a side effect.
+func (m *Machine) barred(co *coroutine) {
+	if !co.exiting {
+		m.misusedBy(&MisuseError{SideEffect: true}, co.site)
+	}
+	runtime.Goexit()
+}
+
 // misused marks the machine as spoiled and ends the calling goroutine: nothing that it could be told is true. made is where
 // the context's coroutine or the future was made, and may be nil.
-func (m *Machine) misused(made *site) {
-	err := &MisuseError{Instance: m.cfg.Instance, Execution: m.cfg.Execution}
+func (m *Machine) misused(made *site) { m.misusedBy(&MisuseError{}, made) }
+
+func (m *Machine) misusedBy(err *MisuseError, made *site) {
+	err.Instance, err.Execution = m.cfg.Instance, m.cfg.Execution
 	err.Site, err.Stack = whereMisused(made)
 	if m.spoiled.CompareAndSwap(nil, err) && m.closed.Load() && m.cfg.Stray != nil {
 		m.cfg.Stray(err)
@@ -85,7 +95,8 @@ func (m *Machine) Spoiled() error {
 }
 
 // MisuseError says that a context or a future was used by a goroutine that is not the coroutine which has control: a
-// goroutine that the author started, or a coroutine that used another one's context. It unwraps to ErrMisuse.
+// goroutine that the author started, or a coroutine that used another one's context; or by the function of a side effect.
+// It unwraps to ErrMisuse.
 type MisuseError struct {
 	Instance  string
 	Execution uint64
@@ -95,10 +106,16 @@ type MisuseError struct {
 	// Stack is the stack of the goroutine that did it, innermost call first, a line each, and then what created
 	// the goroutine; its size is bounded.
 	Stack string
+	// SideEffect: the function of a side effect did it, on the coroutine that has control.
+	SideEffect bool
 }
 
 // Error names the instance, the place in the code, and what to do.
 func (e *MisuseError) Error() string {
+	if e.SideEffect {
+		return "instance " + e.Instance + ": the function of a side effect used the orchestration's context, at " + e.Site +
+			": it does not run on replay, so let it compute a value and ask for nothing"
+	}
 	return "instance " + e.Instance + ": " + ErrMisuse.Error() + ", at " + e.Site +
 		": start concurrent work with Go of the context, never with a go statement, and in it use only the context that it is given"
 }

@@ -72,7 +72,12 @@ func TestScheduleMismatch(t *testing.T) {
 		}, events(evS(1), evAS(2, "A", "x")), []string{"nothing more than to continue as new at replay_test.TestScheduleMismatch"}},
 		{"RE_043 an activity where history has a timer is nondeterminism", one("A", "x"), events(evS(1), evTC(2)), []string{"TimerCreated", "asked for activity \"A\" with \"x\""}},
 		{"RE_044 an activity with another name than in history is nondeterminism", one("ActivityB", "x"), events(evS(1), evAS(2, "ActivityA", "x")), []string{"\"ActivityA\"", "\"ActivityB\"", "the names differ"}},
-		{"RE_045 an activity with another input than in history is nondeterminism with StrictInputs", one("A", "input-y"), events(evS(1), evAS(2, "A", "input-x")), []string{"input-x", "input-y", "the inputs differ"}},
+		{"RE_045 an activity with another input than in history is nondeterminism with StrictInputs", strict(one("A", "input-y")), events(evS(1), evAS(2, "A", "input-x")), []string{"input-x", "input-y", "the inputs differ"}},
+		{"a child with another input than in history, with StrictInputs", strict(func(c *replay.Context, _ []byte) ([]byte, error) {
+			_, err := child(c, "C", "new").Await()
+			return nil, err
+		}), events(evS(1), evSS(2, "C", "sub::2", "old")), []string{"\"old\"", "\"new\"", "the inputs differ"}},
+		{"a detached start with another input than in history, with StrictInputs", strict(detached("ChildA")), events(evS(1), evChained(2, "ChildA", "child-1", "old"), evAS(3, "Task", "in")), []string{"\"old\"", "the inputs differ"}},
 		{"RE_046 a wait for another event than in history is nondeterminism", waits("EventY"), events(evS(1), evXS(2, "EventX")), []string{"EventX", "EventY"}},
 		{"RE_054 a detached start in history that the code does not ask for is nondeterminism", detached(""), events(evS(1), evAS(2, "Task", "in"), evChained(3, "Other", "i", "in")), []string{"OrchestrationChained", "asked for nothing more"}},
 		{"RE_055 a detached start of another orchestration than in history is nondeterminism", detached("ChildB"), events(evS(1), evChained(2, "ChildA", "child-1", "in"), evAS(3, "Task", "in")), []string{"schedule mismatch", "ChildA", "ChildB"}},

@@ -26,6 +26,7 @@ type stmt struct {
 var leafOps = []string{
 	"start-activity", "start-activity", "start-activity", "start-activity", "start-timer", "start-timer", "start-child", "start-wait", "start-positional", "start-dequeue", "start-child",
 	"await", "await", "await", "select", "race", "all", "cancel", "activity", "activity", "guid", "now", "random", "utc",
+	"patched", "deprecate", "effect", "effect",
 	"status", "kvset", "kvget", "kvclear", "kvprune", "detached", "ready", "dequeue",
 }
 
@@ -80,6 +81,12 @@ type run struct {
 	futures []*replay.Future
 	steps   int
 }
+
+// turnNow is the turn that machines take: the one thing that a side effect of a program reads. So a machine that stays and
+// one that was rebuilt compute the same in a turn, and one that computes on replay gets something else.
+var turnNow uint64
+
+func effect() []byte { return fmt.Append(nil, "computed in turn ", turnNow) }
 
 // program gives the handler that interprets a block.
 func program(block []stmt) replay.Func {
@@ -230,6 +237,12 @@ func (f frame) state(s stmt) {
 		c.KVClear(s.name)
 	case "kvprune":
 		f.note("pruned %d", c.KVPruneBefore(c.Now().UnixMilli()))
+	case "patched":
+		f.note("patched %v", c.Patched(s.name))
+	case "deprecate":
+		c.DeprecatePatch(s.name)
+	case "effect":
+		f.note("%s", c.SideEffect(effect))
 	case "ready":
 		for _, x := range fs {
 			f.note("%v", x.Ready())

@@ -149,6 +149,7 @@ func execute(t *rapid.T, cfg replay.Config, start *turnpb.Message, outcomes map[
 	for turn := uint64(1); turn <= 20; turn++ {
 		in := replay.Input{TimeMs: int64(rapid.IntRange(1_000, 100_000).Draw(t, "time")), Messages: messages}
 		copy(in.Entropy[:], fmt.Sprint("entropy-", turn, "-", in.TimeMs))
+		turnNow = turn
 		d := resident.Advance(in)
 		sameAsRebuilt(t, cfg, history, in, d, resident.Open())
 		if len(d.Events)+len(d.Rejected) > 0 { // else the turn has deferred everything

@@ -29,7 +29,20 @@ func (m *Machine) unwind(co *coroutine) {
 // panic notes that a coroutine panicked: that is how the execution ends.
 func (m *Machine) panic(co *coroutine) {
 	m.panicked, m.panicStack = failure.Panicked(co.reason), co.stack
+	m.haltPanicked()
+}
+
+// haltPanicked stops code for good where it panicked. What it was told of patches and side effects is recorded all the
+// same: if the end waits for children, the code runs to the same panic on each replay, and must be told the same.
+func (m *Machine) haltPanicked() {
+	var told []*Future
+	for _, f := range m.queue[m.head:] {
+		if f.kind == opPatch || f.kind == opSideEffect {
+			told = append(told, f)
+		}
+	}
 	m.halt()
+	m.queue = told
 }
 
 // release lets an exited coroutine, parked in its last defer, end.

@@ -32,11 +32,13 @@ var ErrVerify = errors.New("history does not verify")
 // segment whose origin is not code is checked only for form, and nothing may follow it. It returns nil or an error that
 // names the segment and the event; the error wraps ErrVerify.
 //
-// cfg must be the configuration that the history was made with; its Func is run.
+// cfg must be the configuration that the history was made with; its Func is run. What is not a function of the turn's input
+// is taken from the history: which patches have a marker, and the values of side effects.
 func Verify(cfg Config, history []Segment) error {
 	m := New(cfg)
 	defer m.Close()
 	m.cfg.Limits.Carried, m.cfg.Limits.CarriedBytes = noLimit, noLimit // a segment has only what was not deferred
+	m.expect(history)
 	for i, s := range history {
 		if err := verifyForm(m.NextEvent(), s); err != nil {
 			return fmt.Errorf("%w: instance %s, execution %d, segment %d: %w", ErrVerify, cfg.Instance, cfg.Execution, i+1, err)

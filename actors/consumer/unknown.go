@@ -2,8 +2,8 @@ package consumer
 
 import "sync"
 
-// UnknownNames records which unregistered names were logged, so that a name is logged only once in a while, and not for each
-// instance or activity. The zero value is ready; it is safe for concurrent use.
+// UnknownNames records which unregistered names and which changed inputs were logged, so that each is logged only once in a
+// while, and not for each instance or activity. The zero value is ready; it is safe for concurrent use.
 type UnknownNames struct {
 	mu       sync.Mutex
 	loggedAt map[string]int64

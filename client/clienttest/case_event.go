@@ -34,6 +34,8 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		&turnpb.Event{Kind: &turnpb.Event_OrchestrationChained{OrchestrationChained: &turnpb.OrchestrationChained{
 			Name: "D", Instance: "d", Input: []byte("in")}}},
 		&turnpb.Event{Kind: &turnpb.Event_PatchMarked{PatchMarked: &turnpb.PatchMarked{Id: "new"}}},
+		&turnpb.Event{Kind: &turnpb.Event_SideEffectRecorded{SideEffectRecorded: &turnpb.SideEffectRecorded{Value: []byte("data")}}},
+		&turnpb.Event{}, // a kind that this version does not know comes out of the store as none
 	)
 	w.turn("i", persistence.OutcomeFailed,
 		&turnpb.Event{Source: 2, Kind: &turnpb.Event_ActivityCompleted{ActivityCompleted: &turnpb.ActivityCompleted{Result: []byte("out")}}},
@@ -58,6 +60,8 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		{Kind: client.EventChildScheduled, Name: "C", Instance: "i::sub::5", Data: []byte("in")},
 		{Kind: client.EventChildScheduled, Name: "C", Instance: "sub::own"},
 		{Kind: client.EventDetachedStarted, Name: "D", Instance: "d", Data: []byte("in")},
+		{Kind: client.EventPatchMarked, Name: "new"},
+		{Kind: client.EventSideEffectRecorded, Data: []byte("data")},
 		{Kind: client.EventUnknown},
 	}, {
 		{Kind: client.EventActivityCompleted, Source: 2, Data: []byte("out")},

@@ -204,6 +204,7 @@ func (w *world) verifyHistories() {
 			}
 			cfg := replay.Config{
 				Instance: d.ID, Execution: n, Name: started.GetName(), Version: started.GetVersion(), Func: fn,
+				RejectOrphans: !w.cfg.FailOnNondeterminism,
 			}
 			if err := replay.Verify(cfg, turns); err != nil {
 				w.t.Errorf("the oracle: %v", err)

@@ -3,6 +3,7 @@ package step
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/actors/instance/turn"
@@ -176,12 +177,27 @@ func (in *Machine) settle() {
 		in.host.Config.Logger.Error("a completion is rejected: the history never asked for it", logkey.Instance, in.id,
 			logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Reason, text)
 	}
+	for _, c := range t.Machine.ChangedInputs() {
+		in.warnChanged(t, &c)
+	}
 	t.Detach()
 	if t.Idle() {
 		in.idled(t)
 		return
 	}
 	in.proposeCommit(t)
+}
+
+// changedLoggedEvery is how long a changed input of a handler is not logged again, whichever instance has it.
+const changedLoggedEvery = 24 * time.Hour
+
+// warnChanged says once that the code of a handler gives another input than history has.
+func (in *Machine) warnChanged(t *turn.Turn, c *replay.ChangedInput) {
+	key := "input of " + c.What + " in " + t.Name + "@" + t.Version
+	if in.host.Unknown.IsNew(in.facts.Elapsed().Milliseconds(), key, changedLoggedEvery.Milliseconds()) {
+		in.host.Config.Logger.Warn("the code gives another input than the history has; the recorded one stands", logkey.Instance, in.id,
+			logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Reason, c.Text)
+	}
 }
 
 // giveBackCounted gives back a turn whose code misbehaved, and counts it as an attempt.
