@@ -91,6 +91,9 @@ const (
 	// EventDetachedStarted starts an instance with no tie to this one: Name, Instance, Data is the input.
 	EventDetachedStarted EventKind = "OrchestrationChained"
 
+	// EventStatusUpdated sets the custom status: Data is its text, nil if it resets it.
+	EventStatusUpdated EventKind = "CustomStatusUpdated"
+
 	// EventUnknown is of a kind that this version does not know: a newer one has recorded it.
 	EventUnknown EventKind = "Unknown"
 )
@@ -158,6 +161,10 @@ func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 		e.Failure = author.Failure(k.SubOrchestrationFailed.GetFailure(), codec)
 	case *turnpb.Event_SubOrchestrationCancelRequested:
 		e.Reason = k.SubOrchestrationCancelRequested.GetReason()
+	case *turnpb.Event_CustomStatusUpdated:
+		if text := k.CustomStatusUpdated.Status; text != nil {
+			e.Data = []byte(*text)
+		}
 	case *turnpb.Event_OrchestrationChained:
 		c := k.OrchestrationChained
 		e.Name, e.Instance, e.Data = c.GetName(), c.GetInstance(), c.GetInput()

@@ -131,9 +131,9 @@ type Enqueue struct {
 //     named twice is stale the second time; so is a request key. The start is stale if its request key is known.
 //
 // Then: consumed and accepted entries go; the segment is appended (a turn without events as one empty part); work,
-// timers and children are added; cancelled and closed ones go; and the outcome is taken. A terminal outcome deletes
-// what work, timers, children and inbox are left; OutcomeContinued all of those but the inbox. Sends come last, in
-// order, and see the instance in its new state.
+// timers and children are added; cancelled and closed ones go; the custom status is set; and the outcome is taken. A
+// terminal outcome deletes what work, timers, children and inbox are left; OutcomeContinued all of those but the inbox.
+// Sends come last, in order, and see the instance in its new state.
 type CommitTurn struct {
 	ID string
 	// IID is 0 when AcceptedStart creates the instance in this very commit (a fused start).
@@ -161,6 +161,8 @@ type CommitTurn struct {
 	CancelledTimers []TimerRef
 	ClosedChildren  []uint64
 	Sends           []Send
+	// Status is the last change of the custom status in this turn; nil changes nothing.
+	Status *StatusChange
 
 	Outcome TurnOutcome
 	// Next starts the next execution; only with OutcomeContinued.

@@ -28,6 +28,7 @@ type Dump struct {
 	Held      []HeldRef      // by time, incarnation
 	Families  []FamilyRef    // by parent's partition, parent, child
 	Watchers  []WatcherItem  // by target, then by the instance that waits
+	Statuses  []CustomStatus // by incarnation
 }
 
 // DumpTopic is one topic of an inbox.
@@ -119,7 +120,11 @@ func (d *Dump) String() string {
 	b = dumpRows(b, "r", d.Expiry)
 	b = dumpRows(b, "h", d.Held)
 	b = dumpRows(b, "F", d.Families)
-	return string(dumpRows(b, "w", d.Watchers))
+	b = dumpRows(b, "w", d.Watchers)
+	for _, s := range d.Statuses {
+		b = fmt.Appendf(b, "U %d version %d %s\n", s.IID, s.Version, optional(s.Value))
+	}
+	return string(b)
 }
 
 // dumpRows writes rows of one family, quoted, so that no content can look like another line.

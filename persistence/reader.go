@@ -19,6 +19,8 @@ type Reader interface {
 	InboxOf(iid Incarnation, topics []Topic, after uint64, max, maxBytes int) (InboxPage, error)
 	TurnLease(iid Incarnation) (lease TurnLease, ok bool, err error)
 	Work(key WorkKey) (item WorkItem, ok bool, err error)
+	// CustomStatus returns the custom status of an instance; ok is false if it was never set.
+	CustomStatus(iid Incarnation) (status CustomStatus, ok bool, err error)
 	// Children returns the children that an execution waits for, by event.
 	Children(iid Incarnation, execution uint64) ([]ChildItem, error)
 	// ScanHeld returns up to max instances that are held, the oldest first, after the given one.

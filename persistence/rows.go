@@ -88,6 +88,8 @@ type Head struct {
 	Dropped uint64
 	// Leased says that there is a turn lease row, so that a reader of the head looks for one only if there is.
 	Leased bool
+	// StatusVersion is the version of the custom status; 0 if it was never set, and there is no row of it then.
+	StatusVersion uint64
 }
 
 // PendingStart is an S row: what starts an execution until its first turn.

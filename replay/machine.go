@@ -360,6 +360,9 @@ func (m *Machine) MemoryBytes() int {
 	n := machineBytes + m.live*coroutineBytes + m.pending*futureBytes
 	n += cap(m.ledger.dense) + len(m.ledger.sparse)*24 + cap(m.open.all)*16 + cap(m.queue)*8 + cap(m.bound)*8
 	n += len(m.started.GetInput())
+	if m.status != nil {
+		n += len(*m.status)
+	}
 	for _, boxes := range []mailboxes{m.events, m.queues} {
 		for name, b := range boxes {
 			n += 128 + len(name)

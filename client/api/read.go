@@ -52,6 +52,11 @@ type Description struct {
 	// HistoryEvents and HistoryBytes are of the current execution.
 	HistoryEvents, HistoryBytes int
 
+	// CustomStatus is what the code shows; nil if it was never set, or was reset. A listing leaves it out.
+	// CustomStatusVersion rises with each turn that sets or resets it; 0 if none has.
+	CustomStatus        *string
+	CustomStatusVersion uint64
+
 	// Output and Failure are as those of an [End]; a listing leaves them out.
 	Output  []byte
 	Failure []byte

@@ -34,6 +34,8 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		&turnpb.Event{Kind: &turnpb.Event_OrchestrationChained{OrchestrationChained: &turnpb.OrchestrationChained{
 			Name: "D", Instance: "d", Input: []byte("in")}}},
 		&turnpb.Event{Kind: &turnpb.Event_PatchMarked{PatchMarked: &turnpb.PatchMarked{Id: "new"}}},
+		&turnpb.Event{Kind: &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{Status: new("half")}}},
+		&turnpb.Event{Kind: &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{}}},
 	)
 	w.turn("i", persistence.OutcomeFailed,
 		&turnpb.Event{Source: 2, Kind: &turnpb.Event_ActivityCompleted{ActivityCompleted: &turnpb.ActivityCompleted{Result: []byte("out")}}},
@@ -59,6 +61,8 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		{Kind: client.EventChildScheduled, Name: "C", Instance: "sub::own"},
 		{Kind: client.EventDetachedStarted, Name: "D", Instance: "d", Data: []byte("in")},
 		{Kind: client.EventUnknown},
+		{Kind: client.EventStatusUpdated, Data: []byte("half")},
+		{Kind: client.EventStatusUpdated},
 	}, {
 		{Kind: client.EventActivityCompleted, Source: 2, Data: []byte("out")},
 		{Kind: client.EventActivityFailed, Source: 2},

@@ -36,6 +36,7 @@ const (
 	famHeld      family = 'h' // time, iid
 	famFamily    family = 'F' // parent's partition, parent's iid, iid
 	famWatcher   family = 'w' // iid, partition, iid, execution, event of the one that waits
+	famStatus    family = 'U' // iid
 )
 
 var familyNames = map[family]string{
@@ -43,7 +44,7 @@ var familyNames = map[family]string{
 	famInbox: "inbox", famLease: "turn lease", famWork: "work", famTimer: "timer", famTimerOf: "timer of instance",
 	famChild: "child", famRequest: "request", famOutbox: "outbox", famIndex: "index",
 	famTopic: "topic of inbox", famOrdinal: "inbox row of topic", famExpiry: "expiry of request", famHeld: "held instance",
-	famFamily: "child of parent", famWatcher: "watcher",
+	famFamily: "child of parent", famWatcher: "watcher", famStatus: "custom status",
 }
 
 // String names the family for people.

@@ -13,7 +13,7 @@ import (
 const (
 	partitionVersion = 1
 	nameVersion      = 1
-	headVersion      = 1
+	headVersion      = 2 // 2: custom status
 	startVersion     = 1
 	partVersion      = 1
 	inboxVersion     = 1
@@ -28,6 +28,7 @@ const (
 	outboxVersion    = 1
 	watcherVersion   = 1
 	markVersion      = 1
+	statusVersion    = 1
 )
 
 // headRow is a head as it is stored and cached.
@@ -73,7 +74,12 @@ const (
 	flagSpread
 	flagPrevious
 	flagFirst
+	flagStatus
 )
+
+// flagsSince2 are the flags of fields that came with version 2. A head that has none of them is written as version 1, as
+// before: what an instance does not use does not change its row.
+const flagsSince2 = flagStatus
 
 func (h *headRow) flags() (f uint64) {
 	for _, is := range [...]struct {
@@ -82,6 +88,7 @@ func (h *headRow) flags() (f uint64) {
 	}{
 		{!h.Parent.IsZero(), flagParent}, {h.Leased, flagLeased}, {h.held, flagHeld}, {h.Family, flagFamily}, {h.Spread, flagSpread},
 		{h.Previous != persistence.Chain{}, flagPrevious}, {h.FirstChain != persistence.Chain{}, flagFirst},
+		{h.StatusVersion > 0, flagStatus},
 	} {
 		if is.set {
 			f |= is.flag
@@ -91,7 +98,12 @@ func (h *headRow) flags() (f uint64) {
 }
 
 func encodeHead(e *rowcode.Enc, h *headRow) {
-	e.Version(headVersion)
+	flags := h.flags()
+	if flags&flagsSince2 != 0 {
+		e.Version(headVersion)
+	} else {
+		e.Version(1)
+	}
 	e.S(h.ID)
 	e.S(h.Name)
 	e.S(h.Version)
@@ -102,7 +114,6 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 	e.U(h.NextEvent)
 	e.Raw(h.Chain[:])
 	e.U(h.LastPart)
-	flags := h.flags()
 	e.U(flags)
 	if flags&flagParent != 0 {
 		encodeLink(e, h.Parent)
@@ -119,6 +130,9 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 	e.I(h.EndedAtMs)
 	for _, v := range h.numbers() {
 		e.U(*v)
+	}
+	if flags&flagStatus != 0 {
+		e.U(h.StatusVersion)
 	}
 }
 
@@ -154,6 +168,9 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 	h.CreatedAtMs, h.UpdatedAtMs, h.LastTurnAtMs, h.EndedAtMs = d.I(), d.I(), d.I(), d.I()
 	for _, v := range h.numbers() {
 		*v = d.U()
+	}
+	if flags&flagStatus != 0 {
+		h.StatusVersion = d.U()
 	}
 	if err := d.Done(); err != nil {
 		return nil, err

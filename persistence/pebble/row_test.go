@@ -79,7 +79,9 @@ func random[R any](fix func(r *rand.Rand, row *R)) func(r *rand.Rand) any {
 
 func codecs() []codec {
 	return []codec{
-		{"head", random(func(r *rand.Rand, h *persistence.Head) { h.Status, h.Leased = persistence.Status(1+r.IntN(4)), true }),
+		{"head", random(func(r *rand.Rand, h *persistence.Head) {
+			h.Status, h.Leased, h.StatusVersion = persistence.Status(1+r.IntN(4)), true, h.StatusVersion|1
+		}),
 			func(e *rowcode.Enc, row any) {
 				encodeHead(e, &headRow{Head: row.(persistence.Head), held: true})
 			},
@@ -146,6 +148,9 @@ func codecs() []codec {
 				w.Link.ID = ""
 				return decodeWatcher(w, b)
 			}},
+		{"custom status", random[persistence.CustomStatus](nil),
+			func(e *rowcode.Enc, row any) { s := row.(persistence.CustomStatus); encodeStatus(e, &s) },
+			func(row any, b []byte) (any, error) { return decodeStatus(row.(persistence.CustomStatus).IID, b) }},
 		{"outbox message", random(func(r *rand.Rand, m *persistence.OutboxMessage) { m.Kind = persistence.SendKind(1 + r.IntN(5)) }),
 			func(e *rowcode.Enc, row any) { m := row.(persistence.OutboxMessage); *e = append(*e, m.Encode()...) },
 			func(_ any, b []byte) (any, error) { return persistence.DecodeOutboxMessage(b) }},

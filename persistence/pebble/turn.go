@@ -35,6 +35,9 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	m.appendSegment(h, c)
 	work := m.schedule(h, c)
 	m.cancel(h, c)
+	if c.Status != nil {
+		m.setCustomStatus(h, c.Status)
+	}
 	m.announce(h, c, work)
 	m.finish(h, c)
 	for i := range c.Sends {

@@ -37,6 +37,7 @@ func (m *Model) commitTurn(c *persistence.CommitTurn) persistence.Result {
 		head.Name, head.Version, head.Pin = c.Name, c.Version, c.Pin
 	}
 	m.schedule(head, c)
+	m.setState(head, c)
 	m.finish(head, c)
 	m.forgetDeleted()
 	for _, s := range c.Sends {

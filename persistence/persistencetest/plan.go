@@ -213,6 +213,18 @@ func (p *plan) cancelChild(c persistence.ChildItem) {
 	})
 }
 
+// setStatus sets the custom status.
+func (p *plan) setStatus(text string) {
+	p.add(&turnpb.Event{Kind: &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{Status: &text}}})
+	p.commit.Status = &persistence.StatusChange{Value: &text}
+}
+
+// resetStatus takes the custom status back.
+func (p *plan) resetStatus() {
+	p.add(&turnpb.Event{Kind: &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{}}})
+	p.commit.Status = &persistence.StatusChange{}
+}
+
 // complete ends the instance; a child answers its parent.
 func (p *plan) complete(parent persistence.Link) {
 	p.add(&turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{Output: []byte("done")}}})

@@ -16,6 +16,7 @@ func (g *generator) commitTurn(p int) {
 	}
 	plan := newPlan(*head, g.nowMs)
 	plan.perPart = g.upTo(4)
+	g.show(plan)
 	if head.Turn == 0 || !g.percent(5) { // the rest are turns without events
 		g.consume(p, head, plan)
 		g.ask(p, head, plan)
@@ -35,6 +36,7 @@ func (g *generator) commitTurn(p int) {
 		g.countIf(len(c.AcceptedResults) > 0, "accepted result")
 		g.countIf(len(c.AcceptedMessages) > 0, "accepted message")
 		g.countIf(c.Token != "", "turn under a lease")
+		g.countIf(c.Status != nil, "custom status")
 	}
 }
 
@@ -149,6 +151,15 @@ func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 			Kind: persistence.SendKind(1 + g.upTo(4)), To: to, Name: "stray", Message: eventMessage("stray"),
 			Link: persistence.Link{ID: to, IID: persistence.Incarnation(g.upTo(20)), Execution: 1, Event: uint64(g.upTo(5))},
 		})
+	}
+}
+
+// show changes what the instance shows to others.
+func (g *generator) show(plan *plan) {
+	if g.percent(8) {
+		plan.resetStatus()
+	} else if g.percent(15) {
+		plan.setStatus(fmt.Sprintf("status %d", g.upTo(100)))
 	}
 }
 

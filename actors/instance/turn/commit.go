@@ -35,6 +35,9 @@ func (t *Turn) buildCommit() {
 		c.ConsumedTimers = append(c.ConsumedTimers, persistence.TimerRef{FireAtMs: key.FireAtMs, Event: key.Event})
 	}
 	t.addWork(c)
+	if d.Status != nil {
+		c.Status = &persistence.StatusChange{Value: d.Status.Value}
+	}
 	if err := t.addOutcome(c); err != nil {
 		t.Spoiled = err
 		return

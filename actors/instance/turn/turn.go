@@ -234,6 +234,7 @@ func (h *Shared) replayLimits() replay.Limits {
 	return replay.Limits{
 		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
 		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
+		StatusBytes: l.StatusBytes,
 	}
 }
 

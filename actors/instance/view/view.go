@@ -106,6 +106,9 @@ func (v *View) Committed(c *persistence.CommitTurn, r persistence.Result) {
 	}
 	v.Start, v.Attempts, v.NotBeforeMs, v.Children, v.Segments, v.Unreadable = nil, 0, 0, nil, nil, nil
 	v.Held, v.Leased, v.OrphanLease, v.Cancel = persistence.Held{}, false, "", nil
+	if c.Status != nil {
+		h.StatusVersion++
+	}
 	switch c.Outcome {
 	case persistence.OutcomeRunning:
 		h.Status = persistence.StatusRunning
