@@ -89,6 +89,14 @@ func (e *encoding) Describe(r api.DescribeRequest, done func(api.Description, er
 	e.node.Describe(sent(e.t, r), answered(e, done))
 }
 
+func (e *encoding) KV(r api.KVRequest, done func(api.KVValue, error)) {
+	e.node.KV(sent(e.t, r), answered(e, done))
+}
+
+func (e *encoding) KVList(r api.KVListRequest, done func(api.KVPage, error)) {
+	e.node.KVList(sent(e.t, r), answered(e, done))
+}
+
 func (e *encoding) List(r api.ListRequest, done func(api.ListPage, error)) {
 	e.node.List(sent(e.t, r), answered(e, done))
 }

@@ -94,6 +94,13 @@ const (
 	// EventStatusUpdated sets the custom status: Data is its text, nil if it resets it.
 	EventStatusUpdated EventKind = "CustomStatusUpdated"
 
+	// EventKVSet sets a key of the key-value store: Name is the key, Data the value.
+	EventKVSet EventKind = "KeyValueSet"
+	// EventKVCleared removes a key: Name.
+	EventKVCleared EventKind = "KeyValueCleared"
+	// EventKVAllCleared removes all keys.
+	EventKVAllCleared EventKind = "KeyValuesCleared"
+
 	// EventUnknown is of a kind that this version does not know: a newer one has recorded it.
 	EventUnknown EventKind = "Unknown"
 )
@@ -165,6 +172,10 @@ func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 		if text := k.CustomStatusUpdated.Status; text != nil {
 			e.Data = []byte(*text)
 		}
+	case *turnpb.Event_KeyValueSet:
+		e.Name, e.Data = k.KeyValueSet.GetKey(), k.KeyValueSet.GetValue()
+	case *turnpb.Event_KeyValueCleared:
+		e.Name = k.KeyValueCleared.GetKey()
 	case *turnpb.Event_OrchestrationChained:
 		c := k.OrchestrationChained
 		e.Name, e.Instance, e.Data = c.GetName(), c.GetInstance(), c.GetInput()

@@ -29,6 +29,7 @@ type Dump struct {
 	Families  []FamilyRef    // by parent's partition, parent, child
 	Watchers  []WatcherItem  // by target, then by the instance that waits
 	Statuses  []CustomStatus // by incarnation
+	KV        []KVItem       // by incarnation, the base first, then by key
 }
 
 // DumpTopic is one topic of an inbox.
@@ -123,6 +124,9 @@ func (d *Dump) String() string {
 	b = dumpRows(b, "w", d.Watchers)
 	for _, s := range d.Statuses {
 		b = fmt.Appendf(b, "U %d version %d %s\n", s.IID, s.Version, optional(s.Value))
+	}
+	for _, k := range d.KV {
+		b = fmt.Appendf(b, "K %d current %t %q cleared %t updated %d %x\n", k.IID, k.Current, k.Key, k.Cleared, k.UpdatedMs, k.Value)
 	}
 	return string(b)
 }

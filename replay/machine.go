@@ -86,6 +86,8 @@ type Machine struct {
 
 	status *string
 	kv     map[string]kvValue
+	// The sizes of kv and of cfg.KV, kept so that a turn need not look at all keys.
+	kvBytes, baseBytes int
 
 	// The turn that is computed.
 	d           *Decision
@@ -104,7 +106,11 @@ func New(cfg Config) *Machine {
 	if cfg.Unlocked {
 		findLock() // here, where the goroutine is not locked
 	}
-	return &Machine{cfg: cfg, nextID: 1}
+	m := &Machine{cfg: cfg, nextID: 1}
+	for k, v := range cfg.KV {
+		m.baseBytes += kvSize(k, v.Value)
+	}
+	return m
 }
 
 // Load gives the machine the committed turns of its execution, oldest first, before the first Advance. It runs
@@ -371,10 +377,7 @@ func (m *Machine) MemoryBytes() int {
 			}
 		}
 	}
-	for k, v := range m.kv {
-		n += 96 + len(k) + len(v.Value)
-	}
-	return n
+	return n + m.baseBytes + m.kvBytes
 }
 
 func (m *Machine) name() string {

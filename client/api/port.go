@@ -29,6 +29,10 @@ type Reader interface {
 	Status(r StatusRequest, done func(Status, error))
 	// Describe tells all about an instance but its history.
 	Describe(r DescribeRequest, done func(Description, error))
+	// KV gives a value of an instance's key-value store.
+	KV(r KVRequest, done func(KVValue, error))
+	// KVList gives a page of an instance's key-value store.
+	KVList(r KVListRequest, done func(KVPage, error))
 	// List gives a page of instances.
 	List(r ListRequest, done func(ListPage, error))
 	// Count counts the instances.

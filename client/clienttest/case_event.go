@@ -36,6 +36,9 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		&turnpb.Event{Kind: &turnpb.Event_PatchMarked{PatchMarked: &turnpb.PatchMarked{Id: "new"}}},
 		&turnpb.Event{Kind: &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{Status: new("half")}}},
 		&turnpb.Event{Kind: &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{}}},
+		&turnpb.Event{Kind: &turnpb.Event_KeyValueSet{KeyValueSet: &turnpb.KeyValueSet{Key: "K", Value: []byte("v")}}},
+		&turnpb.Event{Kind: &turnpb.Event_KeyValueCleared{KeyValueCleared: &turnpb.KeyValueCleared{Key: "K"}}},
+		&turnpb.Event{Kind: &turnpb.Event_KeyValuesCleared{KeyValuesCleared: &turnpb.KeyValuesCleared{}}},
 	)
 	w.turn("i", persistence.OutcomeFailed,
 		&turnpb.Event{Source: 2, Kind: &turnpb.Event_ActivityCompleted{ActivityCompleted: &turnpb.ActivityCompleted{Result: []byte("out")}}},
@@ -63,6 +66,9 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		{Kind: client.EventUnknown},
 		{Kind: client.EventStatusUpdated, Data: []byte("half")},
 		{Kind: client.EventStatusUpdated},
+		{Kind: client.EventKVSet, Name: "K", Data: []byte("v")},
+		{Kind: client.EventKVCleared, Name: "K"},
+		{Kind: client.EventKVAllCleared},
 	}, {
 		{Kind: client.EventActivityCompleted, Source: 2, Data: []byte("out")},
 		{Kind: client.EventActivityFailed, Source: 2},

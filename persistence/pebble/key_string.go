@@ -42,6 +42,9 @@ func keyString(k []byte) string {
 	case famFamily:
 		x := r.family()
 		s = fmt.Sprintf("%d of %d in partition %d", x.Child, x.Parent, x.Partition)
+	case famKV:
+		x := r.kv()
+		s = fmt.Sprintf("%d %q, of this execution: %t", x.IID, x.Key, x.Current)
 	case famWatcher:
 		x := r.watcher()
 		s = fmt.Sprintf("of %d: %d/%d/%d in partition %d", x.Target, x.Link.IID, x.Link.Execution, x.Link.Event, x.Partition)

@@ -13,7 +13,7 @@ import (
 const (
 	partitionVersion = 1
 	nameVersion      = 1
-	headVersion      = 2 // 2: custom status
+	headVersion      = 2 // 2: custom status, key-value store
 	startVersion     = 1
 	partVersion      = 1
 	inboxVersion     = 1
@@ -29,6 +29,7 @@ const (
 	watcherVersion   = 1
 	markVersion      = 1
 	statusVersion    = 1
+	kvVersion        = 1
 )
 
 // headRow is a head as it is stored and cached.
@@ -75,11 +76,13 @@ const (
 	flagPrevious
 	flagFirst
 	flagStatus
+	flagKV
+	flagKVCleared
 )
 
 // flagsSince2 are the flags of fields that came with version 2. A head that has none of them is written as version 1, as
 // before: what an instance does not use does not change its row.
-const flagsSince2 = flagStatus
+const flagsSince2 = flagStatus | flagKV | flagKVCleared
 
 func (h *headRow) flags() (f uint64) {
 	for _, is := range [...]struct {
@@ -89,6 +92,7 @@ func (h *headRow) flags() (f uint64) {
 		{!h.Parent.IsZero(), flagParent}, {h.Leased, flagLeased}, {h.held, flagHeld}, {h.Family, flagFamily}, {h.Spread, flagSpread},
 		{h.Previous != persistence.Chain{}, flagPrevious}, {h.FirstChain != persistence.Chain{}, flagFirst},
 		{h.StatusVersion > 0, flagStatus},
+		{h.KVBase|h.KVBaseBytes|h.KVCurrent != 0, flagKV}, {h.KVCleared, flagKVCleared},
 	} {
 		if is.set {
 			f |= is.flag
@@ -134,6 +138,11 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 	if flags&flagStatus != 0 {
 		e.U(h.StatusVersion)
 	}
+	if flags&flagKV != 0 {
+		e.U(h.KVBase)
+		e.U(h.KVBaseBytes)
+		e.U(h.KVCurrent)
+	}
 }
 
 // numbers lists the head's numbers, in the order in which they are stored.
@@ -172,6 +181,10 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 	if flags&flagStatus != 0 {
 		h.StatusVersion = d.U()
 	}
+	if flags&flagKV != 0 {
+		h.KVBase, h.KVBaseBytes, h.KVCurrent = d.U(), d.U(), d.U()
+	}
+	h.KVCleared = flags&flagKVCleared != 0
 	if err := d.Done(); err != nil {
 		return nil, err
 	}

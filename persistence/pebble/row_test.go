@@ -151,6 +151,12 @@ func codecs() []codec {
 		{"custom status", random[persistence.CustomStatus](nil),
 			func(e *rowcode.Enc, row any) { s := row.(persistence.CustomStatus); encodeStatus(e, &s) },
 			func(row any, b []byte) (any, error) { return decodeStatus(row.(persistence.CustomStatus).IID, b) }},
+		{"key-value", random[persistence.KVItem](nil),
+			func(e *rowcode.Enc, row any) { k := row.(persistence.KVItem); encodeKV(e, &k) },
+			func(row any, b []byte) (any, error) {
+				k := row.(persistence.KVItem)
+				return decodeKV(persistence.KVItem{IID: k.IID, Current: k.Current, KVEntry: persistence.KVEntry{Key: k.Key}}, b)
+			}},
 		{"outbox message", random(func(r *rand.Rand, m *persistence.OutboxMessage) { m.Kind = persistence.SendKind(1 + r.IntN(5)) }),
 			func(e *rowcode.Enc, row any) { m := row.(persistence.OutboxMessage); *e = append(*e, m.Encode()...) },
 			func(_ any, b []byte) (any, error) { return persistence.DecodeOutboxMessage(b) }},

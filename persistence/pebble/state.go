@@ -16,4 +16,8 @@ func (m *machine) deleteState(h *headRow) {
 		m.t.key = appendInstance(m.t.key[:0], m.p, famStatus, h.IID)
 		m.t.delBlind(m.t.key)
 	}
+	if h.KVBase|h.KVCurrent != 0 {
+		prefix := appendInstance(nil, m.p, famKV, h.IID)
+		m.t.fail(m.t.batch.DeleteRange(prefix, after(prefix), nil))
+	}
 }

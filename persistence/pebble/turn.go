@@ -38,6 +38,7 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	if c.Status != nil {
 		m.setCustomStatus(h, c.Status)
 	}
+	m.changeKV(h, c.KV)
 	m.announce(h, c, work)
 	m.finish(h, c)
 	for i := range c.Sends {
@@ -196,6 +197,7 @@ func (m *machine) finish(h *headRow, c *persistence.CommitTurn) {
 		m.end(h, c, persistence.StatusFailed)
 	case persistence.OutcomeContinued:
 		m.closeExecution(h)
+		m.mergeKV(h)
 		m.beginExecution(h, h.Execution+1)
 		h.Name, h.Version, h.Pin = c.Next.Name, c.Next.Version, ""
 		m.setStatus(h, persistence.StatusPending)

@@ -34,6 +34,7 @@ type Model struct {
 	topics   map[topicKey]persistence.TopicRow
 	families map[persistence.FamilyRef]bool
 	statuses map[persistence.Incarnation]persistence.CustomStatus
+	kv       map[kvKey]persistence.KVItem
 
 	// What the command that is being applied carries, and the effects that it has had so far.
 	index   uint64
@@ -68,6 +69,7 @@ func NewModel(p persistence.Partition, partitions int, home func(id string) pers
 		topics:   map[topicKey]persistence.TopicRow{},
 		families: map[persistence.FamilyRef]bool{},
 		statuses: map[persistence.Incarnation]persistence.CustomStatus{},
+		kv:       map[kvKey]persistence.KVItem{},
 	}
 }
 

@@ -23,6 +23,8 @@ func (m *Model) deleteTree(root *persistence.Head) error {
 		delete(m.names, head.ID)
 		delete(m.heads, head.IID)
 		delete(m.statuses, head.IID)
+		m.dropLayer(head.IID, true)
+		m.dropLayer(head.IID, false)
 		delete(m.families, persistence.FamilyRef{
 			Partition: m.home(head.Parent.ID), Parent: head.Parent.IID, Child: head.IID,
 		})

@@ -6,6 +6,7 @@ import (
 
 // setState takes what the turn shows to others.
 func (m *Model) setState(head *persistence.Head, c *persistence.CommitTurn) {
+	m.changeKV(head, c.KV)
 	if c.Status != nil {
 		head.StatusVersion++
 		m.statuses[head.IID] = persistence.CustomStatus{IID: head.IID, Version: head.StatusVersion, Value: c.Status.Value}

@@ -71,6 +71,9 @@ func wellFormed(c *persistence.CommitTurn) bool {
 			good = good && partOf(c.Segment, e) > 0 && (i == 0 || events[i-1] < e)
 		}
 	}
+	for _, k := range c.KV {
+		good = good && k.Op >= persistence.KVSet && k.Op <= persistence.KVClearAll
+	}
 	for _, s := range c.Sends {
 		good = good && s.Kind >= persistence.SendStartChild && s.Kind <= persistence.SendCancel
 	}
@@ -302,6 +305,7 @@ func (m *Model) finish(head *persistence.Head, c *persistence.CommitTurn) {
 		}
 		m.effects.Ended = append(m.effects.Ended, end)
 	case status == persistence.StatusPending:
+		m.mergeKV(head)
 		head.Execution++
 		head.Turn, head.NextEvent, head.LastPart, head.HistoryEvents, head.HistoryBytes = 0, 1, 0, 0, 0
 		head.Previous = head.Chain

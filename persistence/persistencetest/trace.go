@@ -201,7 +201,17 @@ func probeInstance(b *strings.Builder, r persistence.Reader, h persistence.Head)
 func probeState(b *strings.Builder, r persistence.Reader, iid persistence.Incarnation) error {
 	status, set, err := r.CustomStatus(iid)
 	fmt.Fprintf(b, "status %v %d %s\n", set, status.Version, textOrDash(status.Value))
-	return err
+	base, err1 := r.KVBase(iid)
+	all, err2 := r.KVList(iid, nil, 1<<20, 0)
+	fmt.Fprintf(b, "base %+v\nall %+v\n", base, all)
+	errs := []error{err, err1, err2}
+	for i, e := range all.Entries {
+		one, ok, err3 := r.KV(iid, e.Key)
+		rest, err4 := r.KVList(iid, &all.Entries[i].Key, 2, 20)
+		fmt.Fprintf(b, "%v %+v, behind it %+v\n", ok, one, rest)
+		errs = append(errs, err3, err4)
+	}
+	return errors.Join(errs...)
 }
 
 // probeInbox reads an inbox at once and in small pages, as a whole and by each of its topics.

@@ -38,6 +38,12 @@ func (t *Turn) buildCommit() {
 	if d.Status != nil {
 		c.Status = &persistence.StatusChange{Value: d.Status.Value}
 	}
+	for i := range d.KV {
+		k := &d.KV[i]
+		c.KV = append(c.KV, persistence.KVChange{
+			Op: persistence.KVOp(k.Op), Key: k.Key, Value: k.Value, UpdatedMs: k.UpdatedMs,
+		})
+	}
 	if err := t.addOutcome(c); err != nil {
 		t.Spoiled = err
 		return
