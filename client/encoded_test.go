@@ -65,6 +65,10 @@ func (e *encoding) Raise(r api.RaiseRequest, done func(error)) {
 	e.node.Raise(sent(e.t, r), e.told(done))
 }
 
+func (e *encoding) Enqueue(r api.EnqueueRequest, done func(error)) {
+	e.node.Enqueue(sent(e.t, r), e.told(done))
+}
+
 func (e *encoding) Cancel(r api.CancelRequest, done func(error)) {
 	e.node.Cancel(sent(e.t, r), e.told(done))
 }

@@ -79,6 +79,13 @@ const (
 	// EventSubscribedCancelled gives a wait up: Reason.
 	EventSubscribedCancelled EventKind = "ExternalSubscribedCancelled"
 
+	// EventDequeued waits for a message of a queue: Name.
+	EventDequeued EventKind = "QueueSubscribed"
+	// EventEnqueued has come to the instance: Name is the queue, Data the message.
+	EventEnqueued EventKind = "QueueEventDelivered"
+	// EventDequeuedCancelled gives a wait for a message up: Reason.
+	EventDequeuedCancelled EventKind = "QueueSubscriptionCancelled"
+
 	// EventChildScheduled starts a child: Name, Instance, Data is the input.
 	EventChildScheduled EventKind = "SubOrchestrationScheduled"
 	// EventChildCompleted answers with Data, the child's output.
@@ -168,6 +175,23 @@ func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 		e.Failure = author.Failure(k.SubOrchestrationFailed.GetFailure(), codec)
 	case *turnpb.Event_SubOrchestrationCancelRequested:
 		e.Reason = k.SubOrchestrationCancelRequested.GetReason()
+	case *turnpb.Event_OrchestrationChained:
+		c := k.OrchestrationChained
+		e.Name, e.Instance, e.Data = c.GetName(), c.GetInstance(), c.GetInput()
+	default:
+		e.fillState(recorded)
+	}
+}
+
+// fillState takes what is about queues and about what the instance shows to others.
+func (e *Event) fillState(recorded *turnpb.Event) {
+	switch k := recorded.GetKind().(type) {
+	case *turnpb.Event_QueueSubscribed:
+		e.Name = k.QueueSubscribed.GetName()
+	case *turnpb.Event_QueueEventDelivered:
+		e.Name, e.Data = k.QueueEventDelivered.GetName(), k.QueueEventDelivered.GetData()
+	case *turnpb.Event_QueueSubscriptionCancelled:
+		e.Reason = k.QueueSubscriptionCancelled.GetReason()
 	case *turnpb.Event_CustomStatusUpdated:
 		if text := k.CustomStatusUpdated.Status; text != nil {
 			e.Data = []byte(*text)
@@ -176,8 +200,5 @@ func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 		e.Name, e.Data = k.KeyValueSet.GetKey(), k.KeyValueSet.GetValue()
 	case *turnpb.Event_KeyValueCleared:
 		e.Name = k.KeyValueCleared.GetKey()
-	case *turnpb.Event_OrchestrationChained:
-		c := k.OrchestrationChained
-		e.Name, e.Instance, e.Data = c.GetName(), c.GetInstance(), c.GetInput()
 	}
 }

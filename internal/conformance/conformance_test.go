@@ -214,7 +214,7 @@ func TestRepositoryListIsWellFormed(t *testing.T) {
 			now++
 		}
 	}
-	if len(l.cases) != 1020 || now != 462 {
-		t.Errorf("%d cases, %d of this step, want 1020 and 462", len(l.cases), now)
+	if len(l.cases) != 1020 || now != 477 {
+		t.Errorf("%d cases, %d of this step, want 1020 and 477", len(l.cases), now)
 	}
 }
