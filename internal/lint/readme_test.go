@@ -38,6 +38,26 @@ func TestGuideProgramRuns(t *testing.T) {
 	}
 }
 
+// TestGuidePagesRun runs the program of each page of the guide.
+func TestGuidePagesRun(t *testing.T) {
+	for page, want := range map[string]string{
+		"state.md":             "checked 3 15 15\n15 rows\n",
+		"events-and-queues.md": "55 in 4 executions\n",
+	} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(documentProgram(t, "docs/guide/"+page))
+			cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			out, err := cmd.Output()
+			if err != nil || string(out) != want {
+				t.Errorf("it printed %q, %v, want %q\n%s", out, err, want, stderr.String())
+			}
+		})
+	}
+}
+
 // documentProgram builds the whole program in a document as it stands there, in a module of its own outside of the
 // repository.
 func documentProgram(t *testing.T, document string) (binary string) {

@@ -38,7 +38,9 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	if c.Status != nil {
 		m.setCustomStatus(h, c.Status)
 	}
-	m.changeKV(h, c.KV)
+	if len(c.KV) > 0 {
+		m.changeKV(h, c.KV)
+	}
 	m.announce(h, c, work)
 	m.finish(h, c)
 	for i := range c.Sends {
