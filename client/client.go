@@ -70,6 +70,24 @@ func (c *Client) raise(ctx context.Context, id, name string, data []byte, option
 	})
 }
 
+// Enqueue is the untyped form of [Enqueue]: it puts encoded data into a queue of an instance. It returns when the message is
+// durable, and answers as [Client.Raise] does. It does not matter whether the instance waits for a message: the queue keeps
+// it until the code takes it, in order.
+func (c *Client) Enqueue(ctx context.Context, id, queue string, data []byte, options ...RequestOption) error {
+	return c.enqueue(ctx, id, queue, bytes.Clone(data), options)
+}
+
+// enqueue enqueues data that is the client's own.
+func (c *Client) enqueue(ctx context.Context, id, queue string, data []byte, options []RequestOption) error {
+	r, err := requestOf(options)
+	if err != nil {
+		return err
+	}
+	return c.tell(ctx, func(done func(error)) {
+		c.port.Enqueue(api.EnqueueRequest{ID: id, Queue: queue, Data: data, RequestKey: r.key}, done)
+	})
+}
+
 // Cancel cancels an instance and, through it, its children. It returns when the request is durable; the instance ends
 // as Failed with the reason soon after. That needs no code: one that is held, or whose handler is not registered, ends
 // too. One that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.

@@ -65,6 +65,10 @@ func (e *encoding) Raise(r api.RaiseRequest, done func(error)) {
 	e.node.Raise(sent(e.t, r), e.told(done))
 }
 
+func (e *encoding) Enqueue(r api.EnqueueRequest, done func(error)) {
+	e.node.Enqueue(sent(e.t, r), e.told(done))
+}
+
 func (e *encoding) Cancel(r api.CancelRequest, done func(error)) {
 	e.node.Cancel(sent(e.t, r), e.told(done))
 }
@@ -87,6 +91,14 @@ func (e *encoding) Status(r api.StatusRequest, done func(api.Status, error)) {
 
 func (e *encoding) Describe(r api.DescribeRequest, done func(api.Description, error)) {
 	e.node.Describe(sent(e.t, r), answered(e, done))
+}
+
+func (e *encoding) KV(r api.KVRequest, done func(api.KVValue, error)) {
+	e.node.KV(sent(e.t, r), answered(e, done))
+}
+
+func (e *encoding) KVList(r api.KVListRequest, done func(api.KVPage, error)) {
+	e.node.KVList(sent(e.t, r), answered(e, done))
 }
 
 func (e *encoding) List(r api.ListRequest, done func(api.ListPage, error)) {

@@ -79,6 +79,13 @@ const (
 	// EventSubscribedCancelled gives a wait up: Reason.
 	EventSubscribedCancelled EventKind = "ExternalSubscribedCancelled"
 
+	// EventDequeued waits for a message of a queue: Name.
+	EventDequeued EventKind = "QueueSubscribed"
+	// EventEnqueued has come to the instance: Name is the queue, Data the message.
+	EventEnqueued EventKind = "QueueEventDelivered"
+	// EventDequeuedCancelled gives a wait for a message up: Reason.
+	EventDequeuedCancelled EventKind = "QueueSubscriptionCancelled"
+
 	// EventChildScheduled starts a child: Name, Instance, Data is the input.
 	EventChildScheduled EventKind = "SubOrchestrationScheduled"
 	// EventChildCompleted answers with Data, the child's output.
@@ -95,6 +102,16 @@ const (
 	EventPatchMarked EventKind = "PatchMarked"
 	// EventSideEffectRecorded keeps a value that the code computed once: Data.
 	EventSideEffectRecorded EventKind = "SideEffectRecorded"
+
+	// EventStatusUpdated sets the custom status: Data is its text, nil if it resets it.
+	EventStatusUpdated EventKind = "CustomStatusUpdated"
+
+	// EventKVSet sets a key of the key-value store: Name is the key, Data the value.
+	EventKVSet EventKind = "KeyValueSet"
+	// EventKVCleared removes a key: Name.
+	EventKVCleared EventKind = "KeyValueCleared"
+	// EventKVAllCleared removes all keys.
+	EventKVAllCleared EventKind = "KeyValuesCleared"
 
 	// EventUnknown is of a kind that this version does not know: a newer one has recorded it.
 	EventUnknown EventKind = "Unknown"
@@ -170,5 +187,27 @@ func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 		e.Name = k.PatchMarked.GetId()
 	case *turnpb.Event_SideEffectRecorded:
 		e.Data = k.SideEffectRecorded.GetValue()
+	default:
+		e.fillState(recorded)
+	}
+}
+
+// fillState takes what is about queues and about what the instance shows to others.
+func (e *Event) fillState(recorded *turnpb.Event) {
+	switch k := recorded.GetKind().(type) {
+	case *turnpb.Event_QueueSubscribed:
+		e.Name = k.QueueSubscribed.GetName()
+	case *turnpb.Event_QueueEventDelivered:
+		e.Name, e.Data = k.QueueEventDelivered.GetName(), k.QueueEventDelivered.GetData()
+	case *turnpb.Event_QueueSubscriptionCancelled:
+		e.Reason = k.QueueSubscriptionCancelled.GetReason()
+	case *turnpb.Event_CustomStatusUpdated:
+		if text := k.CustomStatusUpdated.Status; text != nil {
+			e.Data = []byte(*text)
+		}
+	case *turnpb.Event_KeyValueSet:
+		e.Name, e.Data = k.KeyValueSet.GetKey(), k.KeyValueSet.GetValue()
+	case *turnpb.Event_KeyValueCleared:
+		e.Name = k.KeyValueCleared.GetKey()
 	}
 }

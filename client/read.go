@@ -100,6 +100,12 @@ type Description struct {
 	// HistoryEvents and HistoryBytes are of the current execution.
 	HistoryEvents, HistoryBytes int
 
+	// CustomStatus is what the code shows of itself ([turnstone.Context.SetStatus]); nil if it never set one, or has reset it.
+	// It stays when the instance has ended. A listing leaves it out. CustomStatusVersion rises by one with each turn that
+	// sets or resets it; 0 if none has.
+	CustomStatus        *string
+	CustomStatusVersion uint64
+
 	// Output and Failure are set by [Client.Describe] for an instance that has ended; a listing leaves them out.
 	Output  []byte
 	Failure *turnstone.Failure
@@ -143,6 +149,7 @@ func descriptionOf(d *api.Description, codec turnstone.Codec) (Description, erro
 		Held: heldOf(d.Held), Why: d.Why,
 		OpenActivities: d.OpenActivities, OpenTimers: d.OpenTimers, OpenChildren: d.OpenChildren, Inbox: d.Inbox,
 		Dropped: d.Dropped, HistoryEvents: d.HistoryEvents, HistoryBytes: d.HistoryBytes,
+		CustomStatus: d.CustomStatus, CustomStatusVersion: d.CustomStatusVersion,
 		Output: d.Output, Failure: failure,
 	}, nil
 }

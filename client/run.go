@@ -44,6 +44,19 @@ func encodeEventError(name string, err error) error {
 	return fmt.Errorf("%w: encode event %s: %w", turnstone.ErrInvalidInput, name, err)
 }
 
+// Enqueue puts a typed value into a queue; see [Client.Enqueue].
+func Enqueue[T any](ctx context.Context, c *Client, id, queue string, value T, options ...RequestOption) error {
+	data, err := turnstone.EncodeValue(c.codec, value)
+	if err != nil {
+		return encodeMessageError(queue, err)
+	}
+	return c.enqueue(ctx, id, queue, data, options)
+}
+
+func encodeMessageError(queue string, err error) error {
+	return fmt.Errorf("%w: encode a message of queue %s: %w", turnstone.ErrInvalidInput, queue, err)
+}
+
 // Attach returns a handle of an instance that was started elsewhere. It asks the node nothing: the instance may not exist.
 func Attach[O any](c *Client, id string) *Run[O] { return &Run[O]{client: c, id: id} }
 
@@ -81,6 +94,18 @@ func (r *Run[O]) Raise(ctx context.Context, name string, value any, options ...R
 		return encodeEventError(name, err)
 	}
 	return r.client.Raise(ctx, r.id, name, data, options...)
+}
+
+// Enqueue puts a message into a queue; see [Client.Enqueue]. The value is encoded as what it is.
+func (r *Run[O]) Enqueue(ctx context.Context, queue string, value any, options ...RequestOption) error {
+	if raw, ok := value.(turnstone.Raw); ok {
+		return r.client.Enqueue(ctx, r.id, queue, raw, options...)
+	}
+	data, err := r.client.codec.Encode(value)
+	if err != nil {
+		return encodeMessageError(queue, err)
+	}
+	return r.client.Enqueue(ctx, r.id, queue, data, options...)
 }
 
 // Cancel cancels the instance; see [Client.Cancel].

@@ -2,19 +2,22 @@ package dispatch
 
 import "math/bits"
 
-// ConsumersMax is how many consumers can be attached to a partition at once.
-const ConsumersMax = 64
+// ConsumersMax is how many consumers can be attached to a partition at once, beside the built-in one.
+const ConsumersMax = 63
 
-// consumers are the attached consumers of activities. Each has a number below ConsumersMax.
+// builtin is the number of the consumer of the system activities, which is a part of the engine.
+const builtin = ConsumersMax
+
+// consumers are the attached consumers of activities. Each has a number below ConsumersMax, or builtin.
 type consumers struct {
-	handles [ConsumersMax]func(name string) bool
+	handles [ConsumersMax + 1]func(name string) bool
 	present uint64
 }
 
 // attach gives a consumer the lowest free number; false if all are taken.
 func (c *consumers) attach(handles func(name string) bool) (int, bool) {
 	n := bits.TrailingZeros64(^c.present)
-	if n == ConsumersMax {
+	if n >= ConsumersMax {
 		return 0, false
 	}
 	c.handles[n] = handles
@@ -27,7 +30,8 @@ func (c *consumers) detach(n int) {
 	c.present &^= 1 << n
 }
 
-func (c *consumers) any() bool { return c.present != 0 }
+// any reports whether a consumer is attached, beside the built-in one.
+func (c *consumers) any() bool { return c.present&^(1<<builtin) != 0 }
 
 // mask is the set of the consumers that have a handler of this name.
 func (c *consumers) mask(name string) uint64 {

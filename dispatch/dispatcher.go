@@ -212,6 +212,13 @@ func (d *Dispatcher) AttachActivities(now int64, handles func(name string) bool)
 	return n, ok
 }
 
+// AttachBuiltin adds the consumer of the system activities and returns its number. Call it once, before all other inputs.
+func (d *Dispatcher) AttachBuiltin(handles func(name string) bool) int {
+	d.work.consumers.handles[builtin] = handles
+	d.work.consumers.present |= 1 << builtin
+	return builtin
+}
+
 // DetachActivities removes a consumer. Work that it has stays with it until [Dispatcher.Release].
 func (d *Dispatcher) DetachActivities(now int64, consumer int) {
 	d.work.consumers.detach(consumer)

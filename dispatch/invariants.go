@@ -62,7 +62,7 @@ func (w *work) verify() {
 		h.verify("activities", at)
 		waits += h.len()
 	}
-	invariants.Check(bits.OnesCount64(w.consumers.present) <= ConsumersMax, "too many consumers are attached")
+	invariants.Check(bits.OnesCount64(w.consumers.present) <= ConsumersMax+1, "too many consumers are attached")
 	busy, settles, bytes := 0, 0, 0
 	for key, e := range w.entries {
 		bytes += len(e.item.Input)

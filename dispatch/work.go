@@ -192,7 +192,7 @@ func (w *work) queueOf(e *entry) *heap[*entry] {
 	switch {
 	case e.item.Attempts >= w.cfg.MaxAttempts:
 		return &w.exhausted
-	case !w.consumers.any():
+	case mask == 0 && !w.consumers.any():
 		return &w.unserved
 	case mask == 0:
 		return &w.unregistered

@@ -50,6 +50,12 @@ type Limits struct {
 	RequestKeyBytes int
 	// ReasonBytes bounds the reason of a cancel or a termination. Default 4,096.
 	ReasonBytes int
+	// StatusBytes bounds the custom status; of several in a turn the last one counts. Default 256 KiB.
+	StatusBytes int
+	// KVKeys bounds the keys of an instance's key-value store at the end of a turn, and KVValueBytes each value. Defaults 100
+	// and 16 KiB.
+	KVKeys       int
+	KVValueBytes int
 }
 
 // Default has every default.
@@ -69,6 +75,7 @@ func (l *Limits) all() []limit {
 		{"HistoryEvents", &l.HistoryEvents, 51_200}, {"HistoryBytes", &l.HistoryBytes, 50 << 20}, {"Pending", &l.Pending, 10_000}, {"Inbox", &l.Inbox, 10_000},
 		{"InboxBytes", &l.InboxBytes, 64 << 20},
 		{"Carried", &l.Carried, 64}, {"CarriedBytes", &l.CarriedBytes, 64 << 10}, {"RequestKeyBytes", &l.RequestKeyBytes, 256}, {"ReasonBytes", &l.ReasonBytes, 4096},
+		{"StatusBytes", &l.StatusBytes, 256 << 10}, {"KVKeys", &l.KVKeys, 100}, {"KVValueBytes", &l.KVValueBytes, 16 << 10},
 	}
 }
 

@@ -117,7 +117,7 @@ type Enqueue struct {
 //
 //  1. Form. A command that contradicts itself is refused with Conflict: no outcome; Next without OutcomeContinued or the
 //     reverse; parts that do not follow each other or (unless it is the only one) are empty; work, timers or children
-//     whose events do not rise or lie outside the segment; a send of an unknown kind; AcceptedStart with an IID, or
+//     whose events do not rise or lie outside the segment; a send or a key-value change of an unknown kind; AcceptedStart with an IID, or
 //     neither.
 //  2. Position. The instance (IID, and ID is its id) exists, has not ended, and stands at Execution and Turn; the first
 //     part starts at its next event; ConsumesStart exactly when Turn is 0. Else Conflict. A fused start has ID that of
@@ -131,9 +131,9 @@ type Enqueue struct {
 //     named twice is stale the second time; so is a request key. The start is stale if its request key is known.
 //
 // Then: consumed and accepted entries go; the segment is appended (a turn without events as one empty part); work,
-// timers and children are added; cancelled and closed ones go; and the outcome is taken. A terminal outcome deletes
-// what work, timers, children and inbox are left; OutcomeContinued all of those but the inbox. Sends come last, in
-// order, and see the instance in its new state.
+// timers and children are added; cancelled and closed ones go; custom status and key-value store change; and the outcome is taken. A
+// terminal outcome deletes what work, timers, children and inbox are left; OutcomeContinued all of those but the inbox, and it
+// merges the layers of the key-value store. Sends come last, in order, and see the instance in its new state.
 type CommitTurn struct {
 	ID string
 	// IID is 0 when AcceptedStart creates the instance in this very commit (a fused start).
@@ -161,6 +161,10 @@ type CommitTurn struct {
 	CancelledTimers []TimerRef
 	ClosedChildren  []uint64
 	Sends           []Send
+	// Status is the last change of the custom status in this turn; nil changes nothing.
+	Status *StatusChange
+	// KV are the changes of the key-value store, in order.
+	KV []KVChange
 
 	Outcome TurnOutcome
 	// Next starts the next execution; only with OutcomeContinued.

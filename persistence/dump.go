@@ -28,6 +28,8 @@ type Dump struct {
 	Held      []HeldRef      // by time, incarnation
 	Families  []FamilyRef    // by parent's partition, parent, child
 	Watchers  []WatcherItem  // by target, then by the instance that waits
+	Statuses  []CustomStatus // by incarnation
+	KV        []KVItem       // by incarnation, the base first, then by key
 }
 
 // DumpTopic is one topic of an inbox.
@@ -119,7 +121,14 @@ func (d *Dump) String() string {
 	b = dumpRows(b, "r", d.Expiry)
 	b = dumpRows(b, "h", d.Held)
 	b = dumpRows(b, "F", d.Families)
-	return string(dumpRows(b, "w", d.Watchers))
+	b = dumpRows(b, "w", d.Watchers)
+	for _, s := range d.Statuses {
+		b = fmt.Appendf(b, "U %d version %d %s\n", s.IID, s.Version, optional(s.Value))
+	}
+	for _, k := range d.KV {
+		b = fmt.Appendf(b, "K %d current %t %q cleared %t updated %d %x\n", k.IID, k.Current, k.Key, k.Cleared, k.UpdatedMs, k.Value)
+	}
+	return string(b)
 }
 
 // dumpRows writes rows of one family, quoted, so that no content can look like another line.

@@ -19,6 +19,15 @@ type Reader interface {
 	InboxOf(iid Incarnation, topics []Topic, after uint64, max, maxBytes int) (InboxPage, error)
 	TurnLease(iid Incarnation) (lease TurnLease, ok bool, err error)
 	Work(key WorkKey) (item WorkItem, ok bool, err error)
+	// CustomStatus returns the custom status of an instance; ok is false if it was never set.
+	CustomStatus(iid Incarnation) (status CustomStatus, ok bool, err error)
+	// KV returns a key of an instance as others see it: what the current execution has changed hides what is older.
+	KV(iid Incarnation, key string) (entry KVEntry, ok bool, err error)
+	// KVList returns entries as others see them, by key, behind the given key (nil: from the first on): up to max of them,
+	// and no more once keys and values have maxBytes together (0: no bound); at least one if there is any.
+	KVList(iid Incarnation, after *string, max, maxBytes int) (KVPage, error)
+	// KVBase returns what the current execution began with, by key.
+	KVBase(iid Incarnation) ([]KVEntry, error)
 	// Children returns the children that an execution waits for, by event.
 	Children(iid Incarnation, execution uint64) ([]ChildItem, error)
 	// ScanHeld returns up to max instances that are held, the oldest first, after the given one.

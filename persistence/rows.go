@@ -88,6 +88,12 @@ type Head struct {
 	Dropped uint64
 	// Leased says that there is a turn lease row, so that a reader of the head looks for one only if there is.
 	Leased bool
+	// StatusVersion is the version of the custom status; 0 if it was never set, and there is no row of it then.
+	StatusVersion uint64
+	// KVBase and KVCurrent count the rows of the layers of the key-value store, and KVBaseBytes the bytes of the keys and
+	// values of the base. KVCleared: the current execution has removed all of the base.
+	KVBase, KVBaseBytes, KVCurrent uint64
+	KVCleared                      bool
 }
 
 // PendingStart is an S row: what starts an execution until its first turn.

@@ -11,12 +11,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/system"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// The inline system activities, under the reserved prefix.
+// The system activities, under the reserved prefix. SystemNewGUID and SystemUTCNow are inline: the turn answers them itself.
+// Others, such as system.GetKV, are carried out by the host, and need no handler.
 const (
-	SystemPrefix  = "__turnstone_syscall:"
+	SystemPrefix  = system.Prefix
 	SystemNewGUID = SystemPrefix + "new_guid"
 	SystemUTCNow  = SystemPrefix + "utc_now_ms"
 )

@@ -2,12 +2,37 @@ package replay
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	"github.com/turnstone-dev/turnstone/internal/system"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
+
+// NextKV returns the key-value store that an execution leaves to the next one: what it began with, changed by its history.
+func NextKV(base map[string]KVEntry, history []Segment) map[string]KVEntry {
+	next := maps.Clone(base)
+	if next == nil {
+		next = map[string]KVEntry{}
+	}
+	for _, s := range history {
+		for _, e := range s.Events {
+			switch k := e.GetKind().(type) {
+			case *turnpb.Event_KeyValueSet:
+				set := k.KeyValueSet
+				next[set.GetKey()] = KVEntry{Value: set.GetValue(), UpdatedMs: set.GetLastUpdatedAtMs()}
+			case *turnpb.Event_KeyValueCleared:
+				delete(next, k.KeyValueCleared.GetKey())
+			case *turnpb.Event_KeyValuesCleared:
+				clear(next)
+			}
+		}
+	}
+	return next
+}
 
 // KVEntry is a value of the key-value store and when it was last set.
 type KVEntry struct {
@@ -36,18 +61,57 @@ func (m *Machine) store() map[string]kvValue {
 		for k, v := range m.cfg.KV {
 			m.kv[k] = kvValue{KVEntry: v}
 		}
+		m.kvBytes = m.baseBytes
 	}
 	return m.kv
+}
+
+// kvSize estimates what an entry takes in memory.
+func kvSize(key string, value []byte) int { return 96 + len(key) + len(value) }
+
+// put sets a key of the map, and drop removes it.
+func (m *Machine) put(key string, v kvValue) {
+	m.drop(key)
+	m.kv[key] = v
+	m.kvBytes += kvSize(key, v.Value)
+}
+
+func (m *Machine) drop(key string) {
+	if v, ok := m.store()[key]; ok {
+		delete(m.kv, key)
+		m.kvBytes -= kvSize(key, v.Value)
+	}
+}
+
+// KV returns the key-value store as the execution leaves it to the next one; nil if it is empty.
+func (m *Machine) KV() map[string]KVEntry {
+	if m.kv == nil {
+		return m.cfg.KV
+	}
+	if len(m.kv) == 0 {
+		return nil
+	}
+	all := make(map[string]KVEntry, len(m.kv))
+	for k, v := range m.kv {
+		all[k] = v.KVEntry
+	}
+	return all
+}
+
+// checkKey ends the turn if a key is too long. Any text is a key, the empty one too.
+func (m *Machine) checkKey(key string) {
+	checkText("key", key)
+	m.checkLimit("key", len(key), m.cfg.Limits.IDBytes)
 }
 
 // KVSet sets a key. It is visible to the code at once and to others when the turn is committed.
 func (c *Context) KVSet(key string, value []byte) {
 	m := c.m
 	m.enter(c.co)
-	m.checkName("key", key)
+	m.checkKey(key)
 	m.checkLimit(fmt.Sprintf("value of key %q", key), len(value), m.cfg.Limits.KVValueBytes)
 	f := &Future{kind: opKVSet, name: key, input: bytes.Clone(value), fireAtMs: m.nowMs}
-	m.store()[key] = kvValue{KVEntry{Value: f.input, UpdatedMs: m.nowMs}, f}
+	m.put(key, kvValue{KVEntry{Value: f.input, UpdatedMs: m.nowMs}, f})
 	m.emit(c.co, f)
 }
 
@@ -63,8 +127,8 @@ func (c *Context) KVGet(key string) ([]byte, bool) {
 func (c *Context) KVClear(key string) {
 	m := c.m
 	m.enter(c.co)
-	m.checkName("key", key)
-	delete(m.store(), key)
+	m.checkKey(key)
+	m.drop(key)
 	m.emit(c.co, &Future{kind: opKVClear, name: key})
 }
 
@@ -73,6 +137,7 @@ func (c *Context) KVClearAll() {
 	m := c.m
 	m.enter(c.co)
 	clear(m.store())
+	m.kvBytes = 0
 	m.emit(c.co, &Future{kind: opKVClearAll})
 }
 
@@ -111,6 +176,21 @@ func (c *Context) KVPruneBefore(cutoffMs int64) int {
 	return pruned
 }
 
+// KVFrom reads a key of another instance's store. The future gives the result of system.GetKV.
+func (c *Context) KVFrom(instance, key string) *Future {
+	m := c.m
+	m.enter(c.co)
+	checkText("instance id", instance)
+	m.checkLimit("instance id", len(instance), m.cfg.Limits.ChildIDBytes)
+	m.checkShape("instance id", instance)
+	m.checkKey(key)
+	input, err := json.Marshal(system.KVRead{Instance: instance, Key: key})
+	if err != nil {
+		panic(err) // texts encode
+	}
+	return m.emit(c.co, &Future{kind: opActivity, name: system.GetKV, input: input})
+}
+
 // SetStatus sets the custom status that clients read; nil clears it. The last one of a turn counts.
 func (c *Context) SetStatus(status *string) {
 	m := c.m
@@ -147,7 +227,8 @@ func (m *Machine) checkState() {
 		m.d.Status = nil
 		return
 	}
-	if len(m.d.KV) > 0 && len(m.kv) > m.cfg.Limits.KVKeys {
+	set := slices.ContainsFunc(m.d.KV, func(c KVChange) bool { return c.Op == KVSet })
+	if set && len(m.kv) > m.cfg.Limits.KVKeys {
 		m.failLimit(failure.Limit(fmt.Sprintf("the key-value store has %d keys, the limit is %d keys",
 			len(m.kv), m.cfg.Limits.KVKeys)))
 		m.d.KV = nil

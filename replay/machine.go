@@ -86,6 +86,8 @@ type Machine struct {
 
 	status *string
 	kv     map[string]kvValue
+	// The sizes of kv and of cfg.KV, kept so that a turn need not look at all keys.
+	kvBytes, baseBytes int
 
 	patches   map[string]patchState // what is decided, by id
 	effects   [][]byte              // values of side effects in history that code has not asked for yet
@@ -111,7 +113,11 @@ func New(cfg Config) *Machine {
 	if cfg.Unlocked {
 		findLock() // here, where the goroutine is not locked
 	}
-	return &Machine{cfg: cfg, nextID: 1}
+	m := &Machine{cfg: cfg, nextID: 1}
+	for k, v := range cfg.KV {
+		m.baseBytes += kvSize(k, v.Value)
+	}
+	return m
 }
 
 // Load gives the machine the committed turns of its execution, oldest first, before the first Advance. It runs
@@ -378,6 +384,9 @@ func (m *Machine) MemoryBytes() int {
 	n := machineBytes + m.live*coroutineBytes + m.pending*futureBytes
 	n += cap(m.ledger.dense) + len(m.ledger.sparse)*24 + cap(m.open.all)*16 + cap(m.queue)*8 + cap(m.bound)*8
 	n += len(m.started.GetInput())
+	if m.status != nil {
+		n += len(*m.status)
+	}
 	for _, boxes := range []mailboxes{m.events, m.queues} {
 		for name, b := range boxes {
 			n += 128 + len(name)
@@ -386,13 +395,10 @@ func (m *Machine) MemoryBytes() int {
 			}
 		}
 	}
-	for k, v := range m.kv {
-		n += 96 + len(k) + len(v.Value)
-	}
 	for id := range m.patches {
 		n += 64 + len(id)
 	}
-	return n
+	return n + m.baseBytes + m.kvBytes
 }
 
 func (m *Machine) name() string {

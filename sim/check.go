@@ -115,9 +115,11 @@ func (w *World) examine() {
 			w.fail("S3", "%v", err)
 			continue
 		}
+		var kv map[string]replay.KVEntry
 		for i := range executions {
 			w.examineExecution(rec, &executions[i])
-			w.oracle(rec, &executions[i])
+			w.oracle(rec, &executions[i], kv)
+			kv = replay.NextKV(kv, executions[i].turns())
 		}
 	}
 }
@@ -252,8 +254,8 @@ func (w *World) checkChild(parent *record, source uint64, scheduled *turnpb.SubO
 	}
 }
 
-// oracle replays an execution with a fresh machine, turn by turn: it must decide the same bytes.
-func (w *World) oracle(rec *record, e *execution) {
+// oracle replays an execution with a fresh machine, turn by turn: it must decide the same bytes. kv is what it began with.
+func (w *World) oracle(rec *record, e *execution, kv map[string]replay.KVEntry) {
 	started := e.turns()[0].Events
 	if len(started) == 0 || started[0].GetStarted() == nil {
 		return // it was ended before any code ran
@@ -267,7 +269,7 @@ func (w *World) oracle(rec *record, e *execution) {
 	w.await(func() {
 		err = replay.Verify(replay.Config{
 			Instance: rec.id, Execution: e.number, Name: started[0].GetStarted().GetName(),
-			Version: started[0].GetStarted().GetVersion(), Func: program.orchestration, Unwind: w.unwind,
+			Version: started[0].GetStarted().GetVersion(), Func: program.orchestration, Unwind: w.unwind, KV: kv,
 		}, segments)
 	})
 	if err != nil {

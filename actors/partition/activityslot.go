@@ -81,6 +81,10 @@ func (a *activity) prepare() {
 
 // run gives the code to the runner.
 func (a *activity) run() {
+	if a.c == a.s.builtin {
+		a.readKV()
+		return
+	}
 	fn, ok := a.c.Handlers.Activity(a.item.Name)
 	if !ok {
 		a.putBack(0)

@@ -22,8 +22,9 @@ type serving struct {
 	suspects *suspects
 
 	numbers    map[*consumer.Attached]int // of the consumers of activities, as the dispatcher knows them
-	consumers  []*consumer.Attached       // in the order in which they were attached
-	seen       *[]*consumer.Attached      // the partition's list that consumers reflects
+	consumers  []*consumer.Attached       // the built-in one, and the others in the order in which they were attached
+	builtin    *consumer.Attached
+	seen       *[]*consumer.Attached // the partition's list that consumers reflects
 	activities map[persistence.WorkKey]*activity
 	answering  answering
 	inputs     inputs
@@ -57,6 +58,7 @@ func newServing(p *Partition, epoch uint64, careful bool) *serving {
 		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Probation: s.suspects, FirstTell: epoch << 32,
 	}, s.now(), careful)
 	s.setWall()
+	s.attachBuiltin()
 	return s
 }
 
@@ -95,7 +97,7 @@ func (s *serving) attachAll() {
 	}
 	s.seen = list
 	for _, c := range slices.Clone(s.consumers) {
-		if !slices.Contains(*list, c) {
+		if c != s.builtin && !slices.Contains(*list, c) {
 			s.detach(c)
 		}
 	}

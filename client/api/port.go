@@ -12,6 +12,8 @@ type Port interface {
 	Start(r StartRequest, done func(Started, error))
 	// Raise raises an event to an instance. It is answered when the event is durable.
 	Raise(r RaiseRequest, done func(error))
+	// Enqueue puts a message into a queue of an instance. It is answered when the message is durable.
+	Enqueue(r EnqueueRequest, done func(error))
 	// Cancel asks an instance to cancel itself and its children. It is answered when the request is durable.
 	Cancel(r CancelRequest, done func(error))
 	// Terminate ends an instance without its code. It is answered when the end is durable.
@@ -29,6 +31,10 @@ type Reader interface {
 	Status(r StatusRequest, done func(Status, error))
 	// Describe tells all about an instance but its history.
 	Describe(r DescribeRequest, done func(Description, error))
+	// KV gives a value of an instance's key-value store.
+	KV(r KVRequest, done func(KVValue, error))
+	// KVList gives a page of an instance's key-value store.
+	KVList(r KVListRequest, done func(KVPage, error))
 	// List gives a page of instances.
 	List(r ListRequest, done func(ListPage, error))
 	// Count counts the instances.

@@ -52,6 +52,11 @@ type Description struct {
 	// HistoryEvents and HistoryBytes are of the current execution.
 	HistoryEvents, HistoryBytes int
 
+	// CustomStatus is what the code shows; nil if it was never set, or was reset. A listing leaves it out.
+	// CustomStatusVersion rises with each turn that sets or resets it; 0 if none has.
+	CustomStatus        *string
+	CustomStatusVersion uint64
+
 	// Output and Failure are as those of an [End]; a listing leaves them out.
 	Output  []byte
 	Failure []byte
@@ -76,6 +81,41 @@ type Held struct {
 	Build    string
 	// NextMs is when it is tried again by itself.
 	NextMs int64
+}
+
+// KVRequest asks for a value of an instance's key-value store, as its last recorded turn left it.
+type KVRequest struct {
+	ID  string
+	Key string
+}
+
+// KVValue is the answer. An instance or a key that does not exist is no error: Found is false then.
+type KVValue struct {
+	Found bool
+	Value []byte
+	// UpdatedMs is the time of the turn that set it last.
+	UpdatedMs int64
+}
+
+// KVListRequest asks for a page of an instance's key-value store.
+type KVListRequest struct {
+	ID string
+	// Cursor is the Next of the page before; empty starts at the first key.
+	Cursor string
+}
+
+// KVPage is a part of a key-value store, by key. An instance that does not exist has an empty one.
+type KVPage struct {
+	Entries []KVEntry
+	// Next continues the listing; empty at its end. Pages are read one after the other: a turn may come between them.
+	Next string
+}
+
+// KVEntry is a value with its key.
+type KVEntry struct {
+	Key       string
+	Value     []byte
+	UpdatedMs int64
 }
 
 // ListRequest asks for a page of instances.

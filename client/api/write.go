@@ -29,6 +29,15 @@ type RaiseRequest struct {
 	RequestKey string
 }
 
+// EnqueueRequest puts a message into a queue of an instance.
+type EnqueueRequest struct {
+	ID    string
+	Queue string
+	Data  []byte
+	// RequestKey is as that of a [StartRequest].
+	RequestKey string
+}
+
 // CancelRequest cancels an instance.
 type CancelRequest struct {
 	ID string

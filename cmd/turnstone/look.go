@@ -56,6 +56,9 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 			counted(d.OpenTimers, "timer", "timers"), counted(d.OpenChildren, "child", "children"),
 			counted(d.Inbox, "message waits", "messages wait"))
 	}
+	if d.CustomStatus != nil {
+		fmt.Fprintf(out, "status: %s\n", terminal.Text(*d.CustomStatus))
+	}
 	if d.Why != "" {
 		fmt.Fprintf(out, "why: %s\n", terminal.Text(d.Why))
 	}

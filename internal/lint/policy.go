@@ -114,9 +114,10 @@ var directions = map[string][]string{
 	"internal/invariants": {},
 	"internal/terminal":   {},
 	"internal/failure":    {"proto"},
-	"replay":              {"proto", "internal/failure", "internal/invariants"},
+	"internal/system":     {},
+	"replay":              {"proto", "internal/failure", "internal/invariants", "internal/system"},
 	"internal/seam":       {"proto", "replay"},
-	".":                   {"proto", "replay", "internal/failure", "internal/logkey", "internal/seam", "limits"},
+	".":                   {"proto", "replay", "internal/failure", "internal/logkey", "internal/seam", "internal/system", "limits"},
 
 	// One decoder of stored history, for all that read it.
 	"internal/history": {"proto", "replay"},
@@ -161,6 +162,7 @@ var directions = map[string][]string{
 	"actors/partition": {
 		"actors/consumer", "actors/internal/mailbox", "proto", "persistence", "dispatch", "internal/failure",
 		"internal/history", "internal/clock", "internal/ids", "internal/logkey", "limits", "internal/failpoint", "internal/invariants",
+		"internal/system",
 	},
 	"actors": {
 		"actors/consumer", "actors/instance", "actors/instance/arrival", "actors/instance/step", "actors/instance/turn",

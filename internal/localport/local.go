@@ -108,6 +108,24 @@ func (p *Port) Raise(r api.RaiseRequest, done func(error)) {
 	}}, r.RequestKey, done)
 }
 
+// Enqueue implements api.Port.
+func (p *Port) Enqueue(r api.EnqueueRequest, done func(error)) {
+	l := &p.limits
+	err := firstError(
+		limits.CheckID("instance id", r.ID, l.DerivedIDBytes),
+		limits.CheckID("queue name", r.Queue, l.IDBytes),
+		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
+		limits.Check("message data bytes", len(r.Data), l.PayloadBytes),
+	)
+	if err != nil {
+		done(err)
+		return
+	}
+	p.deliver(r.ID, &turnpb.Message{Kind: &turnpb.Message_QueueMessage{
+		QueueMessage: &turnpb.QueueMessage{Name: r.Queue, Data: r.Data},
+	}}, r.RequestKey, done)
+}
+
 // Cancel implements api.Port.
 func (p *Port) Cancel(r api.CancelRequest, done func(error)) {
 	l := &p.limits

@@ -80,6 +80,16 @@ func (r *Reader) Describe(q api.DescribeRequest, done func(api.Description, erro
 			return api.Description{}, err
 		}
 		d := r.describe(&head, &lease)
+		if head.StatusVersion > 0 {
+			status, ok, err := stored.CustomStatus(head.IID)
+			if err == nil && !ok {
+				err = fmt.Errorf("%w: the custom status of incarnation %d is missing", persistence.ErrCorrupt, head.IID)
+			}
+			if err != nil {
+				return api.Description{}, err
+			}
+			d.CustomStatus = status.Value
+		}
 		if head.Status.Terminal() {
 			var end api.End
 			end, err = endOf(stored, head)
@@ -96,6 +106,7 @@ func (r *Reader) describe(h *persistence.Head, lease *persistence.TurnLease) api
 		CreatedMs: h.CreatedAtMs, UpdatedMs: h.UpdatedAtMs, EndedMs: h.EndedAtMs,
 		OpenActivities: int(h.Work), OpenTimers: int(h.Timers), OpenChildren: int(h.Children), Inbox: int(h.Inbox),
 		Dropped: int(h.Dropped), HistoryEvents: int(h.HistoryEvents), HistoryBytes: int(h.HistoryBytes),
+		CustomStatusVersion: h.StatusVersion,
 	}
 	if !h.Parent.IsZero() {
 		d.Parent = &api.Parent{Instance: h.Parent.ID, Execution: h.Parent.Execution, Event: h.Parent.Event}

@@ -48,6 +48,7 @@ func (m *machine) delete(h *headRow) {
 		prefix := appendInstance(nil, m.p, f, h.IID)
 		m.t.fail(m.t.batch.DeleteRange(prefix, after(prefix), nil))
 	}
+	m.deleteState(h)
 	m.t.key = appendInstance(m.t.key[:0], m.p, famHead, h.IID)
 	m.t.del(m.t.key)
 	m.heads.remove(h)

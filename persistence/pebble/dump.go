@@ -141,6 +141,10 @@ func dumpIndex(d *persistence.Dump, f family, k *keyReader, value []byte) (err e
 		d.Held, err = append(d.Held, k.held()), decodeMark(value)
 	case famFamily:
 		d.Families, err = append(d.Families, k.family()), decodeMark(value)
+	case famStatus:
+		d.Statuses, err = appendRow(d.Statuses)(decodeStatus(k.iid(), value))
+	case famKV:
+		d.KV, err = appendRow(d.KV)(decodeKV(k.kv(), value))
 	case famWatcher:
 		d.Watchers, err = appendRow(d.Watchers)(decodeWatcher(k.watcher(), value))
 	default:

@@ -13,7 +13,7 @@ func keyString(k []byte) string {
 		}
 	case famName:
 		s = fmt.Sprintf("%q", r.string())
-	case famHead, famLease:
+	case famHead, famLease, famStatus:
 		s = fmt.Sprint(r.u64())
 	case famStart, famInbox:
 		s = fmt.Sprintf("%d/%d", r.u64(), r.u64())
@@ -42,6 +42,9 @@ func keyString(k []byte) string {
 	case famFamily:
 		x := r.family()
 		s = fmt.Sprintf("%d of %d in partition %d", x.Child, x.Parent, x.Partition)
+	case famKV:
+		x := r.kv()
+		s = fmt.Sprintf("%d %q, of this execution: %t", x.IID, x.Key, x.Current)
 	case famWatcher:
 		x := r.watcher()
 		s = fmt.Sprintf("of %d: %d/%d/%d in partition %d", x.Target, x.Link.IID, x.Link.Execution, x.Link.Event, x.Partition)

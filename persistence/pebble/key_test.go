@@ -3,6 +3,7 @@ package pebble
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/turnstone-dev/turnstone/persistence"
@@ -44,6 +45,8 @@ func allKeys(p persistence.Partition, id, request string, a, b, c, d uint64, ms 
 		appendHeld(nil, p, persistence.HeldRef{SinceMs: ms, IID: iid}),
 		appendFamily(nil, p, persistence.FamilyRef{Partition: persistence.Partition(d), Parent: persistence.Incarnation(b), Child: iid}),
 		appendWatcher(nil, p, watcherItem(a, b, c, d)),
+		appendInstance(nil, p, famStatus, iid),
+		appendKV(nil, p, iid, ms > 0, id),
 	}
 }
 
@@ -107,6 +110,11 @@ func FuzzKeysReadBack(f *testing.F) {
 				if got := r.expiry(); got != expiryRef(id, request, ms) || r.done() != nil {
 					t.Fatalf("%+v", got)
 				}
+			case famKV:
+				want := persistence.KVItem{IID: persistence.Incarnation(a), Current: ms > 0, KVEntry: persistence.KVEntry{Key: id}}
+				if got := r.kv(); !reflect.DeepEqual(got, want) || r.done() != nil {
+					t.Fatalf("%+v", got)
+				}
 			case famHeld:
 				if got := r.held(); got.SinceMs != ms || uint64(got.IID) != a || r.done() != nil {
 					t.Fatalf("%+v", got)
@@ -147,5 +155,15 @@ func TestAfterIsTheEndOfAPrefix(t *testing.T) {
 	}
 	if after([]byte("\xff\xff")) != nil {
 		t.Error("nothing is after the last prefix")
+	}
+}
+
+// TestKeysOfAStoreKeepTheirOrder compares the order of K keys with that of the keys that they are of.
+func TestKeysOfAStoreKeepTheirOrder(t *testing.T) {
+	keys := []string{"", "\x00", "\x00\x00", "\x00a", "\x01", "a", "a\x00", "a\x00\xff", "a\x01", "aa", "b", "\xff"}
+	for i := 1; i < len(keys); i++ {
+		if a, b := appendKV(nil, 1, 2, false, keys[i-1]), appendKV(nil, 1, 2, false, keys[i]); bytes.Compare(a, b) >= 0 {
+			t.Errorf("%q is not before %q: %x, %x", keys[i-1], keys[i], a, b)
+		}
 	}
 }

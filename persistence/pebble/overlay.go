@@ -38,7 +38,7 @@ func (o *overlay) reset() {
 // hasStringKey reports whether the keys of a key's family contain strings.
 func hasStringKey(key []byte) bool {
 	f := family(key[2])
-	return f == famName || f == famRequest || f == famExpiry
+	return f == famName || f == famRequest || f == famExpiry || f == famKV
 }
 
 // get returns the row's value in the batch, which is nil if the batch deleted it. known is false if the batch has not

@@ -13,7 +13,7 @@ import (
 const (
 	partitionVersion = 1
 	nameVersion      = 1
-	headVersion      = 1
+	headVersion      = 2 // 2: custom status, key-value store
 	startVersion     = 1
 	partVersion      = 1
 	inboxVersion     = 1
@@ -28,6 +28,8 @@ const (
 	outboxVersion    = 1
 	watcherVersion   = 1
 	markVersion      = 1
+	statusVersion    = 1
+	kvVersion        = 1
 )
 
 // headRow is a head as it is stored and cached.
@@ -73,7 +75,14 @@ const (
 	flagSpread
 	flagPrevious
 	flagFirst
+	flagStatus
+	flagKV
+	flagKVCleared
 )
+
+// flagsSince2 are the flags of fields that came with version 2. A head that has none of them is written as version 1, as
+// before: what an instance does not use does not change its row.
+const flagsSince2 = flagStatus | flagKV | flagKVCleared
 
 func (h *headRow) flags() (f uint64) {
 	for _, is := range [...]struct {
@@ -82,6 +91,8 @@ func (h *headRow) flags() (f uint64) {
 	}{
 		{!h.Parent.IsZero(), flagParent}, {h.Leased, flagLeased}, {h.held, flagHeld}, {h.Family, flagFamily}, {h.Spread, flagSpread},
 		{h.Previous != persistence.Chain{}, flagPrevious}, {h.FirstChain != persistence.Chain{}, flagFirst},
+		{h.StatusVersion > 0, flagStatus},
+		{h.KVBase|h.KVBaseBytes|h.KVCurrent != 0, flagKV}, {h.KVCleared, flagKVCleared},
 	} {
 		if is.set {
 			f |= is.flag
@@ -91,7 +102,12 @@ func (h *headRow) flags() (f uint64) {
 }
 
 func encodeHead(e *rowcode.Enc, h *headRow) {
-	e.Version(headVersion)
+	flags := h.flags()
+	if flags&flagsSince2 != 0 {
+		e.Version(headVersion)
+	} else {
+		e.Version(1)
+	}
 	e.S(h.ID)
 	e.S(h.Name)
 	e.S(h.Version)
@@ -102,7 +118,6 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 	e.U(h.NextEvent)
 	e.Raw(h.Chain[:])
 	e.U(h.LastPart)
-	flags := h.flags()
 	e.U(flags)
 	if flags&flagParent != 0 {
 		encodeLink(e, h.Parent)
@@ -119,6 +134,14 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 	e.I(h.EndedAtMs)
 	for _, v := range h.numbers() {
 		e.U(*v)
+	}
+	if flags&flagStatus != 0 {
+		e.U(h.StatusVersion)
+	}
+	if flags&flagKV != 0 {
+		e.U(h.KVBase)
+		e.U(h.KVBaseBytes)
+		e.U(h.KVCurrent)
 	}
 }
 
@@ -155,6 +178,13 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 	for _, v := range h.numbers() {
 		*v = d.U()
 	}
+	if flags&flagStatus != 0 {
+		h.StatusVersion = d.U()
+	}
+	if flags&flagKV != 0 {
+		h.KVBase, h.KVBaseBytes, h.KVCurrent = d.U(), d.U(), d.U()
+	}
+	h.KVCleared = flags&flagKVCleared != 0
 	if err := d.Done(); err != nil {
 		return nil, err
 	}

@@ -79,7 +79,9 @@ func random[R any](fix func(r *rand.Rand, row *R)) func(r *rand.Rand) any {
 
 func codecs() []codec {
 	return []codec{
-		{"head", random(func(r *rand.Rand, h *persistence.Head) { h.Status, h.Leased = persistence.Status(1+r.IntN(4)), true }),
+		{"head", random(func(r *rand.Rand, h *persistence.Head) {
+			h.Status, h.Leased, h.StatusVersion = persistence.Status(1+r.IntN(4)), true, h.StatusVersion|1
+		}),
 			func(e *rowcode.Enc, row any) {
 				encodeHead(e, &headRow{Head: row.(persistence.Head), held: true})
 			},
@@ -145,6 +147,15 @@ func codecs() []codec {
 				w := row.(persistence.WatcherItem)
 				w.Link.ID = ""
 				return decodeWatcher(w, b)
+			}},
+		{"custom status", random[persistence.CustomStatus](nil),
+			func(e *rowcode.Enc, row any) { s := row.(persistence.CustomStatus); encodeStatus(e, &s) },
+			func(row any, b []byte) (any, error) { return decodeStatus(row.(persistence.CustomStatus).IID, b) }},
+		{"key-value", random[persistence.KVItem](nil),
+			func(e *rowcode.Enc, row any) { k := row.(persistence.KVItem); encodeKV(e, &k) },
+			func(row any, b []byte) (any, error) {
+				k := row.(persistence.KVItem)
+				return decodeKV(persistence.KVItem{IID: k.IID, Current: k.Current, KVEntry: persistence.KVEntry{Key: k.Key}}, b)
 			}},
 		{"outbox message", random(func(r *rand.Rand, m *persistence.OutboxMessage) { m.Kind = persistence.SendKind(1 + r.IntN(5)) }),
 			func(e *rowcode.Enc, row any) { m := row.(persistence.OutboxMessage); *e = append(*e, m.Encode()...) },

@@ -35,6 +35,12 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	m.appendSegment(h, c)
 	work := m.schedule(h, c)
 	m.cancel(h, c)
+	if c.Status != nil {
+		m.setCustomStatus(h, c.Status)
+	}
+	if len(c.KV) > 0 {
+		m.changeKV(h, c.KV)
+	}
 	m.announce(h, c, work)
 	m.finish(h, c)
 	for i := range c.Sends {
@@ -193,6 +199,7 @@ func (m *machine) finish(h *headRow, c *persistence.CommitTurn) {
 		m.end(h, c, persistence.StatusFailed)
 	case persistence.OutcomeContinued:
 		m.closeExecution(h)
+		m.mergeKV(h)
 		m.beginExecution(h, h.Execution+1)
 		h.Name, h.Version, h.Pin = c.Next.Name, c.Next.Version, ""
 		m.setStatus(h, persistence.StatusPending)

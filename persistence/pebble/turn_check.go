@@ -30,6 +30,11 @@ func wellFormed(c *persistence.CommitTurn) bool {
 			return false
 		}
 	}
+	for i := range c.KV {
+		if op := c.KV[i].Op; op < persistence.KVSet || op > persistence.KVClearAll {
+			return false
+		}
+	}
 	return ascending(first, next, len(c.Work), func(i int) uint64 { return c.Work[i].Event }) &&
 		ascending(first, next, len(c.Timers), func(i int) uint64 { return c.Timers[i].Event }) &&
 		ascending(first, next, len(c.Children), func(i int) uint64 { return c.Children[i].Event })

@@ -31,7 +31,7 @@ func (v *verifier) orphans(after, before persistence.Incarnation) {
 		return
 	}
 	for _, f := range []family{famStart, famSegment, famInbox, famLease, famWork, famTimerOf, famChild,
-		famTopic, famOrdinal, famWatcher} {
+		famTopic, famOrdinal, famWatcher, famStatus, famKV} {
 		prefix := appendPrefix(nil, v.p, f)
 		end := appendInstance(nil, v.p, f, before)
 		v.unreadable(prefix, v.r.scanRows(prefix, appendInstance(nil, v.p, f, after+1),
@@ -94,6 +94,8 @@ func (i *instanceCheck) run() {
 	i.work()
 	i.timers()
 	i.children()
+	i.status()
+	i.kv()
 	if h.Status.Terminal() && (h.Inbox|h.Work|h.Timers|h.Children != 0 || h.Leased) {
 		i.damage("it has ended and still counts inbox %d, work %d, timers %d, children %d, leased %t",
 			h.Inbox, h.Work, h.Timers, h.Children, h.Leased)

@@ -63,6 +63,8 @@ func verifiable(t *testing.T) *vfs.MemFS {
 		scheduled("answered"))
 	start.Work = append(start.Work, persistence.NewWork{Event: 5, Name: "answered"})
 	start.Timers = []persistence.TimerRef{{FireAtMs: 9000, Event: 3}}
+	start.Status = &persistence.StatusChange{}
+	start.KV = []persistence.KVChange{{Op: persistence.KVSet, Key: "k", Value: []byte("v"), UpdatedMs: 5}}
 	start.Children = []persistence.NewChild{{Event: 4, ID: "c"}}
 	r.ok(0, start)
 	message, err := proto.Marshal(&turnpb.Message{Execution: 1, Event: 5, Kind: &turnpb.Message_ActivityResult{ActivityResult: &turnpb.ActivityResult{}}})
@@ -134,7 +136,7 @@ func TestVerifyFindsNothingInAGoodStore(t *testing.T) {
 	}
 	for _, f := range []family{
 		famPartition, famName, famHead, famStart, famSegment, famInbox, famLease, famWork, famTimer, famTimerOf, famChild,
-		famRequest, famOutbox, famIndex, famTopic, famOrdinal, famExpiry, famHeld, famFamily,
+		famRequest, famOutbox, famIndex, famTopic, famOrdinal, famExpiry, famHeld, famFamily, famStatus, famKV,
 	} {
 		if rep.Rows[f.String()] == 0 {
 			t.Errorf("the store has no row of %v, so it proves nothing about it", f)
@@ -256,6 +258,13 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"child unlisted":    {del(appendFamily(nil, 0, persistence.FamilyRef{Parent: 4, Child: 5})), "its entry is missing"},
 		"child of nobody":   {set(appendFamily(nil, 0, persistence.FamilyRef{Parent: 4, Child: 1}), []byte{markVersion}), "there is no such child"},
 		"watcher of nobody": {set(appendWatcher(nil, 0, watcherItem(77, 0, 1, 1)), row(func(e *rowcode.Enc) { encodeWatcher(e, watcherItem(77, 0, 1, 1)) })), "has no head"},
+		"status gone":       {del(appendInstance(nil, 0, famStatus, 1)), "its custom status is of version 1"},
+		"status of nobody":  {set(appendInstance(nil, 0, famStatus, 77), row(func(e *rowcode.Enc) { encodeStatus(e, &persistence.CustomStatus{}) })), "has no head"},
+		"value gone":        {del(appendKV(nil, 0, 1, true, "k")), "counts 1 rows of key-value; there are 0"},
+		"value of nobody":   {set(appendKV(nil, 0, 77, true, "k"), row(func(e *rowcode.Enc) { encodeKV(e, &persistence.KVItem{}) })), "has no head"},
+		"value of before":   {set(appendKV(nil, 0, 1, false, "k"), row(func(e *rowcode.Enc) { encodeKV(e, &persistence.KVItem{Cleared: true}) })), "cannot be a cleared one"},
+		"base bytes":        {head(1, func(h *headRow) { h.KVBaseBytes++ }), "it counts 0 keys of 1 bytes"},
+		"empty base":        {head(1, func(h *headRow) { h.KVCleared = true }), "all keys of an empty base are cleared"},
 		"last chain":        {head(6, func(h *headRow) { h.FirstExecution, h.FirstChain = 2, h.Previous }), "history is kept from execution 2 on"},
 		"unknown family":    {set(appendPrefix(nil, 0, 'Q'), []byte{partitionVersion}), "there is no family"},
 	} {

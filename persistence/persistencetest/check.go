@@ -146,6 +146,7 @@ func (c *checker) counters() {
 		at(ch.IID).Children++
 		current("child", ch.IID, ch.Execution)
 	}
+	c.state()
 	for iid := range count {
 		_, ok := c.heads[iid]
 		c.expect(ok, "rows of incarnation %d, which does not exist", iid)

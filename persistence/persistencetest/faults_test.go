@@ -114,6 +114,22 @@ var plantedFaults = map[string]Faults{
 	"tells no effects":               around(nil, func(_ *Model, _ persistence.Proposal, a *persistence.Applied) { a.Effects = nil }),
 	"stays in its execution":         around(nil, sameExecution),
 	"ignores the clock of a message": around(nil, seenAtOnce),
+	"loses the custom status": around(nil, func(m *Model, _ persistence.Proposal, _ *persistence.Applied) {
+		clear(m.statuses)
+	}),
+	"keeps values of one execution only": around(nil, func(m *Model, _ persistence.Proposal, _ *persistence.Applied) {
+		for _, h := range m.heads {
+			m.dropLayer(h.IID, false)
+			m.countKV(h)
+		}
+	}),
+	"clears no key": around(func(_ *Model, p *persistence.Proposal) {
+		if c, ok := p.Command.(*persistence.CommitTurn); ok {
+			copied := *c
+			copied.KV = slices.DeleteFunc(slices.Clone(c.KV), func(k persistence.KVChange) bool { return k.Op == persistence.KVClear })
+			p.Command = &copied
+		}
+	}, nil),
 	"gives indexes to acceptances only": around(nil, func(_ *Model, _ persistence.Proposal, a *persistence.Applied) {
 		if a.Result.Err != nil {
 			a.Result.Index = 0

@@ -33,6 +33,8 @@ type Model struct {
 	outbox   map[persistence.Partition][]persistence.OutboxItem
 	topics   map[topicKey]persistence.TopicRow
 	families map[persistence.FamilyRef]bool
+	statuses map[persistence.Incarnation]persistence.CustomStatus
+	kv       map[kvKey]persistence.KVItem
 
 	// What the command that is being applied carries, and the effects that it has had so far.
 	index   uint64
@@ -66,6 +68,8 @@ func NewModel(p persistence.Partition, partitions int, home func(id string) pers
 		outbox:   map[persistence.Partition][]persistence.OutboxItem{},
 		topics:   map[topicKey]persistence.TopicRow{},
 		families: map[persistence.FamilyRef]bool{},
+		statuses: map[persistence.Incarnation]persistence.CustomStatus{},
+		kv:       map[kvKey]persistence.KVItem{},
 	}
 }
 

@@ -22,6 +22,9 @@ func (m *Model) deleteTree(root *persistence.Head) error {
 		*m.counter(head.Status)--
 		delete(m.names, head.ID)
 		delete(m.heads, head.IID)
+		delete(m.statuses, head.IID)
+		m.dropLayer(head.IID, true)
+		m.dropLayer(head.IID, false)
 		delete(m.families, persistence.FamilyRef{
 			Partition: m.home(head.Parent.ID), Parent: head.Parent.IID, Child: head.IID,
 		})

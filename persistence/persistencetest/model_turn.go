@@ -37,6 +37,7 @@ func (m *Model) commitTurn(c *persistence.CommitTurn) persistence.Result {
 		head.Name, head.Version, head.Pin = c.Name, c.Version, c.Pin
 	}
 	m.schedule(head, c)
+	m.setState(head, c)
 	m.finish(head, c)
 	m.forgetDeleted()
 	for _, s := range c.Sends {
@@ -69,6 +70,9 @@ func wellFormed(c *persistence.CommitTurn) bool {
 		for i, e := range events {
 			good = good && partOf(c.Segment, e) > 0 && (i == 0 || events[i-1] < e)
 		}
+	}
+	for _, k := range c.KV {
+		good = good && k.Op >= persistence.KVSet && k.Op <= persistence.KVClearAll
 	}
 	for _, s := range c.Sends {
 		good = good && s.Kind >= persistence.SendStartChild && s.Kind <= persistence.SendCancel
@@ -301,6 +305,7 @@ func (m *Model) finish(head *persistence.Head, c *persistence.CommitTurn) {
 		}
 		m.effects.Ended = append(m.effects.Ended, end)
 	case status == persistence.StatusPending:
+		m.mergeKV(head)
 		head.Execution++
 		head.Turn, head.NextEvent, head.LastPart, head.HistoryEvents, head.HistoryBytes = 0, 1, 0, 0, 0
 		head.Previous = head.Chain

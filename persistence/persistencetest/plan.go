@@ -213,6 +213,40 @@ func (p *plan) cancelChild(c persistence.ChildItem) {
 	})
 }
 
+// setStatus sets the custom status.
+func (p *plan) setStatus(text string) {
+	p.add(&turnpb.Event{Kind: &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{Status: &text}}})
+	p.commit.Status = &persistence.StatusChange{Value: &text}
+}
+
+// resetStatus takes the custom status back.
+func (p *plan) resetStatus() {
+	p.add(&turnpb.Event{Kind: &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{}}})
+	p.commit.Status = &persistence.StatusChange{}
+}
+
+// setKV sets a key.
+func (p *plan) setKV(key, value string) {
+	p.add(&turnpb.Event{Kind: &turnpb.Event_KeyValueSet{KeyValueSet: &turnpb.KeyValueSet{
+		Key: key, Value: []byte(value), LastUpdatedAtMs: p.nowMs,
+	}}})
+	p.commit.KV = append(p.commit.KV, persistence.KVChange{
+		Op: persistence.KVSet, Key: key, Value: []byte(value), UpdatedMs: p.nowMs,
+	})
+}
+
+// clearKV removes a key.
+func (p *plan) clearKV(key string) {
+	p.add(&turnpb.Event{Kind: &turnpb.Event_KeyValueCleared{KeyValueCleared: &turnpb.KeyValueCleared{Key: key}}})
+	p.commit.KV = append(p.commit.KV, persistence.KVChange{Op: persistence.KVClear, Key: key})
+}
+
+// clearAllKV removes all keys.
+func (p *plan) clearAllKV() {
+	p.add(&turnpb.Event{Kind: &turnpb.Event_KeyValuesCleared{KeyValuesCleared: &turnpb.KeyValuesCleared{}}})
+	p.commit.KV = append(p.commit.KV, persistence.KVChange{Op: persistence.KVClearAll})
+}
+
 // complete ends the instance; a child answers its parent.
 func (p *plan) complete(parent persistence.Link) {
 	p.add(&turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{Output: []byte("done")}}})

@@ -189,7 +189,8 @@ func Kinds() map[string]int {
 		"repeated", "fused start", "several parts", "turn without events", "timer fired", "accepted result",
 		"accepted message", "turn under a lease", "renewed work", "work not renewed", "outcome 1", "outcome 2", "outcome 3",
 		"outcome 4", "stale part 1", "stale part 2", "stale part 3", "stale part 4", "stale part 5",
-		"joined start", "replaced instance", "released", "not held", "expired work", "terminated",
+		"joined start", "replaced instance", "released", "not held", "expired work", "terminated", "custom status",
+		"key-value store changed", "key-value store merged",
 	} {
 		want[situation] = 5
 	}

@@ -19,6 +19,7 @@ func (g *generator) commitTurn(p int) {
 	if head.Turn == 0 || !g.percent(5) { // the rest are turns without events
 		g.consume(p, head, plan)
 		g.ask(p, head, plan)
+		g.show(plan)
 		g.end(p, head, plan)
 	}
 	g.fence(p, head, plan)
@@ -35,6 +36,9 @@ func (g *generator) commitTurn(p int) {
 		g.countIf(len(c.AcceptedResults) > 0, "accepted result")
 		g.countIf(len(c.AcceptedMessages) > 0, "accepted message")
 		g.countIf(c.Token != "", "turn under a lease")
+		g.countIf(c.Status != nil, "custom status")
+		g.countIf(len(c.KV) > 0 && c.Outcome == persistence.OutcomeContinued, "key-value store merged")
+		g.countIf(len(c.KV) > 0, "key-value store changed")
 	}
 }
 
@@ -149,6 +153,27 @@ func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 			Kind: persistence.SendKind(1 + g.upTo(4)), To: to, Name: "stray", Message: eventMessage("stray"),
 			Link: persistence.Link{ID: to, IID: persistence.Incarnation(g.upTo(20)), Execution: 1, Event: uint64(g.upTo(5))},
 		})
+	}
+}
+
+// show changes what the instance shows to others.
+func (g *generator) show(plan *plan) {
+	d := g.shows
+	if d.percent(8) {
+		plan.resetStatus()
+	} else if d.percent(15) {
+		plan.setStatus(fmt.Sprintf("status %d", d.upTo(100)))
+	}
+	for range d.upTo(12) / 4 {
+		key := pick(d, []string{"", "a", "a\x00", "a\x00b", "ab", "b", "é"})
+		switch n := d.upTo(10); {
+		case n < 6:
+			plan.setKV(key, fmt.Sprint("value", d.upTo(1000)))
+		case n < 9:
+			plan.clearKV(key)
+		default:
+			plan.clearAllKV()
+		}
 	}
 }
 

@@ -194,7 +194,24 @@ func probeInstance(b *strings.Builder, r persistence.Reader, h persistence.Head)
 		fmt.Fprintf(b, "%d %d %d %d %x %x %x\n", p.Execution, p.Turn, p.FirstEvent, p.Count, p.Header, p.Events, p.Chain)
 		return true
 	})
-	return errors.Join(err, err1, err2, err3, err4, err5)
+	return errors.Join(err, err1, err2, err3, err4, err5, probeState(b, r, h.IID))
+}
+
+// probeState reads what an instance shows to others.
+func probeState(b *strings.Builder, r persistence.Reader, iid persistence.Incarnation) error {
+	status, set, err := r.CustomStatus(iid)
+	fmt.Fprintf(b, "status %v %d %s\n", set, status.Version, textOrDash(status.Value))
+	base, err1 := r.KVBase(iid)
+	all, err2 := r.KVList(iid, nil, 1<<20, 0)
+	fmt.Fprintf(b, "base %+v\nall %+v\n", base, all)
+	errs := []error{err, err1, err2}
+	for i, e := range all.Entries {
+		one, ok, err3 := r.KV(iid, e.Key)
+		rest, err4 := r.KVList(iid, &all.Entries[i].Key, 2, 20)
+		fmt.Fprintf(b, "%v %+v, behind it %+v\n", ok, one, rest)
+		errs = append(errs, err3, err4)
+	}
+	return errors.Join(errs...)
 }
 
 // probeInbox reads an inbox at once and in small pages, as a whole and by each of its topics.
@@ -237,15 +254,16 @@ func pageText(b *strings.Builder, page persistence.InboxPage) {
 
 // workText shows a work row without the addresses of its pointers.
 func workText(w persistence.WorkItem) string {
-	tag, session := "-", "-"
-	if w.Tag != nil {
-		tag = fmt.Sprintf("%q", *w.Tag)
-	}
-	if w.Session != nil {
-		session = fmt.Sprintf("%q", *w.Session)
-	}
+	tag, session := textOrDash(w.Tag), textOrDash(w.Session)
 	w.Tag, w.Session = nil, nil
 	return fmt.Sprintf("%+v tag %s session %s", w, tag, session)
+}
+
+func textOrDash(text *string) string {
+	if text == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%q", *text)
 }
 
 // ResultText shows a result, refusals with all their numbers.

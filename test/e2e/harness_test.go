@@ -192,8 +192,10 @@ func (w *world) verifyHistories() {
 		w.t.Fatal(err)
 	}
 	for _, d := range w.all() {
+		var kv, next map[string]replay.KVEntry
 		for n := uint64(1); n <= d.Execution; n++ {
 			turns := w.turns(d.ID, n)
+			kv, next = next, replay.NextKV(next, turns)
 			if len(turns) == 0 || len(turns[0].Events) == 0 {
 				continue
 			}
@@ -203,7 +205,7 @@ func (w *world) verifyHistories() {
 				continue // it waits for a handler that this node never had
 			}
 			cfg := replay.Config{
-				Instance: d.ID, Execution: n, Name: started.GetName(), Version: started.GetVersion(), Func: fn,
+				Instance: d.ID, Execution: n, Name: started.GetName(), Version: started.GetVersion(), Func: fn, KV: kv,
 				RejectOrphans: !w.cfg.FailOnNondeterminism,
 			}
 			if err := replay.Verify(cfg, turns); err != nil {

@@ -100,6 +100,9 @@ func (in *Machine) committed(t *turn.Turn, r persistence.Result) {
 	in.endCarefulOf(t)
 	in.logHeld(t)
 	in.view.Committed(t.Commit, r)
+	if t.Commit.Outcome == persistence.OutcomeContinued {
+		in.view.Begin(t.Machine.KV())
+	}
 	in.keepLeft(t)
 	t.Forget()
 	if t.Commit.Outcome == persistence.OutcomeRunning {

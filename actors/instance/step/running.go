@@ -40,9 +40,9 @@ func (in *Machine) startTurn(d *turn.ForcedEnd) {
 	in.token, in.watched, in.suspect = "", false, false
 	t.Machine, t.Fresh = in.resident, in.resident == nil
 	if t.Fresh {
-		t.Segments, t.Func = v.Segments, in.fn
+		t.Segments, t.KV, t.Func = v.Segments, v.KV, in.fn
 	}
-	v.Segments = nil
+	v.Segments, v.KV = nil, nil
 	in.toEvict, in.tryAgain, in.ran = false, false, false
 	in.resident, in.turn = nil, t
 	in.become(phaseRunning)

@@ -182,7 +182,7 @@ func (in *Machine) stepTurn() {
 		in.reload()
 		return
 	}
-	if in.resident == nil && v.Head.Turn > 0 && v.Segments == nil && v.Unreadable == nil {
+	if in.resident == nil && v.Taken() && v.Unreadable == nil {
 		in.reload() // the view has no history any more: the machine that was dropped had taken it
 		return
 	}

@@ -35,6 +35,15 @@ func (t *Turn) buildCommit() {
 		c.ConsumedTimers = append(c.ConsumedTimers, persistence.TimerRef{FireAtMs: key.FireAtMs, Event: key.Event})
 	}
 	t.addWork(c)
+	if d.Status != nil {
+		c.Status = &persistence.StatusChange{Value: d.Status.Value}
+	}
+	for i := range d.KV {
+		k := &d.KV[i]
+		c.KV = append(c.KV, persistence.KVChange{
+			Op: persistence.KVOp(k.Op), Key: k.Key, Value: k.Value, UpdatedMs: k.UpdatedMs,
+		})
+	}
 	if err := t.addOutcome(c); err != nil {
 		t.Spoiled = err
 		return

@@ -59,6 +59,7 @@ type Turn struct {
 	Machine   *replay.Machine
 	Func      replay.Func // the code that a new Machine runs
 	Segments  []replay.Segment
+	KV        map[string]replay.KVEntry // what a new Machine begins with
 	ForcedEnd *ForcedEnd
 	Input     replay.Input
 	Decision  *replay.Decision // from newDecision, until the turn is committed
@@ -199,12 +200,12 @@ func (t *Turn) Execute() {
 	if t.Fresh {
 		t.Machine = replay.New(replay.Config{
 			Instance: t.Head.id, Execution: t.Head.Execution, Name: t.Name, Version: t.Version, Func: t.Func,
-			Limits: h.replayLimits(), Stray: h.logLateCall, Unlocked: true,
+			KV: t.KV, Limits: h.replayLimits(), Stray: h.logLateCall, Unlocked: true,
 			RejectOrphans: !h.Config.FailOnNondeterminism && (t.Consumer == nil || !t.Consumer.FailOnNondeterminism),
 		})
 		h.machines.add(t.Machine)
 		t.Machine.Load(t.Segments)
-		t.Segments = nil
+		t.Segments, t.KV = nil, nil
 	}
 	replayed := t.Machine.Replayed()
 	t.Decision = newDecision()
@@ -234,6 +235,7 @@ func (h *Shared) replayLimits() replay.Limits {
 	return replay.Limits{
 		Pending: l.Pending, Carried: l.Carried, CarriedBytes: l.CarriedBytes, NameBytes: l.NameBytes,
 		IDBytes: l.IDBytes, ChildIDBytes: l.DerivedIDBytes, PayloadBytes: l.PayloadBytes, TagBytes: l.IDBytes,
+		StatusBytes: l.StatusBytes, KVKeys: l.KVKeys, KVValueBytes: l.KVValueBytes,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // checkChildren compares the head's count of children with the children that were read.
@@ -12,6 +13,22 @@ func (m *Load) checkChildren() error {
 	v := &m.View
 	if n := uint64(len(v.Children)); n != v.Head.Children {
 		return fmt.Errorf("%w: the head counts %d children, and %d are there", persistence.ErrCorrupt, v.Head.Children, n)
+	}
+	return nil
+}
+
+// readKV reads what the execution began with of its key-value store.
+func (v *View) readKV(r persistence.Reader, iid persistence.Incarnation) error {
+	base, err := r.KVBase(iid)
+	if err != nil {
+		return err
+	}
+	if n := uint64(len(base)); n != v.Head.KVBase {
+		return fmt.Errorf("%w: the head counts %d keys that the execution began with, and %d are there", persistence.ErrCorrupt, v.Head.KVBase, n)
+	}
+	v.KV = make(map[string]replay.KVEntry, len(base))
+	for _, e := range base {
+		v.KV[e.Key] = replay.KVEntry{Value: e.Value, UpdatedMs: e.UpdatedMs}
 	}
 	return nil
 }

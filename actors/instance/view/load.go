@@ -88,6 +88,11 @@ func (m *Load) readView(r persistence.Reader, id string) error {
 	if err := m.checkChildren(); err != nil {
 		return err
 	}
+	if v.Head.KVBase > 0 {
+		if err := v.readKV(r, iid); err != nil {
+			return err
+		}
+	}
 	if v.Head.Turn == 0 {
 		return nil
 	}
@@ -216,7 +221,7 @@ const BufferBytes = 4 << 20
 // historyBytes estimates the memory that a loaded instance takes. It counts the live bytes twice, because the collector lets
 // the heap grow to twice what lives, and the encoded bytes once, which are garbage as soon as they are decoded.
 func historyBytes(h *persistence.Head, start *persistence.PendingStart) int64 {
-	bytes := int64(h.HistoryBytes + min(h.InboxBytes, BufferBytes))
+	bytes := int64(h.HistoryBytes + min(h.InboxBytes, BufferBytes) + h.KVBaseBytes)
 	if start != nil {
 		bytes += int64(len(start.Input) + len(start.Start))
 	}

@@ -38,8 +38,23 @@ type View struct {
 	Children []persistence.ChildItem
 	// Segments are the loaded history, until a replay machine takes them.
 	Segments []replay.Segment
+	// KV is what the execution began with of its key-value store, until a replay machine takes it.
+	KV map[string]replay.KVEntry
 	// Unreadable is why the history cannot be replayed.
 	Unreadable error
+}
+
+// Taken reports whether a replay machine has taken what was loaded: another one needs another load.
+func (v *View) Taken() bool {
+	return v.Head.Turn > 0 && v.Segments == nil || v.Head.KVBase > 0 && v.KV == nil
+}
+
+// Begin takes what an execution begins with of the key-value store, from the machine of the one before.
+func (v *View) Begin(kv map[string]replay.KVEntry) {
+	v.KV, v.Head.KVBase, v.Head.KVBaseBytes = kv, uint64(len(kv)), 0
+	for key, e := range kv {
+		v.Head.KVBaseBytes += uint64(len(key) + len(e.Value))
+	}
 }
 
 // Forget drops everything but the due timers, which the dispatcher has told and a load does not read.
@@ -104,8 +119,11 @@ func (v *View) Committed(c *persistence.CommitTurn, r persistence.Result) {
 			h.HistoryBytes += uint64(len(c.Segment.Header))
 		}
 	}
-	v.Start, v.Attempts, v.NotBeforeMs, v.Children, v.Segments, v.Unreadable = nil, 0, 0, nil, nil, nil
+	v.Start, v.Attempts, v.NotBeforeMs, v.Children, v.Segments, v.KV, v.Unreadable = nil, 0, 0, nil, nil, nil, nil
 	v.Held, v.Leased, v.OrphanLease, v.Cancel = persistence.Held{}, false, "", nil
+	if c.Status != nil {
+		h.StatusVersion++
+	}
 	switch c.Outcome {
 	case persistence.OutcomeRunning:
 		h.Status = persistence.StatusRunning
