@@ -161,7 +161,7 @@ func (s *instance) leaveTry() {
 	if s.tryWait != nil {
 		s.calledOff(s.host.tries.withdraw(s.tryWait))
 	}
-	s.tryWait = nil
+	s.tryWait, s.request = nil, nil
 }
 
 // calledOff updates the count after an attempt to call an answer off. ok: the answer does not come any more. If not ok, it comes
