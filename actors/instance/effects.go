@@ -160,8 +160,9 @@ func (s *instance) disarm(m *step.TickMsg) {
 func (s *instance) leaveTry() {
 	if s.tryWait != nil {
 		s.calledOff(s.host.tries.withdraw(s.tryWait))
+		s.request = nil
 	}
-	s.tryWait, s.request = nil, nil
+	s.tryWait = nil
 }
 
 // calledOff updates the count after an attempt to call an answer off. ok: the answer does not come any more. If not ok, it comes
