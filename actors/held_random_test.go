@@ -304,7 +304,8 @@ func (x *heldWalk) heldAgree() {
 		}
 		if row := x.lease(id); row.Held.Reason != "" {
 			rows++
-			if row.NotBeforeMs == 0 || row.NotBeforeMs > time.Now().UnixMilli() {
+			underWay := row.Token != "" // a timer of its own may have come due
+			if !underWay && (row.NotBeforeMs == 0 || row.NotBeforeMs > time.Now().UnixMilli()) {
 				back++
 			}
 		}

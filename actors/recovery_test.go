@@ -128,8 +128,12 @@ func TestRecovery_a_stop_waits_for_the_turn_in_its_slot(t *testing.T) {
 		first := &reply{}
 		w.e.Deliver(event("a", "go", "1", ""), panicking(first)) // accepted after 10 ms, while the turn runs
 		pass(100 * time.Millisecond)
-		w.e.Stop(func(error) {})
+		stopped := false
+		w.e.Stop(func(error) { stopped = true })
 		synctest.Wait()
+		if stopped {
+			t.Error("the stop is answered while the code runs")
+		}
 		close(hold)
 		pass(10 * time.Second)
 		u.check(t)

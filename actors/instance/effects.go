@@ -160,6 +160,7 @@ func (s *instance) disarm(m *step.TickMsg) {
 func (s *instance) leaveTry() {
 	if s.tryWait != nil {
 		s.calledOff(s.host.tries.withdraw(s.tryWait))
+		s.request = nil
 	}
 	s.tryWait = nil
 }
