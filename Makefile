@@ -113,12 +113,12 @@ stage-failpoint:
 
 # Of a short run the race detector sees the packages that are about goroutines; `race` of the gate sees all. Planted
 # faults need more seeds than a short run has. The packages that take long begin first, so that none is left alone.
-LONGEST := ./test/e2e ./actors ./cmd/turnstone
-CALM := ./replay/... ./dispatch/... $$($(GO) list ./persistence/... | grep -v '/locallog$$') ./bench/...
+LONGEST := ./actors ./cmd/turnstone
+CALM := ./test/e2e ./replay/... ./dispatch/... $$($(GO) list ./persistence/... | grep -v '/locallog$$') ./bench/...
 
 stage-short:
 	$(SOON) $(GO) test $(CHECKED) $(RACE) -short -timeout 170s $(LONGEST) \
-		$$($(GO) list ./... | grep -vE '/(sim|replay|dispatch|persistence|bench|internal/lint)(/|$$)') \
+		$$($(GO) list ./... | grep -vE '/(sim|replay|dispatch|persistence|bench|internal/lint|test/e2e)(/|$$)') \
 		./persistence/pebble/internal/locallog
 	TURNSTONE_SWEEP_POINTS=60 TURNSTONE_SIM_SEEDS=20 $(GO) test $(CHECKED) -short -timeout 170s -skip '^TestPlantedFaults.*AreFound' $(CALM) ./sim/...
 

@@ -141,14 +141,11 @@ func (i *stressInstance) retire(ctx actor.Context) {
 }
 
 func stressSize() int {
-	if testing.Short() {
-		return 80_000
-	}
-	return 400_000
+	return fullOrShort(400_000, 20_000)
 }
 
 func TestHandshakeLosesReordersAndOverlapsNothing(t *testing.T) {
-	for _, c := range []struct{ ids, every int }{{10_000, 1}, {10_000, 8}, {40, 1}} {
+	for _, c := range []struct{ ids, every int }{{fullOrShort(10_000, 1_000), 1}, {fullOrShort(10_000, 1_000), 8}, {40, 1}} {
 		t.Run(fmt.Sprintf("%d identities, leaving after %d", c.ids, c.every), func(t *testing.T) {
 			total := stressSize()
 			r, s := stress(t, handshake, c.ids, total, c.every)
@@ -347,7 +344,7 @@ func BenchmarkSpawn(b *testing.B) {
 func TestSeededExecutorIsDeterministic(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	distinct := map[uint64]bool{}
-	const seeds = 100
+	seeds := fullOrShort(100, 20)
 	for seed := range uint64(seeds) {
 		runtime.GOMAXPROCS(1)
 		first := seededTrace(seed)

@@ -21,7 +21,8 @@ import (
 // TestCommitsAt64InFlight: an orchestration of one activity costs exactly two commits, one of ten steps eleven, with 8
 // partitions and 64 in flight, and nothing else is proposed but the epochs.
 func TestCommitsAt64InFlight(t *testing.T) {
-	const n, inFlight = 640, 64
+	const inFlight = 64
+	n := fullOrShort(640, 128)
 	for _, steps := range []int{1, 10} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, Config{})

@@ -30,13 +30,16 @@ func (w *world) restart(r *registry) (detach func()) {
 	return w.attach(r)
 }
 
-// manySleepers is n, or a fifth of it in a short run.
-func manySleepers(n int) int {
+// fullOrShort is how much a case does, and how much of the same with -short.
+func fullOrShort(full, short int) int {
 	if testing.Short() {
-		return n / 5
+		return short
 	}
-	return n
+	return full
 }
+
+// manySleepers is n, or a tenth of it in a short run.
+func manySleepers(n int) int { return fullOrShort(n, n/10) }
 
 // startSleepers starts n instances that sleep, one after the other.
 func (w *world) startSleepers(n int) {

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	heldSeeds = flag.Int("held", 0, "random walks with held instances; 0 means 100, or 10 with -short")
+	heldSeeds = flag.Int("held", 0, "random walks with held instances; 0 means 100, or 4 with -short")
 	heldFirst = flag.Uint64("heldfirst", 0, "the seed of the first of them")
 )
 
@@ -34,12 +34,8 @@ const (
 // What is done is chosen by the seed; how the goroutines interleave is not.
 func TestF50_F51_F52_random_deploys_releases_and_terminations_forget_nothing(t *testing.T) {
 	n := *heldSeeds
-	switch {
-	case n > 0:
-	case testing.Short():
-		n = 10
-	default:
-		n = 100
+	if n == 0 {
+		n = fullOrShort(100, 4)
 	}
 	for i := range n {
 		seed := *heldFirst + uint64(i)

@@ -125,10 +125,7 @@ func TestF05_a_round_costs_no_more_when_more_waits(t *testing.T) {
 		})
 		return perRound
 	}
-	events := 8000
-	if testing.Short() {
-		events = 2000
-	}
+	events := fullOrShort(8000, 1000)
 	few, many := cost(100), cost(events)
 	if many > 1.2*few {
 		t.Errorf("%.0f bytes are read for a round of %d, %.0f for one of 100", many, events, few)

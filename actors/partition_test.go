@@ -214,7 +214,7 @@ func TestREL_003_WhatWaitsIsFoundAtTheOpen(t *testing.T) {
 	for _, end := range []string{"clean", "crash"} {
 		t.Run(end, func(t *testing.T) {
 			once(t, Config{}, func(w *world) {
-				const n = 600 // on 4 partitions, with their children rows a few hundred each
+				n := fullOrShort(600, 120) // on 4 partitions, with their children rows a few hundred each
 				w.take(nil)
 				w.attach(basics().orchestration("sleep", func(c *replay.Context, _ []byte) ([]byte, error) {
 					_, err := c.Timer(time.Hour).Await()

@@ -300,7 +300,7 @@ func (c callsCase) each(t *testing.T) {
 	stride := 3
 	switch {
 	case testing.Short():
-		stride = 17
+		stride = 41
 	case underRace:
 		stride = 7
 	}

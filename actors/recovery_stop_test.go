@@ -21,7 +21,10 @@ func TestRecovery_from_a_panic_at_each_call_while_the_engine_stops(t *testing.T)
 				cfg := Config{ResidentBytes: resident, MemoryBytes: memory}
 				t.Run(fmt.Sprintf("resident %d memory %d wait %v", resident, memory, wait), func(t *testing.T) {
 					stride := 1
-					if testing.Short() || underRace {
+					switch {
+					case testing.Short():
+						stride = 23
+					case underRace:
 						stride = 7
 					}
 					for at := 1; ; at += stride {

@@ -11,7 +11,7 @@ import (
 	"github.com/turnstone-dev/turnstone/client"
 )
 
-// parents is how many the case below runs: TURNSTONE_PARENTS, else 2,000, and 300 with -short.
+// parents is how many the case below runs: TURNSTONE_PARENTS, else 2,000, and 150 with -short.
 func parents(t *testing.T) int {
 	if v := os.Getenv("TURNSTONE_PARENTS"); v != "" {
 		n, err := strconv.Atoi(v)
@@ -20,7 +20,7 @@ func parents(t *testing.T) int {
 		}
 		return n
 	}
-	return fullOrShort(2000, 300)
+	return fullOrShort(2000, 150)
 }
 
 // F_01 parents that wait for children, far more than the residency holds: none is forgotten, and none had to be told
