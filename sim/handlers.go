@@ -32,6 +32,9 @@ func newHandlers(w *World) [2]*handlers {
 			at = *rec
 		}
 		w.die(fmt.Sprintf("turn of %s after %d/%d", instance, at.execution, at.turn))
+	}, reach: w.reach, compute: func() []byte {
+		w.computed++
+		return fmt.Appendf(nil, "computed-%d", w.computed)
 	}}
 	return [2]*handlers{
 		{
@@ -51,7 +54,9 @@ func (h *handlers) Orchestration(name, version string) (string, replay.Func, boo
 		return "", nil, false
 	}
 	if name == orchestrationName || name == lateOrchestration && h.late[name] && h.world.lateRegistered {
-		return "1.0.0", h.program.orchestration, true
+		program := *h.program
+		program.older = !h.world.lateRegistered
+		return "1.0.0", program.orchestration, true
 	}
 	return "", nil, false
 }

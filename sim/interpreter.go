@@ -20,6 +20,13 @@ type interpreter struct {
 	// took is told of two events that two waits of one name were given, the second of which began when the first was
 	// over; nil unless a history is replayed.
 	took func(instance, first, second string)
+	// compute is what side effects do: it never gives the same twice. nil when a history is only replayed, which has the
+	// values.
+	compute func() []byte
+	// older: this is the code of before, which knows no patches.
+	older bool
+	// reach is told of what happened; nil when a history is only replayed.
+	reach func(what string)
 }
 
 // orchestration is the handler.
@@ -99,6 +106,8 @@ func (r *run) do(ctx *replay.Context, p *Program) error {
 		return r.retry(ctx, p)
 	case "cancel", "linger":
 		return r.giveUp(ctx, p)
+	case "patched":
+		return r.patched(ctx, p)
 	case "kill":
 		if r.kill != nil {
 			r.kill(ctx.Instance())
@@ -116,6 +125,12 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 		r.note("guid", ctx.NewGUID(), nil)
 	case "now":
 		r.note("now", ctx.UTCNow()-ctx.Now().UnixMilli(), nil)
+	case "effect":
+		r.note("effect", ctx.SideEffect(r.effect), nil)
+	case "deprecate":
+		if !r.older {
+			ctx.DeprecatePatch(p.Name)
+		}
 	case "random":
 		r.note("random", ctx.Random(), nil)
 	case "detached":
@@ -138,6 +153,31 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 		r.note(p.Op, value, err)
 	}
 	return nil
+}
+
+// patched goes the old way or the new one. Code that knows the patch goes on with what older code began.
+func (r *run) patched(ctx *replay.Context, p *Program) error {
+	way := 0
+	if !r.older && ctx.Patched(p.Name) {
+		way = 1
+	}
+	r.note("patched", way, nil)
+	switch {
+	case r.reach == nil:
+	case way == 1:
+		r.reach("new way of a patch")
+	case !r.older:
+		r.reach("old way of a patch in code that knows it")
+	}
+	return r.do(ctx, p.Kids[way])
+}
+
+// effect is what a side effect computes; where only history is replayed, what no history has.
+func (r *run) effect() []byte {
+	if r.compute == nil {
+		return []byte("computed again")
+	}
+	return r.compute()
 }
 
 // wait waits for an event. A positional wait leaves what has come before it, so it says nothing of the order.

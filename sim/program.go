@@ -28,9 +28,13 @@ const (
 	activitySecond    = "second" // the second consumer only
 	activityLate      = "late"   // registered after a while
 	eventNames        = 3
+	patchNames        = 3
 )
 
 func eventName(n int) string { return fmt.Sprint("event-", n) }
+
+// patchName is the id of a patch: one that code branches on is never deprecated, or code of before would not fit.
+func patchName(op string, n int) string { return fmt.Sprint(op, "-", n) }
 
 func (p *Program) encode() []byte {
 	b, err := json.Marshal(p)
@@ -62,8 +66,8 @@ type generator struct {
 // leafOps begin one durable operation; blockOps hold other nodes; plainOps finish in their own turn.
 var (
 	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "child"}
-	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger"}
-	plainOps = []string{"guid", "now", "random", "detached"}
+	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched"}
+	plainOps = []string{"guid", "now", "random", "detached", "effect", "deprecate"}
 )
 
 // newGenerator draws which operations the seed uses: each kind is left out by one seed in four.
@@ -109,8 +113,12 @@ func (g *generator) node(depth int) *Program {
 		return g.leaf()
 	}
 	switch op := pick(g.random, g.allowed...); op {
-	case "guid", "now", "random":
+	case "guid", "now", "random", "effect":
 		return &Program{Op: op}
+	case "deprecate":
+		return &Program{Op: op, Name: patchName(op, g.random.below(patchNames))}
+	case "patched": // the old way and the new one
+		return g.with(&Program{Op: op, Name: patchName(op, g.random.below(patchNames))}, 2, depth)
 	case "detached":
 		return g.start(op, depth)
 	case "scope", "catch", "cancel", "linger":

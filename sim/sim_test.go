@@ -50,7 +50,7 @@ var rare = []string{
 	"request repeated", "request key reused", "request repeated in flight", "start repeated", "start repeated in flight", "key of a start reused", "clock step of an hour back", "clock step of ten years", "full queue of the journal",
 	"deferred message", "re-told nudge", "lost nudge", "read error", "read failure",
 	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
-	"waited for memory", "held and released", "held until other code comes", "other code during a try", "held and terminated", "no consumer is left",
+	"waited for memory", "new way of a patch", "old way of a patch in code that knows it", "held and released", "held until other code comes", "other code during a try", "held and terminated", "no consumer is left",
 }
 
 // rareFrom is how many seeds are enough to ask for every rare state.

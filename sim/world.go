@@ -42,6 +42,7 @@ type World struct {
 	leftToDouble   map[instanceKey]bool // by a process whose lease its double's turn has ended
 	crashes        int
 	lateRegistered bool
+	computed       int // side effects
 	clockOffset    time.Duration
 	setBack        bool // the clock was set back
 	healing        bool
