@@ -108,6 +108,7 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 
 // examine checks the histories that are left: form, answers, timers, children, and the oracle.
 func (w *World) examine() {
+	dumps := w.dumps()
 	for _, key := range w.disk.ledger.keys() {
 		rec := w.disk.ledger.known[key]
 		executions, err := rec.turns()
@@ -120,6 +121,32 @@ func (w *World) examine() {
 			w.examineExecution(rec, &executions[i])
 			w.oracle(rec, &executions[i], kv)
 			kv = replay.NextKV(kv, executions[i].turns())
+		}
+		w.compareKV(dumps[key.partition], key.iid, kv)
+	}
+}
+
+// compareKV compares the stored values of an instance with what its history makes of them.
+func (w *World) compareKV(d *persistence.Dump, iid persistence.Incarnation, kv map[string]replay.KVEntry) {
+	stored := map[string]persistence.KVItem{}
+	cleared := slices.ContainsFunc(d.Heads, func(h persistence.Head) bool { return h.IID == iid && h.KVCleared })
+	for _, item := range d.KV { // the base comes first
+		switch {
+		case item.IID != iid || cleared && !item.Current:
+		case item.Cleared:
+			delete(stored, item.Key)
+		default:
+			stored[item.Key] = item
+			w.reach("value stored")
+		}
+	}
+	if len(stored) != len(kv) {
+		w.fail("S4", "incarnation %d has the values %v, its history gives %v", iid, stored, kv)
+	}
+	for key, want := range kv {
+		if got := stored[key]; string(got.Value) != string(want.Value) || got.UpdatedMs != want.UpdatedMs {
+			w.fail("S4", "incarnation %d has %q of %d for the key %q, its history gives %q of %d",
+				iid, got.Value, got.UpdatedMs, key, want.Value, want.UpdatedMs)
 		}
 	}
 }

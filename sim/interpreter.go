@@ -148,6 +148,8 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 		return errStopped
 	case "wait":
 		r.wait(ctx, p)
+	case "status", "set", "clear", "keys", "prune":
+		r.state(ctx, p)
 	default:
 		value, err := r.begin(ctx, p).Await()
 		r.note(p.Op, value, err)
@@ -178,6 +180,31 @@ func (r *run) effect() []byte {
 		return []byte("computed again")
 	}
 	return r.compute()
+}
+
+// state changes what the instance shows to others, and looks at it.
+func (r *run) state(ctx *replay.Context, p *Program) {
+	switch p.Op {
+	case "status":
+		text := fmt.Sprintf("%d of %d", p.N, ctx.Execution())
+		if ctx.SetStatus(&text); p.Flag {
+			ctx.SetStatus(nil)
+		}
+	case "set":
+		ctx.KVSet(p.Name, fmt.Appendf(nil, "%d after %d", p.N, r.digest.Len()))
+	case "clear":
+		if ctx.KVClear(p.Name); p.Flag {
+			ctx.KVClearAll()
+		}
+	case "prune":
+		r.note("pruned", ctx.KVPruneBefore(ctx.Now().UnixMilli()-int64(p.N)), nil)
+	}
+	if s := ctx.Status(); s != nil {
+		r.note("status", *s, nil)
+	}
+	for _, e := range ctx.KVAll() {
+		r.note(fmt.Sprintf("key %q of %d", e.Key, e.UpdatedMs), e.Value, nil)
+	}
 }
 
 // wait waits for an event. A positional wait leaves what has come before it, so it says nothing of the order.
@@ -217,6 +244,9 @@ func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 			mode = turnpb.WaitMode_WAIT_MODE_POSITIONAL
 		}
 		return ctx.WaitEvent(p.Name, mode)
+	case "read":
+		instance, key, _ := strings.Cut(p.Name, "/")
+		return ctx.KVFrom(instance, key)
 	case "child":
 		return ctx.Child(orchestrationName, p.Kids[0].encode(),
 			replay.ChildOptions{ID: p.Name, Policy: turnpb.ChildPolicy(p.N)})

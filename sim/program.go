@@ -65,9 +65,9 @@ type generator struct {
 
 // leafOps begin one durable operation; blockOps hold other nodes; plainOps finish in their own turn.
 var (
-	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "child"}
+	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "child", "read"}
 	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched"}
-	plainOps = []string{"guid", "now", "random", "detached", "effect", "deprecate"}
+	plainOps = []string{"guid", "now", "random", "detached", "effect", "deprecate", "status", "set", "set", "clear", "keys", "prune"}
 )
 
 // newGenerator draws which operations the seed uses: each kind is left out by one seed in four.
@@ -113,12 +113,14 @@ func (g *generator) node(depth int) *Program {
 		return g.leaf()
 	}
 	switch op := pick(g.random, g.allowed...); op {
-	case "guid", "now", "random", "effect":
+	case "guid", "now", "random", "effect", "keys":
 		return &Program{Op: op}
 	case "deprecate":
 		return &Program{Op: op, Name: patchName(op, g.random.below(patchNames))}
 	case "patched": // the old way and the new one
 		return g.with(&Program{Op: op, Name: patchName(op, g.random.below(patchNames))}, 2, depth)
+	case "status", "set", "clear", "prune": // Flag: reset, or clear all
+		return &Program{Op: op, Name: g.key(), N: g.random.between(0, 2000), Flag: g.random.chance(5)}
 	case "detached":
 		return g.start(op, depth)
 	case "scope", "catch", "cancel", "linger":
@@ -153,10 +155,15 @@ func (g *generator) leaf() *Program {
 		return &Program{Op: op, Name: eventName(g.random.below(eventNames)), Flag: g.random.chance(4)}
 	case "child":
 		return g.start(op, 1)
+	case "read":
+		return &Program{Op: op, Name: fmt.Sprintf("i%d", g.random.below(4)) + "/" + g.key()}
 	default:
 		return g.activity()
 	}
 }
+
+// key draws a key of a key-value store.
+func (g *generator) key() string { return pick(g.random, "a", "b", "c", "") }
 
 // activity draws an activity: its consumer, how often it fails, whether it kills its process.
 func (g *generator) activity() *Program {
