@@ -116,3 +116,32 @@ func TestOf(t *testing.T) {
 		}
 	}
 }
+
+// Errors of what is below the code: a store's, or the engine's own.
+func TestErrorsOfAStore(t *testing.T) {
+	retryable, permanent := failure.Infrastructure("commit", "disk full", true), failure.Infrastructure("commit", "disk full", false)
+	t.Run("INT_053 errors of a store are retryable or permanent and name the operation", func(t *testing.T) {
+		for f, want := range map[*turnpb.Failure]bool{retryable: true, permanent: false} {
+			if i := f.GetInfrastructure(); i.GetRetryable() != want || failure.Display(f) != "infrastructure:commit: disk full" {
+				t.Errorf("it is %q, retryable %v", failure.Display(f), i.GetRetryable())
+			}
+		}
+	})
+	t.Run("INT_054 a text becomes a retryable error", func(t *testing.T) {
+		f := failure.FromError(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, errors.New("disk full"))
+		if a := f.GetApplication(); a.GetErrorKind() != failure.PlainKind || a.GetMessage() != "disk full" || a.GetNonRetryable() {
+			t.Errorf("it is %v", f)
+		}
+	})
+	t.Run("INT_055 an error of a store becomes an infrastructure failure", func(t *testing.T) {
+		err := fmt.Errorf("the turn: %w", failure.New(retryable))
+		if f := failure.Of(err); failure.Category(f) != "infrastructure" || !f.GetInfrastructure().GetRetryable() {
+			t.Errorf("%v is %v", err, f)
+		}
+	})
+	t.Run("INT_056 errors of a store differ by whether they are retryable", func(t *testing.T) {
+		if proto.Equal(retryable, permanent) || !proto.Equal(retryable, failure.Infrastructure("commit", "disk full", true)) {
+			t.Error("a retryable error equals a permanent one, or not itself")
+		}
+	})
+}

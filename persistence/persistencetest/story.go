@@ -260,11 +260,12 @@ func (s *story) candidatesIn(p persistence.Partition, r persistence.Reader) ([]c
 	due := map[persistence.Incarnation][]persistence.TimerKey{}
 	starts, err1 := r.ScanStarts(0, 1000)
 	for _, w := range starts {
-		lease, _, err := r.TurnLease(w.IID)
-		if err != nil {
+		start, _, err1 := r.Start(w.IID, w.Execution)
+		lease, _, err2 := r.TurnLease(w.IID)
+		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}
-		wanted[w.IID] = lease.NotBeforeMs <= s.nowMs
+		wanted[w.IID] = max(start.NotBeforeMs, lease.NotBeforeMs) <= s.nowMs
 	}
 	firsts, err2 := r.ScanInbox(0, 1000)
 	for _, f := range firsts {
