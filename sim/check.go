@@ -60,7 +60,7 @@ func (c *client) compare(dumps []*persistence.Dump) {
 	c.compareOrder(dumps)
 }
 
-// compareEvents looks for every event: it is in the history once, or waits in the inbox, or came to an instance that
+// compareEvents looks for every event and every message of a queue: it is in the history once, or waits in the inbox, or came to an instance that
 // has ended.
 func (c *client) compareEvents(dumps []*persistence.Dump) {
 	w := c.world
@@ -74,8 +74,8 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 		for _, e := range executions {
 			for _, t := range e.turns() {
 				for _, event := range t.Events {
-					if raised := event.GetExternalEvent(); raised != nil {
-						recorded[string(raised.GetData())]++
+					if _, data, ok := recordedArrival(event); ok {
+						recorded[data]++
 					}
 					for _, carried := range event.GetStarted().GetCarried() {
 						recorded[string(carried.GetData())]-- // it is recorded again in this execution
@@ -87,8 +87,11 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 	for _, dump := range dumps {
 		for _, row := range dump.Inbox {
 			message := &turnpb.Message{}
-			if row.Form == persistence.ItemMessage && decode(row.Message, message) == nil && message.GetEventRaised() != nil {
-				waiting[string(message.GetEventRaised().GetData())]++
+			if row.Form != persistence.ItemMessage || decode(row.Message, message) != nil {
+				continue
+			}
+			if _, data, ok := waitingArrival(message); ok {
+				waiting[data]++
 			}
 		}
 	}
@@ -119,6 +122,9 @@ func (w *World) examine() {
 		var kv map[string]replay.KVEntry
 		for i := range executions {
 			w.examineExecution(rec, &executions[i])
+			if i > 0 {
+				w.compareCarried(rec, &executions[i-1], &executions[i])
+			}
 			w.oracle(rec, &executions[i], kv)
 			kv = replay.NextKV(kv, executions[i].turns())
 		}
@@ -287,7 +293,7 @@ func (w *World) oracle(rec *record, e *execution, kv map[string]replay.KVEntry) 
 	if len(started) == 0 || started[0].GetStarted() == nil {
 		return // it was ended before any code ran
 	}
-	program := &interpreter{took: w.took}
+	program := &interpreter{took: w.took, given: w.givenTo}
 	segments := e.turns()
 	if last := &segments[len(segments)-1]; w.failsSome && failure.IsNondeterminism(failed(last.Events)) {
 		segments = segments[:len(segments)-1] // code that does not fit ended it

@@ -49,10 +49,10 @@ type startRecord struct {
 	second    error
 }
 
-// eventRecord is one event that the client raised. Its data is its own.
+// eventRecord is one event that the client raised, or one message of a queue. Its data is its own.
 type eventRecord struct {
 	id        string
-	name      string
+	name      arrivalName
 	data      string
 	key       string
 	acked     bool
@@ -100,7 +100,7 @@ func (c *client) plan() {
 			c.later(func() { c.raise(s.id) })
 		}
 		if c.random.chance(3) {
-			name, n := eventName(c.random.below(eventNames)), c.random.between(2, 12)
+			name, n := c.arrivalName(), c.random.between(2, 12)
 			c.later(func() { c.sequence(s.id, name, n) })
 		}
 		if c.random.chance(5) {
@@ -272,13 +272,13 @@ func (c *client) started(s *startRecord, reply arrival.StartReply, retry func())
 	}
 }
 
-// raise raises a new event for an instance.
-func (c *client) raise(id string) { c.raiseNamed(id, eventName(c.random.below(eventNames))) }
+// raise raises a new event for an instance, or puts a message into a queue of it.
+func (c *client) raise(id string) { c.raiseNamed(id, c.arrivalName()) }
 
-func (c *client) raiseNamed(id, name string) { c.deliver(c.event(id, name), 0) }
+func (c *client) raiseNamed(id string, name arrivalName) { c.deliver(c.event(id, name), 0) }
 
 // event makes a new event.
-func (c *client) event(id, name string) *eventRecord {
+func (c *client) event(id string, name arrivalName) *eventRecord {
 	c.number++
 	e := &eventRecord{id: id, name: name, data: fmt.Sprintf("data-%d", c.number)}
 	if c.random.chance(2) {
@@ -336,15 +336,12 @@ func (c *client) send(to *process, e *eventRecord, tries int) {
 	}
 	r, first := c.callTo(p, uncertain), e.sentAt == 0
 	c.world.trace.add('C', []uint64{text(e.id), text(e.data)}, func() string {
-		return fmt.Sprintf("client raises %s %s for %s, key %q", e.name, e.data, e.id, e.key)
+		return fmt.Sprintf("client sends %s to %s, %v, key %q", e.data, e.id, e.name, e.key)
 	})
 	if first {
 		e.sentAt, e.sentOffset = c.world.steps, c.world.clockOffset
 	}
-	message := &turnpb.Message{Kind: &turnpb.Message_EventRaised{
-		EventRaised: &turnpb.EventRaised{Name: e.name, Data: []byte(e.data)},
-	}}
-	p.engine.Deliver(arrival.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
+	p.engine.Deliver(arrival.Delivery{ID: e.id, Message: e.name.message(e.data), RequestKey: e.key}, func(err error) {
 		if !c.answered(r, e.data) {
 			return
 		}

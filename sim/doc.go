@@ -15,11 +15,12 @@
 //   - A run fails if a check fails, or if something cannot happen any more although it must (liveness).
 //
 // What it checks, by the names that a failure gives: S1 nothing acknowledged is lost; S2 a result or an event is
-// recorded once, and is one that was really given; S3 histories are gapless and only grow; S4 a fresh machine decides
+// recorded once, and is one that was really given; code is given a message once, and what no wait has taken is carried into
+// the next execution; S3 histories are gapless and only grow; S4 a fresh machine decides
 // the same bytes, and the engine fails no program; S5 one chain of commits under rising epochs; S6 nothing is seen or
 // run before it is durable; S7 parents record what their children ended with; S8 what was shown holds; S9 an end is an
-// end; S10 an id has one incarnation; S11 events of one name that one sender raises one after the other keep
-// their order; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
+// end; S10 an id has one incarnation; S11 events of one name, and messages of one queue, that one sender sends one
+// after the other keep their order; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
 // drain and instances leave; attempts: code that kills its process runs a bounded number of times.
 //
 // Faults planted on purpose ([PlantedNames]) prove that these checks find something; ten of them lie inside other

@@ -95,6 +95,7 @@ func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, input 
 	if !durable {
 		w.fail("S6", "activity %s of %v ran before it was durable that it was scheduled", info.Name, key)
 	}
+	w.checkAttempt(spec, key, info.Attempt, info.FirstEvent)
 	waited := w.agenda.now - max(at, w.healedAt)
 	if w.healing && info.Delivery == 1 && waited > workLate && w.crashes == w.crashesAtHeal {
 		w.fail("L2", "activity %s of %v began %v after it could", info.Name, key, waited)

@@ -61,7 +61,7 @@ func (w *World) noteWaiting() {
 }
 
 // waiting lists the starts and the messages that nothing keeps from being consumed: no lease or backoff of the instance,
-// and they are no events, which may wait for code that asks for them. What a process has left to its double it is not
+// and they are no events or messages of queues, which may wait for code that asks for them. What a process has left to its double it is not
 // told of again when the double is gone: there is one engine to a journal.
 func (w *World) waiting() map[string]bool {
 	found := map[string]bool{}
@@ -83,7 +83,10 @@ func (w *World) waiting() map[string]bool {
 		}
 		for _, i := range d.Inbox {
 			var m turnpb.Message
-			if decode(i.Message, &m) == nil && m.GetEventRaised() == nil && !heldBack[i.IID] {
+			if decode(i.Message, &m) != nil || heldBack[i.IID] {
+				continue
+			}
+			if _, _, arrival := waitingArrival(&m); !arrival {
 				found[fmt.Sprintf("message %d of incarnation %d", i.Seq, i.IID)] = true
 			}
 		}
@@ -105,8 +108,8 @@ func (w *World) tend() {
 	case w.newest() == nil:
 	default:
 		for _, id := range open {
-			for n := range eventNames {
-				w.client.raiseNamed(id, eventName(n))
+			for _, name := range arrivalNames() {
+				w.client.raiseNamed(id, name)
 			}
 		}
 		if since > blockedAfter {

@@ -1,14 +1,12 @@
 package sim
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"strings"
 	"time"
 
-	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -20,6 +18,8 @@ type interpreter struct {
 	// took is told of two events that two waits of one name were given, the second of which began when the first was
 	// over; nil unless a history is replayed.
 	took func(instance, first, second string)
+	// given is told of all that waits were given; nil unless a history is replayed.
+	given func(instance, data string)
 	// compute is what side effects do: it never gives the same twice. nil when a history is only replayed, which has the
 	// values.
 	compute func() []byte
@@ -35,7 +35,7 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	r := &run{interpreter: i, digest: &strings.Builder{}, taken: map[string][]string{}}
+	r := &run{interpreter: i, digest: &strings.Builder{}, taken: map[arrivalName][]string{}}
 	if err := r.do(ctx, p); err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 type run struct {
 	*interpreter
 	digest *strings.Builder
-	taken  map[string][]string // what the waits that are over were given, by name
+	taken  map[arrivalName][]string // what the waits that are over were given, by name
 }
 
 var (
@@ -134,7 +134,7 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 	case "random":
 		r.note("random", ctx.Random(), nil)
 	case "detached":
-		ctx.Detached(orchestrationName, p.Name, p.Kids[0].encode(), "")
+		ctx.Detached(orchestrationName, p.Name, p.Kids[0].encode(), version(p))
 	case "fail":
 		return errPlanned
 	case "panic":
@@ -142,11 +142,11 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 	case "again":
 		if p.Flag { // something is left open, and events may be buffered
 			ctx.Timer(time.Hour)
-			ctx.Activity(activityCommon, activityInput(p, "left open"), replay.ActivityOptions{})
+			ctx.Activity(activityCommon, activitySpec{Label: "left open"}.encode(), replay.ActivityOptions{})
 		}
 		ctx.ContinueAsNew(p.Kids[0].encode(), "")
 		return errStopped
-	case "wait":
+	case "wait", "dequeue":
 		r.wait(ctx, p)
 	case "status", "set", "clear", "keys", "prune":
 		r.state(ctx, p)
@@ -207,10 +207,11 @@ func (r *run) state(ctx *replay.Context, p *Program) {
 	}
 }
 
-// wait waits for an event. A positional wait leaves what has come before it, so it says nothing of the order.
+// wait waits for an event, or for a message of a queue. A positional wait leaves what has come before it, so it says nothing of the order.
 func (r *run) wait(ctx *replay.Context, p *Program) {
-	before := r.taken[p.Name] // as it is now: code beside this may add to it
-	value, err := r.begin(ctx, p).Await()
+	name := arrivalName{queue: p.Op == "dequeue", name: p.Name}
+	before := r.taken[name] // as it is now: code beside this may add to it
+	value, err := r.await(ctx, p, r.begin(ctx, p))
 	r.note(p.Op, value, err)
 	data, ok := value.([]byte)
 	if r.took == nil || p.Flag || err != nil || !ok {
@@ -219,7 +220,16 @@ func (r *run) wait(ctx *replay.Context, p *Program) {
 	for _, first := range before {
 		r.took(ctx.Instance(), first, string(data))
 	}
-	r.taken[p.Name] = append(r.taken[p.Name], string(data))
+	r.taken[name] = append(r.taken[name], string(data))
+}
+
+// await waits for a node that has begun, and says what a wait was given. It is asked once for each node that begins.
+func (r *run) await(ctx *replay.Context, p *Program, f *replay.Future) (any, error) {
+	value, err := f.Await()
+	if data, ok := value.([]byte); ok && r.given != nil && err == nil && (p.Op == "wait" || p.Op == "dequeue") {
+		r.given(ctx.Instance(), string(data))
+	}
+	return value, err
 }
 
 func (r *run) each(ctx *replay.Context, kids []*Program) error {
@@ -235,7 +245,7 @@ func (r *run) each(ctx *replay.Context, kids []*Program) error {
 func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 	switch p.Op {
 	case "activity":
-		return ctx.Activity(p.Name, activityInput(p, ""), replay.ActivityOptions{})
+		return ctx.Activity(p.Name, activitySpec{Fails: p.N, Kills: p.Flag}.encode(), replay.ActivityOptions{})
 	case "timer":
 		return ctx.Timer(time.Duration(p.N) * time.Millisecond)
 	case "wait":
@@ -244,12 +254,13 @@ func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 			mode = turnpb.WaitMode_WAIT_MODE_POSITIONAL
 		}
 		return ctx.WaitEvent(p.Name, mode)
+	case "dequeue":
+		return ctx.Dequeue(p.Name)
 	case "read":
 		instance, key, _ := strings.Cut(p.Name, "/")
 		return ctx.KVFrom(instance, key)
 	case "child":
-		return ctx.Child(orchestrationName, p.Kids[0].encode(),
-			replay.ChildOptions{ID: p.Name, Policy: turnpb.ChildPolicy(p.N)})
+		return r.child(ctx, p, 0)
 	default:
 		return ctx.Go(func(ctx *replay.Context) (any, error) { return nil, r.do(ctx, p) })
 	}
@@ -264,7 +275,7 @@ func (r *run) several(ctx *replay.Context, p *Program) error {
 	case "all":
 		ctx.All(futures...)
 		for i, f := range futures {
-			value, err := f.Await()
+			value, err := r.await(ctx, p.Kids[i], f)
 			r.note(fmt.Sprint("all ", i), value, err)
 			if errors.Is(err, errStopped) {
 				return err
@@ -272,15 +283,15 @@ func (r *run) several(ctx *replay.Context, p *Program) error {
 		}
 	case "race":
 		won := ctx.Race(futures...)
-		value, err := futures[won].Await()
+		value, err := r.await(ctx, p.Kids[won], futures[won])
 		r.note(fmt.Sprint("race won by ", won), value, err)
 	case "select":
 		first := ctx.Select(futures...)
-		value, err := futures[first].Await()
+		value, err := r.await(ctx, p.Kids[first], futures[first])
 		r.note(fmt.Sprint("selected ", first), value, err)
 		for i, f := range futures {
 			if i != first && p.Flag {
-				value, err := f.Await()
+				value, err := r.await(ctx, p.Kids[i], f)
 				r.note(fmt.Sprint("then ", i), value, err)
 			}
 		}
@@ -310,28 +321,13 @@ func (r *run) coroutines(ctx *replay.Context, p *Program) error {
 	return nil
 }
 
-// retry repeats an activity that fails, with a durable timer between the attempts.
-func (r *run) retry(ctx *replay.Context, p *Program) error {
-	for attempt := range p.N {
-		spec := *p.Kids[0]
-		spec.N -= attempt
-		value, err := r.begin(ctx, &spec).Await()
-		r.note(fmt.Sprint("attempt ", attempt), value, err)
-		if err == nil || failure.Aborts(failure.Of(err)) {
-			return nil
-		}
-		_, _ = ctx.Timer(time.Duration(10<<attempt) * time.Millisecond).Await()
-	}
-	return nil
-}
-
 // giveUp starts a node and cancels it: at once, or when a timer has fired. The result of work that is cancelled comes
 // too late.
 func (r *run) giveUp(ctx *replay.Context, p *Program) error {
 	f := r.begin(ctx, p.Kids[0])
 	if p.Op == "linger" {
 		if ctx.Select(f, ctx.Timer(time.Duration(p.N)*time.Millisecond)) == 0 {
-			value, err := f.Await()
+			value, err := r.await(ctx, p.Kids[0], f)
 			r.note("in time", value, err)
 			return nil
 		}
@@ -339,22 +335,7 @@ func (r *run) giveUp(ctx *replay.Context, p *Program) error {
 		_, _ = ctx.Timer(time.Millisecond).Await()
 	}
 	f.Cancel()
-	value, err := f.Await()
+	value, err := r.await(ctx, p.Kids[0], f)
 	r.note("given up", value, err)
 	return nil
-}
-
-// activitySpec is the input of an activity.
-type activitySpec struct {
-	Fails int    `json:"fails,omitempty"`
-	Kills bool   `json:"kills,omitempty"`
-	Label string `json:"label,omitempty"`
-}
-
-func activityInput(p *Program, label string) []byte {
-	b, err := json.Marshal(activitySpec{Fails: max(p.N, 0), Kills: p.Flag && p.Op == "activity", Label: label})
-	if err != nil {
-		panic(fmt.Sprintf("encoding an activity's input: %v", err))
-	}
-	return b
 }

@@ -8,8 +8,11 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// orderKey names the events that have an order: those of one name to one instance.
-type orderKey struct{ id, name string }
+// orderKey names the events that have an order: those of one name to one instance, or the messages of one queue.
+type orderKey struct {
+	id   string
+	name arrivalName
+}
 
 // events lists, for each name of each instance, which events were recorded first, and then those that wait. An event is
 // recorded again by each execution that it is carried to.
@@ -33,15 +36,14 @@ func (c *client) compareOrder(dumps []*persistence.Dump) {
 			one := &events{client: c, order: map[orderKey][]*eventRecord{}}
 			for _, t := range executions[i].turns() {
 				for _, event := range t.Events {
-					raised := event.GetExternalEvent()
-					if raised == nil {
+					name, data, ok := recordedArrival(event)
+					if !ok {
 						continue
 					}
-					data := string(raised.GetData())
-					one.add(rec.id, data, fmt.Sprint("is recorded in execution ", executions[i].number))
+					one.add(rec.id, name, data, fmt.Sprint("is recorded in execution ", executions[i].number))
 					if !seen[data] {
 						seen[data] = true
-						all.add(rec.id, data, "is recorded")
+						all.add(rec.id, name, data, "is recorded")
 					}
 				}
 			}
@@ -53,9 +55,9 @@ func (c *client) compareOrder(dumps []*persistence.Dump) {
 			if row.Form != persistence.ItemMessage || decode(row.Message, message) != nil {
 				continue
 			}
-			if raised := message.GetEventRaised(); raised != nil {
-				if e := c.byData[string(raised.GetData())]; e != nil {
-					all.add(e.id, e.data, "waits")
+			if name, data, ok := waitingArrival(message); ok {
+				if e := c.byData[data]; e != nil {
+					all.add(e.id, name, data, "waits")
 				}
 			}
 		}
@@ -63,15 +65,19 @@ func (c *client) compareOrder(dumps []*persistence.Dump) {
 }
 
 // add appends an event and compares it with those before it.
-func (l *events) add(id, data, how string) {
+func (l *events) add(id string, name arrivalName, data, how string) {
 	e := l.client.byData[data]
 	if e == nil {
 		return // raised by no client that is known: compareEvents does not know it either
 	}
-	key := orderKey{id, e.name}
+	if id != e.id || name != e.name {
+		l.client.world.fail("S2", "%s was sent to %v of %s and %s as %v of %s", data, e.name, e.id, how, name, id)
+		return
+	}
+	key := orderKey{id, name}
 	for _, before := range l.order[key] {
 		if e.precedes(before) {
-			l.client.world.fail("S11", "%s %s after %s in %s, and was acknowledged before that was sent; both are named %s",
+			l.client.world.fail("S11", "%s %s after %s in %s, and was acknowledged before that was sent; both are for %v",
 				data, how, before.data, id, e.name)
 			return
 		}
@@ -93,7 +99,7 @@ func (w *World) took(id, first, second string) {
 }
 
 // sequence raises events of one name, each when the one before it was acknowledged.
-func (c *client) sequence(id, name string, left int) {
+func (c *client) sequence(id string, name arrivalName, left int) {
 	if left == 0 {
 		return
 	}

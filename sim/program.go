@@ -28,6 +28,7 @@ const (
 	activitySecond    = "second" // the second consumer only
 	activityLate      = "late"   // registered after a while
 	eventNames        = 3
+	queueNames        = 2
 	patchNames        = 3
 )
 
@@ -65,7 +66,7 @@ type generator struct {
 
 // leafOps begin one durable operation; blockOps hold other nodes; plainOps finish in their own turn.
 var (
-	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "child", "read"}
+	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "read"}
 	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched"}
 	plainOps = []string{"guid", "now", "random", "detached", "effect", "deprecate", "status", "set", "set", "clear", "keys", "prune"}
 )
@@ -128,7 +129,10 @@ func (g *generator) node(depth int) *Program {
 		return g.with(p, 1, depth)
 	case "retry":
 		p := g.activity()
-		return &Program{Op: op, N: g.random.between(1, 4), Kids: []*Program{p}}
+		if p.Op == "kill" || g.random.chance(4) {
+			p = g.start("child", 1)
+		}
+		return &Program{Op: op, N: g.random.between(1, 4), Flag: g.random.chance(4), Kids: []*Program{p}}
 	case "loop":
 		p := &Program{Op: op, N: g.random.between(2, 6)}
 		return g.with(p, 1, depth)
@@ -153,6 +157,8 @@ func (g *generator) leaf() *Program {
 		return &Program{Op: op, N: pick(g.random, 0, 1, 5, 50, 400, 3000, 20000)}
 	case "wait":
 		return &Program{Op: op, Name: eventName(g.random.below(eventNames)), Flag: g.random.chance(4)}
+	case "dequeue":
+		return &Program{Op: op, Name: eventName(g.random.below(queueNames))}
 	case "child":
 		return g.start(op, 1)
 	case "read":
@@ -182,7 +188,7 @@ func (g *generator) activity() *Program {
 // start draws a child or a detached orchestration. Some have an id of their own, and so live in another partition.
 func (g *generator) start(op string, depth int) *Program {
 	g.children++
-	p := &Program{Op: op, Flag: g.random.chance(4), N: g.random.between(1, 3)} // N: the child's policy
+	p := &Program{Op: op, Flag: g.random.chance(4), N: g.random.between(0, 3)} // a version is asked for; the child's policy
 	if op == "detached" || g.random.chance(2) {
 		p.Name = fmt.Sprintf("%s/%d", g.instance, g.children)
 	}
@@ -200,6 +206,9 @@ func (g *generator) start(op string, depth int) *Program {
 		} else {
 			body.Kids = append(body.Kids, g.activity())
 		}
+	}
+	if op == "child" && g.random.chance(6) {
+		body.Kids = append(body.Kids, &Program{Op: "fail"})
 	}
 	g.instance = mine
 	p.Kids = []*Program{body}

@@ -29,15 +29,13 @@ func (c *client) repeat(e *eventRecord, other int) {
 	if p == nil {
 		return
 	}
-	message := &turnpb.Message{Kind: &turnpb.Message_EventRaised{
-		EventRaised: &turnpb.EventRaised{Name: e.name, Data: []byte(e.data)},
-	}}
+	message := e.name.message(e.data)
 	switch other {
 	case 1:
 		c.number++
 		never := &eventRecord{id: e.id, name: e.name, data: fmt.Sprintf("never-%d", c.number), never: true}
 		c.events = append(c.events, never)
-		message.GetEventRaised().Data = []byte(never.data)
+		message = e.name.message(never.data)
 	case 2:
 		message = &turnpb.Message{Kind: &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: "under another's key"}}}
 	}

@@ -7,8 +7,6 @@ import (
 
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/persistence"
-
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // Requests whose key another one has, as a client makes them that does not wait: while the first one is under way, to the
@@ -24,10 +22,7 @@ func (c *client) twice(key string) bool {
 func (c *client) raiseTwice(p *process, e *eventRecord) {
 	r := c.callTo(p, func() {})
 	c.world.trace.add('C', []uint64{text(e.data), 7}, func() string { return fmt.Sprintf("client raises %s for %s at once again", e.data, e.id) })
-	message := &turnpb.Message{Kind: &turnpb.Message_EventRaised{
-		EventRaised: &turnpb.EventRaised{Name: e.name, Data: []byte(e.data)},
-	}}
-	p.engine.Deliver(arrival.Delivery{ID: e.id, Message: message, RequestKey: e.key}, func(err error) {
+	p.engine.Deliver(arrival.Delivery{ID: e.id, Message: e.name.message(e.data), RequestKey: e.key}, func(err error) {
 		if !c.answered(r, "the second "+e.data) {
 			return
 		}
@@ -57,7 +52,7 @@ func (c *client) agree(e *eventRecord) {
 // startTwice starts what is being started a second time, or raises an event beside the start, twice.
 func (c *client) startTwice(p *process, s *startRecord, name string) {
 	if c.random.chance(2) {
-		e := c.event(s.id, eventName(c.random.below(eventNames)))
+		e := c.event(s.id, c.arrivalName())
 		e.key = fmt.Sprint("beside-", c.number)
 		c.deliverTo(p, e)
 		return

@@ -35,6 +35,7 @@ type World struct {
 
 	runs           uint64 // of activities
 	given          map[activityKey][]string
+	handedOut      map[string]bool // what code was given of what clients sent
 	kills          map[string]int
 	cleanRestarts  int
 	releases       int                  // of instances that were held
@@ -71,7 +72,7 @@ func (f Failure) Error() string {
 func newWorld(seed uint64, p *planted, story io.Writer) *World {
 	w := &World{
 		seed: seed, planted: p, schedule: newRandom(seed, 1), lives: newRandom(seed, 2),
-		given: map[activityKey][]string{}, kills: map[string]int{}, leftToDouble: map[instanceKey]bool{}, reached: map[string]int{},
+		given: map[activityKey][]string{}, handedOut: map[string]bool{}, kills: map[string]int{}, leftToDouble: map[instanceKey]bool{}, reached: map[string]int{},
 	}
 	w.trace = trace{story: story, world: w}
 	w.config, w.faults = drawConfig(newRandom(seed, 3))

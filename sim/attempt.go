@@ -1,0 +1,95 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
+)
+
+// activitySpec is the input of an activity.
+type activitySpec struct {
+	Fails int    `json:"fails,omitempty"`
+	Kills bool   `json:"kills,omitempty"`
+	Label string `json:"label,omitempty"`
+	// Attempt is which attempt of its call this is; 0 is the only one. First is the schedule event of the first one.
+	Attempt uint32 `json:"attempt,omitempty"`
+	First   uint64 `json:"first,omitempty"`
+}
+
+func (s activitySpec) encode() []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("encoding an activity's input: %v", err)) // plain data: it cannot fail
+	}
+	return b
+}
+
+// retry tries an activity or a child again while it fails, as a retry policy has it: a durable timer with jitter between
+// the attempts, each of which says which one it is. With the flag an attempt that takes too long is given up.
+func (r *run) retry(ctx *replay.Context, p *Program) error {
+	var first uint64
+	for n := range p.N {
+		f := r.attempt(ctx, p.Kids[0], uint32(n+1), first)
+		if p.Flag && ctx.Race(f, ctx.Timer(attemptTakes)) == 1 {
+			r.note(fmt.Sprint("attempt given up ", n), nil, nil)
+			return nil
+		}
+		value, err := f.Await()
+		r.note(fmt.Sprint("attempt ", n), value, err)
+		if err == nil || failure.Aborts(failure.Of(err)) {
+			return nil
+		}
+		if n == 0 {
+			first = f.Event()
+		}
+		jitter := time.Duration(ctx.Random() % 10)
+		_, _ = ctx.Timer((10<<n + jitter) * time.Millisecond).Await()
+	}
+	return nil
+}
+
+// attemptTakes is how long an attempt may take.
+const attemptTakes = 2 * time.Second
+
+// attempt begins one attempt. An activity fails as often as its node says, whichever attempt that is.
+func (r *run) attempt(ctx *replay.Context, p *Program, number uint32, first uint64) *replay.Future {
+	if p.Op == "child" {
+		return r.child(ctx, p, number)
+	}
+	spec := activitySpec{Fails: max(p.N-int(number)+1, 0), Kills: p.Flag, Attempt: number, First: first}
+	return ctx.Activity(p.Name, spec.encode(), replay.ActivityOptions{Attempt: number, First: first})
+}
+
+// child begins a child; attempt 0 is the only one.
+func (r *run) child(ctx *replay.Context, p *Program, attempt uint32) *replay.Future {
+	return ctx.Child(orchestrationName, p.Kids[0].encode(), replay.ChildOptions{
+		ID: p.Name, Attempt: attempt, Version: version(p), Policy: turnpb.ChildPolicy(p.N),
+	})
+}
+
+// version is the version that a child or a detached orchestration asks for, if it does.
+func version(p *Program) string {
+	if p.Flag {
+		return "1.0.0"
+	}
+	return ""
+}
+
+// checkAttempt: an activity is told which attempt of its call it is, as the code that scheduled it says.
+func (w *World) checkAttempt(spec activitySpec, key activityKey, attempt uint32, first uint64) {
+	wantFirst := spec.First
+	if wantFirst == 0 {
+		wantFirst = key.event
+	}
+	if attempt != max(spec.Attempt, 1) || first != wantFirst {
+		w.fail("S6", "activity %v is told that it is attempt %d of the call of event %d, it was scheduled as attempt %d of that of event %d",
+			key, attempt, first, max(spec.Attempt, 1), wantFirst)
+	}
+	if attempt > 1 {
+		w.reach("another attempt of a call")
+	}
+}
