@@ -13,12 +13,16 @@ import (
 
 // pages has what the program of each page under docs/guide prints.
 var pages = map[string]string{
+	"bounded-fan-out.md":   "the sum is 332833500\nat most ten at once: true\nsquares has 22 entries\nsquares-from-300 has 202 entries\n",
 	"changing-code.md":     "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",
 	"determinism.md":       "number 42, drawn 1 time(s)\n",
 	"events-and-queues.md": "55 in 4 executions\n",
-	"start-here.md":        "packing the book\npacking the lamp\npacking the chair\n3 items, and at last the chair is packed\n",
-	"state.md":             "checked 3 15 15\n15 rows\n",
-	"timeouts.md":          "Ada has paid 30\nBob has not paid\nno second offer in time\nslept over a crash, and long enough: true\n",
+	"long-lives.md": "total 460 460 highest since version 2 65\nexecution 1 of version 1.0.0 ContinuedAsNew\n" +
+		"execution 2 of version 1.0.0 ContinuedAsNew\nexecution 3 of version 1.0.0 ContinuedAsNew\n" +
+		"execution 4 of version 2.0.0 ContinuedAsNew\nexecution 5 of version 2.0.0 Completed\n",
+	"start-here.md": "packing the book\npacking the lamp\npacking the chair\n3 items, and at last the chair is packed\n",
+	"state.md":      "checked 3 15 15\n15 rows\n",
+	"timeouts.md":   "Ada has paid 30\nBob has not paid\nno second offer in time\nslept over a crash, and long enough: true\n",
 }
 
 // TestPagesOfTheGuideRun runs the program of each page under docs/guide. The guide lists each of them.
