@@ -38,32 +38,6 @@ func TestGuideProgramRuns(t *testing.T) {
 	}
 }
 
-// TestPagesOfTheGuideRun runs the program of each page under docs/guide.
-func TestPagesOfTheGuideRun(t *testing.T) {
-	want := map[string]string{
-		"changing-code.md":     "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",
-		"events-and-queues.md": "55 in 4 executions\n",
-		"state.md":             "checked 3 15 15\n15 rows\n",
-		"determinism.md":       "number 42, drawn 1 time(s)\n",
-	}
-	pages, err := os.ReadDir("../../docs/guide")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, page := range pages {
-		t.Run(page.Name(), func(t *testing.T) {
-			t.Parallel()
-			cmd := exec.Command(documentProgram(t, "docs/guide/"+page.Name()))
-			cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			if out, err := cmd.Output(); err != nil || string(out) != want[page.Name()] {
-				t.Errorf("it printed %q, %v; want %q\n%s", out, err, want[page.Name()], stderr.String())
-			}
-		})
-	}
-}
-
 // documentProgram builds the whole program in a document as it stands there, in a module of its own outside of the
 // repository.
 func documentProgram(t *testing.T, document string) (binary string) {
