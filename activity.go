@@ -29,6 +29,10 @@ func NewActivity[I, O any](name string, run func(ctx ActivityContext, input I) (
 // Name is the activity's registered name.
 func (a *Activity[I, O]) Name() string { return a.name }
 
+// Version is [DefaultVersion]: an activity is found by its name alone, and each attempt runs the code of that name that
+// there is. One whose meaning changes takes a new name.
+func (a *Activity[I, O]) Version() string { return DefaultVersion }
+
 // Call schedules the activity and waits for it. The error is a [*Failure] if the activity failed.
 func (a *Activity[I, O]) Call(ctx *Context, input I, options ...ActivityOption) (O, error) {
 	return a.Start(ctx, input, options...).Await()

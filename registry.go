@@ -20,6 +20,8 @@ const ReservedPrefix = "__turnstone_syscall:"
 // Handler is a handle that a [Registry] takes: an [Activity] or an [Orchestration].
 type Handler interface {
 	Name() string
+	// Version is what it is registered as. That of an activity is always [DefaultVersion].
+	Version() string
 	register(*Registry) error
 }
 

@@ -174,6 +174,21 @@ func TestRegistryNames(t *testing.T) {
 			}
 		})
 	}
+	for id, handler := range map[string]turnstone.Handler{
+		"VER_048 an activity is 1.0.0": act("X"),
+		"VER_049 a typed activity is 1.0.0": turnstone.NewActivity("X", func(_ turnstone.ActivityContext, n int) ([]string, error) {
+			return nil, nil
+		}),
+	} {
+		t.Run(id, func(t *testing.T) {
+			if v := handler.Version(); v != "1.0.0" {
+				t.Errorf("its version is %q", v)
+			}
+			if err := registryOf(t, handler).Register(act("X")); err == nil {
+				t.Error("a second activity of its name is registered")
+			}
+		})
+	}
 	t.Run("VER_050 several registrations at once are all there", func(t *testing.T) {
 		wantNames(t, registryOf(t, at("A", "1.0.0"), at("B", "1.0.0"), at("C", "1.0.0")).Orchestrations(), "A", "B", "C")
 	})
