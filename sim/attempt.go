@@ -28,6 +28,14 @@ func (s activitySpec) encode() []byte {
 	return b
 }
 
+// label is what the input of an activity says of its node.
+func label(p *Program) string {
+	if p.Tag == 0 {
+		return ""
+	}
+	return fmt.Sprint("node ", p.Tag)
+}
+
 // retry tries an activity or a child again while it fails, as a retry policy has it: a durable timer with jitter between
 // the attempts, each of which says which one it is. With the flag an attempt that takes too long is given up.
 func (r *run) retry(ctx *replay.Context, p *Program) error {
@@ -60,7 +68,7 @@ func (r *run) attempt(ctx *replay.Context, p *Program, number uint32, first uint
 	if p.Op == "child" {
 		return r.child(ctx, p, number)
 	}
-	spec := activitySpec{Fails: max(p.N-int(number)+1, 0), Kills: p.Flag, Attempt: number, First: first}
+	spec := activitySpec{Fails: max(p.N-int(number)+1, 0), Kills: p.Flag, Label: label(p), Attempt: number, First: first}
 	return ctx.Activity(p.Name, spec.encode(), replay.ActivityOptions{Attempt: number, First: first})
 }
 

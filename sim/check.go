@@ -129,31 +129,7 @@ func (w *World) examine() {
 			kv = replay.NextKV(kv, executions[i].turns())
 		}
 		w.compareKV(dumps[key.partition], key.iid, kv)
-	}
-}
-
-// compareKV compares the stored values of an instance with what its history makes of them.
-func (w *World) compareKV(d *persistence.Dump, iid persistence.Incarnation, kv map[string]replay.KVEntry) {
-	stored := map[string]persistence.KVItem{}
-	cleared := slices.ContainsFunc(d.Heads, func(h persistence.Head) bool { return h.IID == iid && h.KVCleared })
-	for _, item := range d.KV { // the base comes first
-		switch {
-		case item.IID != iid || cleared && !item.Current:
-		case item.Cleared:
-			delete(stored, item.Key)
-		default:
-			stored[item.Key] = item
-			w.reach("value stored")
-		}
-	}
-	if len(stored) != len(kv) {
-		w.fail("S4", "incarnation %d has the values %v, its history gives %v", iid, stored, kv)
-	}
-	for key, want := range kv {
-		if got := stored[key]; string(got.Value) != string(want.Value) || got.UpdatedMs != want.UpdatedMs {
-			w.fail("S4", "incarnation %d has %q of %d for the key %q, its history gives %q of %d",
-				iid, got.Value, got.UpdatedMs, key, want.Value, want.UpdatedMs)
-		}
+		w.compareStatus(dumps[key.partition], key.iid, executions)
 	}
 }
 
@@ -293,7 +269,7 @@ func (w *World) oracle(rec *record, e *execution, kv map[string]replay.KVEntry) 
 	if len(started) == 0 || started[0].GetStarted() == nil {
 		return // it was ended before any code ran
 	}
-	program := &interpreter{took: w.took, given: w.givenTo}
+	program := &interpreter{took: w.took, given: w.givenTo, settled: w.way != nil}
 	segments := e.turns()
 	if last := &segments[len(segments)-1]; w.failsSome && failure.IsNondeterminism(failed(last.Events)) {
 		segments = segments[:len(segments)-1] // code that does not fit ended it

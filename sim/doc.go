@@ -23,7 +23,10 @@
 // after the other keep their order; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
 // drain and instances leave; attempts: code that kills its process runs a bounded number of times.
 //
-// Faults planted on purpose ([PlantedNames]) prove that these checks find something; ten of them lie inside other
+// [RunWays] runs programs whose end no order can change: straight, killed after each turn, with nothing left in memory
+// after a turn, and with completions in any order. They must do the same and end alike.
+//
+// Faults planted on purpose ([PlantedNames]) prove that these checks find something; fourteen of them lie inside other
 // packages and need a build with the tag planted.
 //
 // Reads of the journal take time, in two halves: until the store is asked, and until its answer comes. What happens in

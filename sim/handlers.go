@@ -55,7 +55,7 @@ func (h *handlers) Orchestration(name, version string) (string, replay.Func, boo
 	}
 	if name == orchestrationName || name == lateOrchestration && h.late[name] && h.world.lateRegistered {
 		program := *h.program
-		program.older = !h.world.lateRegistered
+		program.older, program.settled = !h.world.lateRegistered, h.world.way != nil
 		return "1.0.0", program.orchestration, true
 	}
 	return "", nil, false
@@ -115,6 +115,9 @@ func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, input 
 		runtime.Goexit() // as a test's FailNow; a panic would record addresses, which differ from run to run
 	}
 	result := fmt.Appendf(nil, "result-%d", run)
+	if w.way != nil {
+		result = fmt.Append(nil, "result of ", info.Name, " of ", spec.Label)
+	}
 	w.given[key] = append(w.given[key], string(result))
 	return result, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type interpreter struct {
 	// compute is what side effects do: it never gives the same twice. nil when a history is only replayed, which has the
 	// values.
 	compute func() []byte
+	// settled: the program ends alike whatever order things come in, and so must what it says of them.
+	settled bool
 	// older: this is the code of before, which knows no patches.
 	older bool
 	// reach is told of what happened; nil when a history is only replayed.
@@ -39,8 +42,12 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 	if err := r.do(ctx, p); err != nil {
 		return nil, err
 	}
+	lines := strings.Split(r.digest.String(), "\n")
+	if r.settled {
+		slices.Sort(lines)
+	}
 	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(r.digest.String()))
+	_, _ = sum.Write([]byte(strings.Join(lines, "\n")))
 	return fmt.Appendf(nil, "%016x", sum.Sum64()), nil
 }
 
@@ -126,7 +133,10 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 	case "now":
 		r.note("now", ctx.UTCNow()-ctx.Now().UnixMilli(), nil)
 	case "effect":
-		r.note("effect", ctx.SideEffect(r.effect), nil)
+		value := ctx.SideEffect(r.effect)
+		if !r.settled {
+			r.note("effect", value, nil)
+		}
 	case "deprecate":
 		if !r.older {
 			ctx.DeprecatePatch(p.Name)
@@ -191,13 +201,20 @@ func (r *run) state(ctx *replay.Context, p *Program) {
 			ctx.SetStatus(nil)
 		}
 	case "set":
-		ctx.KVSet(p.Name, fmt.Appendf(nil, "%d after %d", p.N, r.digest.Len()))
+		value := fmt.Appendf(nil, "%d after %d", p.N, r.digest.Len())
+		if r.settled {
+			value = fmt.Append(nil, p.N)
+		}
+		ctx.KVSet(p.Name, value)
 	case "clear":
 		if ctx.KVClear(p.Name); p.Flag {
 			ctx.KVClearAll()
 		}
 	case "prune":
 		r.note("pruned", ctx.KVPruneBefore(ctx.Now().UnixMilli()-int64(p.N)), nil)
+	}
+	if r.settled {
+		return // what others have set by now is a matter of time
 	}
 	if s := ctx.Status(); s != nil {
 		r.note("status", *s, nil)
@@ -245,7 +262,7 @@ func (r *run) each(ctx *replay.Context, kids []*Program) error {
 func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 	switch p.Op {
 	case "activity":
-		return ctx.Activity(p.Name, activitySpec{Fails: p.N, Kills: p.Flag}.encode(), replay.ActivityOptions{})
+		return ctx.Activity(p.Name, activitySpec{Fails: p.N, Kills: p.Flag, Label: label(p)}.encode(), replay.ActivityOptions{})
 	case "timer":
 		return ctx.Timer(time.Duration(p.N) * time.Millisecond)
 	case "wait":

@@ -176,6 +176,7 @@ func (l *ledger) committed(n persistence.Partition, c *persistence.CommitTurn, r
 	}
 	rec.execution, rec.turn = c.Execution, r.Turn
 	l.ranOn(rec)
+	w.between()
 	rec.append(c.Execution, &c.Segment)
 	for _, work := range c.Work {
 		l.scheduled[activityKey{c.ID, c.Execution, work.Event}] = w.agenda.now

@@ -53,6 +53,9 @@ var plantable = map[string]func() *planted{
 	"lost timer":               func() *planted { return &planted{propose: loseTimer} },
 	"early timer":              func() *planted { return &planted{propose: earlyTimer} },
 	"wrong execution":          func() *planted { return &planted{propose: wrongExecution} },
+	"forget request keys":      func() *planted { return &planted{propose: forgetKeys} },
+	"forget the attempt":       func() *planted { return &planted{propose: forgetAttempt} },
+	"lost status":              func() *planted { return &planted{propose: loseStatus} },
 	"lost message":             func() *planted { return &planted{effects: loseOutbox} },
 	"lost work":                func() *planted { return &planted{effects: loseWork} },
 	"forget a stream":          func() *planted { return &planted{forgetStreams: true} },
@@ -139,6 +142,39 @@ func wrongExecution(w *World, n persistence.Partition, p *persistence.Proposal) 
 		w.disk.store.Propose(n, persistence.Proposal{
 			TimeMs: at, Command: &persistence.Enqueue{ID: rec.id, Message: encode(message)}, Done: func(persistence.Result) {},
 		})
+	}
+}
+
+// forgetKeys forgets the key of a request: a client that repeats it, because it does not know what a crash has left, is
+// served twice.
+func forgetKeys(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	if enqueue, ok := p.Command.(*persistence.Enqueue); ok {
+		copied := *enqueue
+		copied.Request = persistence.Request{}
+		p.Command = &copied
+	}
+}
+
+// forgetAttempt forgets which attempt of its call an activity is.
+func forgetAttempt(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	commit, ok := p.Command.(*persistence.CommitTurn)
+	if !ok || len(commit.Work) == 0 {
+		return
+	}
+	copied := *commit
+	copied.Work = slices.Clone(commit.Work)
+	for i := range copied.Work {
+		copied.Work[i].Attempt = 0
+	}
+	p.Command = &copied
+}
+
+// loseStatus forgets to write a custom status.
+func loseStatus(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	if commit, ok := p.Command.(*persistence.CommitTurn); ok && commit.Status != nil {
+		copied := *commit
+		copied.Status = nil
+		p.Command = &copied
 	}
 }
 

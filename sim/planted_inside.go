@@ -15,6 +15,10 @@ import (
 // These faults lie inside other packages, in builds with the tag planted only.
 func init() {
 	plantable["wrong coroutine order"] = func() *planted { return &planted{inside: replay.PlantOrder} }
+	plantable["compute a side effect again"] = func() *planted { return &planted{inside: replay.PlantEffect} }
+	plantable["decide a patch anew"] = func() *planted { return &planted{inside: replay.PlantPatch} }
+	plantable["give a message twice"] = func() *planted { return &planted{inside: replay.PlantMailbox} }
+	plantable["keep the values of a refused turn"] = func() *planted { return &planted{inside: pebble.PlantValues} }
 	plantable["drop the turn's position"] = func() *planted { return &planted{inside: pebble.PlantPosition} }
 	plantable["wait for what is over"] = func() *planted { return &planted{inside: actors.PlantOpen} }
 	plantable["evict what has news"] = func() *planted { return &planted{inside: step.PlantEviction} }

@@ -216,6 +216,9 @@ func (p *process) count() {
 			p.world.reached[s.state] += int(s.times)
 		}
 	}
+	if c.ReplayedEvents > 0 {
+		p.world.reach("history read again")
+	}
 	if c.Evictions > 0 && c.ReplayedEvents > 0 {
 		p.world.reach("eviction and reload")
 	}

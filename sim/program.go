@@ -15,7 +15,9 @@ type Program struct {
 	// Name is an event, an activity or an instance.
 	Name string `json:"s,omitempty"`
 	// Flag is the node's variant.
-	Flag bool       `json:"f,omitempty"`
+	Flag bool `json:"f,omitempty"`
+	// Tag tells an activity of a settled program from the others.
+	Tag  int        `json:"t,omitempty"`
 	Kids []*Program `json:"k,omitempty"`
 }
 

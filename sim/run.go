@@ -43,9 +43,19 @@ func Run(seed uint64, o Options) Result {
 	}
 	w := newWorld(seed, p, o.Story)
 	defer w.close()
-	w.trace.add('S', []uint64{seed}, func() string { return fmt.Sprintf("seed %d: %+v %+v", seed, w.config, w.faults) })
-	w.client.plan()
-	w.planFaults()
+	w.run(o)
+	return w.result()
+}
+
+// run takes steps until everything has come to its end or a check has failed.
+func (w *World) run(o Options) {
+	w.trace.add('S', []uint64{w.seed}, func() string { return fmt.Sprintf("seed %d: %+v %+v", w.seed, w.config, w.faults) })
+	if w.way == nil {
+		w.client.plan()
+		w.planFaults()
+	} else {
+		w.client.planSettled()
+	}
 	w.agenda.in(w.config.busyFor+12*time.Second, 0, "healing", w.heal)
 	w.boot()
 	most := o.MaxSteps
@@ -63,10 +73,12 @@ func Run(seed uint64, o Options) Result {
 	if len(w.failures) == 0 {
 		w.inspect()
 		w.examine()
+		if w.way != nil {
+			w.ended = w.ends()
+		}
 		w.down(w.closeStore)
 		w.disk.verify()
 	}
-	return w.result()
 }
 
 func (w *World) result() Result {

@@ -16,6 +16,7 @@ type World struct {
 	config  config
 	faults  faults
 	planted *planted
+	way     *way // how settled programs are run; nil for a run that draws everything
 	trace   trace
 	agenda  agenda
 
@@ -49,7 +50,8 @@ type World struct {
 	healing        bool
 	healedAt       time.Duration
 	crashesAtHeal  int
-	over           bool // everything has come to its end
+	over           bool              // everything has come to its end
+	ended          map[string]string // how, if there is a way
 	steps          uint64
 
 	reached  map[string]int
@@ -232,6 +234,8 @@ func (w *World) readDelay() time.Duration {
 
 func (w *World) activityDelay() time.Duration {
 	switch {
+	case w.way != nil:
+		return w.wayDelay()
 	case w.faults.slowActivities && !w.healing && w.lives.chance(15):
 		return w.lives.duration(time.Second, 50*time.Second) // long enough for a lease, some longer than it lasts
 	case w.lives.chance(4):

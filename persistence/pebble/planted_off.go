@@ -2,6 +2,10 @@
 
 package pebble
 
-// plantedPosition is a fault that the simulator plants, to prove that it would be found: a turn may be committed though
-// another was before it. This build does not have it.
+// Faults that the simulator plants, to prove that they would be found. This build does not have them.
+
+// plantedPosition: a turn may be committed though another was before it.
 const plantedPosition = false
+
+// plantedValues: the values of a turn that is refused are kept.
+const plantedValues = false

@@ -7,3 +7,9 @@ var plantedPosition bool
 
 // PlantPosition plants the fault, or takes it away. No store may be open meanwhile.
 func PlantPosition(on bool) { plantedPosition = on }
+
+// plantedValues: the values of a turn that is refused are kept.
+var plantedValues bool
+
+// PlantValues plants the fault, or takes it away. No store may be open meanwhile.
+func PlantValues(on bool) { plantedValues = on }

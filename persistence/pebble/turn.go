@@ -12,6 +12,12 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 	if !wellFormed(c) {
 		return refuse(persistence.Conflict)
 	}
+	if plantedValues {
+		if h := m.head(c.IID); h != nil {
+			m.touch(h)
+			m.changeKV(h, c.KV)
+		}
+	}
 	h, refusal := m.position(c)
 	if refusal == nil {
 		refusal = m.turnFence(h, c.Token)
