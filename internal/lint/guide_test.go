@@ -13,9 +13,11 @@ import (
 
 // pages has what the program of each page under docs/guide prints.
 var pages = map[string]string{
-	"bounded-fan-out.md":   "the sum is 332833500\nat most ten at once: true\nsquares has 22 entries\nsquares-from-300 has 202 entries\n",
-	"changing-code.md":     "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",
-	"determinism.md":       "number 42, drawn 1 time(s)\n",
+	"bounded-fan-out.md": "the sum is 332833500\nat most ten at once: true\nsquares has 22 entries\nsquares-from-300 has 202 entries\n",
+	"changing-code.md":   "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",
+	"determinism.md":     "number 42, drawn 1 time(s)\n",
+	"errors.md": "charged 20 at attempt 3 <nil>\norder of 80: the card is declined\n" +
+		"application OrchestrationFailed CardDeclined 50\ncharged 50 at attempt 3 <nil>\n",
 	"events-and-queues.md": "55 in 4 executions\n",
 	"long-lives.md": "total 460 460 highest since version 2 65\nexecution 1 of version 1.0.0 ContinuedAsNew\n" +
 		"execution 2 of version 1.0.0 ContinuedAsNew\nexecution 3 of version 1.0.0 ContinuedAsNew\n" +
