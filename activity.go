@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 	"strconv"
 
@@ -33,7 +34,8 @@ func (a *Activity[I, O]) Name() string { return a.name }
 // there is. One whose meaning changes takes a new name.
 func (a *Activity[I, O]) Version() string { return DefaultVersion }
 
-// Call schedules the activity and waits for it. The error is a [*Failure] if the activity failed.
+// Call schedules the activity and waits for it. The error is a [*Failure] if the activity failed. A result that is not an O is no
+// failure of the activity: the code does not fit, and the instance is held.
 func (a *Activity[I, O]) Call(ctx *Context, input I, options ...ActivityOption) (O, error) {
 	return a.Start(ctx, input, options...).Await()
 }
@@ -41,7 +43,7 @@ func (a *Activity[I, O]) Call(ctx *Context, input I, options ...ActivityOption) 
 // Start schedules the activity and returns a future of its result.
 func (a *Activity[I, O]) Start(ctx *Context, input I, options ...ActivityOption) *Future[O] {
 	data := encodeFor(ctx, "the input of activity "+a.name, input)
-	return durable[O](ctx, "the result of activity "+a.name, ctx.startActivity(a.name, data, options))
+	return result[O](ctx, "the result of activity "+a.name, ctx.startActivity(a.name, data, options))
 }
 
 // CallActivity schedules an activity by name, with encoded input, and waits for its encoded result.
@@ -95,7 +97,7 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 		}()
 		in, err := DecodeValue[I](env.codec, input)
 		if err != nil {
-			return nil, sentFinal(env.codec, &DecodeError{What: "the input of activity " + a.name, Err: err})
+			return nil, a.refused(ctx, info, env, err)
 		}
 		out, err := a.run(NewActivityContext(ctx, info, env.logger), in)
 		if err != nil {
@@ -107,6 +109,16 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 		}
 		return data, nil
 	}
+}
+
+// refused is the failure of an activity whose recorded input its code cannot decode. It is logged once for each reason.
+func (a *Activity[I, O]) refused(ctx context.Context, info ActivityInfo, env *environment, err error) error {
+	text := fmt.Sprintf("activity %s cannot decode its input as %s with the codec %q: %v", a.name, reflect.TypeFor[I](), env.codec.Name(), err)
+	if env.logged.first(text) {
+		NewActivityContext(ctx, info, env.logger).Logger().Warn("an activity fails: its recorded input cannot be decoded",
+			logkey.Error, loggable(text))
+	}
+	return sentFinal(env.codec, &DecodeError{What: "the input of activity " + a.name, Err: err})
 }
 
 // ActivityInfo says what an activity runs for.

@@ -13,6 +13,9 @@ import (
 // deterministic: the same value gives the same bytes, because replay compares what is scheduled with what history
 // has. Implementations are safe for concurrent use.
 type Codec interface {
+	// Name is short and stable, such as "json" or "json+zstd": it names the form of what Encode gives. A store keeps the name
+	// of the codec that it was opened with first, and is refused by a node with another one.
+	Name() string
 	// Encode fails rather than lose something of v.
 	Encode(v any) ([]byte, error)
 	// Decode fills the value that v points to. It fails if data is not one whole encoded value.
@@ -29,6 +32,8 @@ type Raw []byte
 var JSON Codec = jsonCodec{}
 
 type jsonCodec struct{}
+
+func (jsonCodec) Name() string { return "json" }
 
 func (jsonCodec) Encode(v any) ([]byte, error) {
 	if data, ok := encodePlain(v); ok {

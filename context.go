@@ -22,6 +22,8 @@ type environment struct {
 	ownLogger bool
 	// failOnNondeterminism: see FailOnNondeterminism.
 	failOnNondeterminism bool
+	// logged is what is logged once.
+	logged *seldom
 }
 
 // Instance is the id of the instance.

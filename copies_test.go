@@ -146,6 +146,8 @@ func (h hoarder) Encode(v any) ([]byte, error) {
 	return data, err
 }
 
+func (h hoarder) Name() string { return "hoarder" }
+
 func (h hoarder) Decode(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
 	spoil(data)
@@ -238,6 +240,8 @@ func (r reuser) Encode(v any) ([]byte, error) {
 	*r.buffer = append((*r.buffer)[:0], data...)
 	return *r.buffer, err
 }
+
+func (r reuser) Name() string { return "reuser" }
 
 func (r reuser) Decode(data []byte, v any) error { return json.Unmarshal(data, v) }
 

@@ -161,6 +161,7 @@ func (e *execution) turn() replay.Decision {
 		e.segments = append(e.segments, replay.Segment{Header: &turnpb.SegmentHeader{
 			Turn: uint64(len(e.segments) + 1), TimeMs: e.d.nowMs, Entropy: entropy[:], Origin: dec.Origin,
 			Converted: uint32(dec.Converted), Rejected: dec.Rejected, CallSites: dec.CallSites,
+			Undecoded: dec.Undecoded,
 		}, Events: dec.Events})
 	}
 	return dec

@@ -76,8 +76,9 @@ func Map[A, B any](f *Future[A], convert func(A) (B, error)) *Future[B] {
 	}
 }
 
-// durable wraps a future whose value is encoded bytes.
-func durable[T any](c *Context, what string, rf *replay.Future) *Future[T] {
+// result wraps a future whose value is what an activity or a child returned, encoded. Code that cannot decode it is held: a
+// changed type is not a failure of what was called.
+func result[T any](c *Context, what string, rf *replay.Future) *Future[T] {
 	codec := c.env.codec
 	return &Future[T]{
 		rf: rf,
@@ -85,7 +86,7 @@ func durable[T any](c *Context, what string, rf *replay.Future) *Future[T] {
 			data, _ := v.([]byte)
 			value, err := decode[T](codec, data)
 			if err != nil {
-				return value, &DecodeError{What: what, Err: err}
+				rf.Undecodable(recorded[T](codec, what, data), err)
 			}
 			return value, nil
 		},
@@ -93,15 +94,15 @@ func durable[T any](c *Context, what string, rf *replay.Future) *Future[T] {
 	}
 }
 
-// DecodeError says that recorded bytes are not what the code takes them for.
-type DecodeError struct {
-	// What names the value, for example "the result of activity Charge".
-	What string
-	Err  error
+// arrival wraps a future whose value came from elsewhere, encoded.
+func arrival[T any](c *Context, what string, rf *replay.Future) *Future[T] {
+	codec := c.env.codec
+	return &Future[T]{
+		rf: rf,
+		read: func(v any) (T, error) {
+			data, _ := v.([]byte)
+			return decodeFor[T](rf, codec, what, data)
+		},
+		codec: codec,
+	}
 }
-
-// Error names the value and the problem.
-func (e *DecodeError) Error() string { return "cannot decode " + e.What + ": " + e.Err.Error() }
-
-// Unwrap is the codec's error.
-func (e *DecodeError) Unwrap() error { return e.Err }

@@ -65,16 +65,14 @@ func SetKV[T any](ctx *Context, key string, value T) {
 }
 
 // GetKV returns the value of a key of the instance's key-value store; ok is false if there is no such key. The error is a
-// [DecodeError] if the value is not a T.
+// [DecodeError] if the value is not a T, and a warning is logged. Code that read it and is changed to a type that cannot is held.
 func GetKV[T any](ctx *Context, key string) (value T, ok bool, err error) {
 	data, ok := ctx.rc.KVGet(key)
 	if !ok {
 		return value, false, nil
 	}
-	if value, err = decode[T](ctx.env.codec, data); err != nil {
-		return value, true, &DecodeError{What: "the value of key " + key, Err: err}
-	}
-	return value, true, nil
+	value, err = decodeFor[T](ctx.rc, ctx.env.codec, "the value of key "+key, data)
+	return value, true, err
 }
 
 // GetKVFrom reads a key of another instance's key-value store, as that one's last recorded turn left it when the read is
@@ -82,10 +80,10 @@ func GetKV[T any](ctx *Context, key string) (value T, ok bool, err error) {
 // if there is no such key, or no such instance. It fails with a [DecodeError] if the value is not a T.
 func GetKVFrom[T any](ctx *Context, instance, key string) *Future[*T] {
 	codec := ctx.env.codec
-	return readKV(ctx, instance, key, func(data []byte) (*T, error) {
-		value, err := decode[T](codec, data)
+	return readKV(ctx, instance, key, func(rf *replay.Future, data []byte) (*T, error) {
+		value, err := decodeFor[T](rf, codec, "the value of key "+key+" of instance "+instance, data)
 		if err != nil {
-			return nil, &DecodeError{What: "the value of key " + key + " of instance " + instance, Err: err}
+			return nil, err
 		}
 		return &value, nil
 	})
@@ -93,12 +91,13 @@ func GetKVFrom[T any](ctx *Context, instance, key string) *Future[*T] {
 
 // GetKVFrom is the untyped form of [GetKVFrom]: its future's value points to the encoded value.
 func (c *Context) GetKVFrom(instance, key string) *Future[*[]byte] {
-	return readKV(c, instance, key, func(data []byte) (*[]byte, error) { return &data, nil })
+	return readKV(c, instance, key, func(_ *replay.Future, data []byte) (*[]byte, error) { return &data, nil })
 }
 
-func readKV[T any](c *Context, instance, key string, read func([]byte) (*T, error)) *Future[*T] {
+func readKV[T any](c *Context, instance, key string, read func(*replay.Future, []byte) (*T, error)) *Future[*T] {
+	rf := c.rc.KVFrom(instance, key)
 	return &Future[*T]{
-		rf: c.rc.KVFrom(instance, key),
+		rf: rf,
 		read: func(v any) (*T, error) {
 			data, _ := v.([]byte)
 			var found *system.KVFound
@@ -108,7 +107,7 @@ func readKV[T any](c *Context, instance, key string, read func([]byte) (*T, erro
 			if found == nil {
 				return nil, nil
 			}
-			return read(found.Value)
+			return read(rf, found.Value)
 		},
 		codec: c.env.codec,
 	}

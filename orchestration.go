@@ -59,7 +59,7 @@ func (o *Orchestration[I, O]) Call(ctx *Context, input I, options ...ChildOption
 // Start runs the orchestration as a child and returns a future of its result.
 func (o *Orchestration[I, O]) Start(ctx *Context, input I, options ...ChildOption) *Future[O] {
 	data := encodeFor(ctx, "the input of orchestration "+o.name, input)
-	return durable[O](ctx, "the result of orchestration "+o.name, ctx.startChild(o.name, o.version, data, options))
+	return result[O](ctx, "the result of orchestration "+o.name, ctx.startChild(o.name, o.version, data, options))
 }
 
 // StartDetached starts the orchestration under an instance id, with no tie to this one: it is not waited for and not
@@ -146,9 +146,10 @@ func (c *Context) ContinueAsNew(input []byte, options ...ContinueOption) error {
 }
 
 // WaitEvent waits for an event of this name that a client raises. By default an event that came early is kept and
-// delivered to the next wait of its name; with [Positional] it is lost. Waits of one name are served in order.
+// delivered to the next wait of its name; with [Positional] it is lost. Waits of one name are served in order. The future fails
+// with a [*DecodeError] if the event's data is not a T, and a warning is logged.
 func WaitEvent[T any](ctx *Context, name string, options ...WaitOption) *Future[T] {
-	return durable[T](ctx, "event "+name, ctx.waitEvent(name, options))
+	return arrival[T](ctx, "event "+name, ctx.waitEvent(name, options))
 }
 
 // WaitEvent is the untyped form of [WaitEvent]: its future is the event's encoded data.
@@ -164,6 +165,9 @@ func (c *Context) waitEvent(name string, options []WaitOption) *replay.Future {
 	return c.rc.WaitEvent(name, mode)
 }
 
+// startedEvent is the event that has the input of an execution.
+const startedEvent = 1
+
 func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 	return func(rc *replay.Context, input []byte) ([]byte, error) {
 		if o.strictInputs {
@@ -171,7 +175,7 @@ func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 		}
 		in, err := DecodeValue[I](env.codec, input)
 		if err != nil {
-			return nil, sentFinal(env.codec, &DecodeError{What: "the input of orchestration " + o.name, Err: err})
+			rc.Undecodable(startedEvent, recorded[I](env.codec, "the input of orchestration "+o.name, input), err)
 		}
 		out, err := o.run(fresh(rc, env), in)
 		if err != nil {

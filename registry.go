@@ -89,7 +89,7 @@ func FailOnNondeterminism() RegistryOption {
 
 // NewRegistry makes an empty registry.
 func NewRegistry(options ...RegistryOption) *Registry {
-	env := &environment{codec: JSON}
+	env := &environment{codec: JSON, logged: &seldom{}}
 	for _, o := range options {
 		o.registry(env)
 	}

@@ -169,6 +169,8 @@ func (reversed) Encode(v any) ([]byte, error) {
 	data, err := turnstone.JSON.Encode(v)
 	return flip(data), err
 }
+func (reversed) Name() string { return "reversed" }
+
 func (reversed) Decode(data []byte, v any) error { return turnstone.JSON.Decode(flip(data), v) }
 
 func flip(data []byte) []byte {

@@ -9,7 +9,8 @@ package turnstone
 // compute may run more than once: a turn that is not committed runs again. So it must not touch the world, and it must not
 // fail; what may do either is an activity. It must return at once, and must not use ctx: that is reported like any misuse
 // of the context. The value goes through the registry's [Codec]. A value that it refuses is a programmer's error, which
-// panics; the error is a [*DecodeError] if the recorded value is not a T.
+// panics; the error is a [*DecodeError] if it gives bytes that it cannot read as a T. Code whose T was changed so that the
+// recorded value is none is held.
 func SideEffect[T any](ctx *Context, compute func() T) (T, error) {
 	codec := ctx.env.codec
 	data := ctx.rc.SideEffect(func() []byte {
@@ -19,11 +20,7 @@ func SideEffect[T any](ctx *Context, compute func() T) (T, error) {
 		}
 		return data
 	})
-	value, err := decode[T](codec, data)
-	if err != nil {
-		return value, &DecodeError{What: "the value of a side effect", Err: err}
-	}
-	return value, nil
+	return decodeFor[T](ctx.rc, codec, "the value of a side effect", data)
 }
 
 // SideEffect is the untyped form of [SideEffect], for encoded values.

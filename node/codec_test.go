@@ -15,6 +15,8 @@ import (
 // reversed is JSON backwards: to another codec a number is another number.
 type reversed struct{ name string }
 
+func (*reversed) Name() string { return "reversed" }
+
 func (*reversed) Encode(v any) ([]byte, error) {
 	data, err := turnstone.JSON.Encode(v)
 	slices.Reverse(data)

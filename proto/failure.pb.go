@@ -26,17 +26,21 @@ type ConfigurationKind int32
 const (
 	ConfigurationKind_CONFIGURATION_KIND_UNSPECIFIED    ConfigurationKind = 0
 	ConfigurationKind_CONFIGURATION_KIND_NONDETERMINISM ConfigurationKind = 1
+	// The code cannot decode a value that was recorded.
+	ConfigurationKind_CONFIGURATION_KIND_UNDECODABLE ConfigurationKind = 400
 )
 
 // Enum value maps for ConfigurationKind.
 var (
 	ConfigurationKind_name = map[int32]string{
-		0: "CONFIGURATION_KIND_UNSPECIFIED",
-		1: "CONFIGURATION_KIND_NONDETERMINISM",
+		0:   "CONFIGURATION_KIND_UNSPECIFIED",
+		1:   "CONFIGURATION_KIND_NONDETERMINISM",
+		400: "CONFIGURATION_KIND_UNDECODABLE",
 	}
 	ConfigurationKind_value = map[string]int32{
 		"CONFIGURATION_KIND_UNSPECIFIED":    0,
 		"CONFIGURATION_KIND_NONDETERMINISM": 1,
+		"CONFIGURATION_KIND_UNDECODABLE":    400,
 	}
 )
 
@@ -697,10 +701,11 @@ const file_failure_proto_rawDesc = "" +
 	"\ractivity_name\x18\x06 \x01(\tR\factivityName\x12\x1f\n" +
 	"\vactivity_id\x18\a \x01(\x04R\n" +
 	"activityId\x12\x18\n" +
-	"\amessage\x18\b \x01(\tR\amessage*^\n" +
+	"\amessage\x18\b \x01(\tR\amessage*\x83\x01\n" +
 	"\x11ConfigurationKind\x12\"\n" +
 	"\x1eCONFIGURATION_KIND_UNSPECIFIED\x10\x00\x12%\n" +
-	"!CONFIGURATION_KIND_NONDETERMINISM\x10\x01*\x89\x02\n" +
+	"!CONFIGURATION_KIND_NONDETERMINISM\x10\x01\x12#\n" +
+	"\x1eCONFIGURATION_KIND_UNDECODABLE\x10\x90\x03*\x89\x02\n" +
 	"\x0fApplicationKind\x12 \n" +
 	"\x1cAPPLICATION_KIND_UNSPECIFIED\x10\x00\x12$\n" +
 	" APPLICATION_KIND_ACTIVITY_FAILED\x10\x01\x12)\n" +

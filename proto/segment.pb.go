@@ -102,7 +102,10 @@ type SegmentHeader struct {
 	CallSites []*CallSite `protobuf:"bytes,8,rep,name=call_sites,json=callSites,proto3" json:"call_sites,omitempty"`
 	// If the code panicked: its stack, innermost call first, a line each with function, file and line; bounded. Outside the
 	// chain's oracle, like call sites: other builds have other lines.
-	PanicStack    string `protobuf:"bytes,9,opt,name=panic_stack,json=panicStack,proto3" json:"panic_stack,omitempty"`
+	PanicStack string `protobuf:"bytes,9,opt,name=panic_stack,json=panicStack,proto3" json:"panic_stack,omitempty"`
+	// Values that the code asked for in this turn and was told that they cannot be decoded, so that it is told the same when
+	// it runs again, whatever its types have become.
+	Undecoded     []*UndecodedValue `protobuf:"bytes,400,rep,name=undecoded,proto3" json:"undecoded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -200,6 +203,104 @@ func (x *SegmentHeader) GetPanicStack() string {
 	return ""
 }
 
+func (x *SegmentHeader) GetUndecoded() []*UndecodedValue {
+	if x != nil {
+		return x.Undecoded
+	}
+	return nil
+}
+
+// UndecodedValue is a value that the code could not decode.
+type UndecodedValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The schedule event whose future gave it; 0 if it came from something without one, such as a key of the instance.
+	Event uint64 `protobuf:"varint,1,opt,name=event,proto3" json:"event,omitempty"`
+	// What it is, as the code's error says.
+	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	// The type that the code asked for.
+	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	// 64-bit FNV-1a of the value.
+	Hash uint64 `protobuf:"varint,4,opt,name=hash,proto3" json:"hash,omitempty"`
+	// What the codec said.
+	Problem string `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`
+	// The line of code that asked for it.
+	Site          string `protobuf:"bytes,6,opt,name=site,proto3" json:"site,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndecodedValue) Reset() {
+	*x = UndecodedValue{}
+	mi := &file_segment_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndecodedValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndecodedValue) ProtoMessage() {}
+
+func (x *UndecodedValue) ProtoReflect() protoreflect.Message {
+	mi := &file_segment_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndecodedValue.ProtoReflect.Descriptor instead.
+func (*UndecodedValue) Descriptor() ([]byte, []int) {
+	return file_segment_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *UndecodedValue) GetEvent() uint64 {
+	if x != nil {
+		return x.Event
+	}
+	return 0
+}
+
+func (x *UndecodedValue) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *UndecodedValue) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *UndecodedValue) GetHash() uint64 {
+	if x != nil {
+		return x.Hash
+	}
+	return 0
+}
+
+func (x *UndecodedValue) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *UndecodedValue) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
 type RejectedMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The field number of the message's kind.
@@ -213,7 +314,7 @@ type RejectedMessage struct {
 
 func (x *RejectedMessage) Reset() {
 	*x = RejectedMessage{}
-	mi := &file_segment_proto_msgTypes[1]
+	mi := &file_segment_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -225,7 +326,7 @@ func (x *RejectedMessage) String() string {
 func (*RejectedMessage) ProtoMessage() {}
 
 func (x *RejectedMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_segment_proto_msgTypes[1]
+	mi := &file_segment_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -238,7 +339,7 @@ func (x *RejectedMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedMessage.ProtoReflect.Descriptor instead.
 func (*RejectedMessage) Descriptor() ([]byte, []int) {
-	return file_segment_proto_rawDescGZIP(), []int{1}
+	return file_segment_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RejectedMessage) GetKind() uint32 {
@@ -274,7 +375,7 @@ type CallSite struct {
 
 func (x *CallSite) Reset() {
 	*x = CallSite{}
-	mi := &file_segment_proto_msgTypes[2]
+	mi := &file_segment_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -286,7 +387,7 @@ func (x *CallSite) String() string {
 func (*CallSite) ProtoMessage() {}
 
 func (x *CallSite) ProtoReflect() protoreflect.Message {
-	mi := &file_segment_proto_msgTypes[2]
+	mi := &file_segment_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -299,7 +400,7 @@ func (x *CallSite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallSite.ProtoReflect.Descriptor instead.
 func (*CallSite) Descriptor() ([]byte, []int) {
-	return file_segment_proto_rawDescGZIP(), []int{2}
+	return file_segment_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CallSite) GetEvent() uint64 {
@@ -327,7 +428,7 @@ var File_segment_proto protoreflect.FileDescriptor
 
 const file_segment_proto_rawDesc = "" +
 	"\n" +
-	"\rsegment.proto\x12\fturnstone.v1\"\xe3\x02\n" +
+	"\rsegment.proto\x12\fturnstone.v1\"\xa0\x03\n" +
 	"\rSegmentHeader\x12\x12\n" +
 	"\x04turn\x18\x01 \x01(\x04R\x04turn\x12\x17\n" +
 	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x18\n" +
@@ -339,7 +440,15 @@ const file_segment_proto_rawDesc = "" +
 	"\n" +
 	"call_sites\x18\b \x03(\v2\x16.turnstone.v1.CallSiteR\tcallSites\x12\x1f\n" +
 	"\vpanic_stack\x18\t \x01(\tR\n" +
-	"panicStack\"Q\n" +
+	"panicStack\x12;\n" +
+	"\tundecoded\x18\x90\x03 \x03(\v2\x1c.turnstone.v1.UndecodedValueR\tundecoded\"\x90\x01\n" +
+	"\x0eUndecodedValue\x12\x14\n" +
+	"\x05event\x18\x01 \x01(\x04R\x05event\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\x04R\x04hash\x12\x18\n" +
+	"\aproblem\x18\x05 \x01(\tR\aproblem\x12\x12\n" +
+	"\x04site\x18\x06 \x01(\tR\x04site\"Q\n" +
 	"\x0fRejectedMessage\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\x04R\x06source\x12\x12\n" +
@@ -370,22 +479,24 @@ func file_segment_proto_rawDescGZIP() []byte {
 }
 
 var file_segment_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_segment_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_segment_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_segment_proto_goTypes = []any{
 	(SegmentOrigin)(0),      // 0: turnstone.v1.SegmentOrigin
 	(*SegmentHeader)(nil),   // 1: turnstone.v1.SegmentHeader
-	(*RejectedMessage)(nil), // 2: turnstone.v1.RejectedMessage
-	(*CallSite)(nil),        // 3: turnstone.v1.CallSite
+	(*UndecodedValue)(nil),  // 2: turnstone.v1.UndecodedValue
+	(*RejectedMessage)(nil), // 3: turnstone.v1.RejectedMessage
+	(*CallSite)(nil),        // 4: turnstone.v1.CallSite
 }
 var file_segment_proto_depIdxs = []int32{
 	0, // 0: turnstone.v1.SegmentHeader.origin:type_name -> turnstone.v1.SegmentOrigin
-	2, // 1: turnstone.v1.SegmentHeader.rejected:type_name -> turnstone.v1.RejectedMessage
-	3, // 2: turnstone.v1.SegmentHeader.call_sites:type_name -> turnstone.v1.CallSite
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 1: turnstone.v1.SegmentHeader.rejected:type_name -> turnstone.v1.RejectedMessage
+	4, // 2: turnstone.v1.SegmentHeader.call_sites:type_name -> turnstone.v1.CallSite
+	2, // 3: turnstone.v1.SegmentHeader.undecoded:type_name -> turnstone.v1.UndecodedValue
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_segment_proto_init() }
@@ -399,7 +510,7 @@ func file_segment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_segment_proto_rawDesc), len(file_segment_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

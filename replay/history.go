@@ -30,6 +30,7 @@ func (m *Machine) replay(more bool) {
 	}
 	for i, s := range loaded {
 		m.loadHeader(s.Header)
+		m.undecoded = s.Header.GetUndecoded()
 		var entropy [16]byte
 		copy(entropy[:], s.Header.GetEntropy())
 		m.startTurn(s.Header.GetTimeMs(), entropy)
@@ -50,7 +51,7 @@ func (m *Machine) replay(more bool) {
 		}
 		m.endSegment()
 	}
-	m.loaded, m.effects = nil, nil
+	m.loaded, m.effects, m.undecoded = nil, nil, nil
 }
 
 func firstEvent(history []Segment) *turnpb.Event {

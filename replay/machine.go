@@ -93,6 +93,8 @@ type Machine struct {
 	effects   [][]byte              // values of side effects in history that code has not asked for yet
 	verifying bool                  // patches and effects have what history has: see expect
 
+	undecoded []*turnpb.UndecodedValue // of the segment that is replayed or verified: what its code was told
+
 	strictInputs  bool
 	changedInputs []ChangedInput // until they are asked for
 

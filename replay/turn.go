@@ -96,6 +96,8 @@ type Decision struct {
 	// PanicStack is where the code panicked in this turn, innermost call first, a line each; its size is bounded. It is
 	// outside what Verify compares: other builds have other lines.
 	PanicStack string
+	// Undecoded are the values that code was told it cannot decode: see Context.Decoded.
+	Undecoded []*turnpb.UndecodedValue
 	// Origin is CODE, or LIMIT if a configured limit ended the execution.
 	Origin turnpb.SegmentOrigin
 

@@ -21,6 +21,7 @@ func (d *Decision) Header(turn uint64, in Input, engine string) *turnpb.SegmentH
 	return &turnpb.SegmentHeader{
 		Turn: turn, TimeMs: in.TimeMs, Entropy: bytes.Clone(in.Entropy[:]), EngineVersion: engine, Origin: d.Origin,
 		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites, PanicStack: d.PanicStack,
+		Undecoded: d.Undecoded,
 	}
 }
 
@@ -33,7 +34,7 @@ var ErrVerify = errors.New("history does not verify")
 // names the segment and the event; the error wraps ErrVerify.
 //
 // cfg must be the configuration that the history was made with; its Func is run. What is not a function of the turn's input
-// is taken from the history: which patches have a marker, and the values of side effects.
+// is taken from the history: which patches have a marker, the values of side effects, and which values were not decoded.
 func Verify(cfg Config, history []Segment) error {
 	m := New(cfg)
 	defer m.Close()
@@ -53,6 +54,7 @@ func Verify(cfg Config, history []Segment) error {
 		if recordedFailure(s) > m.cfg.Limits.PayloadBytes {
 			m.cfg.Limits.PayloadBytes = noLimit // it was recorded before failures were held to the limit, and stays as it is
 		}
+		m.undecoded = s.Header.GetUndecoded()
 		in := rebuildInput(cfg, s)
 		d := m.Advance(in)
 		if d.Spoiled != nil {

@@ -29,6 +29,9 @@ func Display(f *turnpb.Failure) string {
 	case *turnpb.Failure_Infrastructure:
 		return "infrastructure:" + c.Infrastructure.GetOperation() + ": " + c.Infrastructure.GetMessage()
 	case *turnpb.Failure_Configuration:
+		if c.Configuration.GetKind() == turnpb.ConfigurationKind_CONFIGURATION_KIND_UNDECODABLE {
+			return c.Configuration.GetMessage()
+		}
 		if m := c.Configuration.GetMessage(); m != "" {
 			return "nondeterministic: " + m
 		}

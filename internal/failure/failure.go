@@ -63,7 +63,7 @@ func FromError(kind turnpb.ApplicationKind, err error) *turnpb.Failure {
 		return nil
 	}
 	a := &turnpb.ApplicationFailure{Kind: kind, ErrorKind: PlainKind}
-	a.Message = clean(err.Error())
+	a.Message = Clean(err.Error())
 	var own Applicator
 	if !errors.As(err, &own) {
 		return application(a)
@@ -74,11 +74,11 @@ func FromError(kind turnpb.ApplicationKind, err error) *turnpb.Failure {
 	}
 	if _, recorded := err.(*Error); !recorded && src.GetMessage() != "" {
 		if _, direct := err.(Applicator); direct {
-			a.Message = clean(src.GetMessage())
+			a.Message = Clean(src.GetMessage())
 		}
 	}
 	if src.GetErrorKind() != "" {
-		a.ErrorKind = clean(src.GetErrorKind())
+		a.ErrorKind = Clean(src.GetErrorKind())
 	}
 	a.Details = src.GetDetails()
 	a.NonRetryable = src.GetNonRetryable()
@@ -87,14 +87,14 @@ func FromError(kind turnpb.ApplicationKind, err error) *turnpb.Failure {
 
 // Application makes an application failure without details.
 func Application(kind turnpb.ApplicationKind, message string) *turnpb.Failure {
-	return application(&turnpb.ApplicationFailure{Kind: kind, Message: clean(message), ErrorKind: PlainKind})
+	return application(&turnpb.ApplicationFailure{Kind: kind, Message: Clean(message), ErrorKind: PlainKind})
 }
 
 // Limit makes the failure of an orchestration that went over a limit. The message names limit and size.
 func Limit(message string) *turnpb.Failure {
 	return application(&turnpb.ApplicationFailure{
 		Kind:         turnpb.ApplicationKind_APPLICATION_KIND_ORCHESTRATION_FAILED,
-		Message:      clean(message),
+		Message:      Clean(message),
 		ErrorKind:    "Limit",
 		NonRetryable: true,
 	})
@@ -104,7 +104,7 @@ func Limit(message string) *turnpb.Failure {
 func Panicked(text string) *turnpb.Failure {
 	return application(&turnpb.ApplicationFailure{
 		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_PANICKED,
-		Message:   clean(text),
+		Message:   Clean(text),
 		ErrorKind: PlainKind,
 	})
 }
@@ -113,7 +113,7 @@ func Panicked(text string) *turnpb.Failure {
 func Cancelled(reason string) *turnpb.Failure {
 	return application(&turnpb.ApplicationFailure{
 		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_CANCELLED,
-		Reason:    clean(reason),
+		Reason:    Clean(reason),
 		ErrorKind: PlainKind,
 	})
 }
@@ -122,7 +122,7 @@ func Cancelled(reason string) *turnpb.Failure {
 func Terminated(reason string) *turnpb.Failure {
 	return application(&turnpb.ApplicationFailure{
 		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_TERMINATED,
-		Reason:    clean(reason),
+		Reason:    Clean(reason),
 		ErrorKind: PlainKind,
 	})
 }
@@ -131,44 +131,52 @@ func Terminated(reason string) *turnpb.Failure {
 func Nondeterminism(resource, message string) *turnpb.Failure {
 	return &turnpb.Failure{Category: &turnpb.Failure_Configuration{Configuration: &turnpb.ConfigurationFailure{
 		Kind:     turnpb.ConfigurationKind_CONFIGURATION_KIND_NONDETERMINISM,
-		Resource: clean(resource),
-		Message:  clean(message),
+		Resource: Clean(resource),
+		Message:  Clean(message),
 	}}}
+}
+
+// Undecodable makes the failure of code that cannot decode what history has. It is a form of nondeterminism, and its message
+// says all.
+func Undecodable(resource, message string) *turnpb.Failure {
+	f := Nondeterminism(resource, message)
+	f.GetConfiguration().Kind = turnpb.ConfigurationKind_CONFIGURATION_KIND_UNDECODABLE
+	return f
 }
 
 // IsNondeterminism reports whether a failure means that code did not fit its history.
 func IsNondeterminism(f *turnpb.Failure) bool {
-	return f.GetConfiguration().GetKind() == turnpb.ConfigurationKind_CONFIGURATION_KIND_NONDETERMINISM
+	return f.GetConfiguration().GetKind() != turnpb.ConfigurationKind_CONFIGURATION_KIND_UNSPECIFIED
 }
 
 // Infrastructure makes a failure of what the engine stands on.
 func Infrastructure(operation, message string, retryable bool) *turnpb.Failure {
 	return &turnpb.Failure{Category: &turnpb.Failure_Infrastructure{Infrastructure: &turnpb.InfrastructureFailure{
-		Operation: clean(operation), Message: clean(message), Retryable: retryable,
+		Operation: Clean(operation), Message: Clean(message), Retryable: retryable,
 	}}}
 }
 
 // PoisonOrchestration makes the failure of an instance whose turns failed too often.
 func PoisonOrchestration(instance string, execution uint64, attempts, attemptsMax uint32, message string) *turnpb.Failure {
 	return poison(&turnpb.PoisonFailure{
-		Target: turnpb.PoisonTarget_POISON_TARGET_ORCHESTRATION, Instance: clean(instance), Execution: execution,
-		Attempts: attempts, AttemptsMax: attemptsMax, Message: clean(message),
+		Target: turnpb.PoisonTarget_POISON_TARGET_ORCHESTRATION, Instance: Clean(instance), Execution: execution,
+		Attempts: attempts, AttemptsMax: attemptsMax, Message: Clean(message),
 	})
 }
 
 // PoisonActivity makes the failure of an activity that was tried too often.
 func PoisonActivity(instance string, execution uint64, name string, id uint64, attempts, attemptsMax uint32, message string) *turnpb.Failure {
 	return poison(&turnpb.PoisonFailure{
-		Target: turnpb.PoisonTarget_POISON_TARGET_ACTIVITY, Instance: clean(instance), Execution: execution,
-		ActivityName: clean(name), ActivityId: id, Attempts: attempts, AttemptsMax: attemptsMax, Message: clean(message),
+		Target: turnpb.PoisonTarget_POISON_TARGET_ACTIVITY, Instance: Clean(instance), Execution: execution,
+		ActivityName: Clean(name), ActivityId: id, Attempts: attempts, AttemptsMax: attemptsMax, Message: Clean(message),
 	})
 }
 
 // PoisonUnreadable makes the failure of an instance whose history cannot be read; message says why.
 func PoisonUnreadable(instance string, execution uint64, attempts, attemptsMax uint32, message string) *turnpb.Failure {
 	return poison(&turnpb.PoisonFailure{
-		Target: turnpb.PoisonTarget_POISON_TARGET_UNREADABLE_HISTORY, Instance: clean(instance), Execution: execution,
-		Attempts: attempts, AttemptsMax: attemptsMax, Message: clean(message),
+		Target: turnpb.PoisonTarget_POISON_TARGET_UNREADABLE_HISTORY, Instance: Clean(instance), Execution: execution,
+		Attempts: attempts, AttemptsMax: attemptsMax, Message: Clean(message),
 	})
 }
 
@@ -191,5 +199,5 @@ func poison(p *turnpb.PoisonFailure) *turnpb.Failure {
 	return &turnpb.Failure{Category: &turnpb.Failure_Poison{Poison: p}}
 }
 
-// clean makes a text encodable: protobuf refuses strings that are not valid UTF-8.
-func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// Clean makes a text encodable: protobuf refuses strings that are not valid UTF-8.
+func Clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

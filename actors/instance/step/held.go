@@ -83,6 +83,20 @@ func (in *Machine) logGoesOn() {
 		logkey.Instance, in.id, logkey.Orchestration, in.view.Head.Name, logkey.Version, in.view.Head.Version, logkey.Build, in.host.Config.Build)
 }
 
+// warnUndecoded says once that the code of a handler was told that it cannot decode a recorded value.
+func (in *Machine) warnUndecoded(t *turn.Turn, u *turnpb.UndecodedValue) {
+	what := fmt.Sprintf("%s cannot be decoded as %s", u.GetWhat(), u.GetType())
+	if !in.logsNow(what + " in " + t.Name + "@" + t.Version + ": " + u.GetProblem()) {
+		return
+	}
+	if u.GetEvent() != 0 {
+		what = fmt.Sprintf("at event %d ", u.GetEvent()) + what
+	}
+	in.host.Config.Logger.Warn("the code is told that it cannot decode a recorded value", logkey.Instance, in.id,
+		logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Execution, t.Head.Execution,
+		logkey.Reason, what+" at "+u.GetSite()+": "+u.GetProblem())
+}
+
 // notYet reports whether the lease row lets no turn start now.
 func (in *Machine) notYet() bool {
 	if in.view.Held.Reason != "" {

@@ -180,6 +180,9 @@ func (in *Machine) settle() {
 	for _, c := range t.Machine.ChangedInputs() {
 		in.warnChanged(t, &c)
 	}
+	for _, u := range t.Decision.Undecoded {
+		in.warnUndecoded(t, u)
+	}
 	t.Detach()
 	if t.Idle() {
 		in.idled(t)
@@ -188,13 +191,18 @@ func (in *Machine) settle() {
 	in.proposeCommit(t)
 }
 
-// changedLoggedEvery is how long a changed input of a handler is not logged again, whichever instance has it.
+// changedLoggedEvery is how long a value that does not fit a handler is not logged again, whichever instance has it.
 const changedLoggedEvery = 24 * time.Hour
+
+// logsNow reports whether a line about a handler is to be logged now.
+func (in *Machine) logsNow(key string) bool {
+	return in.host.Unknown.IsNew(in.facts.Elapsed().Milliseconds(), key, changedLoggedEvery.Milliseconds())
+}
 
 // warnChanged says once that the code of a handler gives another input than history has.
 func (in *Machine) warnChanged(t *turn.Turn, c *replay.ChangedInput) {
 	key := "input of " + c.What + " in " + t.Name + "@" + t.Version
-	if in.host.Unknown.IsNew(in.facts.Elapsed().Milliseconds(), key, changedLoggedEvery.Milliseconds()) {
+	if in.logsNow(key) {
 		in.host.Config.Logger.Warn("the code gives another input than the history has; the recorded one stands", logkey.Instance, in.id,
 			logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Reason, c.Text)
 	}

@@ -174,7 +174,7 @@ func (t *Turn) addSegment(c *persistence.CommitTurn) (size int, err error) {
 	header := &turnpb.SegmentHeader{
 		Turn: c.Turn + 1, TimeMs: t.Input.TimeMs, Entropy: t.Input.Entropy[:], Origin: d.Origin,
 		Converted: uint32(d.Converted), Rejected: d.Rejected, CallSites: d.CallSites,
-		PanicStack: d.PanicStack,
+		PanicStack: d.PanicStack, Undecoded: d.Undecoded,
 	}
 	if t.ForcedEnd != nil {
 		header.Origin = t.ForcedEnd.Origin
