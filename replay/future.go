@@ -89,6 +89,7 @@ type Future struct {
 	site     *site
 	attempt  uint32 // of an activity: 0 for the first
 	first    uint64 // the schedule event of the first attempt; 0 for that one
+	life     *Life  // of a child or a detached start; nil if neither bound is given
 
 	co *coroutine // opGo: the coroutine
 
