@@ -30,8 +30,8 @@ CHECK_STAGES := format vet staticcheck lint build failpoint short
 TEST_STAGES := format vet staticcheck lint build failpoint proto race sim crash examples conformance
 
 # The simulator and the crash sweep run long and on one thread: the gate runs them at full length without -race, and
-# `race` runs them short with it. Examples are whole programs and have a stage of their own.
-LONG := /sim$$|/persistence/pebble$$|/examples/
+# `race` runs them short with it. Examples and the programs of documents are whole programs and have a stage of their own.
+LONG := /sim$$|/persistence/pebble$$|/examples/|/test/docs$$
 RACED = $$($(GO) list ./... | grep -vE '$(LONG)|/internal/lint$$')
 
 .PHONY: help run check test proto sim sweep bench bench-peers conformance walk clean race-note
@@ -118,7 +118,7 @@ CALM := ./test/e2e ./replay/... ./dispatch/... $$($(GO) list ./persistence/... |
 
 stage-short:
 	$(SOON) $(GO) test $(CHECKED) $(RACE) -short -timeout 170s $(LONGEST) \
-		$$($(GO) list ./... | grep -vE '/(sim|replay|dispatch|persistence|bench|internal/lint|test/e2e)(/|$$)') \
+		$$($(GO) list ./... | grep -vE '/(sim|replay|dispatch|persistence|bench|internal/lint|test)(/|$$)') \
 		./persistence/pebble/internal/locallog
 	TURNSTONE_SWEEP_POINTS=60 TURNSTONE_SIM_SEEDS=20 $(GO) test $(CHECKED) -short -timeout 170s -skip '^TestPlantedFaults.*AreFound' $(CALM) ./sim/...
 
@@ -151,7 +151,7 @@ stage-crash:
 
 stage-examples:
 	@mkdir -p $(OUTCOMES)
-	$(RECORD) $(OUTCOMES)/examples -- $(RACE) -count=1 -timeout 5m ./examples/...
+	$(RECORD) $(OUTCOMES)/examples -- $(RACE) -count=1 -timeout 8m ./examples/... ./test/docs
 
 stage-conformance:
 	$(GO) run ./internal/conformance -from $(OUTCOMES) -floor docs/conformance.floor

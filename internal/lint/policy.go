@@ -199,6 +199,8 @@ var directions = map[string][]string{
 		"actors/instance/arrival", "internal/seam", "proto", "replay", "persistence", "persistence/pebble",
 	},
 
+	"test/docs": {},
+
 	"internal/lint":        {},
 	"internal/conformance": {},
 	"internal/walk":        {".", "node", "client"},

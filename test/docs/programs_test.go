@@ -1,4 +1,4 @@
-package lint
+package docs
 
 import (
 	"bytes"
@@ -67,6 +67,9 @@ func documentProgram(t *testing.T, document string) (binary string) {
 	return binary
 }
 
+// module is the path of this one.
+const module = "github.com/turnstone-dev/turnstone"
+
 // outsideModule makes dir a module that depends on the checkout by a replace directive, as README.md says. What `go mod
 // tidy` would find out from the network is taken from the checkout: the versions and sums of everything else.
 func outsideModule(t *testing.T, root, dir string) {
@@ -76,11 +79,11 @@ func outsideModule(t *testing.T, root, dir string) {
 		t.Fatal(err)
 	}
 	head, rest, found := strings.Cut(string(mod), "\n")
-	if !found || head != "module "+Module {
+	if !found || head != "module "+module {
 		t.Fatalf("go.mod begins with %q", head)
 	}
 	write(t, filepath.Join(dir, "go.mod"), fmt.Appendf(nil, "module example.com/greetings\n%s\nrequire %s v0.0.0\nreplace %s => %s\n",
-		rest, Module, Module, root))
+		rest, module, module, root))
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	if err != nil {
 		t.Fatal(err)
