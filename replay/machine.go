@@ -91,6 +91,9 @@ type Machine struct {
 	// The sizes of kv and of cfg.KV, kept so that a turn need not look at all keys.
 	kvBytes, baseBytes int
 
+	queries map[string]func([]byte) ([]byte, error) // the code's handlers
+	asked   atomic.Uint64                           // the goroutine of the query that runs, as the runtime's texts name it
+
 	patches   map[string]patchState // what is decided, by id
 	effects   [][]byte              // values of side effects in history that code has not asked for yet
 	verifying bool                  // patches and effects have what history has: see expect
@@ -381,6 +384,7 @@ const (
 	machineBytes   = 1024
 	coroutineBytes = 4608 // 4 KB of them its stack
 	futureBytes    = 448
+	queryBytes     = 160 // a handler, with its closure
 )
 
 // MemoryBytes estimates what the machine keeps alive between turns. What the author's own variables hold is not seen.
@@ -401,6 +405,9 @@ func (m *Machine) MemoryBytes() int {
 	}
 	for id := range m.patches {
 		n += 64 + len(id)
+	}
+	for name := range m.queries {
+		n += queryBytes + len(name)
 	}
 	return n + m.baseBytes + m.kvBytes
 }
