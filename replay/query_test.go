@@ -55,8 +55,8 @@ func live(t *testing.T, fn replay.Func) (*replay.Machine, []replay.Segment) {
 	return m, history
 }
 
-// loaded is a machine that has the same history, replayed and without a turn.
-func loaded(t *testing.T, fn replay.Func, history []replay.Segment) *replay.Machine {
+// replayedOf is a machine that has the same history, replayed and without a turn.
+func replayedOf(t *testing.T, fn replay.Func, history []replay.Segment) *replay.Machine {
 	t.Helper()
 	m := replay.New(config(fn))
 	t.Cleanup(m.Close)
@@ -89,7 +89,7 @@ func TestQuery(t *testing.T) {
 		m, history := live(t, asked(taken))
 		wantAnswer(t, m.Query("q", nil), "a,b")
 		wantAnswer(t, m.Query("taken", []byte("so far ")), "so far a,b")
-		again := loaded(t, asked(taken), history)
+		again := replayedOf(t, asked(taken), history)
 		wantAnswer(t, again.Query("q", nil), "a,b")
 		again.Advance(input(msgXE("x", "c")))
 		wantAnswer(t, again.Query("q", nil), "a,b,c")
@@ -135,7 +135,7 @@ func TestQuery(t *testing.T) {
 	})
 	t.Run("of code that does not fit its history", func(t *testing.T) {
 		_, history := live(t, asked(taken))
-		m := loaded(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+		m := replayedOf(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.HandleQuery("q", func([]byte) ([]byte, error) { return nil, nil })
 			return given(activity(c, "other", "").Await())
 		}, history)
@@ -179,7 +179,7 @@ func TestQueryCannotAct(t *testing.T) {
 			m, history := live(t, code)
 			wantRefusal(t, m.Query("q", nil), query.NotReading, false, "query_test.go:", `"q"`)
 			wantAnswer(t, m.Query("taken", nil), "a,b")
-			same(t, m, loaded(t, code, history))
+			same(t, m, replayedOf(t, code, history))
 		})
 	}
 	t.Run("cancel", func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestQueryCannotAct(t *testing.T) {
 		})
 		m, history := live(t, code)
 		wantRefusal(t, m.Query("q", nil), query.NotReading, false, "query_test.go:")
-		same(t, m, loaded(t, code, history))
+		same(t, m, replayedOf(t, code, history))
 	})
 }
 
@@ -221,7 +221,7 @@ func TestQueryThatDoesNotReturn(t *testing.T) {
 		})
 		m, history := live(t, code)
 		wantRefusal(t, m.Query("q", nil), query.Panicked, false, "query_test.go:", "out of range")
-		same(t, m, loaded(t, code, history))
+		same(t, m, replayedOf(t, code, history))
 	})
 	t.Run("exits", func(t *testing.T) {
 		m, _ := live(t, asked(func(*replay.Context, []string, *replay.Future) ([]byte, error) {
