@@ -83,7 +83,7 @@ func (c *Context) Now() time.Time { c.m.look(c.co); return time.UnixMilli(c.m.no
 
 // Replaying reports whether the code repeats what an earlier turn has already done. Use it to keep quiet, never to
 // decide.
-func (c *Context) Replaying() bool { c.m.look(c.co); return c.m.replaying && c.m.current.asks == nil }
+func (c *Context) Replaying() bool { c.m.look(c.co); return c.m.replaying && !c.m.current.asks() }
 
 // Random is the next number of the turn's deterministic stream. It is not fit for secrets.
 func (c *Context) Random() uint64 { c.m.enter(c.co); return c.m.random.next() }

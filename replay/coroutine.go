@@ -38,8 +38,6 @@ type coroutine struct {
 	reason    string // the panic's text
 	stack     string // where it panicked
 
-	asks *asking // the query that it answers; nil for every other
-
 	older, newer *coroutine // all that are not done, for Close
 }
 

@@ -119,7 +119,7 @@ func (f *Future) Ready() bool {
 func (f *Future) Await() (any, error) {
 	co := f.look()
 	for f.state == pending {
-		if co.asks != nil {
+		if co.asks() {
 			co.refuseToWait()
 		}
 		f.wait(co)

@@ -91,8 +91,7 @@ type Machine struct {
 	// The sizes of kv and of cfg.KV, kept so that a turn need not look at all keys.
 	kvBytes, baseBytes int
 
-	queries map[string]func([]byte) ([]byte, error) // the code's handlers
-	asked   atomic.Uint64                           // the goroutine of the query that runs, as the runtime's texts name it
+	queries *queries // nil until the code has a handler
 
 	patches   map[string]patchState // what is decided, by id
 	effects   [][]byte              // values of side effects in history that code has not asked for yet
@@ -406,8 +405,11 @@ func (m *Machine) MemoryBytes() int {
 	for id := range m.patches {
 		n += 64 + len(id)
 	}
-	for name := range m.queries {
-		n += queryBytes + len(name)
+	if m.queries != nil {
+		n += queryBytes
+		for name := range m.queries.handlers {
+			n += queryBytes + len(name)
+		}
 	}
 	return n + m.baseBytes + m.kvBytes
 }

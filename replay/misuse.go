@@ -51,7 +51,7 @@ func (m *Machine) passed(co *coroutine) {
 
 // barred ends a call that a coroutine makes while it is unwound, or while it computes a side effect or answers a query.
 func (m *Machine) barred(co *coroutine) {
-	if co.asks != nil {
+	if co.asks() {
 		co.refuse()
 	}
 	if !co.exiting {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/query"
@@ -20,9 +21,9 @@ func (c *Context) HandleQuery(name string, handle func(input []byte) ([]byte, er
 	m.enter(c.co)
 	m.checkID("query name", name)
 	if m.queries == nil {
-		m.queries = map[string]func([]byte) ([]byte, error){}
+		m.queries = &queries{handlers: map[string]func([]byte) ([]byte, error){}}
 	}
-	m.queries[name] = handle
+	m.queries.handlers[name] = handle
 }
 
 // Look is Check for a method that only reads: the handler of a query may call it, too.
@@ -45,15 +46,16 @@ func (m *Machine) Query(name string, input []byte) Answer {
 	if a := m.unfit(); a != nil {
 		return Answer{Refusal: a}
 	}
-	handle, ok := m.queries[name]
-	if !ok {
+	q := m.queries
+	if q == nil || q.handlers[name] == nil {
 		return Answer{Refusal: m.unknownQuery(name)}
 	}
 	var answer Answer
-	co := &coroutine{m: m, computing: true, asks: &asking{name: name}}
+	co, handle := &coroutine{m: m, computing: true}, q.handlers[name]
+	q.co, q.name, q.refusal = co, name, nil
 	co.ctx = Context{m: m, co: co}
 	co.fn = func(*Context) (any, error) {
-		m.asked.Store(goroutineID())
+		q.on.Store(goroutineID())
 		out, err := handle(bytes.Clone(input))
 		// The error's text is the author's code: it is asked for here, where a panic of it is caught.
 		answer.Output = bytes.Clone(out)
@@ -64,10 +66,11 @@ func (m *Machine) Query(name string, input []byte) Answer {
 	m.give(co)
 	co.next()
 	m.take()
-	m.asked.Store(0)
+	q.on.Store(0)
 	if co.exited {
 		m.release(co)
 	}
+	q.co = nil
 	if why := m.failedQuery(co); why != nil {
 		return Answer{Refusal: why}
 	}
@@ -89,7 +92,10 @@ func (m *Machine) unfit() *query.Refusal {
 }
 
 func (m *Machine) unknownQuery(name string) *query.Refusal {
-	known := slices.Sorted(maps.Keys(m.queries))
+	var known []string
+	if m.queries != nil {
+		known = slices.Sorted(maps.Keys(m.queries.handlers))
+	}
 	text := fmt.Sprintf("the code has no handler for query %q; ", name)
 	if len(known) == 0 {
 		text += "it has none for any: register them with HandleQuery, before the code first waits"
@@ -104,27 +110,30 @@ func (m *Machine) failedQuery(co *coroutine) *query.Refusal {
 	switch {
 	case m.spoiled.Load() != nil:
 		return &query.Refusal{Reason: query.Misused, Text: m.Spoiled().Error()}
-	case co.asks.refusal != nil:
-		return co.asks.refusal
+	case m.queries.refusal != nil:
+		return m.queries.refusal
 	case co.panicked:
 		site, _, _ := strings.Cut(co.stack, "\n")
-		return &query.Refusal{Reason: query.Panicked, Text: fmt.Sprintf("the handler of query %q panicked, at %s: %s", co.asks.name, site, co.reason)}
+		return &query.Refusal{Reason: query.Panicked, Text: fmt.Sprintf("the handler of query %q panicked, at %s: %s", m.queries.name, site, co.reason)}
 	case co.exited:
 		return &query.Refusal{Reason: query.Panicked, Text: fmt.Sprintf("the handler of query %q called runtime.Goexit"+
-			" (for example through testing.T.FailNow)", co.asks.name)}
+			" (for example through testing.T.FailNow)", m.queries.name)}
 	}
 	return nil
 }
 
-// asking is what a coroutine that runs a query has beside the others.
-type asking struct {
-	name    string
-	refusal *query.Refusal // why it was ended
+// queries are the code's handlers, and the query that runs.
+type queries struct {
+	handlers map[string]func([]byte) ([]byte, error)
+	co       *coroutine // that of the query that runs; nil if none does
+	name     string
+	refusal  *query.Refusal // why it was ended
+	on       atomic.Uint64  // its goroutine, as the runtime's texts name it
 }
 
 // look is enter for a method that only reads. The code of a query may call it through any context of its machine.
 func (m *Machine) look(co *coroutine) {
-	if m.queries != nil && m.querying() != nil {
+	if m.querying() != nil {
 		return
 	}
 	m.enter(co)
@@ -132,11 +141,14 @@ func (m *Machine) look(co *coroutine) {
 
 // querying is the coroutine of the query that calls; nil if the caller is none.
 func (m *Machine) querying() *coroutine {
-	if m.holder.Load() != goroutine() || m.current.asks == nil {
+	if m.holder.Load() != goroutine() || !m.current.asks() {
 		return nil
 	}
 	return m.current
 }
+
+// asks reports whether a coroutine runs a query.
+func (co *coroutine) asks() bool { return co.m.queries != nil && co.m.queries.co == co }
 
 // look is the same for futures.
 func (f *Future) look() *coroutine {
@@ -164,7 +176,7 @@ func (co *coroutine) end(why query.Reason, what, instead string) {
 		if s := outerSite(); s != nil {
 			at = s
 		}
-		co.asks.refusal = &query.Refusal{Reason: why, Text: fmt.Sprintf("the handler of query %q %s, at %s: %s", co.asks.name, what, at.text, instead)}
+		co.m.queries.refusal = &query.Refusal{Reason: why, Text: fmt.Sprintf("the handler of query %q %s, at %s: %s", co.m.queries.name, what, at.text, instead)}
 	}
 	co.exit()
 }

@@ -36,7 +36,10 @@ func numberOf(head []byte) uint64 {
 // QueryAt is the line of the author's code where the handler of a query is now; empty if none runs or the line is not
 // found. Any goroutine may call it, while the query runs. It stops the process for as long as it takes to write all stacks.
 func (m *Machine) QueryAt() string {
-	on := m.asked.Load()
+	if m.queries == nil {
+		return ""
+	}
+	on := m.queries.on.Load()
 	if on == 0 {
 		return ""
 	}
