@@ -48,6 +48,22 @@ var (
 	ErrPanicked = errors.New("orchestration panicked")
 	// ErrNondeterminism: the code no longer decides what its history says it decided.
 	ErrNondeterminism = errors.New("nondeterministic")
+	// ErrQueryBlocked: the handler of a query waits: for a future, or for something that is no future, such as a channel or a
+	// lock. The error names the line. Nothing was changed. A handler must read variables and return at once.
+	ErrQueryBlocked = errors.New("the query blocks")
+	// ErrQueryNotReading: the handler of a query asks for something, such as an activity or a changed value, or its context is
+	// used on a goroutine. The error names the line. Nothing was changed. A handler must only read.
+	ErrQueryNotReading = errors.New("the query does more than read")
+	// ErrQueryPanicked: the handler of a query panicked. The error names the line. The instance goes on.
+	ErrQueryPanicked = errors.New("the query panicked")
+	// ErrHeld: the instance is held, so its code does not run for queries. The error has the reason.
+	ErrHeld = errors.New("the instance is held")
+	// ErrRecovering: the node has just been opened after an unclean end, or the last turn of the instance has not ended, so the
+	// code does not run for queries. Ask again in some seconds.
+	ErrRecovering = errors.New("the instance is recovering")
+	// ErrNoHandler: no runtime that is attached to the node can run the code of the instance. Attach one that has the
+	// orchestration in this version.
+	ErrNoHandler = errors.New("no runtime can run the instance")
 	// ErrPoisoned: a turn or an activity was given up after too many attempts that ended without an answer: its process
 	// ended each time, or no runtime had its handler.
 	ErrPoisoned = errors.New("poison")

@@ -15,7 +15,7 @@ type KV struct{ rc *replay.Context }
 
 // KV returns the key-value store of the instance.
 func (c *Context) KV() KV {
-	c.rc.Check()
+	c.rc.Look()
 	return KV{c.rc}
 }
 

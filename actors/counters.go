@@ -69,6 +69,9 @@ type Counters struct {
 	// Deferred are messages that a turn could have consumed and did not, InboxReads are reads of an inbox only.
 	Deferred   uint64
 	InboxReads uint64
+	// Queries that got a slot, and those that were given up because their code had not returned.
+	Queries          uint64
+	AbandonedQueries uint64
 	// Refused are requests that admission answered with ErrBusy.
 	Refused uint64
 	// Passivations are instances that left, Restarts are actors that failed and were restarted, DeadLetters are messages that
@@ -101,6 +104,7 @@ func (e *Engine) Counters() Counters {
 		Retold: own.retold.Load(), Contradictions: c.Contradictions.Load(),
 		EvictedInLoad: c.EvictedInLoad.Load(), EvictedInAccept: c.EvictedInAccept.Load(), FullPages: c.FullPages.Load(),
 		Deferred: c.Deferred.Load(), InboxReads: c.InboxReads.Load(),
+		Queries: c.Queries.Load(), AbandonedQueries: c.AbandonedQueries.Load(),
 		Terminated: c.Terminated.Load(), HeldTurns: c.HeldTurns.Load(), Held: e.heldCount(),
 		Unregistered: c.Unregistered.Load(), Refused: own.refused.Load(), Passivations: c.Passivations.Load(),
 		Restarts: e.sys.Restarts(), DeadLetters: e.sys.DeadLetters(), Active: uint64(e.act.count()),

@@ -62,6 +62,9 @@ var sentinels = map[api.Code]error{
 	api.AlreadyExists: turnstone.ErrAlreadyExists, api.NotFound: turnstone.ErrInstanceNotFound, api.Ended: turnstone.ErrInstanceEnded,
 	api.KeyReused: turnstone.ErrRequestKeyReused, api.Busy: turnstone.ErrBusy, api.Uncertain: turnstone.ErrUncertain,
 	api.Stopped: turnstone.ErrStopped, api.Damaged: turnstone.ErrDamaged, api.Invalid: turnstone.ErrInvalidInput,
+	api.QueryBlocked: turnstone.ErrQueryBlocked, api.QueryNotReading: turnstone.ErrQueryNotReading,
+	api.QueryPanicked: turnstone.ErrQueryPanicked, api.Nondeterministic: turnstone.ErrNondeterminism, api.InstanceHeld: turnstone.ErrHeld,
+	api.Recovering: turnstone.ErrRecovering, api.NoHandler: turnstone.ErrNoHandler,
 }
 
 // clientError turns the error of an answer into one that callers can name.
@@ -79,6 +82,8 @@ func clientError(err error) error {
 		named = &turnstone.LimitError{Limit: e.Subject, Size: e.Size, Max: e.Max}
 	case api.InvalidVersion:
 		named = &turnstone.VersionError{Text: e.Subject}
+	case api.UnknownQuery:
+		named = &turnstone.UnknownQueryError{Query: e.Subject, Known: e.Known}
 	}
 	if named == nil {
 		return err

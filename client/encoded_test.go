@@ -77,6 +77,10 @@ func (e *encoding) Terminate(r api.TerminateRequest, done func(error)) {
 	e.node.Terminate(sent(e.t, r), e.told(done))
 }
 
+func (e *encoding) Query(r api.QueryRequest, done func(api.QueryAnswer, error)) {
+	e.node.Query(sent(e.t, r), answered(e, done))
+}
+
 func (e *encoding) Release(r api.ReleaseRequest, done func(error)) {
 	e.node.Release(sent(e.t, r), e.told(done))
 }

@@ -75,6 +75,10 @@ func (r requests) Terminate(q api.TerminateRequest, reply func(error)) {
 	r.engine.Terminate(instance.Termination(q), reply)
 }
 
+func (r requests) Query(q api.QueryRequest, reply func([]byte, *turnpb.Failure, error)) {
+	r.engine.Query(arrival.QueryRequest(q), func(a arrival.QueryReply) { reply(a.Output, a.Failure, a.Err) })
+}
+
 func (r requests) Release(id string, reply func(error)) { r.engine.Release(id, reply) }
 
 func (r requests) Runs(name, version string) bool { return r.engine.Runs(name, version) }

@@ -35,6 +35,8 @@ type Metrics struct {
 	// Turns whose code blocked: reported, given up, and with a goroutine that could not be unwound. SpoiledTurns used their
 	// context where they must not.
 	ReportedTurns, AbandonedTurns, LeakedCoroutines, SpoiledTurns uint64
+	// Queries that ran, and those that were given up because their code had not returned.
+	Queries, AbandonedQueries uint64
 	// CarefulTurns were leased before their code ran, as after a crash.
 	CarefulTurns uint64
 
@@ -69,7 +71,7 @@ func metricsOf(e actors.Counters, s pebble.Metrics) Metrics {
 		Held: e.Held, HeldTurns: e.HeldTurns, Unregistered: e.Unregistered, Poisoned: e.Poisoned,
 		Unreadable: e.Unreadable, Limited: e.Limited, Terminated: e.Terminated, ReportedTurns: e.ReportedTurns,
 		AbandonedTurns: e.AbandonedTurns, LeakedCoroutines: e.LeakedCoroutines, SpoiledTurns: e.SpoiledTurns,
-		CarefulTurns: e.CarefulTurns,
+		Queries: e.Queries, AbandonedQueries: e.AbandonedQueries, CarefulTurns: e.CarefulTurns,
 
 		Conflicts: e.Conflicts, Stale: e.Stale, Fenced: e.Fenced, LeasesLost: e.LeasesLost,
 		SecondActivations: e.SecondActivations, Uncertain: e.Uncertain, EvictedInLoad: e.EvictedInLoad,

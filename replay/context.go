@@ -66,24 +66,24 @@ type DetachedOptions struct {
 func (c *Context) Check() { c.m.enter(c.co) }
 
 // Instance is the id of the instance.
-func (c *Context) Instance() string { c.m.enter(c.co); return c.m.cfg.Instance }
+func (c *Context) Instance() string { c.m.look(c.co); return c.m.cfg.Instance }
 
 // Execution counts the executions of the instance from 1; continue-as-new starts the next one.
-func (c *Context) Execution() uint64 { c.m.enter(c.co); return c.m.cfg.Execution }
+func (c *Context) Execution() uint64 { c.m.look(c.co); return c.m.cfg.Execution }
 
 // Name is the name under which the orchestration was started.
-func (c *Context) Name() string { c.m.enter(c.co); return c.m.name() }
+func (c *Context) Name() string { c.m.look(c.co); return c.m.name() }
 
 // Version is the resolved semantic version.
-func (c *Context) Version() string { c.m.enter(c.co); return c.m.version() }
+func (c *Context) Version() string { c.m.look(c.co); return c.m.version() }
 
 // Now is the time of the turn, in UTC with millisecond resolution. It never goes back within an execution, and is the
 // same when the turn is replayed.
-func (c *Context) Now() time.Time { c.m.enter(c.co); return time.UnixMilli(c.m.nowMs).UTC() }
+func (c *Context) Now() time.Time { c.m.look(c.co); return time.UnixMilli(c.m.nowMs).UTC() }
 
 // Replaying reports whether the code repeats what an earlier turn has already done. Use it to keep quiet, never to
 // decide.
-func (c *Context) Replaying() bool { c.m.enter(c.co); return c.m.replaying }
+func (c *Context) Replaying() bool { c.m.look(c.co); return c.m.replaying && !c.m.current.asks() }
 
 // Random is the next number of the turn's deterministic stream. It is not fit for secrets.
 func (c *Context) Random() uint64 { c.m.enter(c.co); return c.m.random.next() }

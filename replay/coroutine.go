@@ -29,7 +29,7 @@ type coroutine struct {
 	queued    bool // in the ready heap
 	done      bool // its function returned, panicked or was unwound
 	exiting   bool // every call of the context ends it
-	computing bool // it runs the function of a side effect, which must not use the context
+	computing bool // it runs the function of a side effect, which must not use the context, or answers a query
 	exited    bool // a Goexit ended it: the coroutine is parked in its last defer until stop
 	value     any
 	err       error

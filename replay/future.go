@@ -103,13 +103,13 @@ func (f *Future) schedules() bool { return f.kind <= opChild || f.kind == opDeta
 
 // Event is the id of the event that records what was asked for; 0 until it is recorded, and for a coroutine.
 func (f *Future) Event() uint64 {
-	f.enter()
+	f.look()
 	return f.event
 }
 
 // Ready reports whether Await would return at once. A cancelled future is ready.
 func (f *Future) Ready() bool {
-	f.enter()
+	f.look()
 	return f.state != pending
 }
 
@@ -117,8 +117,11 @@ func (f *Future) Ready() bool {
 // the function returned for a coroutine. A failure is a *failure.Error; a cancelled future gives one whose Cancelled
 // is true. Await may be called again and by several coroutines.
 func (f *Future) Await() (any, error) {
-	co := f.enter()
+	co := f.look()
 	for f.state == pending {
+		if co.asks() {
+			co.refuseToWait()
+		}
 		f.wait(co)
 		co.waitsFor = f
 		co.block()

@@ -118,7 +118,7 @@ func (c *Context) KVSet(key string, value []byte) {
 // KVGet reads a key.
 func (c *Context) KVGet(key string) ([]byte, bool) {
 	m := c.m
-	m.enter(c.co)
+	m.look(c.co)
 	v, ok := m.store()[key]
 	return bytes.Clone(v.Value), ok
 }
@@ -143,13 +143,13 @@ func (c *Context) KVClearAll() {
 
 // KVKeys lists the keys, sorted.
 func (c *Context) KVKeys() []string {
-	c.m.enter(c.co)
+	c.m.look(c.co)
 	return slices.Sorted(maps.Keys(c.m.store()))
 }
 
 // KVLen counts the keys.
 func (c *Context) KVLen() int {
-	c.m.enter(c.co)
+	c.m.look(c.co)
 	return len(c.m.store())
 }
 

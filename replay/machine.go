@@ -91,6 +91,8 @@ type Machine struct {
 	// The sizes of kv and of cfg.KV, kept so that a turn need not look at all keys.
 	kvBytes, baseBytes int
 
+	queries *queries // nil until the code has a handler
+
 	patches   map[string]patchState // what is decided, by id
 	effects   [][]byte              // values of side effects in history that code has not asked for yet
 	verifying bool                  // patches and effects have what history has: see expect
@@ -381,6 +383,7 @@ const (
 	machineBytes   = 1024
 	coroutineBytes = 4608 // 4 KB of them its stack
 	futureBytes    = 448
+	queryBytes     = 160 // a handler, with its closure
 )
 
 // MemoryBytes estimates what the machine keeps alive between turns. What the author's own variables hold is not seen.
@@ -401,6 +404,12 @@ func (m *Machine) MemoryBytes() int {
 	}
 	for id := range m.patches {
 		n += 64 + len(id)
+	}
+	if m.queries != nil {
+		n += queryBytes
+		for name := range m.queries.handlers {
+			n += queryBytes + len(name)
+		}
 	}
 	return n + m.baseBytes + m.kvBytes
 }

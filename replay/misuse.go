@@ -13,7 +13,7 @@ var ErrMisuse = errors.New("the orchestration's context was used outside the cor
 // action is emitted there, and no coroutine is parked from there.
 func (m *Machine) enter(co *coroutine) {
 	if m.holder.Load() != goroutine() || m.current != co {
-		m.misused(co.site)
+		m.intruded(co)
 	}
 	m.passed(co)
 }
@@ -30,6 +30,14 @@ func (f *Future) enter() *coroutine {
 	return co
 }
 
+// intruded ends a call of a context by another than its coroutine: a query, which uses the contexts of the code, or a misuse.
+func (m *Machine) intruded(co *coroutine) {
+	if asks := m.querying(); asks != nil {
+		asks.refuse()
+	}
+	m.misused(co.site)
+}
+
 // passed ends a coroutine that is being unwound and counts the call of any other.
 func (m *Machine) passed(co *coroutine) {
 	if co.exiting || co.computing {
@@ -41,8 +49,11 @@ func (m *Machine) passed(co *coroutine) {
 	}
 }
 
-// barred ends a call that a coroutine makes while it is unwound, or while it computes a side effect.
+// barred ends a call that a coroutine makes while it is unwound, or while it computes a side effect or answers a query.
 func (m *Machine) barred(co *coroutine) {
+	if co.asks() {
+		co.refuse()
+	}
 	if !co.exiting {
 		m.misusedBy(&MisuseError{SideEffect: true}, co.site)
 	}

@@ -36,22 +36,30 @@ func (f *Future) Undecodable(v Value, err error) {
 // Decoded is told how the decoding of a value went that may come from elsewhere, and gives the error for the code: that one,
 // which the turn records, when code reads the value for the first time; on replay the recorded one. A value that code could
 // decode when it read it for the first time and cannot on replay ends the turn as Undecodable does.
+// A query is given err as it is, and nothing is recorded.
 func (c *Context) Decoded(v Value, err error) error {
+	if c.m.querying() != nil {
+		return err
+	}
 	c.m.enter(c.co)
 	return c.m.decoded(c.co, 0, &v, err)
 }
 
-// Decoded is the same for the value of a future.
+// Decoded is the same for the value of a future. It ends a query that is the first to read a value which cannot be decoded:
+// only the code may be told so.
 func (f *Future) Decoded(v Value, err error) error {
+	if co := f.m.querying(); co != nil && err == nil {
+		return nil
+	}
 	co := f.enter()
 	return f.m.decoded(co, f.event, &v, err)
 }
 
 // Recalls reports whether Decoded may give an error for a value that was decoded.
-func (c *Context) Recalls() bool { c.m.enter(c.co); return len(c.m.undecoded) > 0 }
+func (c *Context) Recalls() bool { c.m.look(c.co); return len(c.m.undecoded) > 0 }
 
 // Recalls is the same for futures.
-func (f *Future) Recalls() bool { f.enter(); return len(f.m.undecoded) > 0 }
+func (f *Future) Recalls() bool { f.look(); return len(f.m.undecoded) > 0 }
 
 func (m *Machine) decoded(co *coroutine, event uint64, v *Value, err error) error {
 	if m.fresh && !m.verifying {

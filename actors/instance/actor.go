@@ -35,11 +35,12 @@ type instance struct {
 	// outstanding counts the answers that are on their way to the PID. The instance leaves only when it is 0.
 	outstanding int
 	acceptTimer *acceptTimer
-	place       Place      // in the residency's list
-	charge      int64      // bytes that it has taken from the memory budget; 0 while it has a place
-	request     *request   // whose answer is on its way, and brings memory or an admission
-	tryWait     *tryWait   // its place in the queue of held instances that wait for a try
-	running     *turn.Turn // the turn that runs in a slot, or on a goroutine without one
+	place       Place       // in the residency's list
+	charge      int64       // bytes that it has taken from the memory budget; 0 while it has a place
+	request     *request    // whose answer is on its way, and brings memory or an admission
+	tryWait     *tryWait    // its place in the queue of held instances that wait for a try
+	running     *turn.Turn  // the turn that runs in a slot, or on a goroutine without one
+	asking      *turn.Query // the query that runs in a slot
 	pausing     ticker
 	later       ticker
 	// stopLease ends the renewal of the turn lease; releaseSuspect lets the next suspect run. Both may be nil.
@@ -118,7 +119,7 @@ func (s *instance) Receive(c actor.Context) {
 // message for the step machine.
 func (s *instance) count(msg any) any {
 	switch m := msg.(type) {
-	case *arrival.Start, *arrival.Deliver, *arrival.Result:
+	case *arrival.Start, *arrival.Deliver, *arrival.Result, *arrival.Query:
 		s.carryover.Received++
 		a := arrival.New(m, s.host.elapsed())
 		s.owe(a)
@@ -155,6 +156,10 @@ func (s *instance) count(msg any) any {
 	case *turn.Back:
 		if s.running == m.Turn && !m.Abandoned { // an abandoned turn stays in its slot
 			s.running = nil
+		}
+	case *turn.Asked:
+		if s.asking == m.Query && !m.Abandoned {
+			s.asking = nil
 		}
 	case *view.Load:
 		s.charge += m.Taken

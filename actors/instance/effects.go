@@ -69,6 +69,8 @@ func (s *instance) ask(e *step.Effect) {
 		s.load(e.Message.(*view.Load))
 	case step.EffectRun:
 		s.run(e.Turn)
+	case step.EffectQuery:
+		s.query(e.Query)
 	case step.EffectUnwind:
 		m := e.Message
 		s.host.unwind(e.Machine, func() { s.Send(m) })
@@ -134,6 +136,13 @@ func (s *instance) run(t *turn.Turn) {
 	} else {
 		t.Consumer.Turns.Run(t)
 	}
+	s.handing = false
+}
+
+// query hands a query to a slot.
+func (s *instance) query(q *turn.Query) {
+	q.Owner, s.asking, s.handing = s, q, true
+	q.Consumer.Turns.Run(q)
 	s.handing = false
 }
 

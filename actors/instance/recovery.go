@@ -63,9 +63,9 @@ func (s *instance) waitForAnswers() {
 	s.recoveryTimer = s.host.Config.Clock.AfterFunc(s.host.Config.WatchdogAbandon+waitMax, func() { s.Send(recoveryOverdue) })
 }
 
-// overdueNow gives the instance up, unless its turn waits for a slot or runs there: a turn always comes back.
+// overdueNow gives the instance up, unless its turn or query waits for a slot or runs there: both always come back.
 func (s *instance) overdueNow() {
-	if s.running != nil && !s.handing {
+	if (s.running != nil || s.asking != nil) && !s.handing {
 		s.waitForAnswers()
 		return
 	}
@@ -83,7 +83,7 @@ func (s *instance) callOffRequest() {
 // dropCore replaces the step machine by its successor, and notes the replay machines that the old one had: they are to be
 // unwound. A replay machine that is in a slot is not among them: it comes back with its turn.
 func (s *instance) dropCore(failed any) {
-	candidates := s.core.Coroutines(s.running)
+	candidates := s.core.Coroutines(s.running, s.asking)
 	if s.effects != nil {
 		for _, e := range (*s.effects)[s.done:] {
 			candidates = append(candidates, e.Machine)
@@ -97,6 +97,10 @@ func (s *instance) dropCore(failed any) {
 		}
 	case *turn.Committed:
 		candidates = append(candidates, m.Turn.Machine)
+	case *turn.Asked:
+		if !m.Abandoned {
+			candidates = append(candidates, m.Query.Machine)
+		}
 	}
 	for _, m := range candidates {
 		runs := s.running != nil && !s.running.Fresh && s.running.Machine == m
@@ -130,6 +134,10 @@ func (s *instance) postpone(msg any) {
 		if !m.Abandoned && m.Turn.Machine != nil {
 			s.unwind(m.Turn.Machine)
 		}
+	case *turn.Asked:
+		if !m.Abandoned && m.Query.Machine != nil {
+			s.unwind(m.Query.Machine)
+		}
 	case *step.MemoryMsg, *view.Load:
 		s.giveBack(s.charge)
 	}
@@ -152,7 +160,7 @@ var unwound = &unwoundMsg{}
 // leaves instead, and the next message starts a new one. When the engine stops, goOn waits for a turn that is in its slot and
 // for replay machines to be closed, and for no other answer, because the panic may have left their count wrong.
 func (s *instance) goOn() {
-	stops := s.host.Draining.Load() && s.running == nil && s.unwinding == 0
+	stops := s.host.Draining.Load() && s.running == nil && s.asking == nil && s.unwinding == 0
 	switch {
 	case s.givenUp, s.leaving: // it may have left the activator's table already, so it must not begin anything
 		s.giveUp()

@@ -65,7 +65,7 @@ func TestErrorsSayTheirCode(t *testing.T) {
 	for c := range api.Codes {
 		names[c.String()] = true
 	}
-	if len(names) != int(api.Codes) || names[""] || api.Codes.String() != "Code(12)" {
+	if len(names) != int(api.Codes) || names[""] || api.Codes.String() != "Code(20)" {
 		t.Errorf("the codes are called %v, and the one above them %v", names, api.Codes)
 	}
 	cause := errors.New("the disk is gone")

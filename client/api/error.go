@@ -31,6 +31,22 @@ const (
 	InvalidVersion
 	// LimitExceeded: the request exceeds the limit that Subject names: it has Size, and Max is allowed.
 	LimitExceeded
+	// UnknownQuery: the code of the instance has no handler for the query that Subject names. Known are the names that it has.
+	UnknownQuery
+	// QueryBlocked: the handler of the query waits for something, or has not returned in time.
+	QueryBlocked
+	// QueryNotReading: the handler of the query asks for something, which a query must not do.
+	QueryNotReading
+	// QueryPanicked: the handler of the query panicked.
+	QueryPanicked
+	// Nondeterministic: the code does not fit the history of the instance.
+	Nondeterministic
+	// InstanceHeld: the instance is held.
+	InstanceHeld
+	// Recovering: the node has just been opened after an unclean end; ask again in some seconds.
+	Recovering
+	// NoHandler: no runtime of the node can run the code of the instance.
+	NoHandler
 
 	// Codes is above every code.
 	Codes
@@ -38,7 +54,8 @@ const (
 
 var codeNames = [...]string{
 	"internal", "already exists", "not found", "ended", "key reused", "busy", "uncertain", "stopped", "damaged", "invalid",
-	"invalid version", "limit exceeded",
+	"invalid version", "limit exceeded", "unknown query", "query blocked", "query not reading", "query panicked", "nondeterministic",
+	"held", "recovering", "no handler",
 }
 
 // String names the code.
@@ -54,10 +71,12 @@ type Error struct {
 	Code Code
 	// Message is the whole text, for people.
 	Message string
-	// Subject is what the error is about, with the codes InvalidVersion and LimitExceeded.
+	// Subject is what the error is about, with the codes InvalidVersion, LimitExceeded and UnknownQuery.
 	Subject string
 	// Size and Max are set with the code LimitExceeded.
 	Size, Max int
+	// Known is set with the code UnknownQuery: the names of the queries that the code has handlers for.
+	Known []string
 	// Cause is the node's own error, for a caller in the same process. It does not leave the process.
 	Cause error
 }

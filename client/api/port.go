@@ -20,6 +20,8 @@ type Port interface {
 	Terminate(r TerminateRequest, done func(error))
 	// Release has an instance that is held tried again. It is answered when that is durable.
 	Release(r ReleaseRequest, done func(error))
+	// Query asks the code of an instance, between two of its turns. It writes nothing.
+	Query(r QueryRequest, done func(QueryAnswer, error))
 	// Wait is answered when the instance has ended; a continue-as-new is no end. cancel withdraws the request; done may still
 	// be called if the end came first.
 	Wait(r WaitRequest, done func(End, error)) (cancel func())

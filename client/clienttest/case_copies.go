@@ -8,6 +8,7 @@ import (
 	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // recorder keeps what reaches the engine, as the engine does until it is encoded.
@@ -26,6 +27,7 @@ func (s suite) F28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T
 	r := &recorder{world: w}
 	c, ctx := client.New(s.through(t, localport.New(r, w.journal, localport.Options{})), nil), t.Context()
 	raw := turnstone.NewOrchestration("O", func(_ *turnstone.Context, in turnstone.Raw) (turnstone.Raw, error) { return in, nil })
+	w.answer = func() ([]byte, *turnpb.Failure, error) { return nil, nil, nil }
 	calls := []func(id string, data []byte) error{
 		func(id string, data []byte) error { _, err := c.Start(ctx, id, "O", data); return err },
 		func(id string, data []byte) error { _, err := client.Start(ctx, c, id, raw, data); return err },
@@ -33,6 +35,11 @@ func (s suite) F28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T
 		func(_ string, data []byte) error { return client.Raise(ctx, c, "b", "e", turnstone.Raw(data)) },
 		func(_ string, data []byte) error {
 			return client.Attach[int](c, "a").Raise(ctx, "e", turnstone.Raw(data))
+		},
+		func(_ string, data []byte) error { _, err := c.Query(ctx, "a", "q", data); return err },
+		func(_ string, data []byte) error {
+			_, err := client.Query[turnstone.Raw](ctx, c, "a", "q", turnstone.Raw(data))
+			return err
 		},
 	}
 	for i, call := range calls {
@@ -45,6 +52,9 @@ func (s suite) F28_what_a_caller_gave_may_be_changed_after_the_call(t *testing.T
 	got := r.inputs
 	for _, m := range w.delivers {
 		got = append(got, m.GetEventRaised().GetData())
+	}
+	for _, q := range w.asks {
+		got = append(got, q.Input)
 	}
 	for i, data := range got {
 		if string(data) != "given" {

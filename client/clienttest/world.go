@@ -40,6 +40,9 @@ type world struct {
 	hold     bool // requests are not answered
 	holding  int  // how many
 	busy     bool // starts are refused
+
+	asks   []api.QueryRequest
+	answer func() ([]byte, *turnpb.Failure, error) // of every query
 }
 
 // world makes a world whose client asks through the port under test.
@@ -145,6 +148,15 @@ func (w *world) Release(id string, reply func(error)) {
 		return
 	}
 	reply(w.propose(w.journal.PartitionOf(id), &persistence.ReleaseTurn{ID: id}).Err)
+}
+
+// Query implements localport.Engine.
+func (w *world) Query(r api.QueryRequest, reply func([]byte, *turnpb.Failure, error)) {
+	if w.held() {
+		return
+	}
+	w.asks = append(w.asks, r)
+	reply(w.answer())
 }
 
 // Runs implements localport.Engine: the handler of O is registered.

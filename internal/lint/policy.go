@@ -115,7 +115,8 @@ var directions = map[string][]string{
 	"internal/terminal":   {},
 	"internal/failure":    {"proto"},
 	"internal/system":     {},
-	"replay":              {"proto", "internal/failure", "internal/invariants", "internal/system"},
+	"internal/query":      {},
+	"replay":              {"proto", "internal/failure", "internal/invariants", "internal/query", "internal/system"},
 	"internal/seam":       {"proto", "replay"},
 	".":                   {"proto", "replay", "internal/failure", "internal/logkey", "internal/seam", "internal/system", "limits"},
 
@@ -147,12 +148,12 @@ var directions = map[string][]string{
 	"actors/instance/arrival": {"actors/consumer", "proto", "replay", "persistence"},
 	"actors/instance/turn": {
 		"actors/consumer", "actors/instance/arrival", "actors/instance/view", "proto", "replay", "persistence", "dispatch",
-		"internal/failure", "internal/clock", "internal/ids", "internal/logkey", "limits",
+		"internal/failure", "internal/query", "internal/clock", "internal/ids", "internal/logkey", "limits",
 	},
 	// The step machine does nothing itself: no mailbox, no journal, no clock.
 	"actors/instance/step": {
 		"actors/consumer", "actors/instance/arrival", "actors/instance/turn", "actors/instance/view", "proto", "replay", "persistence",
-		"dispatch", "internal/failure", "internal/logkey", "internal/invariants",
+		"dispatch", "internal/failure", "internal/query", "internal/logkey", "internal/invariants",
 	},
 	"actors/instance": {
 		"actors/consumer", "actors/internal/mailbox", "actors/instance/arrival", "actors/instance/step", "actors/instance/turn",
@@ -173,11 +174,11 @@ var directions = map[string][]string{
 	// What can be asked of a node is plain data, and what carries it in this process is apart from what asks.
 	"client/api": {},
 	"internal/localport": {
-		".", "proto", "persistence", "client/api", "internal/failure", "internal/history", "internal/seam", "limits",
+		".", "proto", "persistence", "client/api", "internal/failure", "internal/history", "internal/query", "internal/seam", "limits",
 	},
 	"client": {".", "proto", "replay", "client/api", "internal/history", "internal/seam"},
 	"client/clienttest": {
-		".", "proto", "persistence", "persistence/persistencetest", "client", "client/api", "internal/localport", "internal/failure",
+		".", "proto", "persistence", "persistence/persistencetest", "client", "client/api", "internal/localport", "internal/failure", "internal/query",
 		"limits",
 	},
 	"node": {
@@ -237,6 +238,7 @@ var forTests = []string{
 var testDirections = map[string][]string{
 	".":           {"client", "node"}, // the program that the package's comment begins with
 	"client":      {"client/clienttest"},
+	"actors":      {"internal/query"},
 	"bench/limit": {".", "client", "node"}, // they count the rows of a real store
 }
 

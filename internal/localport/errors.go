@@ -76,6 +76,9 @@ func answerError(err error) *api.Error {
 	if errors.As(err, &text) {
 		return &api.Error{Code: api.InvalidVersion, Message: text.Error(), Subject: text.Text}
 	}
+	if refused := refusedQuery(err); refused != nil {
+		return refused
+	}
 	for _, c := range codes {
 		if errors.Is(err, c.inner) {
 			return &api.Error{Code: c.code, Message: message(c.outer, err), Cause: err}

@@ -3,6 +3,7 @@ package localport
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -67,7 +68,7 @@ func TestRefusalsOfRequests(t *testing.T) {
 			continue
 		}
 		got.Message = ""
-		if *got != c.want {
+		if !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%s: %+v, want %+v", name, *got, c.want)
 		}
 	}

@@ -20,6 +20,8 @@ type Engine interface {
 	Terminate(r api.TerminateRequest, reply func(error))
 	// Release has an instance that is held tried again; reply is called once, when that is durable or refused.
 	Release(id string, reply func(error))
+	// Query asks the code of an instance; reply is called once, with what its handler returned: its output or its failure.
+	Query(r api.QueryRequest, reply func(output []byte, failure *turnpb.Failure, err error))
 	// Runs reports whether a runtime that runs turns is attached and has this orchestration. An empty version means the one
 	// that the runtime's policy names.
 	Runs(name, version string) bool

@@ -76,6 +76,10 @@ func (e engine) Terminate(t api.TerminateRequest, reply func(error)) {
 	e.Engine.Terminate(instance.Termination(t), reply)
 }
 
+func (e engine) Query(q api.QueryRequest, reply func([]byte, *turnpb.Failure, error)) {
+	e.Engine.Query(arrival.QueryRequest(q), func(a arrival.QueryReply) { reply(a.Output, a.Failure, a.Err) })
+}
+
 // A result that the journal could not take is not lost: it is offered again, or the activity runs again.
 func TestResultRefusedOnce(t *testing.T) {
 	t.Run("REL_014 an answer that the store refuses once is tried again", func(t *testing.T) {

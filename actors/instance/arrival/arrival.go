@@ -21,13 +21,14 @@ const (
 )
 
 // Arrival is a message that an instance has in memory, with the sender that waits for the answer. Exactly one of Start,
-// Deliver and Result is set.
+// Deliver, Result and Query is set.
 type Arrival struct {
 	Start   *Start
 	Deliver *Deliver
 	Result  *Result
+	Query   *Query
 
-	Message *turnpb.Message // as a turn consumes it; nil for a start, whose turn builds the message
+	Message *turnpb.Message // as a turn consumes it; nil for a start, whose turn builds the message, and for a query
 	Size    int             // bytes
 	Since   time.Duration   // elapsed time when the message came, or when its wait began again
 	State   State
@@ -47,12 +48,14 @@ func (a *Arrival) Reply(err error, repeated bool) {
 		a.Start.reply(StartReply{Repeated: repeated, Runs: a.Runs, Err: err})
 	case a.Deliver != nil:
 		a.Deliver.reply(err)
+	case a.Query != nil:
+		a.Query.answer(err)
 	default:
 		a.Result.Reply(err)
 	}
 }
 
-// New returns the arrival of a start, a delivery or a result that came at now, and nil for any other message.
+// New returns the arrival of a start, a delivery, a result or a query that came at now, and nil for any other message.
 func New(msg any, now time.Duration) *Arrival {
 	switch m := msg.(type) {
 	case *Start:
@@ -61,6 +64,8 @@ func New(msg any, now time.Duration) *Arrival {
 		return &Arrival{Deliver: m, Message: m.Message, Size: len(m.Encoded), Since: now}
 	case *Result:
 		return &Arrival{Result: m, Message: m.Message, Size: len(m.Encoded), Since: now}
+	case *Query:
+		return &Arrival{Query: m, Size: len(m.Input), Since: now}
 	}
 	return nil
 }

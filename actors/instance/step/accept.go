@@ -180,8 +180,9 @@ func (in *Machine) refusal(a *arrival.Arrival, err error) error {
 	return err
 }
 
-// answerUnproposed answers the sender of each buffered message that has not been proposed.
+// answerUnproposed answers the sender of each buffered message that has not been proposed, and of each query that waits.
 func (in *Machine) answerUnproposed(err error) {
+	in.answerQueries(err)
 	for _, a := range in.buffer.items {
 		if a.State == arrival.Unproposed {
 			in.answer(a, err, false)

@@ -29,6 +29,10 @@ func (in *Machine) arrived(msg any) {
 		in.moved = true
 		in.leaveTryQueue()
 	case *arrival.Arrival:
+		if m.Query != nil {
+			in.takeQuery(m)
+			return
+		}
 		in.leaveTryQueue()
 		in.buffer.add(m)
 		if in.buffer.full() {

@@ -65,6 +65,23 @@ var orchestrations = map[string]replay.Func{
 		<-done
 		return next(c, "go")
 	},
+	// tell takes events of the name go, and answers the query taken with their data. The handlers of wait,
+	// await and crash do what none may do.
+	"tell": func(c *replay.Context, _ []byte) ([]byte, error) {
+		var taken []byte
+		c.HandleQuery("taken", func([]byte) ([]byte, error) { return taken, nil })
+		c.HandleQuery("wait", func([]byte) ([]byte, error) { return next(c, "go") })
+		c.HandleQuery("crash", func([]byte) ([]byte, error) { panic("no") })
+		for {
+			arrived := c.WaitEvent("go", turnpb.WaitMode_WAIT_MODE_BUFFERED)
+			c.HandleQuery("await", func([]byte) ([]byte, error) { return bytesOf(arrived.Await()) })
+			data, err := bytesOf(arrived.Await())
+			if err != nil || string(data) == "end" {
+				return taken, err
+			}
+			taken = append(taken, data...)
+		}
+	},
 	// fail fails.
 	"fail": func(*replay.Context, []byte) ([]byte, error) { return nil, errors.New("it did not work") },
 }

@@ -21,6 +21,7 @@ const (
 	EffectPropose                        // propose command; message takes the answer
 	EffectLoad                           // read the journal: message
 	EffectRun                            // run turn in a slot, or without one if it runs no code
+	EffectQuery                          // run query in a slot
 	EffectUnwind                         // close machine: message comes after that, or after a moment
 	EffectArm                            // send message, a tick, after wait
 	EffectAskMemory                      // send message when its bytes have been taken from the memory budget
@@ -53,6 +54,7 @@ type Effect struct {
 	Wait            time.Duration
 	Arrival         *arrival.Arrival
 	Turn            *turn.Turn
+	Query           *turn.Query
 	Machine         *replay.Machine
 	Message         any
 	Command         persistence.Command

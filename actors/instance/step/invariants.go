@@ -23,12 +23,14 @@ func (in *Machine) Verify() {
 func (in *Machine) verifyTurn() {
 	inFlight := in.phase == phaseRunning || in.phase == phaseSettling || in.phase == phaseCommitting
 	invariants.Check(inFlight == (in.turn != nil), "phase %s, and a turn is in flight: %t", in.phase, in.turn != nil)
+	asking := in.queries != nil && in.queries.running != nil
+	invariants.Check((in.phase == phaseQuerying) == asking, "phase %s, and a query is in flight: %t", in.phase, asking)
 	invariants.Check(in.awaits() == (in.awaiting != nil), "phase %s, and an answer is awaited: %t", in.phase, in.awaiting != nil)
 	if in.resident == nil {
 		return
 	}
 	v := &in.view
-	invariants.Check(in.turn == nil && in.phase != phaseClosing && in.phase != phaseUnknown, "phase %s has a machine at rest", in.phase)
+	invariants.Check(in.turn == nil && in.phase != phaseClosing && in.phase != phaseUnknown && in.phase != phaseQuerying, "phase %s has a machine at rest", in.phase)
 	invariants.Check(v.Known && v.Exists && in.consumer != nil, "a machine at rest: known %t, exists %t", v.Known, v.Exists)
 	invariants.Check(in.resident.NextEvent() == v.Head.NextEvent,
 		"the machine's next event is %d, the head's %d", in.resident.NextEvent(), v.Head.NextEvent)
@@ -38,8 +40,8 @@ func (in *Machine) verifyTurn() {
 func (in *Machine) Awaited() int {
 	n := in.accepting
 	for _, one := range []bool{
-		in.awaits(), in.phase == phaseRunning, in.phase == phaseCommitting, in.phase == phaseClosing, in.phase == phasePausing,
-		in.later != nil,
+		in.awaits(), in.phase == phaseRunning, in.phase == phaseCommitting, in.phase == phaseClosing, in.phase == phaseQuerying,
+		in.phase == phasePausing, in.later != nil,
 	} {
 		if one {
 			n++

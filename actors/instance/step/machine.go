@@ -33,7 +33,8 @@ type Machine struct {
 	fn       replay.Func
 	attaches uint64 // Facts.Attaches when consumer was looked for
 
-	buffer buffer
+	buffer  buffer
+	queries *queries // nil until the first
 	// turn is in flight in the phases running, settling and committing, and nil in all others.
 	turn *turn.Turn
 	// accepting counts the messages that are proposed on their own. No turn starts while it is above 0.
@@ -93,10 +94,13 @@ func (in *Machine) Successor() Machine {
 	return next
 }
 
-// Coroutines returns the replay machines that this machine has. It leaves out that of running, the turn that a slot has. Some
-// may be nil.
-func (in *Machine) Coroutines(running *turn.Turn) []*replay.Machine {
+// Coroutines returns the replay machines that this machine has. It leaves out those of running and asking, the turn and
+// the query that a slot has. Some may be nil.
+func (in *Machine) Coroutines(running *turn.Turn, asking *turn.Query) []*replay.Machine {
 	list := []*replay.Machine{in.resident}
+	if in.queries != nil && in.queries.running != nil && in.queries.running != asking {
+		list = append(list, in.queries.running.Machine)
+	}
 	if in.turn != nil && in.turn != running {
 		list = append(list, in.turn.Machine)
 	}
@@ -126,6 +130,8 @@ func (in *Machine) take(msg any) {
 		in.turnDone(m)
 	case *turn.Committed:
 		in.commitDone(m)
+	case *turn.Asked:
+		in.queryDone(m)
 	case *leaseMsg:
 		in.leaseDone(m)
 	case *AdmitMsg:

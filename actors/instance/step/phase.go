@@ -21,13 +21,14 @@ const (
 	phaseCommitting              // CommitTurn is proposed
 	phaseAbandoning              // AbandonTurn or ReleaseTurn is proposed
 	phaseClosing                 // the replay machine is being unwound
+	phaseQuerying                // a query waits for its slot or runs there
 	phasePausing                 // a short wait: the journal was busy, a read failed, or a heavy suspect has just started
 	phases
 )
 
 var phaseNames = [phases]string{
 	"unknown", "ready", "loading", "waiting", "leasing", "admitting", "running", "settling", "committing", "abandoning", "closing",
-	"pausing",
+	"querying", "pausing",
 }
 
 // String names the phase.
@@ -52,7 +53,7 @@ var resting = setOf(phaseUnknown, phaseReady)
 var legalMoves = [phases]phaseSet{
 	phaseUnknown: setOf(phaseReady, phaseLoading, phasePausing, phaseClosing),
 	phaseReady: setOf(phaseUnknown, phaseLoading, phaseWaiting, phaseLeasing, phaseAdmitting, phaseRunning, phaseCommitting, phaseAbandoning,
-		phasePausing),
+		phaseQuerying, phasePausing),
 	phaseLoading:    setOf(phaseUnknown),
 	phaseWaiting:    setOf(phaseReady),
 	phaseLeasing:    setOf(phaseReady),
@@ -62,6 +63,7 @@ var legalMoves = [phases]phaseSet{
 	phaseCommitting: resting,
 	phaseAbandoning: setOf(phaseReady),
 	phaseClosing:    setOf(phaseUnknown),
+	phaseQuerying:   resting,
 	phasePausing:    resting,
 }
 

@@ -45,6 +45,9 @@ func (in *Machine) startTurn(d *turn.ForcedEnd) {
 	v.Segments, v.KV = nil, nil
 	in.toEvict, in.tryAgain, in.ran = false, false, false
 	in.resident, in.turn = nil, t
+	if in.queries != nil {
+		in.queries.served = false
+	}
 	in.become(phaseRunning)
 	if d != nil {
 		t.Consumer = nil

@@ -25,12 +25,12 @@ var commands = map[string]func(*stage, *line) string{
 	"start": (*stage).bringStart, "event": (*stage).bringEvent, "cancel": (*stage).bringCancel, "result": (*stage).bringResult,
 	"nudge": (*stage).bringNudge, "pending": (*stage).bringPending, "timer": (*stage).bringTimer, "retry": (*stage).bringRetry,
 	"wake": (*stage).bringWake, "evict": (*stage).bringEvict, "freed": (*stage).bringFreed, "moved": (*stage).bringMoved,
-	"accept-due": (*stage).bringAcceptDue,
+	"accept-due": (*stage).bringAcceptDue, "query": (*stage).bringQuery,
 	// What is outstanding is answered.
 	"accepted": (*stage).accepted, "committed": (*stage).committed, "leased": (*stage).leased, "abandoned": (*stage).abandoned,
 	"released": (*stage).released, "refused": (*stage).refused, "loaded": (*stage).loaded, "granted": (*stage).granted,
 	"admitted": (*stage).admitted, "tried": (*stage).tried, "ran": (*stage).ran, "unwound": (*stage).unwound, "tick": (*stage).tick,
-	"again": (*stage).again,
+	"again": (*stage).again, "asked": (*stage).asked,
 	// The end, if something is left on its way.
 	"end": (*stage).end,
 }

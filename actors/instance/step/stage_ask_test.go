@@ -178,6 +178,8 @@ func kindOf(e *Effect) string {
 		return "load"
 	case EffectRun:
 		return "run"
+	case EffectQuery:
+		return "query"
 	case EffectUnwind:
 		return "unwind"
 	case EffectAskMemory:

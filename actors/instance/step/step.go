@@ -34,7 +34,7 @@ func (in *Machine) step() {
 
 // stepUnknown reads the durable state. A new id costs no read, because the journal knows from memory that no instance has it.
 func (in *Machine) stepUnknown() {
-	if len(in.buffer.items) == 0 && (in.leaving || !in.hasWork()) {
+	if len(in.buffer.items) == 0 && !in.asks() && (in.leaving || !in.hasWork()) {
 		return
 	}
 	if in.accepting > 0 {
@@ -64,6 +64,7 @@ func (in *Machine) stepReady() {
 		in.stepAbsent()
 	case v.Head.Status.Terminal(): // the journal answers messages that come after the end
 		in.abandon, in.forcedEnd = nil, nil
+		in.answerQueries(persistence.ErrEnded)
 		in.acceptAll()
 	case in.acceptStarts(), in.accepting > 0: // a turn that began now could overtake the messages that are being accepted
 	case in.abandon != nil:
@@ -75,6 +76,7 @@ func (in *Machine) stepReady() {
 		in.leaving = false // the read tells whether the instance may be tried
 		in.reload()
 	case in.cancelsHeld():
+	case in.stepQueries():
 	case v.Partial:
 		in.stepPartial()
 	case in.acceptUnwanted():
@@ -151,6 +153,7 @@ func (in *Machine) stepAbsent() {
 	b.settle()
 	if len(b.items) == 0 {
 		in.abandon, in.forcedEnd, in.view.Due = nil, nil, nil
+		in.answerQueries(persistence.ErrNotFound)
 		return
 	}
 	start := b.items[0]
@@ -278,7 +281,7 @@ func (in *Machine) rest() {
 		in.asked-- // the shell withdraws the accept timer after this step
 	}
 	in.acknowledge()
-	if !resting.has(in.phase) || in.outstanding() > 0 || len(in.buffer.items) > 0 || in.parked {
+	if !resting.has(in.phase) || in.outstanding() > 0 || len(in.buffer.items) > 0 || in.asks() || in.parked {
 		return
 	}
 	if in.resident != nil {

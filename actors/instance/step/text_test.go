@@ -26,6 +26,8 @@ func (s *stage) text(e *Effect) string {
 		return askText(e.Message.(*view.Load))
 	case EffectRun:
 		return runText(e.Turn, s.core.view.Head.Turn+1)
+	case EffectQuery:
+		return queryText(e.Query)
 	case EffectUnwind:
 		return "unwind the coroutine"
 	case EffectArm:
@@ -89,6 +91,8 @@ func answerText(e *Effect) string {
 		text = oneLine(e.Err.Error())
 	case e.Repeated:
 		text = "ok, it repeats another"
+	case e.Arrival.Query != nil:
+		text = fmt.Sprintf("%q", e.Arrival.Query.Answer.Output)
 	}
 	return fmt.Sprintf("answer %s: %s", arrivalText(e.Arrival), text)
 }
@@ -96,6 +100,9 @@ func answerText(e *Effect) string {
 func arrivalText(a *arrival.Arrival) string {
 	if a.Start != nil {
 		return "start of " + a.Start.StartRequest.Name
+	}
+	if a.Query != nil {
+		return "query " + a.Query.Name
 	}
 	return messageText(a.Message)
 }

@@ -17,4 +17,5 @@ type Counters struct {
 	EvictedInLoad, EvictedInAccept, FullPages       atomic.Uint64
 	MemoryWaits                                     atomic.Uint64
 	Deferred, InboxReads                            atomic.Uint64
+	Queries, AbandonedQueries                       atomic.Uint64
 }

@@ -5,8 +5,20 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/replay"
 )
+
+// newMachine makes a replay machine for an execution, whose handler and store of keys are in cfg. c runs it, and is nil if no
+// code runs.
+func (h *Shared) newMachine(head *turnHead, c *consumer.Attached, cfg replay.Config) *replay.Machine {
+	cfg.Instance, cfg.Execution = head.id, head.Execution
+	cfg.Limits, cfg.Stray, cfg.Unlocked = h.replayLimits(), h.logLateCall, true
+	cfg.RejectOrphans = !h.Config.FailOnNondeterminism && (c == nil || !c.FailOnNondeterminism)
+	m := replay.New(cfg)
+	h.machines.add(m)
+	return m
+}
 
 // machines has the replay machines of an engine that have not been closed, numbered in the order in which they were made.
 type machines struct {

@@ -22,7 +22,7 @@ func (t *Turn) Unrun() {
 }
 
 // Blocked implements consumer.Turn.
-func (t *Turn) Blocked(ran time.Duration) { t.Host.reportBlocked(t, ran) }
+func (t *Turn) Blocked(ran time.Duration) { t.Host.reportBlocked(t.Head.id, t.Name, t.Version, ran) }
 
 // GivenUp implements consumer.Turn.
 func (t *Turn) GivenUp() {

@@ -199,12 +199,7 @@ func (t *Turn) Execute() {
 	h := t.Host
 	t.Input.TimeMs, t.Input.Entropy = t.timeMs(clock.WallMs(h.Config.Clock)), h.Config.IDs.Entropy()
 	if t.Fresh {
-		t.Machine = replay.New(replay.Config{
-			Instance: t.Head.id, Execution: t.Head.Execution, Name: t.Name, Version: t.Version, Func: t.Func,
-			KV: t.KV, Limits: h.replayLimits(), Stray: h.logLateCall, Unlocked: true,
-			RejectOrphans: !h.Config.FailOnNondeterminism && (t.Consumer == nil || !t.Consumer.FailOnNondeterminism),
-		})
-		h.machines.add(t.Machine)
+		t.Machine = h.newMachine(&t.Head, t.Consumer, replay.Config{Name: t.Name, Version: t.Version, Func: t.Func, KV: t.KV})
 		t.Machine.Load(t.Segments)
 		t.Segments, t.KV = nil, nil
 	}

@@ -11,13 +11,13 @@ import (
 // stackBytesMax bounds how many bytes of goroutine stacks the watchdog reads.
 const stackBytesMax = 16 << 20
 
-// reportBlocked logs a turn whose code blocks outside Turnstone, with the stacks of the orchestration code that runs now. It
+// reportBlocked logs a turn or a query whose code blocks outside Turnstone, with the stacks of the orchestration code that runs now. It
 // only logs, because a wall clock must not decide what the history records. Later the turn is given up.
-func (h *Shared) reportBlocked(t *Turn, ran time.Duration) {
+func (h *Shared) reportBlocked(instance, name, version string, ran time.Duration) {
 	h.Counts.ReportedTurns.Add(1)
 	h.Config.Logger.Warn("the code of an orchestration has not returned: it blocks on something that is not a future of "+
 		"its context (a channel, a mutex, a sleep, I/O); move that into an activity",
-		logkey.Instance, t.Head.id, logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Duration, ran.Milliseconds(),
+		logkey.Instance, instance, logkey.Orchestration, name, logkey.Version, version, logkey.Duration, ran.Milliseconds(),
 		logkey.MaxDuration, h.Config.WatchdogAbandon.Milliseconds(), logkey.Stack, codeStacks())
 }
 
