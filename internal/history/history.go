@@ -21,6 +21,9 @@ func Header(firstEvent uint64, header []byte) (*turnpb.SegmentHeader, error) {
 
 // Events decodes the events of a part: a turnpb.EventList.
 func Events(firstEvent uint64, events []byte) ([]*turnpb.Event, error) {
+	if common, ok := decodeCommon(events); ok {
+		return common, nil
+	}
 	var list turnpb.EventList
 	if err := proto.Unmarshal(events, &list); err != nil {
 		return nil, fmt.Errorf("events from %d on: %w", firstEvent, err)
