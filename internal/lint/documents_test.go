@@ -39,7 +39,7 @@ func documents(t *testing.T) map[string]string {
 // TestDocumentsNameWhatThereIs finds each name of the API that README.md and the guide have in the packages themselves.
 func TestDocumentsNameWhatThereIs(t *testing.T) {
 	root, client, node, limits := declared(t, "."), declared(t, "client"), declared(t, "node"), declared(t, "limits")
-	context := union(root["Context"], root["ActivityContext"], map[string]bool{"Done": true, "Err": true})
+	context := union(root["Context"], root["ActivityContext"], map[string]bool{"Deadline": true, "Done": true, "Err": true, "Value": true})
 	clients := union(client["Client"], client["Reader"])
 	scopes := map[string]map[string]bool{
 		"turnstone": root[""], "client": union(client[""], clients), "node": node[""], "limits": limits[""],
