@@ -71,7 +71,7 @@ type registryOption func(*environment)
 
 func (o registryOption) registry(e *environment) { o(e) }
 
-// WithCodec replaces [JSON] for every handler of the registry.
+// WithCodec replaces [JSON] for every handler of the registry. A store keeps the codec's name, and takes no other one.
 func WithCodec(c Codec) RegistryOption { return registryOption(func(e *environment) { e.codec = c }) }
 
 // WithLogger sets where the registry's handlers log, whatever host runs them: through the Logger methods of their
@@ -81,7 +81,8 @@ func WithLogger(l *slog.Logger) RegistryOption {
 	return registryOption(func(e *environment) { e.logger, e.ownLogger = l, l != nil })
 }
 
-// FailOnNondeterminism has an instance fail for good when its code does not fit its history, with [ErrNondeterminism].
+// FailOnNondeterminism has an instance fail for good when its code does not fit its history, or cannot decode what is recorded,
+// with [ErrNondeterminism].
 // Without it the instance is held: nothing is recorded, and it is tried again with other code.
 func FailOnNondeterminism() RegistryOption {
 	return registryOption(func(e *environment) { e.failOnNondeterminism = true })

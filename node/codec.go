@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"reflect"
 
 	"github.com/turnstone-dev/turnstone"
@@ -31,4 +32,17 @@ func (c Config) validateCodec(runtime string, r *turnstone.Registry) error {
 // same reports whether two codecs are one value. It returns false for values that == cannot compare.
 func same(a, b turnstone.Codec) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+}
+
+// foreign stands for a codec that the program does not have.
+type foreign struct{ name string }
+
+func (f foreign) Name() string { return f.name }
+
+func (f foreign) Encode(any) ([]byte, error) { return nil, f.refusal() }
+
+func (f foreign) Decode([]byte, any) error { return f.refusal() }
+
+func (f foreign) refusal() error {
+	return fmt.Errorf("node: %w, %q, which this program does not have; read it as a turnstone.Raw", ErrCodec, f.name)
 }

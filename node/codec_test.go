@@ -10,6 +10,7 @@ import (
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
 	"github.com/turnstone-dev/turnstone/node"
+	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
 
 // reversed is JSON backwards: to another codec a number is another number.
@@ -96,7 +97,8 @@ func TestF40_a_number_arrives_as_it_was_sent(t *testing.T) {
 // TestOpenReadOnlyDecodesWithTheStoresCodec reads the details of a failure that were written by a codec other than JSON.
 func TestOpenReadOnlyDecodesWithTheStoresCodec(t *testing.T) {
 	own := &reversed{"own"}
-	fails := turnstone.NewOrchestration("Fails", func(*turnstone.Context, int) (int, error) {
+	fails := turnstone.NewOrchestration("Fails", func(ctx *turnstone.Context, _ int) (int, error) {
+		turnstone.SetKV(ctx, "n", 456)
 		return 0, &turnstone.Error{Kind: "Short", Message: "too few", Details: 123}
 	})
 	r, dir := registry(t, own), t.TempDir()
@@ -116,21 +118,112 @@ func TestOpenReadOnlyDecodesWithTheStoresCodec(t *testing.T) {
 	}
 	for _, c := range []struct {
 		codec turnstone.Codec
-		want  int
-	}{{own, 123}, {nil, 321}} {
+		ok    bool
+		note  string
+	}{{own, true, ""}, {nil, false,
+		"the values in the store " + dir + ` are of the codec "reversed", and this program has "json": they are shown as they are recorded`}} {
 		store, err := node.OpenReadOnly(ctx, dir, c.codec)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if note := store.CodecNote(); note != c.note {
+			t.Errorf("the note is %q, want %q", note, c.note)
 		}
 		status, err := store.Reader().Status(ctx, "i")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := turnstone.Details[int](status.Failure); !ok || got != c.want {
-			t.Errorf("with the codec %v the details are %d, %t, want %d", c.codec, got, ok, c.want)
+		if got, ok := turnstone.Details[int](status.Failure); ok != c.ok || ok && got != 123 {
+			t.Errorf("with the codec %v the details are %d, %t", c.codec, got, ok)
+		}
+		if raw, ok := turnstone.Details[turnstone.Raw](status.Failure); !ok || string(raw) != "321" {
+			t.Errorf("with the codec %v the details are recorded as %q, %t", c.codec, raw, ok)
+		}
+		_, _, err = client.GetKV[int](ctx, store.Reader(), "i", "n")
+		if _, raw, err := client.GetKV[turnstone.Raw](ctx, store.Reader(), "i", "n"); !raw || err != nil {
+			t.Errorf("with the codec %v the key is %t, %v as it is recorded", c.codec, raw, err)
+		}
+		if c.ok != (err == nil) || !c.ok && (!errors.Is(err, node.ErrCodec) || !strings.Contains(err.Error(), `"reversed"`)) {
+			t.Errorf("with the codec %v a key gives %v", c.codec, err)
 		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// named is JSON under a name.
+type named struct {
+	turnstone.Codec
+	name string
+}
+
+func (c *named) Name() string { return c.name }
+
+// TestAStoreKnowsItsCodec: the first node that opens a store gives it the name of its codec, and another one is refused before
+// anything is written. A store that was made without a name takes the one of the next node.
+func TestAStoreKnowsItsCodec(t *testing.T) {
+	ctx := deadline(t)
+	with := func(dir string, c turnstone.Codec) error {
+		n, err := node.Open(ctx, node.Config{Dir: dir, Partitions: 1, Codec: c, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return err
+		}
+		return n.Shutdown(ctx)
+	}
+	zipped := &named{turnstone.JSON, "json+zip"}
+	refused := func(t *testing.T, dir string, c turnstone.Codec, has, given string) {
+		t.Helper()
+		err := with(dir, c)
+		if !errors.Is(err, node.ErrCodec) || !strings.Contains(err.Error(), `its values are of the codec "`+has+`", and this program has "`+given+`"`) {
+			t.Errorf("opened with another codec: %v", err)
+		}
+	}
+	t.Run("a new one", func(t *testing.T) {
+		dir := t.TempDir()
+		for range 2 {
+			if err := with(dir, zipped); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, dir, nil, "json+zip", "json")
+		}
+		copied := t.TempDir()
+		if err := node.Backup(ctx, dir, copied); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, copied, nil, "json+zip", "json")
+	})
+	t.Run("one without a name", func(t *testing.T) {
+		dir := t.TempDir()
+		store, err := pebble.Open(pebble.Options{Dir: dir, Partitions: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := node.OpenReadOnly(ctx, dir, zipped)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if note := r.CodecNote(); note != "" {
+			t.Errorf("a note: %s", note)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := with(dir, nil); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, dir, zipped, "json", "json+zip")
+	})
+	for _, name := range []string{"", strings.Repeat("x", 257), "a\nb"} {
+		err := node.Config{Dir: t.TempDir(), Codec: &named{turnstone.JSON, name}}.Validate()
+		if !errors.Is(err, turnstone.ErrInvalidInput) || !strings.Contains(err.Error(), "Config.Codec: ") {
+			t.Errorf("a codec named %.20q: %v", name, err)
+		}
+	}
+	if err := (node.Config{Dir: t.TempDir(), Codec: &named{turnstone.JSON, strings.Repeat("x", 256)}}).Validate(); err != nil {
+		t.Error(err)
 	}
 }

@@ -24,6 +24,8 @@ var (
 	ErrFormat = pebble.ErrFormat
 	// ErrPartitions: the store has another number of partitions than Config.Partitions. Leave that 0.
 	ErrPartitions = pebble.ErrPartitions
+	// ErrCodec: the values in the store are of another codec than Config.Codec, as their names say. Open it with its own codec.
+	ErrCodec = pebble.ErrCodec
 	// ErrBelowWitness: rows that were durable are missing, because a disk or a copy has lost them. Restore a backup.
 	ErrBelowWitness = pebble.ErrBelowWitness
 	// ErrFailed: a write or a read of the store has failed in this process; [FailureOf] says which. The directory is locked

@@ -39,7 +39,7 @@ type Node struct {
 // when ctx ends, the error wraps [ErrInUse]. A store that this process has open is refused at once.
 //
 // A wrong Config is refused with turnstone.ErrInvalidInput, and a wrong directory with [ErrNotStore], [ErrNotWritable],
-// [ErrFormat], [ErrPartitions], [ErrBelowWitness] or [ErrUnfinished]. A disk that fails is [ErrFailed]: see [Node.Err].
+// [ErrFormat], [ErrPartitions], [ErrCodec], [ErrBelowWitness] or [ErrUnfinished]. A disk that fails is [ErrFailed]: see [Node.Err].
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	cfg = cfg.resolved()
 	store, err := pebble.OpenContext(ctx, pebble.Options{
-		Dir: cfg.Dir, Partitions: cfg.Partitions,
+		Dir: cfg.Dir, Partitions: cfg.Partitions, Codec: cfg.codec().Name(),
 		Log: func(format string, args ...any) {
 			cfg.Logger.Info(fmt.Sprintf(format, args...), logkey.Target, logkey.TargetStore)
 		},

@@ -16,14 +16,16 @@ import (
 type ReadOnly struct {
 	reader *client.Reader
 	store  *pebble.Store
+	note   string
 }
 
 // OpenReadOnly opens an existing store for reading. It refuses a directory that is no store, and a store that is open: a
 // store is either read or run. As [Open] it waits about 2 s for a store that another process has open, so that a store can
 // be read right after its process was killed. An empty dir is turnstone.ErrInvalidInput.
 //
-// codec is that of the registries whose instances are in the store: it decodes the details of recorded failures. A nil codec
-// is turnstone.JSON.
+// codec is that of the registries whose instances are in the store: it decodes what is read as a typed value. A nil codec is
+// turnstone.JSON. A store of another codec, as their names say, is opened all the same: its values can be read as they are
+// recorded, and reading one as a type fails with [ErrCodec]. [ReadOnly.CodecNote] says so.
 //
 // Reading needs the permission to write one file, the store's lock, dir/db/LOCK. Without it the error wraps
 // [ErrNotWritable]: read as the user who runs the store, or read a copy. A store whose creation was not finished is
@@ -39,11 +41,25 @@ func OpenReadOnly(ctx context.Context, dir string, codec turnstone.Codec) (*Read
 	if err != nil {
 		return nil, err
 	}
-	return &ReadOnly{reader: client.NewReader(localport.NewReader(store), codec), store: store}, nil
+	r := &ReadOnly{store: store}
+	if codec == nil {
+		codec = turnstone.JSON
+	}
+	if of := store.Info().Codec; of != "" && of != codec.Name() {
+		r.note = fmt.Sprintf("the values in the store %s are of the codec %q, and this program has %q: they are shown as they are recorded",
+			dir, of, codec.Name())
+		codec = foreign{of}
+	}
+	r.reader = client.NewReader(localport.NewReader(store), codec)
+	return r, nil
 }
 
 // Reader reads the store.
 func (r *ReadOnly) Reader() *client.Reader { return r.reader }
+
+// CodecNote says that the store's values are of another codec than the one that it was opened with; it is empty if they are
+// not.
+func (r *ReadOnly) CodecNote() string { return r.note }
 
 // Close closes the store.
 func (r *ReadOnly) Close() error { return r.store.Close() }

@@ -10,8 +10,10 @@ import (
 
 const (
 	nodeIDBytesMax = 256
-	durationMin    = time.Millisecond
-	leaseMin       = time.Second // no lease is renewed sooner than that
+	// codecNameBytesMax is the length of the longest name of a codec.
+	codecNameBytesMax = 256
+	durationMin       = time.Millisecond
+	leaseMin          = time.Second // no lease is renewed sooner than that
 	// The bounds of the store's memory. Pebble writes a batch of half a memtable or more on its own.
 	storeBytesMin    = 1 << 20
 	memTableBytesMax = 1 << 30
@@ -37,6 +39,9 @@ func (c Config) Validate() error {
 		if err := limits.CheckID("node id", c.NodeID, nodeIDBytesMax); err != nil {
 			return invalid("Config.NodeID: %w", err)
 		}
+	}
+	if err := limits.CheckID("codec name", c.codec().Name(), codecNameBytesMax); err != nil {
+		return invalid("Config.Codec: %w", err)
 	}
 	return c.validateCodec("main", c.Registry)
 }

@@ -6,6 +6,8 @@ type StoreInfo struct {
 	ID         string
 	Format     string
 	Partitions int
+	// Codec is the name of the codec of the values; empty if no open has named one yet.
+	Codec string
 }
 
 // Journal is the durable state of one node. All methods may be called from any goroutine and never block on the disk.

@@ -31,7 +31,7 @@ func listCommand() *cobra.Command {
 			for _, s := range states {
 				request.States = append(request.States, stateOf(s))
 			}
-			return reading(c.Context(), args[0], func(r *client.Reader) error { return list(c, r, request, limit) })
+			return reading(c, args[0], func(r *client.Reader) error { return list(c, r, request, limit) })
 		},
 	}
 	c.Flags().StringSliceVar(&states, "state", nil, "only these: Pending, Running, Completed, Failed, in any case")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -24,7 +23,7 @@ func inspectCommand() *cobra.Command {
 		Short: "print an instance's history as a story",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return reading(c.Context(), args[0], func(r *client.Reader) error { return inspect(c, r, args[1], execution) })
+			return reading(c, args[0], func(r *client.Reader) error { return inspect(c, r, args[1], execution) })
 		},
 	}
 	c.Flags().Uint64Var(&execution, "execution", 0, "which execution; 0 means all of them")
@@ -117,11 +116,15 @@ func backupCommand() *cobra.Command {
 	}
 }
 
-// reading opens a store for reading only and closes it afterwards.
-func reading(ctx context.Context, dir string, f func(*client.Reader) error) error {
-	n, err := node.OpenReadOnly(ctx, dir, nil)
+// reading opens a store for reading only and closes it afterwards. This program has no codec but JSON: of another one it shows
+// the values as they are recorded.
+func reading(c *cobra.Command, dir string, f func(*client.Reader) error) error {
+	n, err := node.OpenReadOnly(c.Context(), dir, nil)
 	if err != nil {
 		return err
+	}
+	if note := n.CodecNote(); note != "" {
+		fmt.Fprintln(c.ErrOrStderr(), terminal.Text(note))
 	}
 	err = f(n.Reader())
 	return errors.Join(err, n.Close())

@@ -52,7 +52,7 @@ type faults struct {
 func newCore(o *Options, f *latchFS, dbDir string, seen *found) *core {
 	c := &core{
 		o: *o, fs: f, latch: f.latch, logs: f.logs, dbDir: dbDir, table: seen.store.slots,
-		info:  persistence.StoreInfo{ID: seen.store.id, Format: seen.store.format, Partitions: seen.store.partitions},
+		info:  persistence.StoreInfo{ID: seen.store.id, Format: seen.store.format, Partitions: seen.store.partitions, Codec: seen.store.codec},
 		sinks: make([]*func(*persistence.Effects), seen.store.partitions),
 	}
 	durable := make([]uint64, seen.store.partitions)

@@ -83,6 +83,7 @@ func build(o *Options, building string) error {
 	}
 	store := &storeRow{
 		format: Format, id: ids.Hex(o.IDs), partitions: partitions, slots: persistence.DefaultSlotTable(partitions),
+		codec: o.Codec,
 	}
 	draft := vfs.NewMem()
 	if err := draftDB(o, draft, store); err != nil {

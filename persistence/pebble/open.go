@@ -15,6 +15,8 @@ var (
 	ErrFormat = errors.New("written in another format")
 	// ErrPartitions: the store has another number of partitions.
 	ErrPartitions = errors.New("made with another number of partitions")
+	// ErrCodec: the values in the store were encoded with another codec.
+	ErrCodec = errors.New("written with another codec")
 	// ErrBelowWitness: rows that were durable are missing. Restore the store from a copy.
 	ErrBelowWitness = errors.New("holds less than its witness says was durable")
 	// ErrNotStore: the directory has files of another program.

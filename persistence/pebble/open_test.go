@@ -307,3 +307,32 @@ func TestUnwritableDirectoryIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestTheNameOfTheCodec: the first open that names a codec records it, also in a store that was made without. Another name is
+// refused, and nothing is changed; an empty one and reading are not.
+func TestTheNameOfTheCodec(t *testing.T) {
+	for _, made := range []string{"", "a"} {
+		fs := vfs.NewMem()
+		use := func(codec string, readOnly bool) (string, error) {
+			s, err := Open(Options{Dir: "store", FS: fs, Partitions: 1, Codec: codec, ReadOnly: readOnly})
+			if err != nil {
+				return "", err
+			}
+			return s.Info().Codec, s.Close()
+		}
+		for _, c := range []struct {
+			codec    string
+			readOnly bool
+			has      string
+			refused  bool
+		}{
+			{codec: made, has: made}, {codec: "b", readOnly: true, has: made}, {codec: "a", has: "a"}, {codec: "b", refused: true},
+			{codec: "", has: "a"}, {codec: "b", readOnly: true, has: "a"}, {codec: "a", has: "a"},
+		} {
+			has, err := use(c.codec, c.readOnly)
+			if errors.Is(err, ErrCodec) != c.refused || err != nil && !c.refused || has != c.has {
+				t.Errorf("made with %q: %+v gives %q, %v", made, c, has, err)
+			}
+		}
+	}
+}

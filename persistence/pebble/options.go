@@ -22,6 +22,9 @@ type Options struct {
 	// Partitions is the number of partitions of a new store, 1 to 256; 0 means persistence.DefaultPartitions. An
 	// existing store with another number is refused; 0 accepts any.
 	Partitions int
+	// Codec is the name of the codec of the values, which the store does not read. The first open for writing that names one
+	// records it. A later one that names another is refused with ErrCodec; an empty name is never refused.
+	Codec string
 	// ReadOnly opens for reading only: Propose ends with persistence.ErrNotLeader. Nothing is created. The store is
 	// locked all the same, so its lock must be writable: DIR/db/LOCK. If it is not, the error is ErrNotWritable.
 	ReadOnly bool

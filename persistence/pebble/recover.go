@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
 // open makes one attempt to open. If the store is in use, it has at most made the directory.
@@ -168,6 +169,9 @@ func readStore(o *Options, db *pdb.DB, w *witness) (*found, error) {
 	case o.Partitions != 0 && o.Partitions != store.partitions:
 		return nil, fmt.Errorf("%w: it has %d and %d were asked for; the number is fixed when a store is made",
 			ErrPartitions, store.partitions, o.Partitions)
+	case !o.ReadOnly && o.Codec != "" && store.codec != "" && o.Codec != store.codec:
+		return nil, fmt.Errorf("%w: its values are of the codec %q, and this program has %q: open it with the codec %q, "+
+			"or convert its values into a new store with a program that has both", ErrCodec, store.codec, o.Codec, store.codec)
 	case len(w.durable) != store.partitions:
 		return nil, fmt.Errorf("%w: the witness speaks of %d partitions, the database of %d; restore the store from a copy",
 			ErrBelowWitness, len(w.durable), store.partitions)
@@ -228,7 +232,24 @@ func (c *core) openForWriting(w *witness, seen *found) error {
 		return errors.Join(err, db.Close())
 	}
 	c.attachDB(db)
+	if err := c.recordCodec(again.store); err != nil {
+		return errors.Join(err, db.Close())
+	}
 	c.keeper.setDurable(c.durable.snapshot)
 	f.archiveTo("")
 	return c.fs.RemoveAll(archive)
+}
+
+// recordCodec makes the name of the codec durable in a store that was made without one.
+func (c *core) recordCodec(store *storeRow) error {
+	if store.codec == "" && c.o.Codec != "" {
+		store.codec = c.o.Codec
+		var row rowcode.Enc
+		encodeStore(&row, store)
+		if err := c.db.Set(storeKey, row, pdb.Sync); err != nil {
+			return err
+		}
+	}
+	c.info.Codec = store.codec
+	return nil
 }

@@ -18,6 +18,8 @@ type storeRow struct {
 	id         string
 	partitions int
 	slots      []persistence.Partition
+	// codec is the name of the codec of the values; empty if no open has named one.
+	codec string
 }
 
 // encodeStore puts the format first, because storeFormat reads it from a store of any format.
@@ -28,6 +30,9 @@ func encodeStore(e *rowcode.Enc, s *storeRow) {
 	e.U(uint64(len(s.slots)))
 	for _, p := range s.slots {
 		e.U(uint64(p))
+	}
+	if s.codec != "" {
+		e.S(s.codec)
 	}
 }
 
@@ -54,6 +59,9 @@ func decodeStore(row []byte) (*storeRow, error) {
 			return nil, fmt.Errorf("%w: slot %d lies in partition %d of %d",
 				rowcode.ErrMalformed, i, s.slots[i], s.partitions)
 		}
+	}
+	if d.More() {
+		s.codec = d.S()
 	}
 	return s, d.Done()
 }

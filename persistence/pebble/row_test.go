@@ -279,14 +279,16 @@ func TestWitnessRoundTrip(t *testing.T) {
 }
 
 func TestStoreRowRoundTrip(t *testing.T) {
-	s := &storeRow{format: Format, id: "abc", partitions: 5, slots: persistence.DefaultSlotTable(5)}
-	var e rowcode.Enc
-	encodeStore(&e, s)
-	got, err := decodeStore(e)
-	if err != nil || !reflect.DeepEqual(got, s) {
-		t.Fatalf("%v %+v", err, got)
-	}
-	if format, err := storeFormat(e); err != nil || format != Format {
-		t.Fatal(format, err)
+	for _, codec := range []string{"", "json"} {
+		s := &storeRow{format: Format, id: "abc", partitions: 5, slots: persistence.DefaultSlotTable(5), codec: codec}
+		var e rowcode.Enc
+		encodeStore(&e, s)
+		got, err := decodeStore(e)
+		if err != nil || !reflect.DeepEqual(got, s) {
+			t.Fatalf("%v %+v", err, got)
+		}
+		if format, err := storeFormat(e); err != nil || format != Format {
+			t.Fatal(format, err)
+		}
 	}
 }

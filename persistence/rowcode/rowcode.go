@@ -157,6 +157,9 @@ func (d *Dec) take(n uint64) []byte {
 	return v
 }
 
+// More reports whether bytes are left: a part that older rows do not have.
+func (d *Dec) More() bool { return d.err == nil && len(d.rest) > 0 }
+
 // Done reports the first error, or that bytes are left over.
 func (d *Dec) Done() error {
 	if d.err == nil && len(d.rest) > 0 {

@@ -15,7 +15,9 @@ import (
 var pages = map[string]string{
 	"bounded-fan-out.md": "the sum is 332833500\nat most ten at once: true\nsquares has 22 entries\nsquares-from-300 has 202 entries\n",
 	"changing-code.md":   "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",
-	"determinism.md":     "number 42, drawn 1 time(s)\n",
+	"changing-types.md": `held: cannot decode the input of orchestration Order, event 1, as main.Price with the codec "json"` +
+		"\npaid {Cents:995 Currency:EUR}\n",
+	"determinism.md": "number 42, drawn 1 time(s)\n",
 	"errors.md": "charged 20 at attempt 3 <nil>\norder of 80: the card is declined\n" +
 		"application OrchestrationFailed CardDeclined 50\ncharged 50 at attempt 3 <nil>\n",
 	"events-and-queues.md": "55 in 4 executions\n",
