@@ -197,7 +197,7 @@ var directions = map[string][]string{
 	"bench/limit": {"persistence", "proto"},
 	"test/e2e": {
 		".", "node", "client", "client/api", "internal/localport", "actors", "actors/consumer", "actors/instance",
-		"actors/instance/arrival", "actors/instance/view", "internal/seam", "proto", "replay", "persistence", "persistence/pebble",
+		"actors/instance/arrival", "internal/seam", "proto", "replay", "persistence", "persistence/pebble",
 	},
 
 	"test/docs": {},
