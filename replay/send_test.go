@@ -76,7 +76,10 @@ func TestSends(t *testing.T) {
 		}
 	})
 	t.Run("a turn that is cancelled has sent what it recorded", func(t *testing.T) {
-		s := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) { c.Raise("x", "a", nil); return nil, awaited(c.WaitEvent("end", positional)) })
+		s := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.Raise("x", "a", nil)
+			return nil, awaited(c.WaitEvent("end", positional))
+		})
 		if d := s.turn(msgStart(), msgCancel("stop")); len(d.Sends) != 1 {
 			t.Errorf("sends %+v", d.Sends)
 		}
@@ -93,7 +96,9 @@ func TestSends(t *testing.T) {
 			"data":     {func(c *replay.Context) *replay.Future { return c.Raise("x", "go", []byte("new")) }, ""},
 		} {
 			t.Run(name, func(t *testing.T) {
-				old := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) { return nil, awaited(c.Raise("x", "go", []byte("old"))) })
+				old := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+					return nil, awaited(c.Raise("x", "go", []byte("old")))
+				})
 				old.turn(msgStart())
 				m := replay.New(config(func(c *replay.Context, _ []byte) ([]byte, error) { return nil, awaited(change.send(c)) }))
 				defer m.Close()

@@ -39,8 +39,8 @@ func messages(s *story) {
 	s.carryAll(3) // again and again: each arrives once
 	s.reopen()
 	want := map[string]string{
-		"a":             "send of 2: SEND_OUTCOME_DELIVERED, send of 3: SEND_OUTCOME_DELIVERED, send of 4: SEND_OUTCOME_DELIVERED, send of 5: SEND_OUTCOME_DELIVERED",
-		"a::sub::near":  "one, two",
+		"a":              "send of 2: SEND_OUTCOME_DELIVERED, send of 3: SEND_OUTCOME_DELIVERED, send of 4: SEND_OUTCOME_DELIVERED, send of 5: SEND_OUTCOME_DELIVERED",
+		"a::sub::near":   "one, two",
 		s.elsewhere("a"): "one, two",
 	}
 	for range len(want) {
