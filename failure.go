@@ -7,6 +7,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // Category says what kind of thing failed.
@@ -130,6 +131,9 @@ func (f *Failure) application(a *turnpb.ApplicationFailure, codec Codec) {
 func seen(codec Codec, err error) error {
 	if recorded, ok := err.(*failure.Error); ok {
 		return newFailure(recorded.Failure, codec)
+	}
+	if send, ok := err.(*replay.SendError); ok {
+		return unsent(send)
 	}
 	return err
 }

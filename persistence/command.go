@@ -258,14 +258,35 @@ const (
 	// SendChildExists is made by the journal only, never by a turn: the answer to a child start whose id was taken. It
 	// becomes an inbox item of the form ItemChildExists.
 	SendChildExists
+	// SendMessage puts Message into the inbox of To, if it runs and has room (InboxMax, InboxBytesMax), and answers the
+	// sender's event that Link names with a SendOutcome.
+	SendMessage
+	// SendEnded is made by the journal only: the answer to a SendMessage. It becomes an inbox item of the form ItemSendEnded.
+	SendEnded
 )
 
-// Send is a message from the committing instance to another. Messages between instances are never refused.
+// OfTurn reports whether a turn may send a message of the kind.
+func (k SendKind) OfTurn() bool { return k >= SendStartChild && k <= SendCancel || k == SendMessage }
+
+// SendOutcome is what became of a SendMessage.
+type SendOutcome uint8
+
+// The outcomes. Their numbers are those of turnpb.SendOutcome.
+const (
+	SendDelivered SendOutcome = iota + 1
+	// SendNotFound: no instance has the id. SendTooLate: the instance has ended. SendBusy: its inbox has no room.
+	SendNotFound
+	SendTooLate
+	SendBusy
+)
+
+// Send is a message from the committing instance to another. Messages between instances are never refused: a SendMessage that
+// has no receiver is answered.
 type Send struct {
 	Kind SendKind
 	// To is the receiver's instance id.
 	To string
-	// Link: for starts and cancels, the sender's schedule event (Apply fills in the incarnation and the sender's id);
+	// Link: for starts, cancels and messages, the sender's schedule event (Apply fills in the incarnation and the sender's id);
 	// for answers, the receiver's.
 	Link    Link
 	Name    string
@@ -274,6 +295,9 @@ type Send struct {
 	Message []byte
 	// DelayMs and ExecutionTimeoutMs of a start are as in StartInstance.
 	DelayMs, ExecutionTimeoutMs int64
+	// Topic, InboxMax and InboxBytesMax of a SendMessage are as in Enqueue.
+	Topic                   Topic
+	InboxMax, InboxBytesMax uint64
 }
 
 // TurnOutcome is how a turn left the execution.

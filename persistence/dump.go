@@ -102,6 +102,9 @@ func (d *Dump) String() string {
 	for _, i := range d.Inbox {
 		b = fmt.Appendf(b, "I %d seq %d not before %d form %d topic %x/%d message %x execution %d event %d child %q\n",
 			i.IID, i.Seq, i.NotBeforeMs, i.Form, i.Topic, i.Ordinal, i.Message, i.Execution, i.Event, i.ChildID)
+		if i.Outcome != 0 {
+			b = fmt.Appendf(b[:len(b)-1], " outcome %d\n", i.Outcome)
+		}
 	}
 	b = dumpRows(b, "L", d.Leases)
 	for _, w := range d.Work {

@@ -22,6 +22,10 @@ type OutboxMessage struct {
 	ChildID string
 	// NotBeforeMs and ExecutionTimeoutMs of a start are those of its PendingStart.
 	NotBeforeMs, ExecutionTimeoutMs int64
+	// Topic, InboxMax and InboxBytesMax of a SendMessage are those of its Send; Outcome is that of a SendEnded.
+	Topic                   Topic
+	InboxMax, InboxBytesMax uint64
+	Outcome                 SendOutcome
 }
 
 // Encode gives the bytes of an outbox row. The same message gives the same bytes on every build.
@@ -48,6 +52,14 @@ func (m *OutboxMessage) Encode() []byte {
 		e.I(m.NotBeforeMs)
 		e.I(m.ExecutionTimeoutMs)
 	}
+	switch m.Kind {
+	case SendMessage:
+		e.U(uint64(m.Topic))
+		e.U(m.InboxMax)
+		e.U(m.InboxBytesMax)
+	case SendEnded:
+		e.U(uint64(m.Outcome))
+	}
 	return e
 }
 
@@ -62,10 +74,16 @@ func DecodeOutboxMessage(row []byte) (OutboxMessage, error) {
 	if d.Version() >= 2 {
 		m.NotBeforeMs, m.ExecutionTimeoutMs = d.I(), d.I()
 	}
+	switch m.Kind {
+	case SendMessage:
+		m.Topic, m.InboxMax, m.InboxBytesMax = Topic(d.U()), d.U(), d.U()
+	case SendEnded:
+		m.Outcome = SendOutcome(d.U())
+	}
 	if err := d.Done(); err != nil {
 		return OutboxMessage{}, fmt.Errorf("%w: outbox message: %w", ErrCorrupt, err)
 	}
-	if m.Kind < SendStartChild || m.Kind > SendChildExists {
+	if m.Kind < SendStartChild || m.Kind > SendEnded {
 		return OutboxMessage{}, fmt.Errorf("%w: outbox message of unknown kind %d", ErrCorrupt, m.Kind)
 	}
 	return m, nil

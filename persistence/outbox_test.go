@@ -14,6 +14,12 @@ func TestOutboxMessagesRoundTrip(t *testing.T) {
 			Kind: SendStartChild, To: "child", Link: Link{ID: "parent", IID: 9, Execution: 1, Event: 4},
 			Name: "o", Version: "1.0.0", Input: []byte("in"), Message: []byte("m"),
 		},
+		{Kind: SendStartDetached, To: "x", NotBeforeMs: 1000, ExecutionTimeoutMs: 200},
+		{
+			Kind: SendMessage, To: "x", Link: Link{ID: "sender", IID: 9, Execution: 1, Event: 4}, Message: []byte("m"),
+			Topic: 7, InboxMax: 300, InboxBytesMax: 4000,
+		},
+		{Kind: SendEnded, To: "sender", Link: Link{ID: "sender", IID: 9, Execution: 1, Event: 4}, Outcome: SendBusy},
 	} {
 		row := m.Encode()
 		got, err := DecodeOutboxMessage(row)
@@ -26,7 +32,7 @@ func TestOutboxMessagesRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []SendKind{0, SendChildExists + 1} {
+	for _, kind := range []SendKind{0, SendEnded + 1} {
 		bad := OutboxMessage{Kind: kind, To: "x"}
 		if _, err := DecodeOutboxMessage(bad.Encode()); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("kind %d: %v", kind, err)

@@ -136,6 +136,8 @@ const (
 	ItemMessage ItemForm = iota + 1
 	// ItemChildExists says that the child of (Execution, Event) could not be started because its id is taken.
 	ItemChildExists
+	// ItemSendEnded says what became of the send of (Execution, Event).
+	ItemSendEnded
 )
 
 // InboxItem is one message that waits for a turn.
@@ -152,6 +154,7 @@ type InboxItem struct {
 	Execution uint64
 	Event     uint64
 	ChildID   string
+	Outcome   SendOutcome
 }
 
 // WorkItem is a scheduled activity. ID is its instance's.

@@ -33,6 +33,8 @@ func (m *Machine) apply(e *turnpb.Event) *turnpb.Failure {
 		return m.complete(e, opChild, k.SubOrchestrationCompleted.GetResult(), nil)
 	case *turnpb.Event_SubOrchestrationFailed:
 		return m.complete(e, opChild, nil, k.SubOrchestrationFailed.GetFailure())
+	case *turnpb.Event_SendEnded:
+		return m.sendEnded(e, k.SendEnded)
 	case *turnpb.Event_ExternalEvent:
 		m.arrive(&m.events, e.GetId(), k.ExternalEvent.GetName(), k.ExternalEvent.GetData())
 		return nil
@@ -252,6 +254,8 @@ func (m *Machine) bindOrphan(e *turnpb.Event) {
 		f.kind, f.name = opChild, k.SubOrchestrationScheduled.GetName()
 		f.instance, f.own = k.SubOrchestrationScheduled.GetInstance(), k.SubOrchestrationScheduled.GetOwnId()
 		f.policy = k.SubOrchestrationScheduled.GetPolicy()
+	case *turnpb.Event_SendScheduled:
+		f.kind, f.name, f.instance = opSend, k.SendScheduled.GetName(), k.SendScheduled.GetInstance()
 	default:
 		return
 	}

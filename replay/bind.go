@@ -43,6 +43,9 @@ func (m *Machine) record(f *Future) {
 	case opDetached:
 		m.d.Detached = append(m.d.Detached, Detached{
 			Event: id, Instance: f.instance, Name: f.name, Version: f.version, Input: f.input, Life: f.life.of()})
+	case opSend:
+		m.d.Sends = append(m.d.Sends, Send{
+			Event: id, Instance: f.instance, Kind: f.arrival, Name: f.name, Data: f.input})
 	case opStatus:
 		m.d.Status = &StatusChange{Value: f.status}
 	case opKVSet:
@@ -214,6 +217,8 @@ func mismatchRest(e *turnpb.Event, f *Future) string {
 			return "the instances differ"
 		}
 		return f.matchInput(e, k.OrchestrationChained.GetInput())
+	case *turnpb.Event_SendScheduled:
+		return mismatchSend(e, k.SendScheduled, f)
 	case *turnpb.Event_KeyValueSet:
 		switch {
 		case k.KeyValueSet.GetKey() != f.name:
@@ -251,6 +256,8 @@ func scheduledKind(e *turnpb.Event) opKind {
 		return opChild
 	case *turnpb.Event_OrchestrationChained:
 		return opDetached
+	case *turnpb.Event_SendScheduled:
+		return opSend
 	case *turnpb.Event_CustomStatusUpdated:
 		return opStatus
 	case *turnpb.Event_KeyValueSet:

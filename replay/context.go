@@ -237,7 +237,7 @@ func (m *Machine) emit(co *coroutine, f *Future) *Future {
 	if f.schedules() || !m.fresh {
 		f.site = callSite(co, 4)
 	}
-	if f.kind <= opChild || f.kind == opContinue {
+	if f.kind <= opSend || f.kind == opContinue {
 		f.link(co)
 	}
 	m.queue = append(m.queue, f)

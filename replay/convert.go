@@ -21,6 +21,7 @@ const (
 	kindChildResult     = 16
 	kindChildFailure    = 17
 	kindCancel          = 18
+	kindSendEnded       = 30
 )
 
 // consume takes the messages one by one, in order, the start first: it makes an event of each, applies it and lets code
@@ -84,6 +85,8 @@ func (m *Machine) judge(messages []*turnpb.Message, start int) (refused []int) {
 			ok = m.expects(msg, opChild, "SubOrchestrationCompleted")
 		case *turnpb.Message_ChildFailure:
 			ok = m.expects(msg, opChild, "SubOrchestrationFailed")
+		case *turnpb.Message_SendEnded:
+			ok = m.expects(msg, opSend, "SendEnded")
 		case *turnpb.Message_EventRaised, *turnpb.Message_QueueMessage:
 			ok = true
 		case *turnpb.Message_Cancel:
@@ -136,6 +139,8 @@ func (m *Machine) eventOf(msg *turnpb.Message) *turnpb.Event {
 	case *turnpb.Message_ChildFailure:
 		return &turnpb.Event{Id: id, Source: source, Kind: &turnpb.Event_SubOrchestrationFailed{
 			SubOrchestrationFailed: &turnpb.SubOrchestrationFailed{Failure: k.ChildFailure.GetFailure()}}}
+	case *turnpb.Message_SendEnded:
+		return &turnpb.Event{Id: id, Source: source, Kind: &turnpb.Event_SendEnded{SendEnded: k.SendEnded}}
 	case *turnpb.Message_EventRaised:
 		return newExternalEvent(id, k.EventRaised.GetName(), k.EventRaised.GetData())
 	case *turnpb.Message_QueueMessage:
@@ -205,7 +210,7 @@ func (m *Machine) orphan(name, text string) {
 func (m *Machine) reject(msg *turnpb.Message) {
 	r := &turnpb.RejectedMessage{Kind: kindNumber(msg), Source: msg.GetEvent()}
 	switch r.Kind {
-	case kindActivityResult, kindActivityFailure, kindTimerElapsed, kindChildResult, kindChildFailure:
+	case kindActivityResult, kindActivityFailure, kindTimerElapsed, kindChildResult, kindChildFailure, kindSendEnded:
 		if msg.GetExecution() != m.cfg.Execution {
 			// A stranger: its event id belongs to another execution, so it would say something false here.
 			r.Source = 0
@@ -246,6 +251,8 @@ func kindNumber(msg *turnpb.Message) uint32 {
 		return kindChildFailure
 	case *turnpb.Message_Cancel:
 		return kindCancel
+	case *turnpb.Message_SendEnded:
+		return kindSendEnded
 	default:
 		return 0
 	}

@@ -82,6 +82,9 @@ func describeEvent(e *turnpb.Event) string {
 	case *turnpb.Event_OrchestrationChained:
 		c := k.OrchestrationChained
 		return name + describeParts(c.GetName(), c.GetInput(), nil, nil) + " as instance " + brief(c.GetInstance())
+	case *turnpb.Event_SendScheduled:
+		s := k.SendScheduled
+		return name + describeParts(s.GetName(), s.GetData(), nil, nil) + describeReceiver(s.GetKind(), s.GetInstance())
 	case *turnpb.Event_KeyValueSet:
 		return name + describeParts(k.KeyValueSet.GetKey(), k.KeyValueSet.GetValue(), nil, nil)
 	case *turnpb.Event_KeyValueCleared:
@@ -107,6 +110,8 @@ func describeAction(f *Future) string {
 		return name + describeParts(f.name, f.input, nil, nil)
 	case opDetached:
 		return name + describeParts(f.name, f.input, nil, nil) + " as instance " + brief(f.instance)
+	case opSend:
+		return name + describeParts(f.name, f.input, nil, nil) + describeReceiver(f.arrival, f.instance)
 	default:
 		return name
 	}
@@ -161,6 +166,8 @@ func scheduleName(k opKind) string {
 		return "QueueSubscribed"
 	case opChild:
 		return "SubOrchestrationScheduled"
+	case opSend:
+		return "SendScheduled"
 	default:
 		return "not a schedule event"
 	}

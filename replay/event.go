@@ -86,6 +86,10 @@ func kindNameRest(e *turnpb.Event) string {
 		return "KeyValueCleared"
 	case *turnpb.Event_KeyValuesCleared:
 		return "KeyValuesCleared"
+	case *turnpb.Event_SendScheduled:
+		return "SendScheduled"
+	case *turnpb.Event_SendEnded:
+		return "SendEnded"
 	case *turnpb.Event_PatchMarked:
 		return "PatchMarked"
 	case *turnpb.Event_SideEffectRecorded:
@@ -199,6 +203,9 @@ func newScheduled(id uint64, f *Future) *turnpb.Event {
 	case opDetached:
 		e.Kind = &turnpb.Event_OrchestrationChained{OrchestrationChained: &turnpb.OrchestrationChained{
 			Name: f.name, Instance: f.instance, Input: f.input}}
+	case opSend:
+		e.Kind = &turnpb.Event_SendScheduled{SendScheduled: &turnpb.SendScheduled{
+			Instance: f.instance, Kind: f.arrival, Name: f.name, Data: f.input}}
 	case opStatus:
 		e.Kind = &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{Status: f.status}}
 	case opKVSet:

@@ -7,7 +7,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// opKind is what an action asks for. Its values are in the ledger, so there are at most 15.
+// opKind is what an action asks for. Those up to opSend are in the ledger, so they are at most 15.
 type opKind uint8
 
 const (
@@ -16,6 +16,7 @@ const (
 	opWait
 	opQueue
 	opChild
+	opSend
 	opDetached
 	opStatus
 	opKVSet
@@ -28,7 +29,8 @@ const (
 )
 
 func (k opKind) String() string {
-	return [...]string{"nothing", "activity", "timer", "wait", "dequeue", "sub-orchestration", "detached orchestration",
+	return [...]string{"nothing", "activity", "timer", "wait", "dequeue", "sub-orchestration", "send",
+		"detached orchestration",
 		"custom status", "key-value set", "key-value clear", "key-value clear all", "continue-as-new", "coroutine",
 		"patch", "side effect"}[k]
 }
@@ -87,9 +89,10 @@ type Future struct {
 	status   *string
 	fireAtMs int64
 	site     *site
-	attempt  uint32 // of an activity: 0 for the first
-	first    uint64 // the schedule event of the first attempt; 0 for that one
-	life     *Life  // of a child or a detached start; nil if neither bound is given
+	attempt  uint32             // of an activity: 0 for the first
+	arrival  turnpb.ArrivalKind // of a send
+	first    uint64             // the schedule event of the first attempt; 0 for that one
+	life     *Life              // of a child or a detached start; nil if neither bound is given
 
 	co *coroutine // opGo: the coroutine
 
@@ -99,7 +102,7 @@ type Future struct {
 }
 
 // schedules reports whether its event starts something or waits for it.
-func (f *Future) schedules() bool { return f.kind <= opChild || f.kind == opDetached }
+func (f *Future) schedules() bool { return f.kind <= opDetached }
 
 // Event is the id of the event that records what was asked for; 0 until it is recorded, and for a coroutine.
 func (f *Future) Event() uint64 {

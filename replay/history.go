@@ -98,11 +98,11 @@ func (m *Machine) endSegment() {
 	}
 }
 
-// dropTimers forgets the timers that a replayed turn cancelled: it deleted them, and no event says so.
+// dropTimers forgets the timers that a replayed turn cancelled: it deleted them, and no event says so. It forgets sends, too.
 func (m *Machine) dropTimers() {
 	kept := m.dropped[:0]
 	for _, f := range m.dropped {
-		if f.kind != opTimer {
+		if f.kind != opTimer && f.kind != opSend {
 			kept = append(kept, f)
 		}
 	}

@@ -180,9 +180,7 @@ func (c *Context) KVPruneBefore(cutoffMs int64) int {
 func (c *Context) KVFrom(instance, key string) *Future {
 	m := c.m
 	m.enter(c.co)
-	checkText("instance id", instance)
-	m.checkLimit("instance id", len(instance), m.cfg.Limits.ChildIDBytes)
-	m.checkShape("instance id", instance)
+	m.checkReceiver(instance)
 	m.checkKey(key)
 	input, err := json.Marshal(system.KVRead{Instance: instance, Key: key})
 	if err != nil {

@@ -99,6 +99,14 @@ func (s *openSet) search(id uint64) int {
 	return lo
 }
 
+// get gives an operation; nil if it is not open.
+func (s *openSet) get(id uint64) *Future {
+	if i := s.search(id); i < len(s.all) && s.all[i].event == id {
+		return s.all[i].f
+	}
+	return nil
+}
+
 // take removes an operation and gives it; nil if it is not open.
 func (s *openSet) take(id uint64) *Future {
 	i := s.search(id)

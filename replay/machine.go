@@ -352,7 +352,7 @@ func (m *Machine) Ended() bool { return m.terminal }
 
 // OpenCounts says how many operations nothing has answered yet.
 type OpenCounts struct {
-	Activities, Timers, Waits, Queues, Children int
+	Activities, Timers, Waits, Queues, Children, Sends int
 }
 
 // Open counts the open operations.
@@ -373,6 +373,8 @@ func (m *Machine) Open() OpenCounts {
 			c.Queues++
 		case opChild:
 			c.Children++
+		case opSend:
+			c.Sends++
 		}
 	}
 	return c

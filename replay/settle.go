@@ -144,6 +144,9 @@ func (m *Machine) giveUpDropped() {
 			}
 			continue
 		}
+		if f.kind == opSend {
+			continue // it is on its way: only its answer is ignored
+		}
 		m.giveUp(f, k, ReasonDropped, childDropped, end)
 	}
 	clear(m.dropped)

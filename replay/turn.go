@@ -105,6 +105,7 @@ type Decision struct {
 	Timers     []Timer
 	Children   []Child
 	Detached   []Detached
+	Sends      []Send
 
 	// CancelledActivities are schedule event ids whose work must be deleted: cancelled by code, or open at the end.
 	// One that this same turn scheduled is listed here and not in Activities: there is nothing to delete then.
@@ -179,6 +180,15 @@ type Detached struct {
 	Version  string
 	Input    []byte
 	Life     Life
+}
+
+// Send is an event or a queue message for another instance.
+type Send struct {
+	Event    uint64
+	Instance string
+	Kind     turnpb.ArrivalKind
+	Name     string
+	Data     []byte
 }
 
 // CancelledChild is a child that must be told to stop.

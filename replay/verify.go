@@ -147,6 +147,8 @@ func MessageOf(cfg Config, e *turnpb.Event) *turnpb.Message {
 		msg.Kind = &turnpb.Message_ChildResult{ChildResult: &turnpb.ChildResult{Result: k.SubOrchestrationCompleted.GetResult()}}
 	case *turnpb.Event_SubOrchestrationFailed:
 		msg.Kind = &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{Failure: k.SubOrchestrationFailed.GetFailure()}}
+	case *turnpb.Event_SendEnded:
+		msg.Kind = &turnpb.Message_SendEnded{SendEnded: k.SendEnded}
 	case *turnpb.Event_CancelRequested:
 		msg.Kind = &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: k.CancelRequested.GetReason()}}
 	default:
@@ -175,6 +177,8 @@ func rejectedMessage(cfg Config, r *turnpb.RejectedMessage) *turnpb.Message {
 		msg.Kind = &turnpb.Message_ChildResult{ChildResult: &turnpb.ChildResult{}}
 	case kindChildFailure:
 		msg.Kind = &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{}}
+	case kindSendEnded:
+		msg.Kind = &turnpb.Message_SendEnded{SendEnded: &turnpb.SendEnded{}}
 	case kindCancel:
 		msg.Kind = &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{}}
 	}

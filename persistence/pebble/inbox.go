@@ -92,6 +92,9 @@ func decodeInboxEntry(row []byte) (inboxEntry, error) {
 	d.U()
 	d.U()
 	d.Skip()
+	if d.Version() >= 2 {
+		d.U()
+	}
 	return x, d.Done()
 }
 

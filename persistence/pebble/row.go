@@ -16,7 +16,7 @@ const (
 	headVersion      = 2 // 2: custom status, key-value store
 	startVersion     = 1
 	partVersion      = 1
-	inboxVersion     = 1
+	inboxVersion     = 2 // 2: the outcome of a send
 	topicVersion     = 1
 	ordinalVersion   = 1
 	leaseVersion     = 1
@@ -254,7 +254,11 @@ func decodePart(execution, first, turn uint64, row []byte) (persistence.StoredPa
 }
 
 func encodeInbox(e *rowcode.Enc, i *persistence.InboxItem) {
-	e.Version(inboxVersion)
+	version := byte(1)
+	if i.Outcome != 0 {
+		version = inboxVersion
+	}
+	e.Version(version)
 	e.U(uint64(i.Form))
 	e.I(i.NotBeforeMs)
 	e.U(uint64(i.Topic))
@@ -263,6 +267,9 @@ func encodeInbox(e *rowcode.Enc, i *persistence.InboxItem) {
 	e.U(i.Execution)
 	e.U(i.Event)
 	e.S(i.ChildID)
+	if version >= 2 {
+		e.U(uint64(i.Outcome))
+	}
 }
 
 func decodeInbox(seq uint64, row []byte) (persistence.InboxItem, error) {
@@ -271,6 +278,9 @@ func decodeInbox(seq uint64, row []byte) (persistence.InboxItem, error) {
 	i.Topic, i.Ordinal = persistence.Topic(d.U()), d.U()
 	i.Message = d.B()
 	i.Execution, i.Event, i.ChildID = d.U(), d.U(), d.S()
+	if d.Version() >= 2 {
+		i.Outcome = persistence.SendOutcome(d.U())
+	}
 	return i, d.Done()
 }
 

@@ -77,6 +77,12 @@ func random[R any](fix func(r *rand.Rand, row *R)) func(r *rand.Rand) any {
 	}
 }
 
+func outboxCodec(name string, fix func(r *rand.Rand, m *persistence.OutboxMessage)) codec {
+	return codec{name, random(fix),
+		func(e *rowcode.Enc, row any) { m := row.(persistence.OutboxMessage); *e = append(*e, m.Encode()...) },
+		func(_ any, b []byte) (any, error) { return persistence.DecodeOutboxMessage(b) }}
+}
+
 func codecs() []codec {
 	return []codec{
 		{"head", random(func(r *rand.Rand, h *persistence.Head) {
@@ -157,9 +163,15 @@ func codecs() []codec {
 				k := row.(persistence.KVItem)
 				return decodeKV(persistence.KVItem{IID: k.IID, Current: k.Current, KVEntry: persistence.KVEntry{Key: k.Key}}, b)
 			}},
-		{"outbox message", random(func(r *rand.Rand, m *persistence.OutboxMessage) { m.Kind = persistence.SendKind(1 + r.IntN(5)) }),
-			func(e *rowcode.Enc, row any) { m := row.(persistence.OutboxMessage); *e = append(*e, m.Encode()...) },
-			func(_ any, b []byte) (any, error) { return persistence.DecodeOutboxMessage(b) }},
+		outboxCodec("outbox message", func(r *rand.Rand, m *persistence.OutboxMessage) {
+			m.Kind, m.Topic, m.InboxMax, m.InboxBytesMax, m.Outcome = persistence.SendKind(1+r.IntN(5)), 0, 0, 0, 0
+		}),
+		outboxCodec("outbox send", func(_ *rand.Rand, m *persistence.OutboxMessage) {
+			m.Kind, m.Outcome, m.NotBeforeMs, m.ExecutionTimeoutMs = persistence.SendMessage, 0, 0, 0
+		}),
+		outboxCodec("outbox send ended", func(_ *rand.Rand, m *persistence.OutboxMessage) {
+			m.Kind, m.Topic, m.InboxMax, m.InboxBytesMax, m.NotBeforeMs, m.ExecutionTimeoutMs = persistence.SendEnded, 0, 0, 0, 0, 0
+		}),
 		{"outbox", random[persistence.OutboxItem](nil),
 			func(e *rowcode.Enc, row any) { encodeOutbox(e, row.(persistence.OutboxItem).Message) },
 			func(row any, b []byte) (any, error) {

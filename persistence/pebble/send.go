@@ -8,13 +8,13 @@ import (
 func (m *machine) sendFrom(h *headRow, execution uint64, s *persistence.Send) {
 	o := persistence.OutboxMessage{
 		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,
-		ExecutionTimeoutMs: s.ExecutionTimeoutMs,
+		ExecutionTimeoutMs: s.ExecutionTimeoutMs, Topic: s.Topic, InboxMax: s.InboxMax, InboxBytesMax: s.InboxBytesMax,
 	}
 	if s.DelayMs > 0 {
 		o.NotBeforeMs = m.now + s.DelayMs
 	}
 	switch s.Kind {
-	case persistence.SendStartChild, persistence.SendCancel:
+	case persistence.SendStartChild, persistence.SendCancel, persistence.SendMessage:
 		o.Link.ID, o.Link.IID = h.ID, h.IID
 		if s.Kind == persistence.SendStartChild {
 			near := m.slots[persistence.Slot(s.To)] == m.p
@@ -58,6 +58,14 @@ func (m *machine) receive(o *persistence.OutboxMessage) {
 		m.answer(h, o.Link, &persistence.InboxItem{
 			Form: persistence.ItemChildExists, Execution: o.Link.Execution, Event: o.Link.Event, ChildID: o.ChildID,
 		})
+	case persistence.SendMessage:
+		m.send(&persistence.OutboxMessage{
+			Kind: persistence.SendEnded, To: o.Link.ID, Link: o.Link, Outcome: m.receiveMessage(h, o),
+		})
+	case persistence.SendEnded:
+		m.answer(h, o.Link, &persistence.InboxItem{
+			Form: persistence.ItemSendEnded, Execution: o.Link.Execution, Event: o.Link.Event, Outcome: o.Outcome,
+		})
 	case persistence.SendCancel:
 		switch {
 		case h == nil:
@@ -67,6 +75,20 @@ func (m *machine) receive(o *persistence.OutboxMessage) {
 			m.putInbox(h, &persistence.InboxItem{Form: persistence.ItemMessage, Message: o.Message})
 		}
 	}
+}
+
+// receiveMessage puts a message of another instance into an inbox, and returns what becomes of it.
+func (m *machine) receiveMessage(h *headRow, o *persistence.OutboxMessage) persistence.SendOutcome {
+	switch {
+	case h == nil:
+		return persistence.SendNotFound
+	case h.Status.Terminal():
+		return persistence.SendTooLate
+	case inboxLimit(h, 1, uint64(len(o.Message)), o.InboxMax, o.InboxBytesMax) != nil:
+		return persistence.SendBusy
+	}
+	m.putInbox(h, &persistence.InboxItem{Form: persistence.ItemMessage, Message: o.Message, Topic: o.Topic})
+	return persistence.SendDelivered
 }
 
 func (m *machine) receiveStart(h *headRow, o *persistence.OutboxMessage) {

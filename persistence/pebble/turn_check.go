@@ -26,7 +26,7 @@ func wellFormed(c *persistence.CommitTurn) bool {
 		next += p.Count
 	}
 	for i := range c.Sends {
-		if k := c.Sends[i].Kind; k < persistence.SendStartChild || k > persistence.SendCancel {
+		if !c.Sends[i].Kind.OfTurn() {
 			return false
 		}
 	}

@@ -18,6 +18,8 @@ func deliveryCases() []Case {
 		{"KIT_035 an acknowledged message is gone, and the numbers go on after it", acknowledged},
 		{"KIT_036 a detached start makes one instance without a parent", detached},
 		{"KIT_090 the start of a child or a detached instance has its delay and its timeout, near and far", timesOfLife},
+		{"KIT_091 a message reaches another instance once, near and far, and its sender is told", messages},
+		{"KIT_092 a message without a receiver is answered: there is none, it has ended, its inbox is full", messagesRefused},
 		{"KIT_045 the streams to other partitions that have rows are named, and no others (F13)", outboxStreams},
 	}
 }

@@ -10,13 +10,13 @@ import (
 func (m *Model) send(from *persistence.Head, s persistence.Send) {
 	msg := persistence.OutboxMessage{
 		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,
-		ExecutionTimeoutMs: s.ExecutionTimeoutMs,
+		ExecutionTimeoutMs: s.ExecutionTimeoutMs, Topic: s.Topic, InboxMax: s.InboxMax, InboxBytesMax: s.InboxBytesMax,
 	}
 	if s.DelayMs > 0 {
 		msg.NotBeforeMs = m.now + s.DelayMs
 	}
 	switch s.Kind {
-	case persistence.SendStartChild, persistence.SendCancel:
+	case persistence.SendStartChild, persistence.SendCancel, persistence.SendMessage:
 		msg.Link.ID, msg.Link.IID = from.ID, from.IID
 		if s.Kind == persistence.SendStartChild {
 			from.Spread = from.Spread || m.home(s.To) != m.partition
@@ -59,6 +59,24 @@ func (m *Model) receive(msg persistence.OutboxMessage) {
 		m.putIf(head, head != nil && head.IID == msg.Link.IID, plain)
 	case persistence.SendCancel:
 		m.putIf(head, head != nil && head.Parent == msg.Link, plain)
+	case persistence.SendMessage:
+		outcome := persistence.SendDelivered
+		switch {
+		case head == nil:
+			outcome = persistence.SendNotFound
+		case head.Status.Terminal():
+			outcome = persistence.SendTooLate
+		case roomFor(head, 1, len(msg.Message), msg.InboxMax, msg.InboxBytesMax) != nil:
+			outcome = persistence.SendBusy
+		default:
+			plain.Topic = msg.Topic
+			m.put(head, plain)
+		}
+		m.post(persistence.OutboxMessage{Kind: persistence.SendEnded, To: msg.Link.ID, Link: msg.Link, Outcome: outcome})
+	case persistence.SendEnded:
+		m.putIf(head, head != nil && head.IID == msg.Link.IID, persistence.InboxItem{
+			Form: persistence.ItemSendEnded, Execution: msg.Link.Execution, Event: msg.Link.Event, Outcome: msg.Outcome,
+		})
 	case persistence.SendChildExists:
 		m.putIf(head, head != nil && head.IID == msg.Link.IID, persistence.InboxItem{
 			Form: persistence.ItemChildExists, Execution: msg.Link.Execution, Event: msg.Link.Event, ChildID: msg.ChildID,

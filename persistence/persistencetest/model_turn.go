@@ -75,7 +75,7 @@ func wellFormed(c *persistence.CommitTurn) bool {
 		good = good && k.Op >= persistence.KVSet && k.Op <= persistence.KVClearAll
 	}
 	for _, s := range c.Sends {
-		good = good && s.Kind >= persistence.SendStartChild && s.Kind <= persistence.SendCancel
+		good = good && (s.Kind >= persistence.SendStartChild && s.Kind <= persistence.SendCancel || s.Kind == persistence.SendMessage)
 	}
 	return good
 }

@@ -85,6 +85,12 @@ func (p *plan) takeItem(item persistence.InboxItem) {
 		}})
 		return
 	}
+	if item.Form == persistence.ItemSendEnded {
+		p.convert(&turnpb.Message{Execution: item.Execution, Event: item.Event, Kind: &turnpb.Message_SendEnded{
+			SendEnded: &turnpb.SendEnded{Outcome: turnpb.SendOutcome(item.Outcome)},
+		}})
+		return
+	}
 	p.convert(decodeMessage(item.Message))
 }
 
@@ -119,6 +125,8 @@ func (p *plan) convert(m *turnpb.Message) {
 		e.Kind = &turnpb.Event_CancelRequested{CancelRequested: &turnpb.OrchestrationCancelRequested{
 			Reason: k.Cancel.Reason,
 		}}
+	case *turnpb.Message_SendEnded:
+		e.Kind = &turnpb.Event_SendEnded{SendEnded: k.SendEnded}
 	default:
 		return
 	}
@@ -200,6 +208,19 @@ func (p *plan) detach(id, name string) {
 	p.commit.Sends = append(p.commit.Sends, persistence.Send{
 		Kind: persistence.SendStartDetached, To: id, Name: name, Input: []byte("input of " + id),
 	})
+}
+
+// message sends an event to another instance, whose inbox takes so many.
+func (p *plan) message(id, name string, most uint64) uint64 {
+	event := p.add(&turnpb.Event{Kind: &turnpb.Event_SendScheduled{SendScheduled: &turnpb.SendScheduled{
+		Instance: id, Kind: turnpb.ArrivalKind_ARRIVAL_KIND_EVENT, Name: name,
+	}}})
+	p.commit.Sends = append(p.commit.Sends, persistence.Send{
+		Kind: persistence.SendMessage, To: id, Message: eventMessage(name), InboxMax: most,
+		Topic: persistence.TopicOf(uint8(turnpb.ArrivalKind_ARRIVAL_KIND_EVENT), name),
+		Link:  persistence.Link{Execution: p.commit.Execution, Event: event},
+	})
+	return event
 }
 
 // cancelChild tells a child to stop.
@@ -351,6 +372,9 @@ func cancelMessage(reason string) []byte {
 func messageText(item persistence.InboxItem) string {
 	if item.Form == persistence.ItemChildExists {
 		return fmt.Sprintf("child %s of %d exists", item.ChildID, item.Event)
+	}
+	if item.Form == persistence.ItemSendEnded {
+		return fmt.Sprintf("send of %d: %v", item.Event, turnpb.SendOutcome(item.Outcome))
 	}
 	switch k := decodeMessage(item.Message).Kind.(type) {
 	case *turnpb.Message_EventRaised:

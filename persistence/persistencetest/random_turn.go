@@ -149,6 +149,9 @@ func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 		plan.detach(pick(g.dice, append(slices.Clone(g.ids), fmt.Sprintf("d%d", g.fresh))), "detached")
 		g.bound(plan)
 	}
+	if g.lives.percent(8) {
+		plan.message(pick(g.lives, append(slices.Clone(g.ids), "nobody", head.ID)), "sent", uint64(g.lives.upTo(6)))
+	}
 	if g.percent(6) {
 		to := pick(g.dice, append(slices.Clone(g.ids), "nobody"))
 		plan.commit.Sends = append(plan.commit.Sends, persistence.Send{

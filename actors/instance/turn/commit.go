@@ -1,8 +1,10 @@
 package turn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -35,6 +37,10 @@ func (t *Turn) buildCommit() {
 		c.ConsumedTimers = append(c.ConsumedTimers, persistence.TimerRef{FireAtMs: key.FireAtMs, Event: key.Event})
 	}
 	t.addWork(c)
+	if err := t.addSends(c); err != nil {
+		t.Spoiled = err
+		return
+	}
 	if d.Status != nil {
 		c.Status = &persistence.StatusChange{Value: d.Status.Value}
 	}
@@ -59,7 +65,7 @@ func (t *Turn) buildCommit() {
 	}
 }
 
-// addWork adds the activities, timers and starts that the turn schedules, and the timers that it cancels.
+// addWork adds the activities and timers that the turn schedules, and the timers that it cancels.
 func (t *Turn) addWork(c *persistence.CommitTurn) {
 	d := t.Decision
 	for i := range d.Activities {
@@ -74,19 +80,15 @@ func (t *Turn) addWork(c *persistence.CommitTurn) {
 	for _, timer := range d.CancelledTimers {
 		c.CancelledTimers = append(c.CancelledTimers, persistence.TimerRef{FireAtMs: timer.FireAtMs, Event: timer.Event})
 	}
-	addStarts(c, d)
 }
 
-// addStarts adds the starts of children and detached instances in the order in which the code asked for them. If two of them
-// name the same id, the first gets it.
-func addStarts(c *persistence.CommitTurn, d *replay.Decision) {
-	detached := d.Detached
+// addSends adds the starts of children and detached instances, and the messages for others, in the order in which the code
+// asked for them: one that is started gets what is sent to it afterwards, and of two starts with the same id the first gets
+// it.
+func (t *Turn) addSends(c *persistence.CommitTurn) error {
+	d := t.Decision
 	for i := range d.Children {
 		child := &d.Children[i]
-		for len(detached) > 0 && detached[0].Event < child.Event {
-			addDetached(c, &detached[0])
-			detached = detached[1:]
-		}
 		c.Children = append(c.Children, persistence.NewChild{
 			Event: child.Event, ID: child.Instance, Policy: uint8(child.Policy),
 		})
@@ -96,17 +98,41 @@ func addStarts(c *persistence.CommitTurn, d *replay.Decision) {
 			DelayMs: child.Life.DelayMs, ExecutionTimeoutMs: child.Life.TimeoutMs,
 		})
 	}
-	for i := range detached {
-		addDetached(c, &detached[i])
+	for i := range d.Detached {
+		o := &d.Detached[i]
+		c.Sends = append(c.Sends, persistence.Send{
+			Kind: persistence.SendStartDetached, To: o.Instance, Name: o.Name, Version: o.Version, Input: o.Input,
+			Link:    persistence.Link{Execution: c.Execution, Event: o.Event},
+			DelayMs: o.Life.DelayMs, ExecutionTimeoutMs: o.Life.TimeoutMs,
+		})
 	}
+	for i := range d.Sends {
+		if err := t.addMessage(c, &d.Sends[i]); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(c.Sends, func(a, b persistence.Send) int { return cmp.Compare(a.Link.Event, b.Link.Event) })
+	return nil
 }
 
-func addDetached(c *persistence.CommitTurn, d *replay.Detached) {
+// addMessage adds an event or a queue message for another instance. It carries the bounds of the receiver's inbox, as a
+// message from a client does.
+func (t *Turn) addMessage(c *persistence.CommitTurn, s *replay.Send) error {
+	m := &turnpb.Message{Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: s.Name, Data: s.Data}}}
+	if s.Kind == turnpb.ArrivalKind_ARRIVAL_KIND_QUEUE {
+		m.Kind = &turnpb.Message_QueueMessage{QueueMessage: &turnpb.QueueMessage{Name: s.Name, Data: s.Data}}
+	}
+	encoded, err := proto.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode the message of event %d for instance %q: %w", s.Event, s.Instance, err)
+	}
+	l := &t.Host.Config.Limits
 	c.Sends = append(c.Sends, persistence.Send{
-		Kind: persistence.SendStartDetached, To: d.Instance, Name: d.Name, Version: d.Version,
-		Input: d.Input, Link: persistence.Link{Execution: c.Execution, Event: d.Event},
-		DelayMs: d.Life.DelayMs, ExecutionTimeoutMs: d.Life.TimeoutMs,
+		Kind: persistence.SendMessage, To: s.Instance, Message: encoded, Topic: persistence.TopicOf(uint8(s.Kind), s.Name),
+		Link:     persistence.Link{Execution: c.Execution, Event: s.Event},
+		InboxMax: uint64(l.Inbox), InboxBytesMax: uint64(l.InboxBytes),
 	})
+	return nil
 }
 
 // addOutcome adds the cancels of children, the answer to the parent, and the next execution.

@@ -131,8 +131,15 @@ func (m *Load) openInbox(r persistence.Reader, iid persistence.Incarnation) erro
 // decodeItem decodes an inbox row.
 func decodeItem(item persistence.InboxItem) (Item, error) {
 	d := Item{Seq: item.Seq, NotBeforeMs: item.NotBeforeMs, Size: len(item.Message), Topic: item.Topic}
-	if item.Form == persistence.ItemChildExists {
+	switch item.Form {
+	case persistence.ItemChildExists:
 		d.Message = childExists(item)
+		return d, nil
+	case persistence.ItemSendEnded:
+		d.Message = &turnpb.Message{
+			Execution: item.Execution, Event: item.Event,
+			Kind: &turnpb.Message_SendEnded{SendEnded: &turnpb.SendEnded{Outcome: turnpb.SendOutcome(item.Outcome)}},
+		}
 		return d, nil
 	}
 	d.Message = &turnpb.Message{}
