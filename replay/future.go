@@ -7,7 +7,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// opKind is what an action asks for. Its values are in the ledger, so there are at most 15.
+// opKind is what an action asks for. The ledger has those that schedule something, so the last of these is at most 15.
 type opKind uint8
 
 const (
@@ -25,12 +25,14 @@ const (
 	opGo
 	opPatch
 	opSideEffect
+	opPush
+	opUndone
 )
 
 func (k opKind) String() string {
 	return [...]string{"nothing", "activity", "timer", "wait", "dequeue", "sub-orchestration", "detached orchestration",
 		"custom status", "key-value set", "key-value clear", "key-value clear all", "continue-as-new", "coroutine",
-		"patch", "side effect"}[k]
+		"patch", "side effect", "undo step", "failed undo step"}[k]
 }
 
 // class is the plural by which cancellation mismatches are reported.
@@ -94,7 +96,7 @@ type Future struct {
 	co *coroutine // opGo: the coroutine
 
 	value  []byte
-	result any // opGo: what it returned
+	result any // opGo: what it returned; opPush: the step; opUndone: the event
 	err    error
 }
 
