@@ -56,6 +56,7 @@ type continueCall struct{ version versionChoice }
 type orchestrationSpec struct {
 	version      versionChoice
 	strictInputs bool
+	cleanup      *cleanupStep
 }
 
 type orchestrationOption func(*orchestrationSpec)

@@ -16,6 +16,7 @@ type Orchestration[I, O any] struct {
 	run     func(ctx *Context, input I) (O, error)
 	// strictInputs: see StrictInputs.
 	strictInputs bool
+	cleanup      *cleanupStep // nil: without
 }
 
 // DefaultVersion is the version of a handler that names none.
@@ -29,7 +30,8 @@ func NewOrchestration[I, O any](name string, run func(ctx *Context, input I) (O,
 	for _, o := range options {
 		o.orchestration(&spec)
 	}
-	return &Orchestration[I, O]{name: name, version: spec.version, run: run, strictInputs: spec.strictInputs}
+	return &Orchestration[I, O]{name: name, version: spec.version, run: run, strictInputs: spec.strictInputs,
+		cleanup: spec.cleanup}
 }
 
 // Name is the orchestration's registered name.
@@ -172,6 +174,9 @@ func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 	return func(rc *replay.Context, input []byte) ([]byte, error) {
 		if o.strictInputs {
 			rc.StrictInputs()
+		}
+		if o.cleanup != nil {
+			o.cleanup.add(env, rc)
 		}
 		in, err := DecodeValue[I](env.codec, input)
 		if err != nil {

@@ -208,6 +208,9 @@ func (o *Orchestration[I, O]) register(r *Registry) error {
 	if o.run == nil {
 		return errReference("orchestration", o.name, "NewOrchestration")
 	}
+	if err := o.cleanup.check(o.name); err != nil {
+		return err
+	}
 	if err := checkTypes(r.env.codec, "orchestration "+o.name, reflect.TypeFor[I](), reflect.TypeFor[O]()); err != nil {
 		return err
 	}

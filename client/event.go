@@ -103,6 +103,14 @@ const (
 	// EventSideEffectRecorded keeps a value that the code computed once: Data.
 	EventSideEffectRecorded EventKind = "SideEffectRecorded"
 
+	// EventCompensationPushed adds an undo step ([turnstone.Context.Compensate]).
+	EventCompensationPushed EventKind = "CompensationPushed"
+	// EventCompensationStarted fixes how the execution ends, and its undo steps run: Failure.
+	EventCompensationStarted EventKind = "CompensationStarted"
+	// EventCompensationFailed says that an undo step failed, or was not run for want of time: Failure, and Source is the
+	// event that added the step, 0 for that of the registration.
+	EventCompensationFailed EventKind = "CompensationFailed"
+
 	// EventStatusUpdated sets the custom status: Data is its text, nil if it resets it.
 	EventStatusUpdated EventKind = "CustomStatusUpdated"
 
@@ -187,6 +195,10 @@ func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 		e.Name = k.PatchMarked.GetId()
 	case *turnpb.Event_SideEffectRecorded:
 		e.Data = k.SideEffectRecorded.GetValue()
+	case *turnpb.Event_CompensationStarted:
+		e.Failure = author.Failure(k.CompensationStarted.GetFailure(), codec)
+	case *turnpb.Event_CompensationFailed:
+		e.Failure, e.Source = author.Failure(k.CompensationFailed.GetFailure(), codec), k.CompensationFailed.GetPushed()
 	default:
 		e.fillState(recorded)
 	}

@@ -173,6 +173,67 @@ func (ChildPolicy) EnumDescriptor() ([]byte, []int) {
 	return file_event_proto_rawDescGZIP(), []int{2}
 }
 
+// CompensationCause is what ended the code whose undo steps run.
+type CompensationCause int32
+
+const (
+	CompensationCause_COMPENSATION_CAUSE_UNSPECIFIED CompensationCause = 0
+	// It returned an error.
+	CompensationCause_COMPENSATION_CAUSE_ERROR  CompensationCause = 1
+	CompensationCause_COMPENSATION_CAUSE_PANIC  CompensationCause = 2
+	CompensationCause_COMPENSATION_CAUSE_CANCEL CompensationCause = 3
+	// An activity or a child failed in a way that is not given to code.
+	CompensationCause_COMPENSATION_CAUSE_ABORT CompensationCause = 4
+	CompensationCause_COMPENSATION_CAUSE_LIMIT CompensationCause = 5
+)
+
+// Enum value maps for CompensationCause.
+var (
+	CompensationCause_name = map[int32]string{
+		0: "COMPENSATION_CAUSE_UNSPECIFIED",
+		1: "COMPENSATION_CAUSE_ERROR",
+		2: "COMPENSATION_CAUSE_PANIC",
+		3: "COMPENSATION_CAUSE_CANCEL",
+		4: "COMPENSATION_CAUSE_ABORT",
+		5: "COMPENSATION_CAUSE_LIMIT",
+	}
+	CompensationCause_value = map[string]int32{
+		"COMPENSATION_CAUSE_UNSPECIFIED": 0,
+		"COMPENSATION_CAUSE_ERROR":       1,
+		"COMPENSATION_CAUSE_PANIC":       2,
+		"COMPENSATION_CAUSE_CANCEL":      3,
+		"COMPENSATION_CAUSE_ABORT":       4,
+		"COMPENSATION_CAUSE_LIMIT":       5,
+	}
+)
+
+func (x CompensationCause) Enum() *CompensationCause {
+	p := new(CompensationCause)
+	*p = x
+	return p
+}
+
+func (x CompensationCause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CompensationCause) Descriptor() protoreflect.EnumDescriptor {
+	return file_event_proto_enumTypes[3].Descriptor()
+}
+
+func (CompensationCause) Type() protoreflect.EnumType {
+	return &file_event_proto_enumTypes[3]
+}
+
+func (x CompensationCause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CompensationCause.Descriptor instead.
+func (CompensationCause) EnumDescriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{3}
+}
+
 type SendOutcome int32
 
 const (
@@ -213,11 +274,11 @@ func (x SendOutcome) String() string {
 }
 
 func (SendOutcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_event_proto_enumTypes[3].Descriptor()
+	return file_event_proto_enumTypes[4].Descriptor()
 }
 
 func (SendOutcome) Type() protoreflect.EnumType {
-	return &file_event_proto_enumTypes[3]
+	return &file_event_proto_enumTypes[4]
 }
 
 func (x SendOutcome) Number() protoreflect.EnumNumber {
@@ -226,7 +287,7 @@ func (x SendOutcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SendOutcome.Descriptor instead.
 func (SendOutcome) EnumDescriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{3}
+	return file_event_proto_rawDescGZIP(), []int{4}
 }
 
 // Event is one row of an execution's history. Ids start at 1 and rise by one; the first event is started.
@@ -268,6 +329,7 @@ type Event struct {
 	//	*Event_SideEffectRecorded
 	//	*Event_CompensationPushed
 	//	*Event_CompensationStarted
+	//	*Event_CompensationFailed
 	//	*Event_SendScheduled
 	//	*Event_SendEnded
 	//	*Event_AwaitScheduled
@@ -598,6 +660,15 @@ func (x *Event) GetCompensationStarted() *CompensationStarted {
 	return nil
 }
 
+func (x *Event) GetCompensationFailed() *CompensationFailed {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CompensationFailed); ok {
+			return x.CompensationFailed
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetSendScheduled() *SendScheduled {
 	if x != nil {
 		if x, ok := x.Kind.(*Event_SendScheduled); ok {
@@ -758,6 +829,10 @@ type Event_CompensationStarted struct {
 	CompensationStarted *CompensationStarted `protobuf:"bytes,101,opt,name=compensation_started,json=compensationStarted,proto3,oneof"`
 }
 
+type Event_CompensationFailed struct {
+	CompensationFailed *CompensationFailed `protobuf:"bytes,440,opt,name=compensation_failed,json=compensationFailed,proto3,oneof"`
+}
+
 type Event_SendScheduled struct {
 	SendScheduled *SendScheduled `protobuf:"bytes,110,opt,name=send_scheduled,json=sendScheduled,proto3,oneof"`
 }
@@ -833,6 +908,8 @@ func (*Event_SideEffectRecorded) isEvent_Kind() {}
 func (*Event_CompensationPushed) isEvent_Kind() {}
 
 func (*Event_CompensationStarted) isEvent_Kind() {}
+
+func (*Event_CompensationFailed) isEvent_Kind() {}
 
 func (*Event_SendScheduled) isEvent_Kind() {}
 
@@ -2799,8 +2876,11 @@ func (*CompensationPushed) Descriptor() ([]byte, []int) {
 
 // CompensationStarted fixes how the execution ends; the undo steps run after it.
 type CompensationStarted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Failure *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`
+	Cause   CompensationCause      `protobuf:"varint,440,opt,name=cause,proto3,enum=turnstone.v1.CompensationCause" json:"cause,omitempty"`
+	// Where a limit stopped the code; absent if the code comes to its end by itself when it is replayed.
+	Stop          *CodeStop `protobuf:"bytes,441,opt,name=stop,proto3" json:"stop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2842,6 +2922,157 @@ func (x *CompensationStarted) GetFailure() *Failure {
 	return nil
 }
 
+func (x *CompensationStarted) GetCause() CompensationCause {
+	if x != nil {
+		return x.Cause
+	}
+	return CompensationCause_COMPENSATION_CAUSE_UNSPECIFIED
+}
+
+func (x *CompensationStarted) GetStop() *CodeStop {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
+// CodeStop says where a limit stopped code. Limits are not checked when a history is replayed, so it is told where to stop.
+type CodeStop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event that would have been next.
+	Event uint64 `protobuf:"varint,1,opt,name=event,proto3" json:"event,omitempty"`
+	// How often code had been resumed, the last time included.
+	Resumes uint64 `protobuf:"varint,2,opt,name=resumes,proto3" json:"resumes,omitempty"`
+	// How many operations and coroutines code had asked for.
+	Asked uint64 `protobuf:"varint,3,opt,name=asked,proto3" json:"asked,omitempty"`
+	// How many calls of its context code had made since the last event, the one that was stopped included; 0 if code had
+	// no control.
+	Calls         uint64 `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CodeStop) Reset() {
+	*x = CodeStop{}
+	mi := &file_event_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CodeStop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CodeStop) ProtoMessage() {}
+
+func (x *CodeStop) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CodeStop.ProtoReflect.Descriptor instead.
+func (*CodeStop) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *CodeStop) GetEvent() uint64 {
+	if x != nil {
+		return x.Event
+	}
+	return 0
+}
+
+func (x *CodeStop) GetResumes() uint64 {
+	if x != nil {
+		return x.Resumes
+	}
+	return 0
+}
+
+func (x *CodeStop) GetAsked() uint64 {
+	if x != nil {
+		return x.Asked
+	}
+	return 0
+}
+
+func (x *CodeStop) GetCalls() uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+// CompensationFailed records that an undo step failed, or was not run because there was no time left.
+type CompensationFailed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event that added the step; 0 for the step of the registration.
+	Pushed  uint64   `protobuf:"varint,1,opt,name=pushed,proto3" json:"pushed,omitempty"`
+	Failure *Failure `protobuf:"bytes,2,opt,name=failure,proto3" json:"failure,omitempty"`
+	// As in CompensationStarted.
+	Stop          *CodeStop `protobuf:"bytes,3,opt,name=stop,proto3" json:"stop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompensationFailed) Reset() {
+	*x = CompensationFailed{}
+	mi := &file_event_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompensationFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompensationFailed) ProtoMessage() {}
+
+func (x *CompensationFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_event_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompensationFailed.ProtoReflect.Descriptor instead.
+func (*CompensationFailed) Descriptor() ([]byte, []int) {
+	return file_event_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *CompensationFailed) GetPushed() uint64 {
+	if x != nil {
+		return x.Pushed
+	}
+	return 0
+}
+
+func (x *CompensationFailed) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+func (x *CompensationFailed) GetStop() *CodeStop {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
 // SendScheduled is an event or a queue message for another instance.
 type SendScheduled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2855,7 +3086,7 @@ type SendScheduled struct {
 
 func (x *SendScheduled) Reset() {
 	*x = SendScheduled{}
-	mi := &file_event_proto_msgTypes[38]
+	mi := &file_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +3098,7 @@ func (x *SendScheduled) String() string {
 func (*SendScheduled) ProtoMessage() {}
 
 func (x *SendScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[38]
+	mi := &file_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +3111,7 @@ func (x *SendScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendScheduled.ProtoReflect.Descriptor instead.
 func (*SendScheduled) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{38}
+	return file_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SendScheduled) GetInstance() string {
@@ -2921,7 +3152,7 @@ type SendEnded struct {
 
 func (x *SendEnded) Reset() {
 	*x = SendEnded{}
-	mi := &file_event_proto_msgTypes[39]
+	mi := &file_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2933,7 +3164,7 @@ func (x *SendEnded) String() string {
 func (*SendEnded) ProtoMessage() {}
 
 func (x *SendEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[39]
+	mi := &file_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2946,7 +3177,7 @@ func (x *SendEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendEnded.ProtoReflect.Descriptor instead.
 func (*SendEnded) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{39}
+	return file_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SendEnded) GetOutcome() SendOutcome {
@@ -2966,7 +3197,7 @@ type AwaitScheduled struct {
 
 func (x *AwaitScheduled) Reset() {
 	*x = AwaitScheduled{}
-	mi := &file_event_proto_msgTypes[40]
+	mi := &file_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2978,7 +3209,7 @@ func (x *AwaitScheduled) String() string {
 func (*AwaitScheduled) ProtoMessage() {}
 
 func (x *AwaitScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[40]
+	mi := &file_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2991,7 +3222,7 @@ func (x *AwaitScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitScheduled.ProtoReflect.Descriptor instead.
 func (*AwaitScheduled) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{40}
+	return file_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AwaitScheduled) GetInstance() string {
@@ -3015,7 +3246,7 @@ type AwaitEnded struct {
 
 func (x *AwaitEnded) Reset() {
 	*x = AwaitEnded{}
-	mi := &file_event_proto_msgTypes[41]
+	mi := &file_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3027,7 +3258,7 @@ func (x *AwaitEnded) String() string {
 func (*AwaitEnded) ProtoMessage() {}
 
 func (x *AwaitEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_event_proto_msgTypes[41]
+	mi := &file_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3040,7 +3271,7 @@ func (x *AwaitEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitEnded.ProtoReflect.Descriptor instead.
 func (*AwaitEnded) Descriptor() ([]byte, []int) {
-	return file_event_proto_rawDescGZIP(), []int{41}
+	return file_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AwaitEnded) GetEnd() isAwaitEnded_End {
@@ -3088,7 +3319,7 @@ var File_event_proto protoreflect.FileDescriptor
 
 const file_event_proto_rawDesc = "" +
 	"\n" +
-	"\vevent.proto\x12\fturnstone.v1\x1a\rfailure.proto\"\xac\x16\n" +
+	"\vevent.proto\x12\fturnstone.v1\x1a\rfailure.proto\"\x82\x17\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\x04R\x06source\x12>\n" +
@@ -3123,7 +3354,8 @@ const file_event_proto_rawDesc = "" +
 	"\fpatch_marked\x18Z \x01(\v2\x19.turnstone.v1.PatchMarkedH\x00R\vpatchMarked\x12T\n" +
 	"\x14side_effect_recorded\x18[ \x01(\v2 .turnstone.v1.SideEffectRecordedH\x00R\x12sideEffectRecorded\x12S\n" +
 	"\x13compensation_pushed\x18d \x01(\v2 .turnstone.v1.CompensationPushedH\x00R\x12compensationPushed\x12V\n" +
-	"\x14compensation_started\x18e \x01(\v2!.turnstone.v1.CompensationStartedH\x00R\x13compensationStarted\x12D\n" +
+	"\x14compensation_started\x18e \x01(\v2!.turnstone.v1.CompensationStartedH\x00R\x13compensationStarted\x12T\n" +
+	"\x13compensation_failed\x18\xb8\x03 \x01(\v2 .turnstone.v1.CompensationFailedH\x00R\x12compensationFailed\x12D\n" +
 	"\x0esend_scheduled\x18n \x01(\v2\x1b.turnstone.v1.SendScheduledH\x00R\rsendScheduled\x128\n" +
 	"\n" +
 	"send_ended\x18o \x01(\v2\x17.turnstone.v1.SendEndedH\x00R\tsendEnded\x12G\n" +
@@ -3260,9 +3492,20 @@ const file_event_proto_rawDesc = "" +
 	"deprecated\"*\n" +
 	"\x12SideEffectRecorded\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\"\x14\n" +
-	"\x12CompensationPushed\"F\n" +
+	"\x12CompensationPushed\"\xab\x01\n" +
 	"\x13CompensationStarted\x12/\n" +
-	"\afailure\x18\x01 \x01(\v2\x15.turnstone.v1.FailureR\afailure\"\x82\x01\n" +
+	"\afailure\x18\x01 \x01(\v2\x15.turnstone.v1.FailureR\afailure\x126\n" +
+	"\x05cause\x18\xb8\x03 \x01(\x0e2\x1f.turnstone.v1.CompensationCauseR\x05cause\x12+\n" +
+	"\x04stop\x18\xb9\x03 \x01(\v2\x16.turnstone.v1.CodeStopR\x04stop\"f\n" +
+	"\bCodeStop\x12\x14\n" +
+	"\x05event\x18\x01 \x01(\x04R\x05event\x12\x18\n" +
+	"\aresumes\x18\x02 \x01(\x04R\aresumes\x12\x14\n" +
+	"\x05asked\x18\x03 \x01(\x04R\x05asked\x12\x14\n" +
+	"\x05calls\x18\x04 \x01(\x04R\x05calls\"\x89\x01\n" +
+	"\x12CompensationFailed\x12\x16\n" +
+	"\x06pushed\x18\x01 \x01(\x04R\x06pushed\x12/\n" +
+	"\afailure\x18\x02 \x01(\v2\x15.turnstone.v1.FailureR\afailure\x12*\n" +
+	"\x04stop\x18\x03 \x01(\v2\x16.turnstone.v1.CodeStopR\x04stop\"\x82\x01\n" +
 	"\rSendScheduled\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12-\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x19.turnstone.v1.ArrivalKindR\x04kind\x12\x12\n" +
@@ -3289,7 +3532,14 @@ const file_event_proto_rawDesc = "" +
 	"\x18CHILD_POLICY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CHILD_POLICY_CANCEL\x10\x01\x12\x18\n" +
 	"\x14CHILD_POLICY_ABANDON\x10\x02\x12\x15\n" +
-	"\x11CHILD_POLICY_WAIT\x10\x03*\x92\x01\n" +
+	"\x11CHILD_POLICY_WAIT\x10\x03*\xce\x01\n" +
+	"\x11CompensationCause\x12\"\n" +
+	"\x1eCOMPENSATION_CAUSE_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18COMPENSATION_CAUSE_ERROR\x10\x01\x12\x1c\n" +
+	"\x18COMPENSATION_CAUSE_PANIC\x10\x02\x12\x1d\n" +
+	"\x19COMPENSATION_CAUSE_CANCEL\x10\x03\x12\x1c\n" +
+	"\x18COMPENSATION_CAUSE_ABORT\x10\x04\x12\x1c\n" +
+	"\x18COMPENSATION_CAUSE_LIMIT\x10\x05*\x92\x01\n" +
 	"\vSendOutcome\x12\x1c\n" +
 	"\x18SEND_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SEND_OUTCOME_DELIVERED\x10\x01\x12\x1a\n" +
@@ -3309,118 +3559,126 @@ func file_event_proto_rawDescGZIP() []byte {
 	return file_event_proto_rawDescData
 }
 
-var file_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_event_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_event_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_event_proto_goTypes = []any{
 	(ArrivalKind)(0),                        // 0: turnstone.v1.ArrivalKind
 	(WaitMode)(0),                           // 1: turnstone.v1.WaitMode
 	(ChildPolicy)(0),                        // 2: turnstone.v1.ChildPolicy
-	(SendOutcome)(0),                        // 3: turnstone.v1.SendOutcome
-	(*Event)(nil),                           // 4: turnstone.v1.Event
-	(*EventList)(nil),                       // 5: turnstone.v1.EventList
-	(*OrchestrationStarted)(nil),            // 6: turnstone.v1.OrchestrationStarted
-	(*Header)(nil),                          // 7: turnstone.v1.Header
-	(*Attribute)(nil),                       // 8: turnstone.v1.Attribute
-	(*Base)(nil),                            // 9: turnstone.v1.Base
-	(*Parent)(nil),                          // 10: turnstone.v1.Parent
-	(*Carried)(nil),                         // 11: turnstone.v1.Carried
-	(*OrchestrationCompleted)(nil),          // 12: turnstone.v1.OrchestrationCompleted
-	(*OrchestrationFailed)(nil),             // 13: turnstone.v1.OrchestrationFailed
-	(*OrchestrationContinuedAsNew)(nil),     // 14: turnstone.v1.OrchestrationContinuedAsNew
-	(*OrchestrationCancelRequested)(nil),    // 15: turnstone.v1.OrchestrationCancelRequested
-	(*ActivityScheduled)(nil),               // 16: turnstone.v1.ActivityScheduled
-	(*ActivityTimeouts)(nil),                // 17: turnstone.v1.ActivityTimeouts
-	(*ActivityCompleted)(nil),               // 18: turnstone.v1.ActivityCompleted
-	(*ActivityFailed)(nil),                  // 19: turnstone.v1.ActivityFailed
-	(*ActivityCancelRequested)(nil),         // 20: turnstone.v1.ActivityCancelRequested
-	(*TimerCreated)(nil),                    // 21: turnstone.v1.TimerCreated
-	(*TimerFired)(nil),                      // 22: turnstone.v1.TimerFired
-	(*ExternalSubscribed)(nil),              // 23: turnstone.v1.ExternalSubscribed
-	(*ExternalEvent)(nil),                   // 24: turnstone.v1.ExternalEvent
-	(*ExternalSubscribedCancelled)(nil),     // 25: turnstone.v1.ExternalSubscribedCancelled
-	(*QueueSubscribed)(nil),                 // 26: turnstone.v1.QueueSubscribed
-	(*QueueEventDelivered)(nil),             // 27: turnstone.v1.QueueEventDelivered
-	(*QueueSubscriptionCancelled)(nil),      // 28: turnstone.v1.QueueSubscriptionCancelled
-	(*SubOrchestrationScheduled)(nil),       // 29: turnstone.v1.SubOrchestrationScheduled
-	(*SubOrchestrationCompleted)(nil),       // 30: turnstone.v1.SubOrchestrationCompleted
-	(*SubOrchestrationFailed)(nil),          // 31: turnstone.v1.SubOrchestrationFailed
-	(*SubOrchestrationCancelRequested)(nil), // 32: turnstone.v1.SubOrchestrationCancelRequested
-	(*OrchestrationChained)(nil),            // 33: turnstone.v1.OrchestrationChained
-	(*CustomStatusUpdated)(nil),             // 34: turnstone.v1.CustomStatusUpdated
-	(*KeyValueSet)(nil),                     // 35: turnstone.v1.KeyValueSet
-	(*KeyValueCleared)(nil),                 // 36: turnstone.v1.KeyValueCleared
-	(*KeyValuesCleared)(nil),                // 37: turnstone.v1.KeyValuesCleared
-	(*PatchMarked)(nil),                     // 38: turnstone.v1.PatchMarked
-	(*SideEffectRecorded)(nil),              // 39: turnstone.v1.SideEffectRecorded
-	(*CompensationPushed)(nil),              // 40: turnstone.v1.CompensationPushed
-	(*CompensationStarted)(nil),             // 41: turnstone.v1.CompensationStarted
-	(*SendScheduled)(nil),                   // 42: turnstone.v1.SendScheduled
-	(*SendEnded)(nil),                       // 43: turnstone.v1.SendEnded
-	(*AwaitScheduled)(nil),                  // 44: turnstone.v1.AwaitScheduled
-	(*AwaitEnded)(nil),                      // 45: turnstone.v1.AwaitEnded
-	(*Failure)(nil),                         // 46: turnstone.v1.Failure
-	(TimeoutKind)(0),                        // 47: turnstone.v1.TimeoutKind
+	(CompensationCause)(0),                  // 3: turnstone.v1.CompensationCause
+	(SendOutcome)(0),                        // 4: turnstone.v1.SendOutcome
+	(*Event)(nil),                           // 5: turnstone.v1.Event
+	(*EventList)(nil),                       // 6: turnstone.v1.EventList
+	(*OrchestrationStarted)(nil),            // 7: turnstone.v1.OrchestrationStarted
+	(*Header)(nil),                          // 8: turnstone.v1.Header
+	(*Attribute)(nil),                       // 9: turnstone.v1.Attribute
+	(*Base)(nil),                            // 10: turnstone.v1.Base
+	(*Parent)(nil),                          // 11: turnstone.v1.Parent
+	(*Carried)(nil),                         // 12: turnstone.v1.Carried
+	(*OrchestrationCompleted)(nil),          // 13: turnstone.v1.OrchestrationCompleted
+	(*OrchestrationFailed)(nil),             // 14: turnstone.v1.OrchestrationFailed
+	(*OrchestrationContinuedAsNew)(nil),     // 15: turnstone.v1.OrchestrationContinuedAsNew
+	(*OrchestrationCancelRequested)(nil),    // 16: turnstone.v1.OrchestrationCancelRequested
+	(*ActivityScheduled)(nil),               // 17: turnstone.v1.ActivityScheduled
+	(*ActivityTimeouts)(nil),                // 18: turnstone.v1.ActivityTimeouts
+	(*ActivityCompleted)(nil),               // 19: turnstone.v1.ActivityCompleted
+	(*ActivityFailed)(nil),                  // 20: turnstone.v1.ActivityFailed
+	(*ActivityCancelRequested)(nil),         // 21: turnstone.v1.ActivityCancelRequested
+	(*TimerCreated)(nil),                    // 22: turnstone.v1.TimerCreated
+	(*TimerFired)(nil),                      // 23: turnstone.v1.TimerFired
+	(*ExternalSubscribed)(nil),              // 24: turnstone.v1.ExternalSubscribed
+	(*ExternalEvent)(nil),                   // 25: turnstone.v1.ExternalEvent
+	(*ExternalSubscribedCancelled)(nil),     // 26: turnstone.v1.ExternalSubscribedCancelled
+	(*QueueSubscribed)(nil),                 // 27: turnstone.v1.QueueSubscribed
+	(*QueueEventDelivered)(nil),             // 28: turnstone.v1.QueueEventDelivered
+	(*QueueSubscriptionCancelled)(nil),      // 29: turnstone.v1.QueueSubscriptionCancelled
+	(*SubOrchestrationScheduled)(nil),       // 30: turnstone.v1.SubOrchestrationScheduled
+	(*SubOrchestrationCompleted)(nil),       // 31: turnstone.v1.SubOrchestrationCompleted
+	(*SubOrchestrationFailed)(nil),          // 32: turnstone.v1.SubOrchestrationFailed
+	(*SubOrchestrationCancelRequested)(nil), // 33: turnstone.v1.SubOrchestrationCancelRequested
+	(*OrchestrationChained)(nil),            // 34: turnstone.v1.OrchestrationChained
+	(*CustomStatusUpdated)(nil),             // 35: turnstone.v1.CustomStatusUpdated
+	(*KeyValueSet)(nil),                     // 36: turnstone.v1.KeyValueSet
+	(*KeyValueCleared)(nil),                 // 37: turnstone.v1.KeyValueCleared
+	(*KeyValuesCleared)(nil),                // 38: turnstone.v1.KeyValuesCleared
+	(*PatchMarked)(nil),                     // 39: turnstone.v1.PatchMarked
+	(*SideEffectRecorded)(nil),              // 40: turnstone.v1.SideEffectRecorded
+	(*CompensationPushed)(nil),              // 41: turnstone.v1.CompensationPushed
+	(*CompensationStarted)(nil),             // 42: turnstone.v1.CompensationStarted
+	(*CodeStop)(nil),                        // 43: turnstone.v1.CodeStop
+	(*CompensationFailed)(nil),              // 44: turnstone.v1.CompensationFailed
+	(*SendScheduled)(nil),                   // 45: turnstone.v1.SendScheduled
+	(*SendEnded)(nil),                       // 46: turnstone.v1.SendEnded
+	(*AwaitScheduled)(nil),                  // 47: turnstone.v1.AwaitScheduled
+	(*AwaitEnded)(nil),                      // 48: turnstone.v1.AwaitEnded
+	(*Failure)(nil),                         // 49: turnstone.v1.Failure
+	(TimeoutKind)(0),                        // 50: turnstone.v1.TimeoutKind
 }
 var file_event_proto_depIdxs = []int32{
-	6,  // 0: turnstone.v1.Event.started:type_name -> turnstone.v1.OrchestrationStarted
-	12, // 1: turnstone.v1.Event.completed:type_name -> turnstone.v1.OrchestrationCompleted
-	13, // 2: turnstone.v1.Event.failed:type_name -> turnstone.v1.OrchestrationFailed
-	14, // 3: turnstone.v1.Event.continued_as_new:type_name -> turnstone.v1.OrchestrationContinuedAsNew
-	15, // 4: turnstone.v1.Event.cancel_requested:type_name -> turnstone.v1.OrchestrationCancelRequested
-	16, // 5: turnstone.v1.Event.activity_scheduled:type_name -> turnstone.v1.ActivityScheduled
-	18, // 6: turnstone.v1.Event.activity_completed:type_name -> turnstone.v1.ActivityCompleted
-	19, // 7: turnstone.v1.Event.activity_failed:type_name -> turnstone.v1.ActivityFailed
-	20, // 8: turnstone.v1.Event.activity_cancel_requested:type_name -> turnstone.v1.ActivityCancelRequested
-	21, // 9: turnstone.v1.Event.timer_created:type_name -> turnstone.v1.TimerCreated
-	22, // 10: turnstone.v1.Event.timer_fired:type_name -> turnstone.v1.TimerFired
-	23, // 11: turnstone.v1.Event.external_subscribed:type_name -> turnstone.v1.ExternalSubscribed
-	24, // 12: turnstone.v1.Event.external_event:type_name -> turnstone.v1.ExternalEvent
-	25, // 13: turnstone.v1.Event.external_subscribed_cancelled:type_name -> turnstone.v1.ExternalSubscribedCancelled
-	26, // 14: turnstone.v1.Event.queue_subscribed:type_name -> turnstone.v1.QueueSubscribed
-	27, // 15: turnstone.v1.Event.queue_event_delivered:type_name -> turnstone.v1.QueueEventDelivered
-	28, // 16: turnstone.v1.Event.queue_subscription_cancelled:type_name -> turnstone.v1.QueueSubscriptionCancelled
-	29, // 17: turnstone.v1.Event.sub_orchestration_scheduled:type_name -> turnstone.v1.SubOrchestrationScheduled
-	30, // 18: turnstone.v1.Event.sub_orchestration_completed:type_name -> turnstone.v1.SubOrchestrationCompleted
-	31, // 19: turnstone.v1.Event.sub_orchestration_failed:type_name -> turnstone.v1.SubOrchestrationFailed
-	32, // 20: turnstone.v1.Event.sub_orchestration_cancel_requested:type_name -> turnstone.v1.SubOrchestrationCancelRequested
-	33, // 21: turnstone.v1.Event.orchestration_chained:type_name -> turnstone.v1.OrchestrationChained
-	34, // 22: turnstone.v1.Event.custom_status_updated:type_name -> turnstone.v1.CustomStatusUpdated
-	35, // 23: turnstone.v1.Event.key_value_set:type_name -> turnstone.v1.KeyValueSet
-	36, // 24: turnstone.v1.Event.key_value_cleared:type_name -> turnstone.v1.KeyValueCleared
-	37, // 25: turnstone.v1.Event.key_values_cleared:type_name -> turnstone.v1.KeyValuesCleared
-	38, // 26: turnstone.v1.Event.patch_marked:type_name -> turnstone.v1.PatchMarked
-	39, // 27: turnstone.v1.Event.side_effect_recorded:type_name -> turnstone.v1.SideEffectRecorded
-	40, // 28: turnstone.v1.Event.compensation_pushed:type_name -> turnstone.v1.CompensationPushed
-	41, // 29: turnstone.v1.Event.compensation_started:type_name -> turnstone.v1.CompensationStarted
-	42, // 30: turnstone.v1.Event.send_scheduled:type_name -> turnstone.v1.SendScheduled
-	43, // 31: turnstone.v1.Event.send_ended:type_name -> turnstone.v1.SendEnded
-	44, // 32: turnstone.v1.Event.await_scheduled:type_name -> turnstone.v1.AwaitScheduled
-	45, // 33: turnstone.v1.Event.await_ended:type_name -> turnstone.v1.AwaitEnded
-	4,  // 34: turnstone.v1.EventList.events:type_name -> turnstone.v1.Event
-	10, // 35: turnstone.v1.OrchestrationStarted.parent:type_name -> turnstone.v1.Parent
-	11, // 36: turnstone.v1.OrchestrationStarted.carried:type_name -> turnstone.v1.Carried
-	7,  // 37: turnstone.v1.OrchestrationStarted.headers:type_name -> turnstone.v1.Header
-	8,  // 38: turnstone.v1.OrchestrationStarted.attributes:type_name -> turnstone.v1.Attribute
-	9,  // 39: turnstone.v1.OrchestrationStarted.base:type_name -> turnstone.v1.Base
-	0,  // 40: turnstone.v1.Carried.kind:type_name -> turnstone.v1.ArrivalKind
-	46, // 41: turnstone.v1.OrchestrationFailed.failure:type_name -> turnstone.v1.Failure
-	17, // 42: turnstone.v1.ActivityScheduled.timeouts:type_name -> turnstone.v1.ActivityTimeouts
-	7,  // 43: turnstone.v1.ActivityScheduled.headers:type_name -> turnstone.v1.Header
-	46, // 44: turnstone.v1.ActivityFailed.failure:type_name -> turnstone.v1.Failure
-	47, // 45: turnstone.v1.ActivityFailed.timeout:type_name -> turnstone.v1.TimeoutKind
-	1,  // 46: turnstone.v1.ExternalSubscribed.mode:type_name -> turnstone.v1.WaitMode
-	2,  // 47: turnstone.v1.SubOrchestrationScheduled.policy:type_name -> turnstone.v1.ChildPolicy
-	46, // 48: turnstone.v1.SubOrchestrationFailed.failure:type_name -> turnstone.v1.Failure
-	46, // 49: turnstone.v1.CompensationStarted.failure:type_name -> turnstone.v1.Failure
-	0,  // 50: turnstone.v1.SendScheduled.kind:type_name -> turnstone.v1.ArrivalKind
-	3,  // 51: turnstone.v1.SendEnded.outcome:type_name -> turnstone.v1.SendOutcome
-	12, // 52: turnstone.v1.AwaitEnded.completed:type_name -> turnstone.v1.OrchestrationCompleted
-	13, // 53: turnstone.v1.AwaitEnded.failed:type_name -> turnstone.v1.OrchestrationFailed
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	7,  // 0: turnstone.v1.Event.started:type_name -> turnstone.v1.OrchestrationStarted
+	13, // 1: turnstone.v1.Event.completed:type_name -> turnstone.v1.OrchestrationCompleted
+	14, // 2: turnstone.v1.Event.failed:type_name -> turnstone.v1.OrchestrationFailed
+	15, // 3: turnstone.v1.Event.continued_as_new:type_name -> turnstone.v1.OrchestrationContinuedAsNew
+	16, // 4: turnstone.v1.Event.cancel_requested:type_name -> turnstone.v1.OrchestrationCancelRequested
+	17, // 5: turnstone.v1.Event.activity_scheduled:type_name -> turnstone.v1.ActivityScheduled
+	19, // 6: turnstone.v1.Event.activity_completed:type_name -> turnstone.v1.ActivityCompleted
+	20, // 7: turnstone.v1.Event.activity_failed:type_name -> turnstone.v1.ActivityFailed
+	21, // 8: turnstone.v1.Event.activity_cancel_requested:type_name -> turnstone.v1.ActivityCancelRequested
+	22, // 9: turnstone.v1.Event.timer_created:type_name -> turnstone.v1.TimerCreated
+	23, // 10: turnstone.v1.Event.timer_fired:type_name -> turnstone.v1.TimerFired
+	24, // 11: turnstone.v1.Event.external_subscribed:type_name -> turnstone.v1.ExternalSubscribed
+	25, // 12: turnstone.v1.Event.external_event:type_name -> turnstone.v1.ExternalEvent
+	26, // 13: turnstone.v1.Event.external_subscribed_cancelled:type_name -> turnstone.v1.ExternalSubscribedCancelled
+	27, // 14: turnstone.v1.Event.queue_subscribed:type_name -> turnstone.v1.QueueSubscribed
+	28, // 15: turnstone.v1.Event.queue_event_delivered:type_name -> turnstone.v1.QueueEventDelivered
+	29, // 16: turnstone.v1.Event.queue_subscription_cancelled:type_name -> turnstone.v1.QueueSubscriptionCancelled
+	30, // 17: turnstone.v1.Event.sub_orchestration_scheduled:type_name -> turnstone.v1.SubOrchestrationScheduled
+	31, // 18: turnstone.v1.Event.sub_orchestration_completed:type_name -> turnstone.v1.SubOrchestrationCompleted
+	32, // 19: turnstone.v1.Event.sub_orchestration_failed:type_name -> turnstone.v1.SubOrchestrationFailed
+	33, // 20: turnstone.v1.Event.sub_orchestration_cancel_requested:type_name -> turnstone.v1.SubOrchestrationCancelRequested
+	34, // 21: turnstone.v1.Event.orchestration_chained:type_name -> turnstone.v1.OrchestrationChained
+	35, // 22: turnstone.v1.Event.custom_status_updated:type_name -> turnstone.v1.CustomStatusUpdated
+	36, // 23: turnstone.v1.Event.key_value_set:type_name -> turnstone.v1.KeyValueSet
+	37, // 24: turnstone.v1.Event.key_value_cleared:type_name -> turnstone.v1.KeyValueCleared
+	38, // 25: turnstone.v1.Event.key_values_cleared:type_name -> turnstone.v1.KeyValuesCleared
+	39, // 26: turnstone.v1.Event.patch_marked:type_name -> turnstone.v1.PatchMarked
+	40, // 27: turnstone.v1.Event.side_effect_recorded:type_name -> turnstone.v1.SideEffectRecorded
+	41, // 28: turnstone.v1.Event.compensation_pushed:type_name -> turnstone.v1.CompensationPushed
+	42, // 29: turnstone.v1.Event.compensation_started:type_name -> turnstone.v1.CompensationStarted
+	44, // 30: turnstone.v1.Event.compensation_failed:type_name -> turnstone.v1.CompensationFailed
+	45, // 31: turnstone.v1.Event.send_scheduled:type_name -> turnstone.v1.SendScheduled
+	46, // 32: turnstone.v1.Event.send_ended:type_name -> turnstone.v1.SendEnded
+	47, // 33: turnstone.v1.Event.await_scheduled:type_name -> turnstone.v1.AwaitScheduled
+	48, // 34: turnstone.v1.Event.await_ended:type_name -> turnstone.v1.AwaitEnded
+	5,  // 35: turnstone.v1.EventList.events:type_name -> turnstone.v1.Event
+	11, // 36: turnstone.v1.OrchestrationStarted.parent:type_name -> turnstone.v1.Parent
+	12, // 37: turnstone.v1.OrchestrationStarted.carried:type_name -> turnstone.v1.Carried
+	8,  // 38: turnstone.v1.OrchestrationStarted.headers:type_name -> turnstone.v1.Header
+	9,  // 39: turnstone.v1.OrchestrationStarted.attributes:type_name -> turnstone.v1.Attribute
+	10, // 40: turnstone.v1.OrchestrationStarted.base:type_name -> turnstone.v1.Base
+	0,  // 41: turnstone.v1.Carried.kind:type_name -> turnstone.v1.ArrivalKind
+	49, // 42: turnstone.v1.OrchestrationFailed.failure:type_name -> turnstone.v1.Failure
+	18, // 43: turnstone.v1.ActivityScheduled.timeouts:type_name -> turnstone.v1.ActivityTimeouts
+	8,  // 44: turnstone.v1.ActivityScheduled.headers:type_name -> turnstone.v1.Header
+	49, // 45: turnstone.v1.ActivityFailed.failure:type_name -> turnstone.v1.Failure
+	50, // 46: turnstone.v1.ActivityFailed.timeout:type_name -> turnstone.v1.TimeoutKind
+	1,  // 47: turnstone.v1.ExternalSubscribed.mode:type_name -> turnstone.v1.WaitMode
+	2,  // 48: turnstone.v1.SubOrchestrationScheduled.policy:type_name -> turnstone.v1.ChildPolicy
+	49, // 49: turnstone.v1.SubOrchestrationFailed.failure:type_name -> turnstone.v1.Failure
+	49, // 50: turnstone.v1.CompensationStarted.failure:type_name -> turnstone.v1.Failure
+	3,  // 51: turnstone.v1.CompensationStarted.cause:type_name -> turnstone.v1.CompensationCause
+	43, // 52: turnstone.v1.CompensationStarted.stop:type_name -> turnstone.v1.CodeStop
+	49, // 53: turnstone.v1.CompensationFailed.failure:type_name -> turnstone.v1.Failure
+	43, // 54: turnstone.v1.CompensationFailed.stop:type_name -> turnstone.v1.CodeStop
+	0,  // 55: turnstone.v1.SendScheduled.kind:type_name -> turnstone.v1.ArrivalKind
+	4,  // 56: turnstone.v1.SendEnded.outcome:type_name -> turnstone.v1.SendOutcome
+	13, // 57: turnstone.v1.AwaitEnded.completed:type_name -> turnstone.v1.OrchestrationCompleted
+	14, // 58: turnstone.v1.AwaitEnded.failed:type_name -> turnstone.v1.OrchestrationFailed
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_event_proto_init() }
@@ -3460,6 +3718,7 @@ func file_event_proto_init() {
 		(*Event_SideEffectRecorded)(nil),
 		(*Event_CompensationPushed)(nil),
 		(*Event_CompensationStarted)(nil),
+		(*Event_CompensationFailed)(nil),
 		(*Event_SendScheduled)(nil),
 		(*Event_SendEnded)(nil),
 		(*Event_AwaitScheduled)(nil),
@@ -3469,7 +3728,7 @@ func file_event_proto_init() {
 	file_event_proto_msgTypes[12].OneofWrappers = []any{}
 	file_event_proto_msgTypes[15].OneofWrappers = []any{}
 	file_event_proto_msgTypes[30].OneofWrappers = []any{}
-	file_event_proto_msgTypes[41].OneofWrappers = []any{
+	file_event_proto_msgTypes[43].OneofWrappers = []any{
 		(*AwaitEnded_Completed)(nil),
 		(*AwaitEnded_Failed)(nil),
 	}
@@ -3478,8 +3737,8 @@ func file_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_event_proto_rawDesc), len(file_event_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   42,
+			NumEnums:      5,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -14,6 +14,7 @@ import (
 // apply takes the next event of history, old or just made from a message, and makes ready what it makes possible. It
 // returns why history and code do not fit; while no code runs, everything fits.
 func (m *Machine) apply(e *turnpb.Event) *turnpb.Failure {
+	m.stopBefore(e.GetId())
 	switch k := e.GetKind().(type) {
 	case *turnpb.Event_Started:
 		return m.applyStarted(e, k.Started)
@@ -49,6 +50,8 @@ func (m *Machine) apply(e *turnpb.Event) *turnpb.Failure {
 		return m.breadcrumb(e, opQueue, k.QueueSubscriptionCancelled.GetReason())
 	case *turnpb.Event_SubOrchestrationCancelRequested:
 		return m.breadcrumb(e, opChild, k.SubOrchestrationCancelRequested.GetReason())
+	case *turnpb.Event_CompensationStarted:
+		return m.applyCompensation(e, k.CompensationStarted)
 	case *turnpb.Event_PatchMarked:
 		return nil // known since the history was loaded
 	case nil:
@@ -95,10 +98,19 @@ func (m *Machine) complete(e *turnpb.Event, kind opKind, value []byte, why *turn
 	if f == nil {
 		return nil // it was given up: what became of it reaches no one
 	}
-	if f == m.deadline {
+	switch {
+	case f == m.deadline:
 		return m.lifeOver()
-	}
-	if why != nil && failure.Aborts(why) && !m.decided() {
+	case m.cleanup != nil && f == m.cleanup.timer:
+		m.expire()
+		return nil
+	case why == nil || !failure.Aborts(why):
+	case m.cleanup != nil:
+		if f.owner != nil { // not what the code, or an earlier step, has left
+			m.stopStep(m.aborted(f, why), nil)
+			return nil
+		}
+	case !m.decided():
 		m.inherited = m.aborted(f, why)
 		return m.inherited
 	}
@@ -108,7 +120,7 @@ func (m *Machine) complete(e *turnpb.Event, kind opKind, value []byte, why *turn
 
 // decided reports whether how the execution ends is decided already, so that no failure of another ends it otherwise.
 func (m *Machine) decided() bool {
-	return m.code != codeRunning || m.cancelled != nil || m.continuing
+	return m.code != codeRunning || m.cancelled != nil || m.continuing || m.cleanup != nil
 }
 
 // aborted is the failure of an execution that a failure of an activity or a sub-orchestration ends. Where the text of a

@@ -26,7 +26,7 @@ func isInline(name string) bool { return name == SystemNewGUID || name == System
 // record makes the event of an emitted action and binds the action to it. An inline system activity gets its
 // completion in the same step.
 func (m *Machine) record(f *Future) {
-	if f.kind == opChild && !m.nameChild(f) {
+	if f.kind == opChild && !m.nameChild(f) && m.cleanup == nil && !m.mayCompensate() {
 		return
 	}
 	id := m.takeID()
@@ -79,7 +79,10 @@ func (m *Machine) answer(f *Future) {
 func (m *Machine) bind(f *Future, e *turnpb.Event) {
 	f.event = e.GetId()
 	switch f.kind {
-	case opDetached, opStatus, opKVClear, opKVClearAll, opPatch, opSideEffect:
+	case opDetached, opStatus, opKVClear, opKVClearAll, opPatch, opSideEffect, opUndone:
+		return
+	case opPush:
+		m.steps = append(m.steps, undoStep{event: f.event, run: f.result.(func(*Context) error)})
 		return
 	case opKVSet:
 		m.recordedTime(f, e.GetKeyValueSet())
@@ -230,6 +233,10 @@ func mismatchRest(e *turnpb.Event, f *Future) string {
 		if k.KeyValueCleared.GetKey() != f.name {
 			return "the keys differ"
 		}
+	case *turnpb.Event_CompensationFailed:
+		if k.CompensationFailed.GetPushed() != f.result.(*turnpb.CompensationFailed).GetPushed() {
+			return "the undo steps differ"
+		}
 	}
 	return ""
 }
@@ -268,6 +275,10 @@ func scheduledKind(e *turnpb.Event) opKind {
 		return opKVClearAll
 	case *turnpb.Event_SideEffectRecorded:
 		return opSideEffect
+	case *turnpb.Event_CompensationPushed:
+		return opPush
+	case *turnpb.Event_CompensationFailed:
+		return opUndone
 	default:
 		return 0
 	}

@@ -7,8 +7,12 @@ func (c *Context) Go(fn func(*Context) (any, error)) *Future {
 	m := c.m
 	m.enter(c.co)
 	m.calls += spawnCalls
+	if len(m.stops) > 0 {
+		m.stopCall(c.co, true)
+	}
 	f := &Future{m: m, kind: opGo}
 	m.seq++
+	m.asked++
 	f.seq = m.seq
 	f.link(c.co)
 	f.site = callSite(c.co, 3)

@@ -124,19 +124,22 @@ func copied(text *string) *string {
 func (c *Context) Timer(d time.Duration) *Future {
 	m := c.m
 	m.enter(c.co)
-	f := &Future{kind: opTimer, fireAtMs: m.turnMs}
-	if d > 0 {
-		ms := int64(d / time.Millisecond)
-		if d%time.Millisecond != 0 {
-			ms++
-		}
-		if f.fireAtMs > math.MaxInt64-ms {
-			f.fireAtMs = math.MaxInt64
-		} else {
-			f.fireAtMs += ms
-		}
+	return m.emit(c.co, &Future{kind: opTimer, fireAtMs: m.fireAt(d)})
+}
+
+// fireAt is the time of a timer that is made now.
+func (m *Machine) fireAt(d time.Duration) int64 {
+	if d <= 0 {
+		return m.turnMs
 	}
-	return m.emit(c.co, f)
+	ms := int64(d / time.Millisecond)
+	if d%time.Millisecond != 0 {
+		ms++
+	}
+	if m.turnMs > math.MaxInt64-ms {
+		return math.MaxInt64
+	}
+	return m.turnMs + ms
 }
 
 // WaitEvent waits for an event that is raised under this name. Unspecified mode: buffered.
@@ -197,6 +200,9 @@ func (c *Context) Detached(name, instance string, input []byte, o DetachedOption
 func (c *Context) ContinueAsNew(input []byte, version string) *Future {
 	m := c.m
 	m.enter(c.co)
+	if m.cleanup != nil {
+		panic("an undo step cannot continue as new")
+	}
 	m.checkPayload("orchestration input", input)
 	checkText("version", version)
 	m.continuing = true
@@ -229,9 +235,15 @@ func (c *Context) UTCNow() int64 {
 
 // emit queues an action. It is bound to an event before the turn ends, in the order of emission.
 func (m *Machine) emit(co *coroutine, f *Future) *Future {
+	if len(m.stops) > 0 && f.kind != opPatch {
+		m.stopCall(co, true)
+	}
 	f.m = m
 	m.seq++
 	f.seq = m.seq
+	if f.kind != opPatch { // of which a replay asks for none that history has
+		m.asked++
+	}
 	// A schedule event's site is recorded. That of anything else is only for the report of a divergence, which a fresh
 	// turn cannot have.
 	if f.schedules() || !m.fresh {
@@ -250,9 +262,23 @@ func (m *Machine) checkPending(co *coroutine) {
 	if !m.fresh || max(m.pending-m.pendingGo, m.pendingGo, len(m.queue)-m.head) <= m.cfg.Limits.Pending {
 		return
 	}
+	m.takeBack()
 	m.failLimit(failure.Limit(fmt.Sprintf("the instance has more than %d operations pending:"+
 		" wait for some before asking for more, or raise the limit on pending operations", m.cfg.Limits.Pending)))
 	co.exit()
+}
+
+// takeBack undoes that code has asked for something: the call that ends it asks for nothing.
+func (m *Machine) takeBack() {
+	n := len(m.queue)
+	if n == m.head || m.queue[n-1].seq != m.seq { // a coroutine
+		m.asked--
+		return
+	}
+	if m.queue[n-1].kind != opPatch {
+		m.asked--
+	}
+	m.queue = m.queue[:n-1]
 }
 
 // checkLimit ends the turn if something that code gives is larger than allowed. What history already has is not
@@ -316,8 +342,20 @@ func (m *Machine) overrun(co *coroutine) {
 
 // failLimit decides the turn: it fails, whatever else the code does.
 func (m *Machine) failLimit(why *turnpb.Failure) {
+	m.failLimitAt(why, m.here())
+	if m.verifying {
+		m.passStop()
+	}
+}
+
+// failLimitAt does the same for code that was stopped at a place. An undo step ends there, and the others run.
+func (m *Machine) failLimitAt(why *turnpb.Failure, at *turnpb.CodeStop) {
+	if m.cleanup != nil {
+		m.stopStep(why, at)
+		return
+	}
 	if m.fatal == nil {
-		m.fatal = why
+		m.fatal, m.stopped = why, at
 		m.overLimit = true
 	}
 	m.halt()

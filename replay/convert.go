@@ -68,7 +68,7 @@ func (m *Machine) startAmong(messages []*turnpb.Message) int {
 
 // judge lists which messages become no event. It fails the turn for one that answers what was never asked.
 func (m *Machine) judge(messages []*turnpb.Message, start int) (refused []int) {
-	cancelled := m.cancelled != nil
+	cancelled := m.cancelled != nil || m.cleanup != nil
 	for i, msg := range messages {
 		if i == start {
 			continue
@@ -155,7 +155,7 @@ func (m *Machine) eventOf(msg *turnpb.Message) *turnpb.Event {
 // applied any more.
 func (m *Machine) takeEvent(e *turnpb.Event) {
 	m.d.Events = append(m.d.Events, e)
-	if m.fatal != nil || m.spoiled.Load() != nil {
+	if m.fatal != nil && !m.mayCompensate() || m.spoiled.Load() != nil {
 		m.holdUnapplied(e)
 		return
 	}

@@ -157,8 +157,16 @@ func (m *Machine) poll() {
 		if co == nil {
 			return
 		}
-		if !co.done {
-			m.resume(co)
+		if co.done {
+			continue
+		}
+		if m.stopResume() {
+			continue
+		}
+		m.resumes++
+		m.resume(co)
+		if c := m.cleanup; c != nil && c.failed != nil && m.spoiled.Load() == nil {
+			m.failStep()
 		}
 	}
 }
@@ -176,6 +184,9 @@ func (m *Machine) resume(co *coroutine) {
 		m.code = codeStopped
 		return
 	}
+	if co.future != nil && (co.exited || co.panicked) {
+		m.lost = append(m.lost, co.future)
+	}
 	switch {
 	case co.exited:
 		m.release(co)
@@ -183,12 +194,11 @@ func (m *Machine) resume(co *coroutine) {
 		if co.exiting {
 			return // cancelled itself, or the turn failed under it: all is set
 		}
-		m.panicked = failure.Panicked("runtime.Goexit was called by orchestration code" +
-			" (for example through testing.T.FailNow)")
-		m.haltPanicked()
+		m.panic(failure.Panicked("runtime.Goexit was called by orchestration code"+
+			" (for example through testing.T.FailNow)"), "")
 	case co.panicked:
 		m.retire(co)
-		m.panic(co)
+		m.panic(failure.Panicked(co.reason), co.stack)
 	case co.returned:
 		m.retire(co)
 		m.finish(co)

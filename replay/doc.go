@@ -66,7 +66,15 @@
 // the first; while it is held no code runs. A failure of something that the code waits for ends the execution where its
 // event is applied, in order, and only if the code has not given it up and nothing else has ended the execution before.
 //
+// # Undo steps
+//
+// An execution that has undo steps (Context.Compensate, Context.Cleanup) and ends badly goes on: CompensationStarted fixes
+// its end, all coroutines are unwound, what is open is given up as at any end, and in the same turn the first step begins, on
+// a coroutine of its own. The steps are run by the loop that runs code, in fresh turns and on replay. What the code had asked
+// for when it ended is recorded before that event. A limit is not checked on replay, so the event of an end or of a step that
+// a limit caused says where the code was stopped (CodeStop): the variables that steps see must be as they were.
+//
 // Start reading at [Machine.Advance] (machine.go), then apply.go (an event meets code), bind.go (an action meets its
 // event), settle.go (a turn ends), coroutine.go and unwind.go (who runs, and how it stops), compose.go (waiting for
-// several things, cancelling), patch.go and sideeffect.go (what is decided once), inputs.go (what may differ).
+// several things, cancelling), patch.go and sideeffect.go (what is decided once), cleanup.go and codestop.go (undo steps), inputs.go (what may differ).
 package replay

@@ -94,6 +94,12 @@ func kindNameRest(e *turnpb.Event) string {
 		return "PatchMarked"
 	case *turnpb.Event_SideEffectRecorded:
 		return "SideEffectRecorded"
+	case *turnpb.Event_CompensationPushed:
+		return "CompensationPushed"
+	case *turnpb.Event_CompensationStarted:
+		return "CompensationStarted"
+	case *turnpb.Event_CompensationFailed:
+		return "CompensationFailed"
 	default:
 		return "Unknown"
 	}
@@ -219,6 +225,10 @@ func newScheduled(id uint64, f *Future) *turnpb.Event {
 		e.Kind = &turnpb.Event_PatchMarked{PatchMarked: &turnpb.PatchMarked{Id: f.name, Deprecated: f.deprecated}}
 	case opSideEffect:
 		e.Kind = &turnpb.Event_SideEffectRecorded{SideEffectRecorded: &turnpb.SideEffectRecorded{Value: f.input}}
+	case opPush:
+		e.Kind = &turnpb.Event_CompensationPushed{CompensationPushed: &turnpb.CompensationPushed{}}
+	case opUndone:
+		e.Kind = &turnpb.Event_CompensationFailed{CompensationFailed: f.result.(*turnpb.CompensationFailed)}
 	default:
 		return nil
 	}

@@ -7,7 +7,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// opKind is what an action asks for. Those up to opSend are in the ledger, so they are at most 15.
+// opKind is what an action asks for. The ledger has those that schedule something, so the last of these is at most 15.
 type opKind uint8
 
 const (
@@ -26,13 +26,15 @@ const (
 	opGo
 	opPatch
 	opSideEffect
+	opPush
+	opUndone
 )
 
 func (k opKind) String() string {
 	return [...]string{"nothing", "activity", "timer", "wait", "dequeue", "sub-orchestration", "send",
 		"detached orchestration",
 		"custom status", "key-value set", "key-value clear", "key-value clear all", "continue-as-new", "coroutine",
-		"patch", "side effect"}[k]
+		"patch", "side effect", "undo step", "failed undo step"}[k]
 }
 
 // class is the plural by which cancellation mismatches are reported.
@@ -97,7 +99,7 @@ type Future struct {
 	co *coroutine // opGo: the coroutine
 
 	value  []byte
-	result any // opGo: what it returned
+	result any // opGo: what it returned; opPush: the step; opUndone: the event
 	err    error
 }
 

@@ -261,7 +261,8 @@ func kinds(d replay.Decision) string {
 		"SubOrchestrationCancelRequested": "SCancel", "OrchestrationChained": "Chained",
 		"OrchestrationCancelRequested": "Cancel", "CustomStatusUpdated": "Status", "KeyValueSet": "KVSet",
 		"KeyValueCleared": "KVClear", "KeyValuesCleared": "KVClearAll",
-		"PatchMarked": "Patch", "SideEffectRecorded": "SE", "SendScheduled": "Send", "SendEnded": "Sent"}
+		"PatchMarked": "Patch", "SideEffectRecorded": "SE", "SendScheduled": "Send", "SendEnded": "Sent",
+		"CompensationPushed": "Push", "CompensationStarted": "Started", "CompensationFailed": "Failed"}
 	var out []string
 	for _, e := range d.Events {
 		if replay.Terminal(e) {

@@ -51,7 +51,7 @@ func (m *Machine) replay(more bool) {
 		}
 		m.endSegment()
 	}
-	m.loaded, m.effects, m.undecoded = nil, nil, nil
+	m.loaded, m.effects, m.undecoded, m.stops = nil, nil, nil, nil
 }
 
 func firstEvent(history []Segment) *turnpb.Event {
@@ -87,12 +87,12 @@ func (m *Machine) endSegment() {
 	for _, f := range m.bound {
 		f.input = nil // it is in the event; the future may live long
 	}
-	if m.cancelled == nil && m.panicked == nil && m.next == nil && m.code != codeReturned {
+	m.panicStack, m.panicWhy = "", nil
+	if m.ending() == endNot {
 		return
 	}
 	// The execution had decided how to end and waited only for children: nothing else stayed open.
 	if m.fatal == nil && m.waiting() {
-		m.panicStack = ""
 		m.stopHeld()
 		m.closeOpen(m.ending())
 	}

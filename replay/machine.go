@@ -2,6 +2,7 @@ package replay
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/invariants"
@@ -81,7 +82,8 @@ type Machine struct {
 	continuing bool
 	cancelled  *string
 	panicked   *turnpb.Failure
-	panicStack string  // where, until a segment has it
+	panicStack string // where, until a segment has it
+	panicWhy   *turnpb.Failure
 	next       *Future // the first continue-as-new
 	output     []byte
 	failed     *turnpb.Failure // the handler returned an error
@@ -93,9 +95,21 @@ type Machine struct {
 
 	queries *queries // nil until the code has a handler
 
-	patches   map[string]patchState // what is decided, by id
-	effects   [][]byte              // values of side effects in history that code has not asked for yet
-	verifying bool                  // patches and effects have what history has: see expect
+	patches     map[string]patchState // what is decided, by id
+	steps       []undoStep            // what history or this turn has, the oldest first
+	registered  func(*Context, *turnpb.Failure) error
+	cleanupTime time.Duration
+	tidy        bool // history is verified, and began with a cleanup step
+	cleanup     *cleanup
+	lost        []*Future        // of coroutines that did not return
+	stopped     *turnpb.CodeStop // where a limit stopped the code
+	stops       []codeStop       // in history, that code has not come to yet
+	resumes     uint64           // how often code was resumed
+	asked       uint64           // operations and coroutines that it asked for
+	overOutput  bool             // failed is a limit of the output
+
+	effects   [][]byte // values of side effects in history that code has not asked for yet
+	verifying bool     // patches and effects have what history has: see expect
 
 	undecoded []*turnpb.UndecodedValue // of the segment that is replayed or verified: what its code was told
 
@@ -153,6 +167,10 @@ func (m *Machine) foresee(e *turnpb.Event) {
 		m.setPatch(k.PatchMarked.GetId(), patchOn)
 	case *turnpb.Event_SideEffectRecorded:
 		m.effects = append(m.effects, k.SideEffectRecorded.GetValue())
+	case *turnpb.Event_CompensationStarted:
+		m.noteStop(k.CompensationStarted.GetStop(), k.CompensationStarted.GetFailure())
+	case *turnpb.Event_CompensationFailed:
+		m.noteStop(k.CompensationFailed.GetStop(), k.CompensationFailed.GetFailure())
 	}
 }
 
@@ -201,6 +219,7 @@ func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb
 	now := m.nowMs
 	m.startTurn(in.TimeMs, in.Entropy)
 	m.resumptions, m.resumed = 0, false
+	m.stopBefore(m.nextID)
 	m.consume(in.Messages)
 	m.replaying = false
 	m.drain()
@@ -243,7 +262,6 @@ func (m *Machine) drain() {
 		m.resumptions++
 		if m.resumptions > m.cfg.Limits.Resumptions {
 			m.failLimit(failureQuiescence(m.cfg.Limits.Resumptions))
-			return
 		}
 		m.poll()
 	}
@@ -269,10 +287,12 @@ func (m *Machine) take1() *Future {
 	return nil
 }
 
-// halt stops code for good. Actions that no event records are forgotten.
+// halt stops code for good. Actions that no event records are forgotten, unless undo steps will run.
 func (m *Machine) halt() {
 	m.code = codeStopped
-	m.queue, m.head = nil, 0
+	if !m.mayCompensate() {
+		m.queue, m.head = nil, 0
+	}
 	m.heap = nil
 }
 
@@ -304,11 +324,18 @@ func (m *Machine) begin(s *turnpb.OrchestrationStarted) {
 // finish takes note of a coroutine that returned.
 func (m *Machine) finish(co *coroutine) {
 	f := co.future
+	if f == nil && m.cleanup != nil {
+		m.finishStep(co)
+		return
+	}
 	if f == nil {
 		m.code = codeReturned
-		if m.failed == nil && len(m.output) > m.cfg.Limits.PayloadBytes && m.fresh {
-			m.failLimit(failureOutput(len(m.output), m.cfg.Limits.PayloadBytes))
-			return
+		if size, most := len(m.output), m.cfg.Limits.PayloadBytes; m.failed == nil && size > most && m.fresh {
+			if !m.mayCompensate() {
+				m.failLimit(failureOutput(size, most))
+				return
+			}
+			m.failed, m.overOutput = failureOutput(size, most), true
 		}
 		m.cancelFrom(co, 0, true)
 		m.heap = nil
@@ -392,7 +419,7 @@ const (
 func (m *Machine) MemoryBytes() int {
 	n := machineBytes + m.live*coroutineBytes + m.pending*futureBytes
 	n += cap(m.ledger.dense) + len(m.ledger.sparse)*24 + cap(m.open.all)*16 + cap(m.queue)*8 + cap(m.bound)*8
-	n += len(m.started.GetInput())
+	n += len(m.started.GetInput()) + len(m.steps)*64
 	if m.status != nil {
 		n += len(*m.status)
 	}

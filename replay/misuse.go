@@ -47,6 +47,9 @@ func (m *Machine) passed(co *coroutine) {
 	if m.calls > m.cfg.Limits.Calls && (m.fresh || m.calls > callsDefault) {
 		m.overrun(co)
 	}
+	if len(m.stops) > 0 {
+		m.stopCall(co, false)
+	}
 }
 
 // barred ends a call that a coroutine makes while it is unwound, or while it computes a side effect or answers a query.

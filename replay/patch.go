@@ -67,6 +67,12 @@ func (m *Machine) expect(history []Segment) {
 				m.setPatch(k.PatchMarked.GetId(), state)
 			case *turnpb.Event_SideEffectRecorded:
 				m.effects = append(m.effects, k.SideEffectRecorded.GetValue())
+			case *turnpb.Event_Started:
+				m.tidy = k.Started.GetCleanup()
+			case *turnpb.Event_CompensationStarted:
+				m.noteStop(k.CompensationStarted.GetStop(), k.CompensationStarted.GetFailure())
+			case *turnpb.Event_CompensationFailed:
+				m.noteStop(k.CompensationFailed.GetStop(), k.CompensationFailed.GetFailure())
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -55,6 +56,8 @@ func genStmt(t *rapid.T, depth int, label string) stmt {
 		s.op, s.body, s.also = "if", genBlock(t, depth-1, label+"t"), genBlock(t, depth-1, label+"e")
 	case depth > 0 && kind < 60:
 		s.op, s.body = "loop", genBlock(t, depth-1, label+"l")
+	case depth > 0 && kind >= 190:
+		s.op, s.body = "compensate", genBlock(t, depth-1, label+"c")
 	case kind < 61:
 		s.op = "continue-as-new"
 	case kind < 63:
@@ -94,6 +97,12 @@ func program(block []stmt) replay.Func {
 		r := &run{}
 		fmt.Fprintf(&r.trace, "in=%s;", in)
 		f := frame{c, r}
+		if len(block)%3 == 0 {
+			c.Cleanup(func(c *replay.Context, why *turnpb.Failure) error {
+				f.note("%s", failure.Display(why))
+				return frame{c, r}.undo(block)
+			}, time.Duration(len(block))*time.Second)
+		}
 		if err := f.block(block); err != nil {
 			return nil, fmt.Errorf("%s%w", r.trace.String(), err)
 		}
@@ -115,6 +124,17 @@ func (f frame) block(b []stmt) error {
 		}
 	}
 	return nil
+}
+
+// undo runs a block as an undo step. What it has seen, and what the code has left in its variables, becomes a status.
+func (f frame) undo(b []stmt) error {
+	defer f.note("undone")
+	f.r.steps = min(f.r.steps, 30)
+	err := f.block(b)
+	seen := f.r.trace.String()
+	f.c.SetStatus(&seen)
+	f.show(activity(f.c, "undo", ""))
+	return err
 }
 
 func (f frame) note(format string, args ...any) { fmt.Fprintf(&f.r.trace, format+";", args...) }
@@ -172,6 +192,8 @@ func (f frame) exec(s stmt) error {
 	case "defer":
 		defer func() { f.r.steps++; f.note("deferred"); c.Timer(time.Second) }()
 		f.show(activity(c, "deferred", s.name))
+	case "compensate":
+		c.Compensate(func(c *replay.Context) error { return frame{c, f.r}.undo(s.body) })
 	case "fail":
 		return errors.New("failed")
 	case "panic":

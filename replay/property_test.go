@@ -167,6 +167,20 @@ func execute(t *rapid.T, cfg replay.Config, start *turnpb.Message, outcomes map[
 			}
 		}
 		outcomes[fmt.Sprint("outcome ", d.Outcome)]++
+		for _, e := range d.Events {
+			if k := e.GetCompensationStarted(); k != nil {
+				outcomes[k.GetCause().String()]++
+			}
+			if k := e.GetCompensationFailed(); k != nil {
+				outcomes["failed step"]++
+				if k.GetStop() != nil {
+					outcomes["step over a limit"]++
+				}
+			}
+		}
+		if resident.Outcome() != nil && d.Outcome == replay.Failed {
+			outcomes["cleaned up"]++
+		}
 		if turn == 5 {
 			outcomes["turn 5"]++
 		}

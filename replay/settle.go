@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -20,6 +19,7 @@ const (
 	endPanicked
 	endCancelled
 	endFatal
+	endCleaned // the undo steps are done: the end was decided when they began
 )
 
 // ending ranks what has happened: a failure of the turn beats a cancel, which beats whatever the code did.
@@ -27,6 +27,11 @@ func (m *Machine) ending() ending {
 	switch {
 	case m.fatal != nil:
 		return endFatal
+	case m.cleanup != nil:
+		if m.cleanup.over {
+			return endCleaned
+		}
+		return endNot
 	case m.cancelled != nil:
 		return endCancelled
 	case m.panicked != nil:
@@ -63,7 +68,10 @@ type crumb struct {
 // has to do.
 func (m *Machine) settle() {
 	m.checkState()
-	m.d.PanicStack, m.panicStack = m.panicStack, ""
+	m.compensate()
+	m.settleCleanup()
+	m.d.PanicStack, m.d.Panic = m.panicStack, m.panicWhy
+	m.panicStack, m.panicWhy = "", nil
 	end := m.ending()
 	held := end != endNot && end != endFatal && !m.codeless && m.waiting()
 	if end != endNot {
@@ -118,7 +126,7 @@ func (m *Machine) unsent(f *Future, end ending) bool {
 	switch end {
 	case endNot:
 		return f.state == cancelled
-	case endReturned, endContinued:
+	case endReturned, endContinued, endCleaned:
 		return f.state == cancelled || f.policy == policyCancel
 	default:
 		return true
@@ -190,7 +198,7 @@ func (m *Machine) closeOpen(end ending) {
 		m.unsubscribe(f)
 		m.ledger.add(f.event, markCancelled)
 		f.unlink()
-		f.state = cancelled
+		f.state, f.err = cancelled, errDropped
 		if m.d == nil || !m.fresh || k&(markSystem|markCrumb) != 0 || (k&markClosed != 0 && f.kind != opWait && f.kind != opQueue) {
 			continue
 		}
@@ -304,13 +312,11 @@ func (m *Machine) conclude(end ending) {
 				Completed: &turnpb.OrchestrationCompleted{Output: m.output}}})
 			return
 		}
-		d.Failure = m.bounded(m.failed)
-	case endPanicked:
-		d.Failure = m.bounded(m.panicked)
-	case endCancelled:
-		d.Failure = failure.Cancelled(*m.cancelled)
-	case endFatal:
-		d.Failure = m.fatal
+	}
+	if end == endCleaned {
+		d.Failure = m.cleanup.outcome
+	} else {
+		d.Failure = m.outcome(end)
 	}
 	d.Outcome = Failed
 	d.Events = append(d.Events, &turnpb.Event{Id: id, Kind: &turnpb.Event_Failed{
@@ -320,10 +326,16 @@ func (m *Machine) conclude(end ending) {
 // bounded is the failure that the code ended with or, if that is over the limit, one that says so. It is checked where it
 // is recorded, so that it is the same however often the code has run before.
 func (m *Machine) bounded(f *turnpb.Failure) *turnpb.Failure {
+	small := m.smaller(f)
+	m.overLimit = m.overLimit || small != f
+	return small
+}
+
+// smaller is the failure itself or, if it is over the limit, one that says so.
+func (m *Machine) smaller(f *turnpb.Failure) *turnpb.Failure {
 	size, most := proto.Size(f), m.cfg.Limits.PayloadBytes
 	if size <= most {
 		return f
 	}
-	m.overLimit = true
 	return failureFailure(size, most)
 }

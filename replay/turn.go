@@ -98,6 +98,12 @@ type Decision struct {
 	PanicStack string
 	// Undecoded are the values that code was told it cannot decode: see Context.Decoded.
 	Undecoded []*turnpb.UndecodedValue
+	// Panic is what the code, or an undo step, panicked with in this turn; nil if it has not.
+	Panic *turnpb.Failure
+	// CleansUp is set in the turn that fixes how the execution ends and lets its undo steps run: it is that end.
+	CleansUp *turnpb.Failure
+	// FailedSteps are why undo steps failed in this turn.
+	FailedSteps []*turnpb.Failure
 	// Origin is CODE, or LIMIT if a configured limit ended the execution.
 	Origin turnpb.SegmentOrigin
 

@@ -1,6 +1,9 @@
 package replay
 
-import "github.com/turnstone-dev/turnstone/internal/failure"
+import (
+	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
+)
 
 // unwind ends a parked coroutine: its deferred functions run now, on a goroutine that is thrown away afterwards,
 // since a Goexit goes through iter's stop.
@@ -22,13 +25,18 @@ func (m *Machine) unwind(co *coroutine) {
 		m.give(before)
 	}
 	if co.panicked && m.panicked == nil && m.code == codeRunning {
-		m.panic(co)
+		m.panic(failure.Panicked(co.reason), co.stack)
 	}
 }
 
-// panic notes that a coroutine panicked: that is how the execution ends.
-func (m *Machine) panic(co *coroutine) {
-	m.panicked, m.panicStack = failure.Panicked(co.reason), co.stack
+// panic notes that a coroutine panicked: that is how the execution ends, or the undo step that runs.
+func (m *Machine) panic(why *turnpb.Failure, stack string) {
+	m.panicStack, m.panicWhy = stack, why
+	if m.cleanup != nil {
+		m.stopStep(why, nil)
+		return
+	}
+	m.panicked = why
 	m.haltPanicked()
 }
 
@@ -41,8 +49,11 @@ func (m *Machine) haltPanicked() {
 			told = append(told, f)
 		}
 	}
+	kept := m.mayCompensate()
 	m.halt()
-	m.queue = told
+	if !kept {
+		m.queue = told
+	}
 }
 
 // release lets an exited coroutine, parked in its last defer, end.

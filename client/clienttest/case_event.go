@@ -35,6 +35,9 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 			Name: "D", Instance: "d", Input: []byte("in")}}},
 		&turnpb.Event{Kind: &turnpb.Event_PatchMarked{PatchMarked: &turnpb.PatchMarked{Id: "new"}}},
 		&turnpb.Event{Kind: &turnpb.Event_SideEffectRecorded{SideEffectRecorded: &turnpb.SideEffectRecorded{Value: []byte("data")}}},
+		&turnpb.Event{Kind: &turnpb.Event_CompensationPushed{CompensationPushed: &turnpb.CompensationPushed{}}},
+		&turnpb.Event{Kind: &turnpb.Event_CompensationStarted{CompensationStarted: &turnpb.CompensationStarted{Failure: no}}},
+		&turnpb.Event{Kind: &turnpb.Event_CompensationFailed{CompensationFailed: &turnpb.CompensationFailed{Pushed: 10, Failure: no}}},
 		&turnpb.Event{}, // a kind that this version does not know comes out of the store as none
 		&turnpb.Event{Kind: &turnpb.Event_QueueSubscribed{QueueSubscribed: &turnpb.QueueSubscribed{Name: "Q"}}},
 		&turnpb.Event{Kind: &turnpb.Event_QueueEventDelivered{QueueEventDelivered: &turnpb.QueueEventDelivered{Name: "Q", Data: []byte("data")}}},
@@ -70,6 +73,9 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		{Kind: client.EventDetachedStarted, Name: "D", Instance: "d", Data: []byte("in")},
 		{Kind: client.EventPatchMarked, Name: "new"},
 		{Kind: client.EventSideEffectRecorded, Data: []byte("data")},
+		{Kind: client.EventCompensationPushed},
+		{Kind: client.EventCompensationStarted},
+		{Kind: client.EventCompensationFailed, Source: 10},
 		{Kind: client.EventUnknown},
 		{Kind: client.EventDequeued, Name: "Q"},
 		{Kind: client.EventEnqueued, Name: "Q", Data: []byte("data")},
@@ -114,7 +120,7 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 			if !reflect.DeepEqual(got, expected) {
 				t.Errorf("event %d is %+v, want %+v", id, got, expected)
 			}
-			fails := bytes.HasSuffix([]byte(got.Kind), []byte("Failed"))
+			fails := bytes.HasSuffix([]byte(got.Kind), []byte("Failed")) || got.Kind == client.EventCompensationStarted
 			if fails != (failed != nil) || fails && failed.Error() != "no" {
 				t.Errorf("the failure of event %d, %s, is %v", id, got.Kind, failed)
 			}

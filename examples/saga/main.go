@@ -1,4 +1,5 @@
-// Command saga books a trip in three steps. When one of them fails, those that succeeded are undone in reverse order.
+// Command saga books a trip in three steps. When the booking does not end well, the steps that
+// succeeded are undone in reverse order.
 //
 // It must not know more of Turnstone than an author does. Start reading at Trip.
 package main
@@ -37,35 +38,31 @@ var Undo = turnstone.NewActivity("Undo", func(ctx turnstone.ActivityContext, boo
 
 var policy = turnstone.NewRetryPolicy(5).WithBackoff(turnstone.FixedBackoff(10 * time.Millisecond))
 
-// Trip books a flight, a hotel and a car, or nothing.
+// Trip books a flight, a hotel and a car, or nothing: whatever ends it, a cancel too, what was booked is taken back.
 var Trip = turnstone.NewOrchestration("Trip", func(ctx *turnstone.Context, traveller string) ([]string, error) {
 	var done []string
 	for _, what := range []string{"flight", "hotel", "car"} {
 		booking, err := Book.Call(ctx, Step{what, traveller}, turnstone.WithRetry(policy))
-		var soldOut *turnstone.Error
-		switch {
-		case err == nil:
-			done = append(done, booking)
-		case errors.As(err, &soldOut) && soldOut.Kind == "SoldOut":
-			return undo(ctx, done)
-		default:
+		if err != nil {
+			return nil, err
+		}
+		done = append(done, booking)
+		ctx.Compensate(func(ctx *turnstone.Context) error {
+			receipt, err := Undo.Call(ctx, booking, turnstone.WithRetry(policy))
+			if err != nil {
+				return err
+			}
+			turnstone.SetKV(ctx, what, receipt)
+			return nil
+		})
+	}
+	if traveller == "Linus" { // who has not decided yet
+		if err := turnstone.WaitEvent[bool](ctx, "pay").Err(); err != nil {
 			return nil, err
 		}
 	}
 	return done, nil
 })
-
-func undo(ctx *turnstone.Context, done []string) ([]string, error) {
-	var undone []string
-	for i := len(done) - 1; i >= 0; i-- {
-		receipt, err := Undo.Call(ctx, done[i], turnstone.WithRetry(policy))
-		if err != nil {
-			return nil, err
-		}
-		undone = append(undone, receipt)
-	}
-	return undone, nil
-}
 
 func main() {
 	dir := flag.String("store", "saga.store", "the directory of the store")
@@ -88,16 +85,51 @@ func run(ctx context.Context, dir string) (string, error) {
 	}
 	defer n.Kill()
 	var out strings.Builder
-	for _, traveller := range []string{"Ada", "Grace"} {
-		instance, err := client.Start(ctx, n.Client(), "trip-"+traveller, Trip, traveller)
-		if err != nil && !errors.Is(err, turnstone.ErrAlreadyExists) {
-			return "", err
-		}
-		bookings, err := instance.Wait(ctx)
+	for _, traveller := range []string{"Ada", "Grace", "Linus"} {
+		text, err := book(ctx, n.Client(), traveller)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&out, "%s: %s\n", traveller, strings.Join(bookings, ", "))
+		fmt.Fprintf(&out, "%s: %s\n", traveller, text)
 	}
 	return out.String(), n.Shutdown(ctx)
+}
+
+// book books a trip, or says why it is not booked and what was taken back. Linus has waited too long.
+func book(ctx context.Context, c *client.Client, traveller string) (string, error) {
+	id := "trip-" + traveller
+	instance, err := client.Start(ctx, c, id, Trip, traveller)
+	switch {
+	case errors.Is(err, turnstone.ErrAlreadyExists):
+	case err != nil:
+		return "", err
+	case traveller == "Linus":
+		for booked := 0; booked < 3; {
+			d, err := c.Describe(ctx, id)
+			if err != nil {
+				return "", err
+			}
+			booked = int(d.Turn) - 1
+		}
+		if err := c.Cancel(ctx, id, "too late"); err != nil {
+			return "", err
+		}
+	}
+	bookings, err := instance.Wait(ctx)
+	var failure *turnstone.Failure
+	switch {
+	case err == nil:
+		return strings.Join(bookings, ", "), nil
+	case !errors.As(err, &failure):
+		return "", err
+	}
+	entries, err := c.KVList(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	text := failure.Error()
+	for _, e := range entries {
+		text += ", " + string(e.Value)
+	}
+	return text, nil
 }

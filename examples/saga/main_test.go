@@ -7,7 +7,10 @@ import (
 	"time"
 )
 
-const want = "Ada: flight for Ada, hotel for Ada, car for Ada\nGrace: no flight for Grace\n"
+const want = `Ada: flight for Ada, hotel for Ada, car for Ada
+Grace: no hotel room is left, "no flight for Grace"
+Linus: canceled: too late, "no car for Linus", "no flight for Linus", "no hotel for Linus"
+`
 
 // The second run finds what the first has left.
 func TestOutput(t *testing.T) {

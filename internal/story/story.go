@@ -194,6 +194,12 @@ func (t *teller) steps(e *turnpb.Event) string {
 		return "adds an undo step"
 	case *turnpb.Event_CompensationStarted:
 		return "ends and runs its undo steps: " + failure.Display(k.CompensationStarted.GetFailure())
+	case *turnpb.Event_CompensationFailed:
+		step := "the undo step of the registration"
+		if id := k.CompensationFailed.GetPushed(); id != 0 {
+			step = fmt.Sprintf("the undo step of event %d", id)
+		}
+		return step + " failed: " + failure.Display(k.CompensationFailed.GetFailure())
 	case *turnpb.Event_SendScheduled:
 		s := k.SendScheduled
 		return t.ask(e.GetId(), fmt.Sprintf("%q for %q", s.GetName(), s.GetInstance()),

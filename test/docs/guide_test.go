@@ -13,8 +13,9 @@ import (
 
 // pages has what the program of each page under docs/guide prints.
 var pages = map[string]string{
-	"bounded-fan-out.md": "the sum is 332833500\nat most ten at once: true\nsquares has 22 entries\nsquares-from-300 has 202 entries\n",
-	"changing-code.md":   "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",
+	"bounded-fan-out.md":          "the sum is 332833500\nat most ten at once: true\nsquares has 22 entries\nsquares-from-300 has 202 entries\n",
+	"cancellation-and-cleanup.md": "charge order 7\nrefund payment of order 7\nnot sent: canceled: out of stock\n",
+	"changing-code.md":            "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",
 	"changing-types.md": `held: cannot decode the input of orchestration Order, event 1, as main.Price with the codec "json"` +
 		"\npaid {Cents:995 Currency:EUR}\n",
 	"children.md":    "[pack send]\nexecution timed out: it took longer than 50ms\ncanceled: nothing to remember\n",

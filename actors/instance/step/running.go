@@ -174,8 +174,9 @@ func (in *Machine) settle() {
 	}
 	if stack := t.Decision.PanicStack; stack != "" {
 		in.host.Config.Logger.Error("an orchestration panicked", logkey.Instance, in.id, logkey.Orchestration, t.Name, logkey.Version, t.Version,
-			logkey.Error, failure.Display(t.Decision.Failure), logkey.Stack, stack)
+			logkey.Error, failure.Display(t.Decision.Panic), logkey.Stack, stack)
 	}
+	in.logCleanup(t)
 	for _, text := range t.Decision.Orphans {
 		in.host.Config.Logger.Error("a completion is rejected: the history never asked for it", logkey.Instance, in.id,
 			logkey.Orchestration, t.Name, logkey.Version, t.Version, logkey.Reason, text)

@@ -67,8 +67,8 @@ func (v *View) CancelAsked() *Item {
 func (v *View) CleansUp() bool {
 	for i := range v.Segments {
 		for _, e := range v.Segments[i].Events {
-			if s := e.GetStarted(); s != nil {
-				return s.GetCleanup()
+			if e.GetStarted().GetCleanup() || e.GetCompensationPushed() != nil {
+				return true
 			}
 		}
 	}
