@@ -97,7 +97,7 @@ var costs = []cost{
 		}
 	}, turns: 2},
 	{name: "a value of another instance", code: func(c *replay.Context) { await(c.KVFrom("other", "key")) }, turns: 2},
-	{name: "a detached orchestration", code: func(c *replay.Context) { c.Detached("empty", "d", nil, "") }, turns: 2},
+	{name: "a detached orchestration", code: func(c *replay.Context) { c.Detached("empty", "d", nil, replay.DetachedOptions{}) }, turns: 2},
 	{name: "a child", code: func(c *replay.Context) { await(c.Child("empty", nil, replay.ChildOptions{})) }, turns: 3},
 }
 

@@ -157,7 +157,7 @@ func TestQueryCannotAct(t *testing.T) {
 		"wait":           func(c *replay.Context) { c.WaitEvent("y", 0) },
 		"dequeue":        func(c *replay.Context) { c.Dequeue("y") },
 		"child":          func(c *replay.Context) { c.Child("C", nil, replay.ChildOptions{}) },
-		"detached":       func(c *replay.Context) { c.Detached("C", "d", nil, "") },
+		"detached":       func(c *replay.Context) { c.Detached("C", "d", nil, replay.DetachedOptions{}) },
 		"continue":       func(c *replay.Context) { c.ContinueAsNew(nil, "") },
 		"set":            func(c *replay.Context) { c.KVSet("key", []byte("other")) },
 		"clear":          func(c *replay.Context) { c.KVClear("key") },
