@@ -27,6 +27,11 @@ type Config struct {
 	// TurnSlots and ActivitySlots are how many turns and activities run at once. 0 means 2; negative means none.
 	TurnSlots     int
 	ActivitySlots int
+	// Engines are the engine versions whose executions the node's runtime may go on with; each range counts. An execution is
+	// pinned to the version of the engine that began it (client.Description.EngineVersion). One that no attached runtime may
+	// go on with stays where it is: see "An engine of another version" in the guide. The ranges must have [EngineVersion].
+	// Nil: every version up to EngineVersion.
+	Engines []EngineRange
 	// Codec encodes and decodes the values between the node's client and its handlers. A Registry with another codec is
 	// refused. Nil: that of Registry, or turnstone.JSON if there is none.
 	Codec turnstone.Codec

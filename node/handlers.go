@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 
-	"github.com/Masterminds/semver/v3"
-
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/actors"
 	"github.com/turnstone-dev/turnstone/actors/consumer"
@@ -18,14 +16,11 @@ import (
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
-// EngineVersion is the version of this engine. Executions that begin here are pinned to it: an engine of a lower
-// version does not replay them.
-const EngineVersion = "0.1.0"
-
-var engineVersion = semver.MustParse(EngineVersion)
-
 // handlers adapts a registry to the engine.
-type handlers struct{ registry *turnstone.Registry }
+type handlers struct {
+	registry *turnstone.Registry
+	engines  engines
+}
 
 var _ consumer.Handlers = handlers{}
 
@@ -43,14 +38,7 @@ func (h handlers) Activity(name string) (consumer.ActivityFunc, bool) {
 	}, true
 }
 
-// Replays reports whether no newer engine has begun the execution. It returns false for a pin that is no version.
-func (h handlers) Replays(pin string) bool {
-	if pin == "" {
-		return true
-	}
-	v, err := semver.NewVersion(pin)
-	return err == nil && !v.GreaterThan(engineVersion)
-}
+func (h handlers) Replays(pin string) bool { return h.engines.replays(pin) }
 
 // requests adapts the engine to the port of this process.
 type requests struct{ engine *actors.Engine }

@@ -33,7 +33,7 @@ func TestMetricsHaveEveryCounter(t *testing.T) {
 // TestResolvedLeavesNoDefaultToOthers looks for fields that the engine or the store would have to fill in.
 func TestResolvedLeavesNoDefaultToOthers(t *testing.T) {
 	left := map[string]bool{ // what depends on the store or the runtime, or has no default
-		"Partitions": true, "NodeID": true, "Registry": true, "Codec": true, "TurnSlots": true, "ActivitySlots": true, "FailOnNondeterminism": true,
+		"Partitions": true, "NodeID": true, "Registry": true, "Codec": true, "TurnSlots": true, "ActivitySlots": true, "FailOnNondeterminism": true, "Engines": true,
 	}
 	resolved := reflect.ValueOf(Config{Dir: "d"}.resolved())
 	for i := range resolved.NumField() {

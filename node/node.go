@@ -82,7 +82,7 @@ func (n *Node) run(ctx context.Context) error {
 	n.client = client.New(port, n.cfg.codec())
 	if n.cfg.Registry != nil {
 		detach, err := n.Attach(Runtime{
-			ID: "main", Registry: n.cfg.Registry, TurnSlots: n.cfg.TurnSlots, ActivitySlots: n.cfg.ActivitySlots,
+			ID: "main", Registry: n.cfg.Registry, TurnSlots: n.cfg.TurnSlots, ActivitySlots: n.cfg.ActivitySlots, Engines: n.cfg.Engines,
 		})
 		if err != nil {
 			return err
@@ -126,11 +126,13 @@ type Runtime struct {
 	// TurnSlots and ActivitySlots are how many turns and activities of this runtime run at once. 0 means 2; negative means none.
 	TurnSlots     int
 	ActivitySlots int
+	// Engines are the engine versions whose executions it may go on with, as in Config.Engines.
+	Engines []EngineRange
 }
 
 // Attach adds a runtime. detach removes it: it gets no new work, and its activities are told to stop. err wraps
-// turnstone.ErrInvalidInput if the runtime has no ID, an ID that is attached already, no Registry, or one with another codec
-// than the node's (see Config.Codec). It wraps turnstone.ErrStopped if the node no longer serves.
+// turnstone.ErrInvalidInput if the runtime has no ID, an ID that is attached already, no Registry, one with another codec
+// than the node's (see Config.Codec), or Engines without [EngineVersion]. It wraps turnstone.ErrStopped if the node no longer serves.
 func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	if r.Registry == nil {
 		return nil, invalid("runtime %q has no Registry", r.ID)
@@ -138,8 +140,12 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	if err := n.cfg.validateCodec(r.ID, r.Registry); err != nil {
 		return nil, err
 	}
+	replayed, err := enginesOf(fmt.Sprintf("Engines of runtime %q", r.ID), r.Engines)
+	if err != nil {
+		return nil, err
+	}
 	detach, err = n.engine.Attach(consumer.Consumer{
-		ID: r.ID, Handlers: handlers{registries.LoggingTo(r.Registry, n.cfg.Logger)}, EngineVersion: EngineVersion,
+		ID: r.ID, Handlers: handlers{registries.LoggingTo(r.Registry, n.cfg.Logger), replayed}, EngineVersion: EngineVersion,
 		TurnSlots: slots(r.TurnSlots), ActivitySlots: slots(r.ActivitySlots), FailOnNondeterminism: registries.FailsOnNondeterminism(r.Registry),
 	})
 	switch {
@@ -148,6 +154,7 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	case err != nil:
 		return nil, invalid("%w", err)
 	}
+	n.cfg.Logger.Info("a runtime is attached", logkey.Target, logkey.TargetRuntime, logkey.Worker, r.ID, logkey.Engines, replayed.String())
 	return detach, nil
 }
 

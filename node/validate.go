@@ -43,6 +43,9 @@ func (c Config) Validate() error {
 	if err := limits.CheckID("codec name", c.codec().Name(), codecNameBytesMax); err != nil {
 		return invalid("Config.Codec: %w", err)
 	}
+	if _, err := enginesOf("Config.Engines", c.Engines); err != nil {
+		return err
+	}
 	return c.validateCodec("main", c.Registry)
 }
 

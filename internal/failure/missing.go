@@ -16,8 +16,10 @@ func NotReplayable(handler, engine string) string {
 	return handler + " was begun by engine version " + engine + notReplayable
 }
 
-// IsMissing says of the reason of a held instance that no runtime can run it: its tries count, and it is given up as
+// IsMissing says of the reason of a held instance that no runtime has its handler: its tries count, and it is given up as
 // poison after the attempts allowed.
-func IsMissing(reason string) bool {
-	return strings.HasSuffix(reason, notRegistered) || strings.HasSuffix(reason, notReplayable)
-}
+func IsMissing(reason string) bool { return strings.HasSuffix(reason, notRegistered) }
+
+// IsNotReplayable says of the reason of a held instance that it belongs to an engine of another version. Its tries do not
+// count: it stays until a runtime that may replay it is attached.
+func IsNotReplayable(reason string) bool { return strings.HasSuffix(reason, notReplayable) }

@@ -31,6 +31,8 @@ const (
 	ActivityID = "activity_id"
 	// Worker is the id of the runtime that runs the activity, or is attached.
 	Worker = "worker_id"
+	// Engines are the engine versions whose executions a runtime may go on with.
+	Engines = "engine_versions"
 	// Partition is the partition's number.
 	Partition = "partition_id"
 	// ToPartition is the number of the partition that a message goes to.

@@ -49,20 +49,29 @@ func (in *Machine) holdBlocked(t *turn.Turn) {
 func (in *Machine) holdTurn(t *turn.Turn, reason string, triesMax uint32, attributes ...any) {
 	v := &in.view
 	in.host.Counts.HeldTurns.Add(1)
-	tries := uint32(1)
-	if v.Held.Build == in.host.Config.Build {
-		tries = v.Held.Tries + 1
-	}
 	if v.Held.Build != in.host.Config.Build || v.Held.Reason != reason {
 		in.host.Config.Logger.Error("an instance is held: its turn is not recorded; it is tried again later, and with other code",
 			append([]any{logkey.Instance, in.id, logkey.Orchestration, t.Name, logkey.Version, t.Version,
 				logkey.Execution, t.Head.Execution, logkey.Reason, reason, logkey.Build, in.host.Config.Build}, attributes...)...)
 	}
 	plan := &abandonPlan{token: t.Token, reason: reason, attaches: in.attaches}
-	if tries < triesMax {
-		plan.delayMs = dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), tries)
+	if try := in.heldTry(); try < triesMax {
+		plan.delayMs = in.heldDelayMs(try)
 	}
 	in.abandonTurn(t, plan)
+}
+
+// heldTry returns which try of this build the present one is, from 1.
+func (in *Machine) heldTry() uint32 {
+	if v := &in.view; v.Held.Build == in.host.Config.Build {
+		return v.Held.Tries + 1
+	}
+	return 1
+}
+
+// heldDelayMs returns how long a held instance waits for the try behind this one.
+func (in *Machine) heldDelayMs(try uint32) int64 {
+	return dispatch.BackoffMs(in.host.Config.BackoffBase.Milliseconds(), in.host.Config.BackoffMax.Milliseconds(), try)
 }
 
 // logHeld logs what an operator needs to know about a recorded turn: it failed the instance because the code does not fit

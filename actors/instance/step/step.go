@@ -6,6 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/actors/instance/turn"
 	"github.com/turnstone-dev/turnstone/actors/instance/view"
+	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
@@ -270,6 +271,9 @@ func (in *Machine) unregistered() {
 			logkey.Orchestration, v.Head.Name, logkey.Version, v.Head.Version, logkey.Attempts, v.Attempts+1)
 	}
 	in.abandon = &abandonPlan{token: in.token, counts: true, reason: reason, attaches: in.attaches}
+	if failure.IsNotReplayable(reason) {
+		in.abandon.counts, in.abandon.delayMs = false, in.heldDelayMs(in.heldTry()) // it stays until a runtime may replay it
+	}
 	in.endCareful()
 	in.proposeAbandon()
 }
