@@ -87,8 +87,7 @@ type Future struct {
 	status   *string
 	fireAtMs int64
 	site     *site
-	attempt  uint32 // of an activity: 0 for the first
-	first    uint64 // the schedule event of the first attempt; 0 for that one
+	call     *activityCall
 
 	co *coroutine // opGo: the coroutine
 
@@ -244,6 +243,13 @@ func (f *Future) resolve(value []byte, why *turnpb.Failure) {
 		f.value = bytes.Clone(value)
 	}
 	f.wake()
+}
+
+// explain adds to the error of a failed activity what its event says beside the failure.
+func (f *Future) explain(e *turnpb.ActivityFailed) {
+	if recorded, ok := f.err.(*failure.Error); ok {
+		recorded.Timeout, recorded.LastHeartbeat = e.GetTimeout(), e.LastHeartbeat
+	}
 }
 
 // drop marks a future as given up and makes the coroutines ready that wait for it. It records nothing and stops no work.

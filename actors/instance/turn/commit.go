@@ -66,6 +66,7 @@ func (t *Turn) addWork(c *persistence.CommitTurn) {
 		a := &d.Activities[i]
 		c.Work = append(c.Work, persistence.NewWork{
 			Event: a.Event, Name: a.Name, Input: a.Input, Attempt: a.Attempt, FirstEvent: a.First, Tag: a.Tag, Session: a.Session,
+			Deadlines: deadlines(a.Timeouts, t.Input.TimeMs), Heartbeat: a.LastHeartbeat,
 		})
 	}
 	for _, timer := range d.Timers {
@@ -75,6 +76,21 @@ func (t *Turn) addWork(c *persistence.CommitTurn) {
 		c.CancelledTimers = append(c.CancelledTimers, persistence.TimerRef{FireAtMs: timer.FireAtMs, Event: timer.Event})
 	}
 	addStarts(c, d)
+}
+
+// deadlines are the bounds of an activity that is scheduled at a time of the wall clock.
+func deadlines(t *turnpb.ActivityTimeouts, atMs int64) (d persistence.Deadlines) {
+	if t == nil {
+		return d
+	}
+	d.StartToCloseMs, d.HeartbeatMs = t.GetStartToCloseMs(), t.GetHeartbeatMs()
+	if ms := t.GetScheduleToStartMs(); ms > 0 {
+		d.ScheduleToStartAtMs = atMs + ms
+	}
+	if ms := t.GetScheduleToCloseMs(); ms > 0 {
+		d.ScheduleToCloseAtMs = atMs + ms
+	}
+	return d
 }
 
 // addStarts adds the starts of children and detached instances in the order in which the code asked for them. If two of them
