@@ -32,7 +32,7 @@ func TimeoutName(kind turnpb.TimeoutKind) string {
 func TimedOut(kind turnpb.TimeoutKind, message string) *turnpb.Failure {
 	return application(&turnpb.ApplicationFailure{
 		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED,
-		Message:   clean(message),
+		Message:   Clean(message),
 		ErrorKind: TimeoutName(kind),
 		NonRetryable: kind == turnpb.TimeoutKind_TIMEOUT_KIND_SCHEDULE_TO_START ||
 			kind == turnpb.TimeoutKind_TIMEOUT_KIND_SCHEDULE_TO_CLOSE,

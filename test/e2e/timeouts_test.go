@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -403,5 +404,35 @@ func TestActivityInfo(t *testing.T) {
 		w.open(a, o)
 		begin(w, o, "i", "x")
 		completes(w, "i", "refused refused refused refused")
+	})
+}
+
+// A cancel reaches running code by push: the median of several, from when the end of the instance is known.
+func TestCancelReachesActivitiesSoon(t *testing.T) {
+	resident(t, "within 20 ms", func(w *world) {
+		began, ended := make(chan struct{}, 1), make(chan time.Time, 1)
+		a := turnstone.NewActivity("A", func(ctx actx, s string) (string, error) {
+			began <- struct{}{}
+			<-ctx.Done()
+			ended <- time.Now()
+			return "", ctx.Err()
+		})
+		o := text("O", func(ctx octx, in string) (string, error) { return a.Call(ctx, in) })
+		w.open(a, o)
+		var delays []time.Duration
+		for n := range 11 {
+			id := fmt.Sprint("i", n)
+			begin(w, o, id, "x")
+			<-began
+			w.cancel(id, "stop")
+			w.cancelled(id, "stop")
+			known := time.Now()
+			delays = append(delays, (<-ended).Sub(known))
+		}
+		slices.Sort(delays)
+		t.Logf("the context ended %v after the commit was known (median; longest %v)", delays[5], delays[10])
+		if delays[5] > 20*ms {
+			t.Errorf("the delays were %v", delays)
+		}
 	})
 }
