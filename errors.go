@@ -43,6 +43,9 @@ var (
 	// ErrTerminated: the instance, or the child that was waited for, was terminated: ended without its code. The reason is
 	// in the [Failure].
 	ErrTerminated = errors.New("terminated")
+	// ErrExecutionTimeout: the instance, or the child that was waited for, took longer than its start allowed
+	// ([WithExecutionTimeout]). It has ended; its children were cancelled.
+	ErrExecutionTimeout = errors.New("execution timed out")
 	// ErrPanicked: the orchestration's code panicked.
 	ErrPanicked = errors.New("orchestration panicked")
 	// ErrNondeterminism: the code no longer decides what its history says it decided.

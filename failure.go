@@ -36,6 +36,7 @@ const (
 	KindCancelled           FailureKind = "Cancelled"
 	KindTerminated          FailureKind = "Terminated"
 	KindAlreadyExists       FailureKind = "AlreadyExists"
+	KindTimedOut            FailureKind = "TimedOut"
 	KindNondeterminism      FailureKind = "Nondeterminism"
 	KindPoisoned            FailureKind = "Poisoned"
 	KindInfrastructure      FailureKind = "Infrastructure"
@@ -43,8 +44,8 @@ const (
 
 // Failure is why an activity, a child or an instance failed, as history has it. It is what waiting for one returns.
 // errors.As finds the author's [Error] in it; errors.Is finds [ErrCancelled], [ErrTerminated], [ErrPanicked],
-// [ErrAlreadyExists], [ErrNondeterminism] and [ErrPoisoned], and [ErrTimeout] of an activity that a timeout of its call ended;
-// Kind says which.
+// [ErrAlreadyExists], [ErrExecutionTimeout], [ErrNondeterminism] and [ErrPoisoned], and [ErrTimeout] of an activity that a
+// timeout of its call ended; Kind says which.
 type Failure struct {
 	Category Category
 	Kind     FailureKind
@@ -75,7 +76,7 @@ func (f *Failure) Unwrap() error {
 
 var kindSentinels = map[FailureKind]error{
 	KindCancelled: ErrCancelled, KindTerminated: ErrTerminated, KindPanicked: ErrPanicked, KindAlreadyExists: ErrAlreadyExists,
-	KindNondeterminism: ErrNondeterminism, KindPoisoned: ErrPoisoned,
+	KindNondeterminism: ErrNondeterminism, KindPoisoned: ErrPoisoned, KindTimedOut: ErrExecutionTimeout,
 	KindStartToCloseTimeout: ErrTimeout, KindScheduleToStartTimeout: ErrTimeout, KindScheduleToCloseTimeout: ErrTimeout,
 	KindHeartbeatTimeout: ErrTimeout,
 }
@@ -113,6 +114,7 @@ var applicationKinds = map[turnpb.ApplicationKind]FailureKind{
 	turnpb.ApplicationKind_APPLICATION_KIND_CANCELLED:            KindCancelled,
 	turnpb.ApplicationKind_APPLICATION_KIND_TERMINATED:           KindTerminated,
 	turnpb.ApplicationKind_APPLICATION_KIND_ALREADY_EXISTS:       KindAlreadyExists,
+	turnpb.ApplicationKind_APPLICATION_KIND_TIMED_OUT:            KindTimedOut,
 }
 
 func (f *Failure) application(a *turnpb.ApplicationFailure, codec Codec) {

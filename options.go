@@ -1,6 +1,7 @@
 package turnstone
 
 import (
+	"errors"
 	"fmt"
 
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -28,6 +29,7 @@ type activityCall struct {
 }
 
 type childCall struct {
+	life    life
 	retry   *RetryPolicy
 	id      string
 	named   bool // an id was given, if only an empty one
@@ -43,10 +45,15 @@ func (c *childCall) check() error {
 	if c.policy > WaitForChild {
 		return fmt.Errorf("%w: there is no ChildPolicy(%d); name CancelChild, AbandonChild or WaitForChild", ErrInvalidInput, c.policy)
 	}
-	return c.version.check()
+	return errors.Join(c.life.check(), c.version.check())
 }
 
-type detachedCall struct{ version versionChoice }
+type detachedCall struct {
+	version versionChoice
+	life    life
+}
+
+func (c *detachedCall) check() error { return errors.Join(c.life.check(), c.version.check()) }
 
 type continueCall struct{ version versionChoice }
 

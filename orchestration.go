@@ -79,7 +79,7 @@ func (c *Context) StartChild(name string, input []byte, options ...ChildOption) 
 }
 
 // StartDetached starts an orchestration by name, with encoded input, under an instance id and with no tie to this one.
-// A version that is no semantic version is a programmer's error: it panics with a [VersionError].
+// A version that is no semantic version is a programmer's error: it panics with a [VersionError]; so is a negative duration.
 func (c *Context) StartDetached(name, instance string, input []byte, options ...DetachedOption) {
 	c.startDetached(name, versionChoice{}, instance, input, options)
 }
@@ -90,10 +90,10 @@ func (c *Context) startDetached(name string, version versionChoice, instance str
 		o.detached(&call)
 	}
 	c.rc.Check() // a panic on a goroutine of the author's would end the process
-	if err := call.version.check(); err != nil {
+	if err := call.check(); err != nil {
 		panic(fmt.Errorf("start of orchestration %s: %w", name, err))
 	}
-	c.rc.Detached(name, instance, input, call.version.text)
+	c.rc.Detached(name, instance, input, replay.DetachedOptions{Version: call.version.text, Life: call.life.recorded()})
 }
 
 func (c *Context) startChild(name string, version versionChoice, input []byte, options []ChildOption) *replay.Future {
@@ -104,7 +104,7 @@ func (c *Context) startChild(name string, version versionChoice, input []byte, o
 	if err := call.check(); err != nil {
 		return c.refused(fmt.Errorf("start of orchestration %s: %w", name, err))
 	}
-	o := replay.ChildOptions{ID: call.id, Version: call.version.text, Policy: call.policy.recorded()}
+	o := replay.ChildOptions{ID: call.id, Version: call.version.text, Policy: call.policy.recorded(), Life: call.life.recorded()}
 	if call.retry == nil {
 		return c.rc.Child(name, input, o)
 	}

@@ -72,15 +72,6 @@ func (o TimeoutOption) activity(c *activityCall) {
 	}
 }
 
-// roundedUp is a duration above 0 in milliseconds.
-func roundedUp(d time.Duration) int64 {
-	ms := d.Milliseconds()
-	if d%time.Millisecond != 0 {
-		ms++
-	}
-	return ms
-}
-
 // timeoutsOf are the bounds of an attempt: those of its call, with what is left of the call's time.
 func (c *activityCall) timeoutsOf(a attempt) *turnpb.ActivityTimeouts {
 	if c.timeouts.GetScheduleToCloseMs() == 0 || a.number == 1 {
@@ -94,7 +85,7 @@ func (c *activityCall) timeoutsOf(a attempt) *turnpb.ActivityTimeouts {
 
 // timedOut makes the failure of a timeout as the code sees it.
 func timedOut(kind turnpb.TimeoutKind, codec Codec, text string) *Failure {
-	f := newFailure(failure.TimedOut(kind, text), codec)
+	f := newFailure(failure.ActivityTimeout(kind, text), codec)
 	f.Kind = FailureKind(failure.TimeoutName(kind))
 	return f
 }

@@ -51,7 +51,7 @@ func TestF18_AnInstanceOfAnotherPartitionWasCreatedNow(t *testing.T) {
 		w.attach(basics().orchestration("parent", func(c *replay.Context, _ []byte) ([]byte, error) {
 			for i, id := range ids {
 				if i%2 == 0 {
-					c.Detached("wait", id, nil, "")
+					c.Detached("wait", id, nil, replay.DetachedOptions{})
 					continue
 				}
 				c.Child("wait", nil, replay.ChildOptions{ID: id})

@@ -357,7 +357,7 @@ func TestF48_of_two_starts_of_one_id_in_one_turn_the_first_gets_it(t *testing.T)
 	inWorld(t, func(w *world) {
 		w.attach(basics().orchestration("detached first", func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.Child("echo", []byte("another"), replay.ChildOptions{ID: "y"})
-			c.Detached("echo", "x", []byte("detached"), "")
+			c.Detached("echo", "x", []byte("detached"), replay.DetachedOptions{})
 			_, err := child(c).Await()
 			return []byte(fmt.Sprint(err)), nil
 		}))
@@ -369,7 +369,7 @@ func TestF48_of_two_starts_of_one_id_in_one_turn_the_first_gets_it(t *testing.T)
 	inWorld(t, func(w *world) {
 		w.attach(basics().orchestration("child first", func(c *replay.Context, _ []byte) ([]byte, error) {
 			f := child(c)
-			c.Detached("echo", "x", []byte("detached"), "")
+			c.Detached("echo", "x", []byte("detached"), replay.DetachedOptions{})
 			_, err := f.Await()
 			return []byte(fmt.Sprint(err)), nil
 		}))

@@ -122,7 +122,7 @@ func TestF59_a_turn_counts_each_byte_once(t *testing.T) {
 		for range 8 {
 			all = append(all, c.Child("child", make([]byte, big), replay.ChildOptions{}))
 		}
-		c.Detached("child", "detached", make([]byte, big), "")
+		c.Detached("child", "detached", make([]byte, big), replay.DetachedOptions{})
 		c.All(all...)
 		for _, f := range all {
 			if _, err := f.Await(); err != nil {

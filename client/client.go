@@ -46,7 +46,8 @@ func (c *Client) start(ctx context.Context, id, name string, input []byte, optio
 		return Started{}, err
 	}
 	started, err := ask(ctx, c.port, turnstone.ErrUncertain, func(done func(api.Started, error)) {
-		c.port.Start(api.StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key}, done)
+		c.port.Start(api.StartRequest{ID: id, Name: name, Version: r.version, Input: input, RequestKey: r.key,
+			DelayMs: milliseconds(r.delay), ExecutionTimeoutMs: milliseconds(r.timeout)}, done)
 	})
 	return Started(started), err
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client/api"
@@ -25,6 +26,8 @@ type request struct {
 	versioned bool
 	key       string
 	keyed     bool
+	delay     time.Duration
+	timeout   time.Duration
 }
 
 type versionOption string
@@ -57,6 +60,35 @@ func requestOf[O StartOption](options []O) (r request, err error) {
 		err = fmt.Errorf("%w: the request key is empty; leave WithRequestKey out for a request without one", turnstone.ErrInvalidInput)
 	}
 	return r, err
+}
+
+type delayOption time.Duration
+
+func (o delayOption) start(r *request) { r.delay = time.Duration(o) }
+
+// WithStartDelay has the instance wait before its first turn, durably, from the moment when the start is recorded. Until then
+// it exists and is Pending: it takes events, and a cancel ends it at once without running its code. 0 is no delay.
+func WithStartDelay(d time.Duration) StartOption { return delayOption(d) }
+
+type timeoutOption time.Duration
+
+func (o timeoutOption) start(r *request) { r.timeout = time.Duration(o) }
+
+// WithExecutionTimeout bounds how long an execution of the instance may take, from its first turn on; a start delay does not
+// count. One that takes longer fails with turnstone.ErrExecutionTimeout, and its children are cancelled as at any failure,
+// those that are waited for too. After a continue-as-new the next execution has the same time again. 0 is no bound.
+func WithExecutionTimeout(d time.Duration) StartOption { return timeoutOption(d) }
+
+// milliseconds is a duration in milliseconds; a positive one that is shorter than a millisecond is one.
+func milliseconds(d time.Duration) int64 {
+	ms := int64(d / time.Millisecond)
+	switch {
+	case d%time.Millisecond > 0:
+		ms++
+	case d < 0 && ms == 0:
+		ms = -1 // it stays negative, to be refused
+	}
+	return ms
 }
 
 type startWait struct{}

@@ -87,13 +87,13 @@ type Description struct {
 	// Held says why the instance is held; nil if it is not.
 	Held *Held
 	// Why says in words what the instance waits for: why it is held and what to do, which handler is missing, until when
-	// it backs off, or how much is open. It is empty if the instance has ended. The text is for people and may change. It
+	// it backs off or its start is delayed, or how much is open. It is empty if the instance has ended. The text is for people and may change. It
 	// does not name the events for which the instance waits, and not whether open activities run, wait for a slot, or have no
 	// handler (the log has that). Without a node it cannot say which handlers are missing.
 	Why string
 
-	// OpenActivities, OpenTimers and OpenChildren count open operations; an instance may wait for some of them only. Waits for
-	// events are not counted. Inbox counts the messages that wait for the instance.
+	// OpenActivities, OpenTimers and OpenChildren count open operations; an instance may wait for some of them only. The bound
+	// of an execution timeout is one of the timers. Waits for events are not counted. Inbox counts the messages that wait for the instance.
 	OpenActivities, OpenTimers, OpenChildren, Inbox int
 	// Dropped counts messages that came too late.
 	Dropped int

@@ -150,7 +150,7 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	}
 	for i := range e.Starts {
 		s := e.Starts[i]
-		d.ready.put(now, tell{id: s.ID, iid: s.IID, start: &s})
+		d.ready.put(now, tell{id: s.ID, iid: s.IID, start: &s, dueAt: s.NotBeforeMs})
 	}
 	for _, r := range e.Inbox {
 		d.ready.put(now, tell{id: r.ID, iid: r.IID, seq: r.Seq, dueAt: r.NotBeforeMs})

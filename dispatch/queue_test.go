@@ -372,3 +372,27 @@ func TestAnInstanceInBackoffIsTriedAgainInTime(t *testing.T) {
 		t.Errorf("tried again at %v, want at %d", retries, at+3000)
 	}
 }
+
+// TestADelayedStartIsToldInTime, whether the dispatcher learned of it from its commit or from the rows.
+func TestADelayedStartIsToldInTime(t *testing.T) {
+	for _, scanned := range []bool{false, true} {
+		w := opened(t, smallConfig(), false)
+		start := persistence.StartEffect{ID: "i1", IID: 1, Execution: 1, NotBeforeMs: w.now + 5000}
+		if scanned {
+			w.d.StartsPage(w.now, []persistence.StartEffect{start})
+		} else {
+			w.commit(persistence.Effects{Starts: []persistence.StartEffect{start}})
+		}
+		w.settle()
+		w.pass(4999)
+		w.tick()
+		if w.begun[1] {
+			t.Fatalf("scanned: %t: told early", scanned)
+		}
+		w.pass(1)
+		w.tick()
+		if !w.begun[1] {
+			t.Fatalf("scanned: %t: not told when its time came", scanned)
+		}
+	}
+}

@@ -353,7 +353,7 @@ func (t *readyQueue) startsPage(now int64, rows []persistence.StartEffect) {
 	for i := range rows {
 		r := &rows[i]
 		t.starts.after = r.IID
-		t.put(now, tell{id: r.ID, iid: r.IID, start: r})
+		t.put(now, tell{id: r.ID, iid: r.IID, start: r, dueAt: r.NotBeforeMs})
 	}
 }
 

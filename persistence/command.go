@@ -274,6 +274,8 @@ type Send struct {
 	Version string
 	Input   []byte
 	Message []byte
+	// DelayMs and ExecutionTimeoutMs of a start are as in StartInstance.
+	DelayMs, ExecutionTimeoutMs int64
 }
 
 // TurnOutcome is how a turn left the execution.

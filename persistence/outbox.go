@@ -6,7 +6,7 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence/rowcode"
 )
 
-const outboxVersion = 1
+const outboxVersion = 2 // 2: the times of life of a start
 
 // OutboxMessage is what an outbox row carries from one partition to another: a send of a turn with its link filled in,
 // or the answer to a child start whose id was taken.
@@ -20,12 +20,19 @@ type OutboxMessage struct {
 	Message []byte
 	// ChildID is the id that was taken; only with SendChildExists.
 	ChildID string
+	// NotBeforeMs and ExecutionTimeoutMs of a start are those of its PendingStart.
+	NotBeforeMs, ExecutionTimeoutMs int64
 }
 
 // Encode gives the bytes of an outbox row. The same message gives the same bytes on every build.
 func (m *OutboxMessage) Encode() []byte {
 	e := make(rowcode.Enc, 0, 64+len(m.Input)+len(m.Message))
-	e.Version(outboxVersion)
+	timed := m.NotBeforeMs != 0 || m.ExecutionTimeoutMs != 0
+	if timed {
+		e.Version(outboxVersion)
+	} else {
+		e.Version(1)
+	}
 	e.U(uint64(m.Kind))
 	e.S(m.To)
 	e.S(m.Link.ID)
@@ -37,6 +44,10 @@ func (m *OutboxMessage) Encode() []byte {
 	e.B(m.Input)
 	e.B(m.Message)
 	e.S(m.ChildID)
+	if timed {
+		e.I(m.NotBeforeMs)
+		e.I(m.ExecutionTimeoutMs)
+	}
 	return e
 }
 
@@ -48,6 +59,9 @@ func DecodeOutboxMessage(row []byte) (OutboxMessage, error) {
 	m.Name, m.Version = d.S(), d.S()
 	m.Input, m.Message = d.B(), d.B()
 	m.ChildID = d.S()
+	if d.Version() >= 2 {
+		m.NotBeforeMs, m.ExecutionTimeoutMs = d.I(), d.I()
+	}
 	if err := d.Done(); err != nil {
 		return OutboxMessage{}, fmt.Errorf("%w: outbox message: %w", ErrCorrupt, err)
 	}

@@ -83,18 +83,21 @@ const (
 	ApplicationKind_APPLICATION_KIND_ALREADY_EXISTS ApplicationKind = 5
 	// An operator ended the instance without its code.
 	ApplicationKind_APPLICATION_KIND_TERMINATED ApplicationKind = 6
+	// The execution took longer than its start allowed.
+	ApplicationKind_APPLICATION_KIND_TIMED_OUT ApplicationKind = 30
 )
 
 // Enum value maps for ApplicationKind.
 var (
 	ApplicationKind_name = map[int32]string{
-		0: "APPLICATION_KIND_UNSPECIFIED",
-		1: "APPLICATION_KIND_ACTIVITY_FAILED",
-		2: "APPLICATION_KIND_ORCHESTRATION_FAILED",
-		3: "APPLICATION_KIND_PANICKED",
-		4: "APPLICATION_KIND_CANCELLED",
-		5: "APPLICATION_KIND_ALREADY_EXISTS",
-		6: "APPLICATION_KIND_TERMINATED",
+		0:  "APPLICATION_KIND_UNSPECIFIED",
+		1:  "APPLICATION_KIND_ACTIVITY_FAILED",
+		2:  "APPLICATION_KIND_ORCHESTRATION_FAILED",
+		3:  "APPLICATION_KIND_PANICKED",
+		4:  "APPLICATION_KIND_CANCELLED",
+		5:  "APPLICATION_KIND_ALREADY_EXISTS",
+		6:  "APPLICATION_KIND_TERMINATED",
+		30: "APPLICATION_KIND_TIMED_OUT",
 	}
 	ApplicationKind_value = map[string]int32{
 		"APPLICATION_KIND_UNSPECIFIED":          0,
@@ -104,6 +107,7 @@ var (
 		"APPLICATION_KIND_CANCELLED":            4,
 		"APPLICATION_KIND_ALREADY_EXISTS":       5,
 		"APPLICATION_KIND_TERMINATED":           6,
+		"APPLICATION_KIND_TIMED_OUT":            30,
 	}
 )
 
@@ -705,7 +709,7 @@ const file_failure_proto_rawDesc = "" +
 	"\x11ConfigurationKind\x12\"\n" +
 	"\x1eCONFIGURATION_KIND_UNSPECIFIED\x10\x00\x12%\n" +
 	"!CONFIGURATION_KIND_NONDETERMINISM\x10\x01\x12#\n" +
-	"\x1eCONFIGURATION_KIND_UNDECODABLE\x10\x90\x03*\x89\x02\n" +
+	"\x1eCONFIGURATION_KIND_UNDECODABLE\x10\x90\x03*\xa9\x02\n" +
 	"\x0fApplicationKind\x12 \n" +
 	"\x1cAPPLICATION_KIND_UNSPECIFIED\x10\x00\x12$\n" +
 	" APPLICATION_KIND_ACTIVITY_FAILED\x10\x01\x12)\n" +
@@ -713,7 +717,8 @@ const file_failure_proto_rawDesc = "" +
 	"\x19APPLICATION_KIND_PANICKED\x10\x03\x12\x1e\n" +
 	"\x1aAPPLICATION_KIND_CANCELLED\x10\x04\x12#\n" +
 	"\x1fAPPLICATION_KIND_ALREADY_EXISTS\x10\x05\x12\x1f\n" +
-	"\x1bAPPLICATION_KIND_TERMINATED\x10\x06*\xb0\x01\n" +
+	"\x1bAPPLICATION_KIND_TERMINATED\x10\x06\x12\x1e\n" +
+	"\x1aAPPLICATION_KIND_TIMED_OUT\x10\x1e*\xb0\x01\n" +
 	"\vTimeoutKind\x12\x1c\n" +
 	"\x18TIMEOUT_KIND_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bTIMEOUT_KIND_START_TO_CLOSE\x10\x01\x12\"\n" +

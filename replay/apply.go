@@ -60,12 +60,14 @@ func (m *Machine) apply(e *turnpb.Event) *turnpb.Failure {
 func (m *Machine) applyStarted(e *turnpb.Event, s *turnpb.OrchestrationStarted) *turnpb.Failure {
 	switch m.code {
 	case codeNew:
+		m.boundLife(e, s)
 		m.begin(s)
 		return nil
 	case codeRunning:
 		return failure.Nondeterminism("history", fmt.Sprintf(
 			"corrupted history: event %d is a second OrchestrationStarted", e.GetId()))
 	default:
+		m.boundLife(e, s)
 		return nil
 	}
 }
@@ -90,6 +92,9 @@ func (m *Machine) complete(e *turnpb.Event, kind opKind, value []byte, why *turn
 	f := m.open.take(source)
 	if f == nil {
 		return nil // it was given up: what became of it reaches no one
+	}
+	if f == m.deadline {
+		return m.lifeOver()
 	}
 	if why != nil && failure.Aborts(why) && !m.decided() {
 		m.inherited = m.aborted(f, why)

@@ -42,7 +42,7 @@ func (m *Machine) record(f *Future) {
 	switch f.kind {
 	case opDetached:
 		m.d.Detached = append(m.d.Detached, Detached{
-			Event: id, Instance: f.instance, Name: f.name, Version: f.version, Input: f.input})
+			Event: id, Instance: f.instance, Name: f.name, Version: f.version, Input: f.input, Life: f.life.of()})
 	case opStatus:
 		m.d.Status = &StatusChange{Value: f.status}
 	case opKVSet:

@@ -56,6 +56,14 @@ type ChildOptions struct {
 	Version string
 	// Policy says what happens to the child when the parent ends first. Unspecified: cancel.
 	Policy turnpb.ChildPolicy
+	Life   Life
+}
+
+// DetachedOptions are the optional parts of a detached start.
+type DetachedOptions struct {
+	// Version is the version to start. Empty: the registry's policy decides. It is not part of the replay match.
+	Version string
+	Life    Life
 }
 
 // Check does nothing but what every method does first: a caller that is not the context's coroutine ends here.
@@ -167,6 +175,7 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 		f.policy = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
 	}
 	f.instance, f.own = o.ID, o.ID != ""
+	f.life = given(o.Life)
 	if f.own && o.Attempt > 1 {
 		f.instance += "::attempt::" + strconv.FormatUint(uint64(o.Attempt), 10)
 	}
@@ -174,14 +183,15 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 }
 
 // Detached starts an orchestration that this one does not wait for and that outlives it. instance is its id as it is.
-func (c *Context) Detached(name, instance string, input []byte, version string) {
+func (c *Context) Detached(name, instance string, input []byte, o DetachedOptions) {
 	m := c.m
 	m.enter(c.co)
 	m.checkName("orchestration name", name)
 	m.checkID("instance id", instance)
 	m.checkPayload("orchestration input", input)
-	checkText("version", version)
-	m.emit(c.co, &Future{kind: opDetached, name: name, instance: instance, input: bytes.Clone(input), version: version})
+	checkText("version", o.Version)
+	m.emit(c.co, &Future{kind: opDetached, name: name, instance: instance, input: bytes.Clone(input), version: o.Version,
+		life: given(o.Life)})
 }
 
 // ContinueAsNew ends this execution at the end of the turn and starts the next one with this input. Empty version: the

@@ -61,7 +61,7 @@ func TestActionToEvent(t *testing.T) {
 		}
 	})
 	detached := func(c *replay.Context, _ []byte) ([]byte, error) {
-		c.Detached("D", "d-1", []byte("in"), "2.0.0")
+		c.Detached("D", "d-1", []byte("in"), replay.DetachedOptions{Version: "2.0.0"})
 		return []byte("scheduled"), nil
 	}
 	t.Run("RE_134 a detached start is recorded with name, instance and input", func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestActionToEvent(t *testing.T) {
 	})
 	t.Run("RE_136 a detached start keeps later event ids the same on replay", func(t *testing.T) {
 		code := func(c *replay.Context, _ []byte) ([]byte, error) {
-			c.Detached("D", "d-1", []byte("in"), "")
+			c.Detached("D", "d-1", []byte("in"), replay.DetachedOptions{})
 			s, err := text(activity(c, "A", ""))
 			return []byte(s), err
 		}

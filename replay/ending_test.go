@@ -198,7 +198,7 @@ func TestEndings(t *testing.T) {
 	})
 	t.Run("detached starts are sent at every end", func(t *testing.T) {
 		_, d := fresh(t, func(c *replay.Context, _ []byte) ([]byte, error) {
-			c.Detached("D", "d", nil, "")
+			c.Detached("D", "d", nil, replay.DetachedOptions{})
 			_, err := c.ContinueAsNew(nil, "").Await()
 			return nil, err
 		})

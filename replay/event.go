@@ -116,6 +116,7 @@ func newStarted(id uint64, version string, s *turnpb.StartOrchestration) *turnpb
 	b.p.Name, b.p.Version, b.p.Input, b.p.Parent = s.GetName(), version, s.GetInput(), s.GetParent()
 	b.p.Carried = s.GetCarried()
 	b.p.InitialCustomStatus = s.InitialCustomStatus
+	b.p.ExecutionTimeoutMs = s.GetExecutionTimeoutMs()
 	b.k.Started = &b.p
 	b.e.Id, b.e.Kind = id, &b.k
 	return &b.e

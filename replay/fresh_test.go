@@ -352,7 +352,7 @@ func TestCancelMessages(t *testing.T) {
 			activity(c, "B", "")
 			child(c, "C", "")
 			c.Timer(time.Second)
-			c.Detached("D", "d-1", nil, "")
+			c.Detached("D", "d-1", nil, replay.DetachedOptions{})
 			c.Dequeue("q").Await()
 			return nil, nil
 		}, events(evS(1), evAS(2, "A", "")), msgAC(2, "a"), msgCancel("now"))

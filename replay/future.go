@@ -88,6 +88,7 @@ type Future struct {
 	fireAtMs int64
 	site     *site
 	call     *activityCall
+	life     *Life // of a child or a detached start; nil if neither bound is given
 
 	co *coroutine // opGo: the coroutine
 

@@ -23,7 +23,7 @@ func fuzzed(c *replay.Context, _ []byte) ([]byte, error) {
 		policyChild(c, "C", policyWait)
 		c.NewGUID()
 	case 1:
-		c.Detached("D", "d", nil, "")
+		c.Detached("D", "d", nil, replay.DetachedOptions{})
 		child(c, "C", "").Await()
 	case 2:
 		c.SetStatus(nil)

@@ -29,7 +29,7 @@ func TestChangedInputs(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		c.Detached("D", "d-1", []byte("new"), "")
+		c.Detached("D", "d-1", []byte("new"), replay.DetachedOptions{})
 		again, err := text(activity(c, "A", "newer"))
 		return []byte(a + b + again), err
 	}

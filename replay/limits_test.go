@@ -124,7 +124,7 @@ func TestPending(t *testing.T) {
 		"activities": func(c *replay.Context) { activity(c, "A", "") },
 		"keys":       func(c *replay.Context) { c.KVClear("k") },
 		"coroutines": func(c *replay.Context) { c.Go(func(*replay.Context) (any, error) { return nil, nil }) },
-		"detached":   func(c *replay.Context) { c.Detached("D", "d", nil, "") },
+		"detached":   func(c *replay.Context) { c.Detached("D", "d", nil, replay.DetachedOptions{}) },
 		"dropped":    func(c *replay.Context) { activity(c, "A", "").Cancel() },
 	} {
 		t.Run("an endless loop of "+name+" ends", func(t *testing.T) {

@@ -75,6 +75,8 @@ type Machine struct {
 	codeless   bool            // the execution is cancelled without its code
 	overLimit  bool            // fatal is a limit of the configuration
 	forced     bool            // fatal was given to End: nothing overrides it
+	deadline   *Future         // the open timer that bounds the execution; nil if nothing does
+	expired    bool            // it has fired
 	// continuing: code has asked for one; it is next when its turn among the actions comes.
 	continuing bool
 	cancelled  *string
@@ -355,7 +357,7 @@ type OpenCounts struct {
 func (m *Machine) Open() OpenCounts {
 	var c OpenCounts
 	for _, e := range m.open.all {
-		if e.f == nil {
+		if e.f == nil || e.f == m.deadline {
 			continue
 		}
 		switch e.f.kind {

@@ -33,7 +33,7 @@ func TestScheduleMismatch(t *testing.T) {
 	detached := func(name string) replay.Func {
 		return func(c *replay.Context, _ []byte) ([]byte, error) {
 			if name != "" {
-				c.Detached(name, "child-1", []byte("in"), "")
+				c.Detached(name, "child-1", []byte("in"), replay.DetachedOptions{})
 			}
 			s, err := text(activity(c, "Task", "in"))
 			return []byte(s), err

@@ -216,7 +216,7 @@ func (f frame) leaf(s stmt) {
 	case "random":
 		f.note("%d", c.Random())
 	case "detached":
-		c.Detached("det-"+s.name, fmt.Sprint("d-", s.n), nil, "")
+		c.Detached("det-"+s.name, fmt.Sprint("d-", s.n), nil, replay.DetachedOptions{})
 	default:
 		f.state(s)
 	}

@@ -95,6 +95,9 @@ func (m *Machine) stopHeld() {
 // waiting reports whether children whose policy is wait keep the execution from ending. A child that was never sent,
 // because a cancelled or panicked turn sends nothing, does not.
 func (m *Machine) waiting() bool {
+	if m.expired {
+		return false
+	}
 	end := m.ending()
 	for _, e := range m.open.all {
 		if e.f == nil || e.f.kind != opChild || e.f.policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT {
@@ -210,6 +213,9 @@ func (m *Machine) closeOpen(end ending) {
 
 // mustClose reports whether an open operation is given up at this end.
 func (m *Machine) mustClose(f *Future, end ending) bool {
+	if f == m.deadline {
+		return end == endFatal || m.codeless || !m.waiting()
+	}
 	if f.kind != opChild {
 		return true
 	}
@@ -217,7 +223,7 @@ func (m *Machine) mustClose(f *Future, end ending) bool {
 	case turnpb.ChildPolicy_CHILD_POLICY_ABANDON:
 		return false
 	case turnpb.ChildPolicy_CHILD_POLICY_WAIT:
-		return end == endFatal || m.codeless || m.unsent(f, end)
+		return end == endFatal || m.codeless || m.expired || m.unsent(f, end)
 	default:
 		return true
 	}
@@ -265,7 +271,7 @@ func (m *Machine) dispatch(end ending) {
 			case opChild:
 				if !m.unsent(f, end) {
 					m.d.Children = append(m.d.Children, Child{Event: f.event, Instance: m.childID(f),
-						Name: f.name, Version: f.version, Input: f.input, Policy: f.policy})
+						Name: f.name, Version: f.version, Input: f.input, Policy: f.policy, Life: f.life.of()})
 				}
 			}
 		}
@@ -283,6 +289,7 @@ func (m *Machine) conclude(end ending) {
 		d.Next = &turnpb.StartOrchestration{
 			Name: m.started.GetName(), Version: m.next.version, Input: m.next.input, Parent: m.started.GetParent(),
 			Carried: carried(m.events, m.queues), InitialCustomStatus: m.status,
+			ExecutionTimeoutMs: m.started.GetExecutionTimeoutMs(),
 		}
 		d.Events = append(d.Events, &turnpb.Event{Id: id, Kind: &turnpb.Event_ContinuedAsNew{
 			ContinuedAsNew: &turnpb.OrchestrationContinuedAsNew{Input: m.next.input, Version: m.next.version}}})

@@ -124,7 +124,7 @@ func orders(c *replay.Context, _ []byte) ([]byte, error) {
 		return nil
 	})
 	c.KVSet("k", []byte(fmt.Sprint(won, c.Random()%1000)))
-	c.Detached("D", "d-1", nil, "")
+	c.Detached("D", "d-1", nil, replay.DetachedOptions{})
 	_, _ = c.ContinueAsNew([]byte("next"), "").Await()
 	return nil, err
 }

@@ -171,6 +171,7 @@ type Child struct {
 	Version  string
 	Input    []byte
 	Policy   turnpb.ChildPolicy
+	Life     Life
 }
 
 // Detached is an orchestration that a turn starts and does not wait for.
@@ -180,6 +181,7 @@ type Detached struct {
 	Name     string
 	Version  string
 	Input    []byte
+	Life     Life
 }
 
 // CancelledChild is a child that must be told to stop.

@@ -129,7 +129,8 @@ func MessageOf(cfg Config, e *turnpb.Event) *turnpb.Message {
 	case *turnpb.Event_Started:
 		s := k.Started
 		msg.Kind = &turnpb.Message_Start{Start: &turnpb.StartOrchestration{Name: s.GetName(), Version: s.GetVersion(),
-			Input: s.GetInput(), Parent: s.GetParent(), Carried: s.GetCarried(), InitialCustomStatus: s.InitialCustomStatus}}
+			Input: s.GetInput(), Parent: s.GetParent(), Carried: s.GetCarried(), InitialCustomStatus: s.InitialCustomStatus,
+			ExecutionTimeoutMs: s.GetExecutionTimeoutMs()}}
 	case *turnpb.Event_ActivityCompleted:
 		msg.Kind = &turnpb.Message_ActivityResult{ActivityResult: &turnpb.ActivityResult{Result: k.ActivityCompleted.GetResult()}}
 	case *turnpb.Event_ActivityFailed:

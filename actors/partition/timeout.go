@@ -111,6 +111,6 @@ func (a *activity) timedOut(kind persistence.ExpiryKind) *activityOutcome {
 		last = a.call.latest()
 	}
 	return encodeActivityFailure(&i.Key, &turnpb.ActivityFailure{
-		Failure: failure.TimedOut(timeout, text), Timeout: timeout, LastHeartbeat: last,
+		Failure: failure.ActivityTimeout(timeout, text), Timeout: timeout, LastHeartbeat: last,
 	}, &a.s.host.Config.Limits)
 }

@@ -10,6 +10,9 @@ type StartRequest struct {
 	// RequestKey makes the request repeatable for 24 hours: the second one with the same id and key is answered as the
 	// first was. Empty: none.
 	RequestKey string
+	// DelayMs is how long the first turn waits; 0 is not at all. ExecutionTimeoutMs bounds each execution, from its first
+	// turn on; 0 is no bound. Neither may be negative.
+	DelayMs, ExecutionTimeoutMs int64
 }
 
 // Started is the answer to a start that was accepted.

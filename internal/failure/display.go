@@ -53,6 +53,8 @@ func displayApplication(a *turnpb.ApplicationFailure) string {
 		return "canceled: " + a.GetReason()
 	case turnpb.ApplicationKind_APPLICATION_KIND_TERMINATED:
 		return "terminated: " + a.GetReason()
+	case turnpb.ApplicationKind_APPLICATION_KIND_TIMED_OUT:
+		return "execution timed out: " + a.GetMessage()
 	default:
 		return a.GetMessage()
 	}

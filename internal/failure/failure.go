@@ -131,6 +131,15 @@ func Terminated(reason string) *turnpb.Failure {
 	})
 }
 
+// TimedOut makes the failure of an execution that took longer than it may; message says how long that is.
+func TimedOut(message string) *turnpb.Failure {
+	return application(&turnpb.ApplicationFailure{
+		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_TIMED_OUT,
+		Message:   Clean(message),
+		ErrorKind: "Timeout",
+	})
+}
+
 // Nondeterminism makes the failure of code that does not fit its history. It is never retryable.
 func Nondeterminism(resource, message string) *turnpb.Failure {
 	return &turnpb.Failure{Category: &turnpb.Failure_Configuration{Configuration: &turnpb.ConfigurationFailure{

@@ -27,9 +27,9 @@ func TimeoutName(kind turnpb.TimeoutKind) string {
 	}
 }
 
-// TimedOut makes the failure of an activity that a timeout of its call ended. Another attempt may help if the code took too
+// ActivityTimeout makes the failure of an activity that a timeout of its call ended. Another attempt may help if the code took too
 // long or fell silent; it does not if no worker came or if all the time of the call is over.
-func TimedOut(kind turnpb.TimeoutKind, message string) *turnpb.Failure {
+func ActivityTimeout(kind turnpb.TimeoutKind, message string) *turnpb.Failure {
 	return application(&turnpb.ApplicationFailure{
 		Kind:      turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED,
 		Message:   Clean(message),

@@ -40,6 +40,9 @@ func (r *Reader) heldOf(lease *persistence.TurnLease) *api.Held {
 	return held
 }
 
+// whyPending is why an instance waits whose first turn may run at any moment.
+const whyPending = "its first turn has not run yet"
+
 // why says in words what an instance waits for.
 func (r *Reader) why(d *api.Description, status persistence.Status, lease *persistence.TurnLease) string {
 	switch {
@@ -54,9 +57,21 @@ func (r *Reader) why(d *api.Description, status persistence.Status, lease *persi
 		return fmt.Sprintf("%s; its next one is not before %s", counted(int(lease.Attempts), "attempt", " ended without an answer"),
 			instant(lease.NotBeforeMs))
 	case status == persistence.StatusPending:
-		return "its first turn has not run yet"
+		return whyPending
 	}
 	return waits(d)
+}
+
+// whyDelayed says until when the first turn of an instance waits, if its start is delayed and nothing else keeps it.
+func whyDelayed(d *api.Description, stored persistence.Reader, head *persistence.Head) error {
+	if head.Status != persistence.StatusPending || d.Why != whyPending {
+		return nil
+	}
+	start, _, err := stored.Start(head.IID, head.Execution)
+	if start.NotBeforeMs > 0 {
+		d.Why = "its first turn waits until " + instant(start.NotBeforeMs) + ", as its start says; it takes messages, and a cancel ends it"
+	}
+	return err
 }
 
 // attempts says in words how often an instance whose handler is missing is tried.

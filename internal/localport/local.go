@@ -76,6 +76,8 @@ func (p *Port) Start(r api.StartRequest, done func(api.Started, error)) {
 		optionalVersion(r.Version, l.NameBytes),
 		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
 		limits.Check("input bytes", len(r.Input), l.PayloadBytes),
+		notNegative("start delay", r.DelayMs),
+		notNegative("execution timeout", r.ExecutionTimeoutMs),
 	)
 	if err != nil {
 		done(api.Started{}, err)
@@ -193,6 +195,14 @@ func optionalID(what, id string, max int) error {
 		return nil
 	}
 	return limits.CheckID(what, id, max)
+}
+
+// notNegative refuses a duration of less than nothing.
+func notNegative(what string, ms int64) error {
+	if ms < 0 {
+		return &limits.IDError{What: what, Problem: "is negative"}
+	}
+	return nil
 }
 
 func optionalVersion(version string, max int) error {

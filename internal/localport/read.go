@@ -80,6 +80,9 @@ func (r *Reader) Describe(q api.DescribeRequest, done func(api.Description, erro
 			return api.Description{}, err
 		}
 		d := r.describe(&head, &lease)
+		if err := whyDelayed(&d, stored, &head); err != nil {
+			return api.Description{}, err
+		}
 		if head.StatusVersion > 0 {
 			status, ok, err := stored.CustomStatus(head.IID)
 			if err == nil && !ok {

@@ -8,6 +8,10 @@ import (
 func (m *machine) sendFrom(h *headRow, execution uint64, s *persistence.Send) {
 	o := persistence.OutboxMessage{
 		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,
+		ExecutionTimeoutMs: s.ExecutionTimeoutMs,
+	}
+	if s.DelayMs > 0 {
+		o.NotBeforeMs = m.now + s.DelayMs
 	}
 	switch s.Kind {
 	case persistence.SendStartChild, persistence.SendCancel:
@@ -81,6 +85,7 @@ func (m *machine) startFrom(o *persistence.OutboxMessage) {
 	m.setStatus(h, persistence.StatusPending)
 	m.putStart(&persistence.PendingStart{
 		ID: h.ID, IID: h.IID, Execution: 1, Name: o.Name, Version: o.Version, Input: o.Input, Parent: o.Link,
+		NotBeforeMs: o.NotBeforeMs, ExecutionTimeoutMs: o.ExecutionTimeoutMs,
 	})
 }
 

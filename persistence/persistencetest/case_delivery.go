@@ -17,6 +17,7 @@ func deliveryCases() []Case {
 		{"KIT_034 a cancel goes to the child whose link it names, and to no other", cancelLinks},
 		{"KIT_035 an acknowledged message is gone, and the numbers go on after it", acknowledged},
 		{"KIT_036 a detached start makes one instance without a parent", detached},
+		{"KIT_090 the start of a child or a detached instance has its delay and its timeout, near and far", timesOfLife},
 		{"KIT_045 the streams to other partitions that have rows are named, and no others (F13)", outboxStreams},
 	}
 }
@@ -258,6 +259,38 @@ func outboxStreams(s *story) {
 	s.hasStreams("after all was acknowledged", here)
 	s.reopen()
 	s.hasStreams("after a reopen", here)
+}
+
+func timesOfLife(s *story) {
+	far := s.elsewhere("a")
+	s.start("a")
+	f := s.mustFetch()
+	p := f.plan()
+	p.child("a::sub::x", "Near", "")
+	p.child(far, "Far", "")
+	p.detach(far+"-2", "Other")
+	for i := range p.commit.Sends {
+		p.commit.Sends[i].DelayMs, p.commit.Sends[i].ExecutionTimeoutMs = 500, 9000
+	}
+	at := s.nowMs
+	f.mustCommit(p)
+	s.nowMs += 300 // the time counts from the turn, not from the delivery
+	s.crash()
+	for to := range s.store.Journal().Info().Partitions {
+		if here := s.store.Journal().PartitionOf("a"); persistence.Partition(to) != here {
+			s.carry(here, persistence.Partition(to))
+		}
+	}
+	for _, id := range []string{"a::sub::x", far, far + "-2"} {
+		head, _ := s.head(id)
+		s.view(s.store.Journal().PartitionOf(id), func(r persistence.Reader) error {
+			start, _, err := r.Start(head.IID, 1)
+			if start.NotBeforeMs != at+500 || start.ExecutionTimeoutMs != 9000 {
+				s.Errorf("the start of %s is %+v", id, start)
+			}
+			return err
+		})
+	}
 }
 
 func detached(s *story) {

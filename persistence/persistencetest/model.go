@@ -218,12 +218,12 @@ func roomFor(head *persistence.Head, items, size int, itemsMax, bytesMax uint64)
 }
 
 // create makes an instance with its S row.
-func (m *Model) create(id, name, version string, input []byte, parent persistence.Link) *persistence.Head {
-	head := m.newHead(id, name, version, parent)
+func (m *Model) create(msg *persistence.OutboxMessage, parent persistence.Link) {
+	head := m.newHead(msg.To, msg.Name, msg.Version, parent)
 	m.writeStart(persistence.PendingStart{
-		ID: id, IID: head.IID, Execution: 1, Name: name, Version: version, Input: input, Parent: parent,
+		ID: msg.To, IID: head.IID, Execution: 1, Name: msg.Name, Version: msg.Version, Input: msg.Input, Parent: parent,
+		NotBeforeMs: msg.NotBeforeMs, ExecutionTimeoutMs: msg.ExecutionTimeoutMs,
 	})
-	return head
 }
 
 // newHead makes an instance without its S row, as a fused start does.

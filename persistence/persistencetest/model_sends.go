@@ -10,6 +10,10 @@ import (
 func (m *Model) send(from *persistence.Head, s persistence.Send) {
 	msg := persistence.OutboxMessage{
 		Kind: s.Kind, To: s.To, Link: s.Link, Name: s.Name, Version: s.Version, Input: s.Input, Message: s.Message,
+		ExecutionTimeoutMs: s.ExecutionTimeoutMs,
+	}
+	if s.DelayMs > 0 {
+		msg.NotBeforeMs = m.now + s.DelayMs
 	}
 	switch s.Kind {
 	case persistence.SendStartChild, persistence.SendCancel:
@@ -41,7 +45,7 @@ func (m *Model) receive(msg persistence.OutboxMessage) {
 	switch msg.Kind {
 	case persistence.SendStartChild:
 		if head == nil {
-			m.create(msg.To, msg.Name, msg.Version, msg.Input, msg.Link)
+			m.create(&msg, msg.Link)
 		} else if head.Parent != msg.Link {
 			m.post(persistence.OutboxMessage{
 				Kind: persistence.SendChildExists, To: msg.Link.ID, Link: msg.Link, ChildID: msg.To,
@@ -49,7 +53,7 @@ func (m *Model) receive(msg persistence.OutboxMessage) {
 		}
 	case persistence.SendStartDetached:
 		if head == nil {
-			m.create(msg.To, msg.Name, msg.Version, msg.Input, persistence.Link{})
+			m.create(&msg, persistence.Link{})
 		}
 	case persistence.SendAnswer:
 		m.putIf(head, head != nil && head.IID == msg.Link.IID, plain)

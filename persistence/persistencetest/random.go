@@ -12,6 +12,7 @@ import (
 // what would fit, and applies what it made to them.
 type generator struct {
 	*dice
+	lives  *dice // times of life of children and detached starts; apart, too
 	shows  *dice // what instances show to others; apart, so that it changes no other draw
 	trace  *Trace
 	models []*Model
@@ -35,7 +36,7 @@ type keptRequest struct {
 // that history waits for has work or a result.
 func Generate(seed uint64, partitions, length, live int) *Trace {
 	g := &generator{
-		dice: newDice(seed), shows: newDice(seed + 1<<32), nowMs: 1_700_000_000_000, epochs: make([]uint64, partitions), live: live,
+		dice: newDice(seed), shows: newDice(seed + 1<<32), lives: newDice(seed + 2<<32), nowMs: 1_700_000_000_000, epochs: make([]uint64, partitions), live: live,
 		trace: &Trace{
 			Seed: seed, Partitions: partitions, Coverage: map[string]int{}, own: make([][]int, partitions),
 			at: make([]*Model, partitions),

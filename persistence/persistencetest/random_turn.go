@@ -140,6 +140,7 @@ func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 			id = pick(g.dice, append(slices.Clone(g.ids), "c0"))
 		}
 		plan.child(id, "child of "+head.ID, pick(g.dice, []string{"", "1.0.0"}))
+		g.bound(plan)
 	}
 	for _, c := range g.models[p].sortedChildren() {
 		if c.IID == head.IID && g.percent(8) {
@@ -149,6 +150,7 @@ func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 	if g.percent(8) && !g.crowded(p) {
 		g.fresh++
 		plan.detach(pick(g.dice, append(slices.Clone(g.ids), fmt.Sprintf("d%d", g.fresh))), "detached")
+		g.bound(plan)
 	}
 	if g.percent(6) {
 		to := pick(g.dice, append(slices.Clone(g.ids), "nobody"))
@@ -156,6 +158,17 @@ func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 			Kind: persistence.SendKind(1 + g.upTo(4)), To: to, Name: "stray", Message: eventMessage("stray"),
 			Link: persistence.Link{ID: to, IID: persistence.Incarnation(g.upTo(20)), Execution: 1, Event: uint64(g.upTo(5))},
 		})
+	}
+}
+
+// bound gives the last start of a turn times of life, sometimes.
+func (g *generator) bound(plan *plan) {
+	send := &plan.commit.Sends[len(plan.commit.Sends)-1]
+	if g.lives.percent(20) {
+		send.DelayMs = int64(g.lives.upTo(3000))
+	}
+	if g.lives.percent(20) {
+		send.ExecutionTimeoutMs = int64(g.lives.upTo(9000))
 	}
 }
 

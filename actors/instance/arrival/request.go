@@ -12,6 +12,8 @@ type StartRequest struct {
 	Version    string
 	Input      []byte
 	RequestKey string
+	// DelayMs and ExecutionTimeoutMs are as in persistence.StartInstance.
+	DelayMs, ExecutionTimeoutMs int64
 }
 
 // Delivery is a message from outside for one instance: a raised event, a queue message or a cancel.

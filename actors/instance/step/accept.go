@@ -29,6 +29,7 @@ func (in *Machine) accept(a *arrival.Arrival) {
 		r := &a.Start.StartRequest
 		command = &persistence.StartInstance{
 			ID: r.ID, Name: r.Name, Version: r.Version, Input: r.Input, Request: a.Start.Request,
+			DelayMs: r.DelayMs, ExecutionTimeoutMs: r.ExecutionTimeoutMs,
 		}
 	case a.Deliver != nil:
 		most, bytes := in.inboxMost(a.Deliver.Message)
@@ -117,10 +118,15 @@ func (in *Machine) startsBefore(a *arrival.Arrival) bool {
 func (in *Machine) acceptedNow(a *arrival.Arrival, r persistence.Result, taken bool) {
 	switch {
 	case a.Start != nil:
-		if !in.view.Exists {
-			req := &a.Start.StartRequest
+		req := &a.Start.StartRequest
+		switch {
+		case in.view.Exists:
+		case req.DelayMs > 0: // the journal knows when its first turn may run
+			in.reasons.add()
+		default:
 			in.view.Created(&persistence.PendingStart{
 				ID: req.ID, IID: r.IID, Execution: 1, Name: req.Name, Version: req.Version, Input: req.Input,
+				ExecutionTimeoutMs: req.ExecutionTimeoutMs,
 			})
 		}
 		if in.phase == phaseUnknown {

@@ -99,7 +99,10 @@ func (in *Machine) warnUndecoded(t *turn.Turn, u *turnpb.UndecodedValue) {
 
 // notYet reports whether the lease row lets no turn start now.
 func (in *Machine) notYet() bool {
-	if in.view.Held.Reason != "" {
+	switch {
+	case in.delayed():
+		return true
+	case in.view.Held.Reason != "":
 		return in.heldNow()
 	}
 	return in.backsOff()
@@ -138,17 +141,21 @@ func (in *Machine) unhide() {
 	}
 }
 
-// outOfDate reports whether the dispatcher has told a held instance of something since the last read, so that its lease row
-// may have changed.
+// outOfDate reports whether the dispatcher has told an instance of something since the last read that is held, so that its
+// lease row may have changed, or whose start is delayed, so that a cancel may have come.
 func (in *Machine) outOfDate() bool {
-	return in.view.Held.Reason != "" && in.reasons.unread() && in.outstanding() == 0
+	return (in.view.Held.Reason != "" || in.delayed()) && in.reasons.unread() && in.outstanding() == 0
 }
 
 // noteWhyLeft records why the instance leaves pending messages. Once the instance has begun to leave, that decision stays.
 func (in *Machine) noteWhyLeft() {
 	in.tell.held = in.heldNow() || in.leaving && in.tell.held
-	if !in.tell.held && in.backsOff() {
+	switch {
+	case in.tell.held:
+	case in.backsOff():
 		in.tell.until = in.view.NotBeforeMs
+	case in.delayed():
+		in.tell.until = in.view.StartsAtMs
 	}
 }
 
@@ -219,11 +226,11 @@ func (in *Machine) released(m *releasedMsg) {
 	}
 }
 
-// cancelsHeld takes the next step of cancelling a held instance without its code. It returns false if the instance is not
-// held, has no cancel, or needs its code for the cancel.
+// cancelsHeld takes the next step of cancelling without its code an instance that is held or whose start is delayed. It
+// returns false if the instance is neither, has no cancel, or needs its code for the cancel.
 func (in *Machine) cancelsHeld() bool {
 	v := &in.view
-	return v.Held.Reason != "" && !v.Leased && in.token == "" && in.facts.Epoch() != 0 && in.cancels()
+	return (v.Held.Reason != "" || in.delayed()) && !v.Leased && in.token == "" && in.facts.Epoch() != 0 && in.cancels()
 }
 
 // cancels takes the next step of a cancel without the instance's code. It returns false if no cancel waits, or if the cancel

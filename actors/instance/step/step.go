@@ -156,7 +156,7 @@ func (in *Machine) stepAbsent() {
 	start := b.items[0]
 	req := &start.Start.StartRequest
 	struck := in.abandon != nil || in.forcedEnd != nil // code has run already, and only a durable instance can count the attempt
-	if struck || in.heldBack() || in.facts.Careful() || in.facts.FreshPauseLeft() > 0 || !in.find(req.Name, req.Version, "") {
+	if struck || req.DelayMs > 0 || in.heldBack() || in.facts.Careful() || in.facts.FreshPauseLeft() > 0 || !in.find(req.Name, req.Version, "") {
 		in.accept(start)
 		return
 	}

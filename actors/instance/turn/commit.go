@@ -108,7 +108,8 @@ func addStarts(c *persistence.CommitTurn, d *replay.Decision) {
 		})
 		c.Sends = append(c.Sends, persistence.Send{
 			Kind: persistence.SendStartChild, To: child.Instance, Name: child.Name, Version: child.Version, Input: child.Input,
-			Link: persistence.Link{Execution: c.Execution, Event: child.Event},
+			Link:    persistence.Link{Execution: c.Execution, Event: child.Event},
+			DelayMs: child.Life.DelayMs, ExecutionTimeoutMs: child.Life.TimeoutMs,
 		})
 	}
 	for i := range detached {
@@ -120,6 +121,7 @@ func addDetached(c *persistence.CommitTurn, d *replay.Detached) {
 	c.Sends = append(c.Sends, persistence.Send{
 		Kind: persistence.SendStartDetached, To: d.Instance, Name: d.Name, Version: d.Version,
 		Input: d.Input, Link: persistence.Link{Execution: c.Execution, Event: d.Event},
+		DelayMs: d.Life.DelayMs, ExecutionTimeoutMs: d.Life.TimeoutMs,
 	})
 }
 

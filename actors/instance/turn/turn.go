@@ -144,7 +144,8 @@ func (t *Turn) Fill() error {
 	case t.TakesStart:
 		req := &t.Arrivals[0].Start.StartRequest
 		messages = append(messages, &turnpb.Message{Kind: &turnpb.Message_Start{
-			Start: &turnpb.StartOrchestration{Name: req.Name, Version: t.Version, Input: req.Input},
+			Start: &turnpb.StartOrchestration{Name: req.Name, Version: t.Version, Input: req.Input,
+				ExecutionTimeoutMs: req.ExecutionTimeoutMs},
 		}})
 	}
 	for i := range t.Inbox {
@@ -177,7 +178,7 @@ func StartMessage(s *persistence.PendingStart, version string) (*turnpb.Message,
 		}
 		return m, nil
 	}
-	start := &turnpb.StartOrchestration{Name: s.Name, Version: version, Input: s.Input}
+	start := &turnpb.StartOrchestration{Name: s.Name, Version: version, Input: s.Input, ExecutionTimeoutMs: s.ExecutionTimeoutMs}
 	if version == "" {
 		start.Version = s.Version
 	}

@@ -69,7 +69,10 @@ func (m *Load) readView(r persistence.Reader, id string) error {
 		}
 	}
 	v.Inbox = unopened(&v.Head)
-	if v.Head.Inbox > 0 && m.Consumers != nil && (v.Held.Reason != "" || !m.Consumers.Serves(v.Head.Name, v.Head.Version, v.Head.Pin)) {
+	if v.StartsAtMs, err = startsAt(r, &v.Head); err != nil {
+		return err
+	}
+	if v.Head.Inbox > 0 && m.Consumers != nil && (v.Held.Reason != "" || m.delayed() || !m.Consumers.Serves(v.Head.Name, v.Head.Version, v.Head.Pin)) {
 		if v.Cancel, err = findCancel(r, iid, m.Inbox.Limit); err != nil {
 			return err
 		}
@@ -209,6 +212,9 @@ func (m *Load) readStart(r persistence.Reader, iid persistence.Incarnation) (mor
 // waits reports whether the lease row lets no turn start now, or only once no other held instance is being tried.
 func (m *Load) waits() bool {
 	v := &m.View
+	if m.delayed() {
+		return true
+	}
 	if v.Held.Reason != "" {
 		return !m.TryAgain && v.Held.Build == m.Source.Build
 	}

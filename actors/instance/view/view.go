@@ -18,6 +18,8 @@ type View struct {
 	Size    int64
 	// Start is the start row, while Head.Turn is 0.
 	Start *persistence.PendingStart
+	// StartsAtMs is when the first turn of the instance may run; 0 is at once. A partial view has it too.
+	StartsAtMs int64
 	// Inbox has the messages in memory that no turn has consumed.
 	Inbox Page
 	// Due has the timers that are due and that no turn has consumed, in the order in which the dispatcher told of them.
@@ -31,8 +33,8 @@ type View struct {
 	Leased bool
 	// OrphanLease is the token of that lease if this process took it.
 	OrphanLease persistence.Token
-	// Cancel is a cancel that waits in the inbox. A load looks for it only if the instance is held or no consumer has its
-	// handler: then the instance may be cancelled without its code.
+	// Cancel is a cancel that waits in the inbox. A load looks for it only if the instance is held, its start is delayed or no
+	// consumer has its handler: then the instance may be cancelled without its code.
 	Cancel *Item
 	// Children are the children that a failure without code must cancel. Only a load sets it.
 	Children []persistence.ChildItem
@@ -119,7 +121,7 @@ func (v *View) Committed(c *persistence.CommitTurn, r persistence.Result) {
 			h.HistoryBytes += uint64(len(c.Segment.Header))
 		}
 	}
-	v.Start, v.Attempts, v.NotBeforeMs, v.Children, v.Segments, v.KV, v.Unreadable = nil, 0, 0, nil, nil, nil, nil
+	v.Start, v.StartsAtMs, v.Attempts, v.NotBeforeMs, v.Children, v.Segments, v.KV, v.Unreadable = nil, 0, 0, 0, nil, nil, nil, nil
 	v.Held, v.Leased, v.OrphanLease, v.Cancel = persistence.Held{}, false, "", nil
 	if c.Status != nil {
 		h.StatusVersion++
