@@ -8,8 +8,10 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/logkey"
+	"github.com/turnstone-dev/turnstone/internal/seam"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -57,16 +59,25 @@ func (c *Context) StartActivity(name string, input []byte, options ...ActivityOp
 }
 
 func (c *Context) startActivity(name string, input []byte, options []ActivityOption) *replay.Future {
+	if len(options) == 0 {
+		return c.rc.Activity(name, input, replay.ActivityOptions{})
+	}
 	var call activityCall
 	for _, o := range options {
 		o.activity(&call)
 	}
+	if call.err != nil {
+		return c.refused(fmt.Errorf("call of activity %s: %w", name, call.err))
+	}
 	if call.retry == nil {
-		return c.rc.Activity(name, input, replay.ActivityOptions{})
+		return c.rc.Activity(name, input, replay.ActivityOptions{Timeouts: call.timeouts})
 	}
 	kept := bytes.Clone(input) // the attempts come later, and the caller may change its bytes by then
-	return c.retried("activity "+name, *call.retry, func(rc *replay.Context, a attempt) *replay.Future {
-		return rc.Activity(name, kept, replay.ActivityOptions{Attempt: a.number, First: a.first})
+	r := retries{what: "activity " + name, policy: *call.retry, scheduleToCloseMs: call.timeouts.GetScheduleToCloseMs()}
+	return c.retried(r, func(rc *replay.Context, a attempt) *replay.Future {
+		return rc.Activity(name, kept, replay.ActivityOptions{
+			Attempt: a.number, First: a.first, Timeouts: call.timeoutsOf(a), LastHeartbeat: a.heartbeat,
+		})
 	})
 }
 
@@ -83,10 +94,10 @@ func rawFuture(c *Context, rf *replay.Future) *Future[[]byte] {
 }
 
 // activityRunner is an activity as a node runs it.
-type activityRunner = func(ctx context.Context, info ActivityInfo, input []byte) ([]byte, error)
+type activityRunner = func(ctx context.Context, info ActivityInfo, heart seam.Heart, input []byte) ([]byte, error)
 
 func (a *Activity[I, O]) runner(env *environment) activityRunner {
-	return func(ctx context.Context, info ActivityInfo, input []byte) (output []byte, err error) {
+	return func(ctx context.Context, info ActivityInfo, heart seam.Heart, input []byte) (output []byte, err error) {
 		defer func() {
 			if p := recover(); p != nil {
 				text := fmt.Sprint(p)
@@ -99,7 +110,7 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 		if err != nil {
 			return nil, a.refused(ctx, info, env, err)
 		}
-		out, err := a.run(NewActivityContext(ctx, info, env.logger), in)
+		out, err := a.run(beating(ctx, info, heart, env), in)
 		if err != nil {
 			return nil, sent(env.codec, err)
 		}
@@ -141,14 +152,32 @@ type ActivityInfo struct {
 	Delivery uint32
 	// Worker names the slot that runs it.
 	Worker string
+	// Tag and Session are those of the call; empty if it has none.
+	Tag     string
+	Session string
+	// Deadline is when the code must have ended, by the timeouts of the call; it is zero if none bounds it.
+	Deadline time.Time
+	// HeartbeatTimeout is how long the code may be silent; 0 if nothing bounds that.
+	HeartbeatTimeout time.Duration
+}
+
+// IdempotencyKey is the same for every run of this call, through all attempts of its retry policy and all deliveries, and
+// different from that of any other: hand it to outside systems that can refuse a repetition.
+func (i ActivityInfo) IdempotencyKey() string {
+	key := strconv.AppendUint(append([]byte(i.Instance), '/'), i.Incarnation, 10)
+	key = strconv.AppendUint(append(key, '/'), i.Execution, 10)
+	key = strconv.AppendUint(append(key, '/'), i.FirstEvent, 10)
+	return string(key)
 }
 
 // ActivityContext is what an activity runs with: a context.Context that ends when the activity is cancelled, its
-// lease is lost or the node shuts down, and what it runs for. It is safe for concurrent use.
+// lease is lost, a timeout of its call has passed or the node shuts down, and what it runs for. It is safe for concurrent use.
 type ActivityContext struct {
 	context.Context
 	info   ActivityInfo
 	logger *slog.Logger
+	heart  seam.Heart // nil: a unit test made it
+	codec  Codec      // of the details of heartbeats
 }
 
 // NewActivityContext makes the context of one run, for unit tests of activities. A nil logger is slog.Default.
@@ -162,15 +191,8 @@ func NewActivityContext(ctx context.Context, info ActivityInfo, logger *slog.Log
 // Info says what the activity runs for.
 func (c ActivityContext) Info() ActivityInfo { return c.info }
 
-// IdempotencyKey is the same for every run of this call, through all attempts of its retry policy and all deliveries, and
-// different from that of any other: hand it to outside systems that can refuse a repetition.
-func (c ActivityContext) IdempotencyKey() string {
-	i := c.info
-	key := strconv.AppendUint(append([]byte(i.Instance), '/'), i.Incarnation, 10)
-	key = strconv.AppendUint(append(key, '/'), i.Execution, 10)
-	key = strconv.AppendUint(append(key, '/'), i.FirstEvent, 10)
-	return string(key)
-}
+// IdempotencyKey is [ActivityInfo.IdempotencyKey].
+func (c ActivityContext) IdempotencyKey() string { return c.info.IdempotencyKey() }
 
 // Logger logs with the activity's identity.
 func (c ActivityContext) Logger() *slog.Logger {

@@ -48,7 +48,7 @@ func TestF38_zero_is_never_the_opposite_of_what_it_says(t *testing.T) {
 		"the max of a retry policy is -1s":              func() { turnstone.ExponentialBackoff(s, 2, -s) },
 		"the max of a retry policy is -2s":              func() { turnstone.LinearBackoff(s, -2*s) },
 		"the wait of a retry policy is -1s":             func() { turnstone.FixedBackoff(-s) },
-		"the timeout of a retry policy is -1s":          func() { turnstone.NewRetryPolicy(1).WithTimeout(-s) },
+		"the timeout of a retry policy is -1s":          func() { turnstone.NewRetryPolicy(1).WithRaceTimeout(-s) },
 		"the jitter of a backoff is -0.1":               func() { turnstone.NoBackoff().WithJitter(-0.1) },
 		"the jitter of a backoff is 1.5":                func() { turnstone.NoBackoff().WithJitter(1.5) },
 		"the jitter of a backoff is NaN":                func() { turnstone.NoBackoff().WithJitter(math.NaN()) },

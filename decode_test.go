@@ -180,7 +180,7 @@ func TestAnActivityWithAnUndecodableInputIsLoggedOnce(t *testing.T) {
 	run, _ := registries.Activity(r, "Half")
 	lines := func(input string) int {
 		out.Reset()
-		if _, err := run(t.Context(), turnstone.ActivityInfo{Instance: "order-7", Event: 3, Name: "Half"}, []byte(input)); err == nil {
+		if _, err := run(t.Context(), turnstone.ActivityInfo{Instance: "order-7", Event: 3, Name: "Half"}, nil, []byte(input)); err == nil {
 			t.Error("it was decoded")
 		}
 		return strings.Count(out.String(), "\n")

@@ -221,7 +221,7 @@ func (e *execution) activity(a replay.Activity) *turnpb.Message {
 	out, err := run(context.Background(), turnstone.ActivityInfo{
 		Instance: e.cfg.Instance, Incarnation: 1, Execution: e.cfg.Execution, Event: a.Event, FirstEvent: cmp.Or(a.First, a.Event),
 		Orchestration: e.cfg.Name, Version: e.cfg.Version, Name: a.Name, Attempt: max(a.Attempt, 1), Delivery: 1, Worker: "w",
-	}, a.Input)
+	}, nil, a.Input)
 	if err != nil {
 		f := failure.FromError(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, err)
 		m.Kind = &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: f}}

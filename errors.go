@@ -17,9 +17,11 @@ var (
 	// ErrRequestKeyReused: the request key was used for another request to this instance. Nothing was written. A key names
 	// one request: repeat that one with it, and take another key for another request.
 	ErrRequestKeyReused = errors.New("the request key was used for another request to this instance")
-	// ErrTimeout: the wait ended before the instance did. The instance goes on; wait again.
+	// ErrTimeout: the wait ended before the instance did. The instance goes on; wait again. In orchestration code: a timeout of
+	// the call ended the activity, and [Failure.Kind] says which ([KindStartToCloseTimeout] and so on).
 	ErrTimeout = errors.New("timed out waiting for the instance")
-	// ErrActivityTimeout: an attempt took longer than its retry policy allows, so the call has failed. It is for
+	// ErrActivityTimeout: an attempt lost the race with the timer of its retry policy ([RetryPolicy.WithRaceTimeout]), so the
+	// call has failed. It is for
 	// orchestration code. A client or parent of an orchestration that returns it finds an [Error] of the kind "Timeout".
 	ErrActivityTimeout error = &Error{Kind: "Timeout", Message: "timeout: activity timed out"}
 	// ErrBusy: the node is at one of its limits, or the inbox of the instance is full (Limits.Inbox, InboxBytes). Nothing

@@ -45,7 +45,8 @@ const (
 
 // Failure is why an activity, a child or an instance failed, as history has it. It is what waiting for one returns.
 // errors.As finds the author's [Error] in it; errors.Is finds [ErrCancelled], [ErrTerminated], [ErrPanicked],
-// [ErrAlreadyExists], [ErrExecutionTimeout], [ErrNondeterminism] and [ErrPoisoned].
+// [ErrAlreadyExists], [ErrExecutionTimeout], [ErrNondeterminism] and [ErrPoisoned], and [ErrTimeout] of an activity that a
+// timeout of its call ended; Kind says which.
 type Failure struct {
 	Category Category
 	Kind     FailureKind
@@ -77,6 +78,8 @@ func (f *Failure) Unwrap() error {
 var kindSentinels = map[FailureKind]error{
 	KindCancelled: ErrCancelled, KindTerminated: ErrTerminated, KindPanicked: ErrPanicked, KindAlreadyExists: ErrAlreadyExists,
 	KindNondeterminism: ErrNondeterminism, KindPoisoned: ErrPoisoned, KindTimedOut: ErrExecutionTimeout,
+	KindStartToCloseTimeout: ErrTimeout, KindScheduleToStartTimeout: ErrTimeout, KindScheduleToCloseTimeout: ErrTimeout,
+	KindHeartbeatTimeout: ErrTimeout,
 }
 
 // Is matches the sentinel of the failure's kind.
@@ -130,7 +133,11 @@ func (f *Failure) application(a *turnpb.ApplicationFailure, codec Codec) {
 // seen turns what the replay core hands to code into what the author sees.
 func seen(codec Codec, err error) error {
 	if recorded, ok := err.(*failure.Error); ok {
-		return newFailure(recorded.Failure, codec)
+		f := newFailure(recorded.Failure, codec)
+		if kind := failure.TimeoutName(recorded.Timeout); kind != "" {
+			f.Kind = FailureKind(kind)
+		}
+		return f
 	}
 	if send, ok := err.(*replay.SendError); ok {
 		return unsent(send)

@@ -17,7 +17,7 @@ func said(t *testing.T, r *turnstone.Registry, name, input string) error {
 	if !ok {
 		t.Fatalf("no activity %s", name)
 	}
-	_, err := run(context.Background(), turnstone.ActivityInfo{Name: name, Instance: "i"}, []byte(input))
+	_, err := run(context.Background(), turnstone.ActivityInfo{Name: name, Instance: "i"}, nil, []byte(input))
 	return err
 }
 

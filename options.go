@@ -22,7 +22,11 @@ type ContinueOption interface{ continued(*continueCall) }
 // OrchestrationOption changes what [NewOrchestration] makes.
 type OrchestrationOption interface{ orchestration(*orchestrationSpec) }
 
-type activityCall struct{ retry *RetryPolicy }
+type activityCall struct {
+	retry    *RetryPolicy
+	timeouts *turnpb.ActivityTimeouts // nil: none
+	err      error                    // of an option that says nothing
+}
 
 type childCall struct {
 	life    life

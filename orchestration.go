@@ -111,7 +111,8 @@ func (c *Context) startChild(name string, version versionChoice, input []byte, o
 		return c.rc.Child(name, input, o)
 	}
 	kept := bytes.Clone(input) // the attempts come later, and the caller may change its bytes by then
-	return c.retried("orchestration "+name, *call.retry, func(rc *replay.Context, a attempt) *replay.Future {
+	r := retries{what: "orchestration " + name, policy: *call.retry}
+	return c.retried(r, func(rc *replay.Context, a attempt) *replay.Future {
 		o.Attempt = a.number
 		return rc.Child(name, kept, o)
 	})

@@ -2,6 +2,7 @@ package turnstone
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -14,11 +15,12 @@ import (
 // taken, and what cannot change from one attempt to the next (an input that cannot be decoded, a result that cannot be
 // encoded or is over its limit).
 type RetryPolicy struct {
-	attempts   int // 0: the default
-	backoff    Backoff
-	timeout    time.Duration
-	hasTimeout bool
-	endKinds   []string
+	attempts int // 0: the default
+	backoff  Backoff
+	race     time.Duration
+	hasRace  bool
+	total    time.Duration // 0: no bound
+	endKinds []string
 }
 
 const defaultAttempts = 3
@@ -38,12 +40,24 @@ func (p RetryPolicy) WithBackoff(b Backoff) RetryPolicy {
 	return p
 }
 
-// WithTimeout bounds each attempt. When it passes, the attempt is cancelled and the retries end at once with
-// [ErrActivityTimeout]: a timeout is not tried again. 0 is a timeout that has passed as soon as the attempt has begun. It panics if perAttempt is
-// negative.
-func (p RetryPolicy) WithTimeout(perAttempt time.Duration) RetryPolicy {
+// WithRaceTimeout races each attempt with a durable timer, which is counted from the attempt's scheduling and visible in the
+// history. When the timer wins, the attempt is cancelled and the retries end at once with [ErrActivityTimeout]. 0 is a timeout
+// that has passed as soon as the attempt has begun. It panics if perAttempt is negative. For activities, [StartToClose] and the
+// other timeouts of a call cost no timer, and say more.
+func (p RetryPolicy) WithRaceTimeout(perAttempt time.Duration) RetryPolicy {
 	notNegative("timeout", perAttempt)
-	p.timeout, p.hasTimeout = perAttempt, true
+	p.race, p.hasRace = perAttempt, true
+	return p
+}
+
+// WithTotalTime lets no attempt begin later than so long after the first one: the call then fails with what the last attempt
+// failed with, without waiting. An attempt that runs is not ended; see [ScheduleToClose] for that. It panics if total is not
+// above 0.
+func (p RetryPolicy) WithTotalTime(total time.Duration) RetryPolicy {
+	if total <= 0 {
+		panic(fmt.Sprintf("turnstone: the total time of a retry policy is %v; it must be above 0", total))
+	}
+	p.total = total
 	return p
 }
 
@@ -62,8 +76,11 @@ func (p RetryPolicy) MaxAttempts() int {
 	return p.attempts
 }
 
-// Timeout is the bound of each attempt; ok is false if there is none.
-func (p RetryPolicy) Timeout() (d time.Duration, ok bool) { return p.timeout, p.hasTimeout }
+// RaceTimeout is the timer that each attempt is raced with; ok is false if there is none.
+func (p RetryPolicy) RaceTimeout() (d time.Duration, ok bool) { return p.race, p.hasRace }
+
+// TotalTime is how long after the first attempt another may begin; ok is false if there is no bound.
+func (p RetryPolicy) TotalTime() (d time.Duration, ok bool) { return p.total, p.total > 0 }
 
 // Delay is how long to wait after the failed attempt with this number, counted from 1; with jitter it is the longest.
 func (p RetryPolicy) Delay(failed int) time.Duration { return p.backoff.Delay(failed) }

@@ -82,7 +82,7 @@ func TestRetryTimeout(t *testing.T) {
 			a := flaky(1)
 			var seen error
 			d := newDriver(t, a, orchestration(func(ctx *turnstone.Context) (_ string, err error) {
-				_, seen = a.Call(ctx, "x", turnstone.WithRetry(turnstone.NewRetryPolicy(3).WithTimeout(100*ms)))
+				_, seen = a.Call(ctx, "x", turnstone.WithRetry(turnstone.NewRetryPolicy(3).WithRaceTimeout(100*ms)))
 				return "", seen
 			}))
 			d.cold, d.silent = cold, map[string]bool{"Flaky": true}
@@ -105,7 +105,7 @@ func TestRetryTimeout(t *testing.T) {
 	})
 	t.Run("RTY_031 an attempt that is fast enough succeeds", func(t *testing.T) {
 		a := flaky(1)
-		d := newDriver(t, a, retrying(a, turnstone.NewRetryPolicy(3).WithTimeout(time.Minute)))
+		d := newDriver(t, a, retrying(a, turnstone.NewRetryPolicy(3).WithRaceTimeout(time.Minute)))
 		out := d.run("O", "i", struct{}{})
 		out.completes(t, "success on attempt 1")
 		if count(out.history, timersCreated) != 1 || count(out.history, timersFired) != 0 {

@@ -13,7 +13,7 @@ func TestRetryPolicy(t *testing.T) {
 	def := turnstone.RetryPolicy{}
 	t.Run("RTY_001 the usual policy is 3 attempts, no timeout and a doubling backoff", func(t *testing.T) {
 		for _, p := range []turnstone.RetryPolicy{def, turnstone.NewRetryPolicy(3)} {
-			if _, has := p.Timeout(); p.MaxAttempts() != 3 || has {
+			if _, has := p.RaceTimeout(); p.MaxAttempts() != 3 || has {
 				t.Errorf("default policy: %d attempts, timeout %v", p.MaxAttempts(), has)
 			}
 			if p.Delay(1) != 100*ms || p.Delay(2) != 200*ms || p.Delay(20) != 30*time.Second {
@@ -24,7 +24,7 @@ func TestRetryPolicy(t *testing.T) {
 	for id, n := range map[string]int{"RTY_002 a policy of 5 attempts has 5 and no timeout": 5, "RTY_003 a policy of 1 attempt has 1": 1, "RTY_021 a policy of 1000 attempts is accepted": 1000} {
 		t.Run(id, func(t *testing.T) {
 			p := turnstone.NewRetryPolicy(n)
-			if _, has := p.Timeout(); p.MaxAttempts() != n || has {
+			if _, has := p.RaceTimeout(); p.MaxAttempts() != n || has {
 				t.Errorf("%d attempts, timeout %v", p.MaxAttempts(), has)
 			}
 		})
@@ -40,7 +40,7 @@ func TestRetryPolicy(t *testing.T) {
 	})
 	for id, d := range map[string]time.Duration{"RTY_005 a timeout of a minute is kept": time.Minute, "RTY_022 a timeout of 1 ms is accepted": ms, "RTY_023 a timeout of zero is accepted": 0} {
 		t.Run(id, func(t *testing.T) {
-			if got, has := def.WithTimeout(d).Timeout(); !has || got != d {
+			if got, has := def.WithRaceTimeout(d).RaceTimeout(); !has || got != d {
 				t.Errorf("timeout %v, %v", got, has)
 			}
 		})
@@ -51,9 +51,9 @@ func TestRetryPolicy(t *testing.T) {
 		}
 	})
 	t.Run("RTY_007 a policy's parts are chained and kept", func(t *testing.T) {
-		p := turnstone.NewRetryPolicy(10).WithTimeout(2 * time.Minute).
+		p := turnstone.NewRetryPolicy(10).WithRaceTimeout(2 * time.Minute).
 			WithBackoff(turnstone.LinearBackoff(500*ms, 10*time.Second))
-		if got, _ := p.Timeout(); p.MaxAttempts() != 10 || got != 2*time.Minute || p.Delay(2) != time.Second ||
+		if got, _ := p.RaceTimeout(); p.MaxAttempts() != 10 || got != 2*time.Minute || p.Delay(2) != time.Second ||
 			p.Delay(100) != 10*time.Second {
 			t.Errorf("%d attempts, %v, delays %v %v", p.MaxAttempts(), got, p.Delay(2), p.Delay(100))
 		}

@@ -17,7 +17,7 @@ import (
 // TestF33_call_sites_are_the_authors_lines: for everything that leaves a schedule event, whatever the library puts
 // between, and for each attempt of a policy.
 func TestF33_call_sites_are_the_authors_lines(t *testing.T) {
-	twice := turnstone.WithRetry(turnstone.NewRetryPolicy(2).WithBackoff(turnstone.FixedBackoff(time.Second)).WithTimeout(time.Hour))
+	twice := turnstone.WithRetry(turnstone.NewRetryPolicy(2).WithBackoff(turnstone.FixedBackoff(time.Second)).WithRaceTimeout(time.Hour))
 	sub := turnstone.NewOrchestration("Sub", func(*turnstone.Context, string) (string, error) { return "", nil })
 	helpers := map[string]struct {
 		sites int // at least

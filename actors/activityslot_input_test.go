@@ -63,7 +63,7 @@ func TestF10_APartIsDecodedOnceForAllItsActivities(t *testing.T) {
 }
 
 // activityIndex gives the first word of its input.
-func activityIndex(_ context.Context, _ consumer.ActivityInfo, input []byte) ([]byte, error) {
+func activityIndex(_ context.Context, _ consumer.ActivityInfo, _ consumer.Heart, input []byte) ([]byte, error) {
 	first, _, _ := bytes.Cut(input, []byte(" "))
 	return first, nil
 }

@@ -25,31 +25,35 @@ func TestWhatActivitiesComeTo(t *testing.T) {
 		output   string
 		fails    string // the failure's text has this
 	}{
-		{"result", func(_ context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) { return in, nil }, "a", ""},
-		{"no result", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { return nil, nil }, "", ""},
-		{"error", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+		{"result", func(_ context.Context, _ consumer.ActivityInfo, _ consumer.Heart, in []byte) ([]byte, error) {
+			return in, nil
+		}, "a", ""},
+		{"no result", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) { return nil, nil }, "", ""},
+		{"error", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
 			return nil, errors.New("out of paper")
 		},
 			"", "out of paper"},
-		{"panic", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { panic("boom") }, "", "activity panicked: boom"},
-		{"panic with an error", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { panic(errors.New("bang")) },
+		{"panic", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) { panic("boom") }, "", "activity panicked: boom"},
+		{"panic with an error", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
+			panic(errors.New("bang"))
+		},
 			"", "activity panicked: bang"},
-		{"nil panic", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { panic(nil) }, "", "activity panicked"},
-		{"Goexit", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+		{"nil panic", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) { panic(nil) }, "", "activity panicked"},
+		{"Goexit", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
 			runtime.Goexit()
 			return nil, nil
 		},
 			"", "ended its goroutine"},
-		{"result at the limit", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+		{"result at the limit", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
 			return []byte(strings.Repeat("x", most)), nil
 		}, strings.Repeat("x", most), ""},
-		{"result over the limit", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+		{"result over the limit", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
 			return make([]byte, most+1), nil
 		}, "", "activity result bytes is 2001, the limit is 2000"},
-		{"error over the limit", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+		{"error over the limit", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
 			return nil, errors.New(strings.Repeat("x", most))
 		}, "", "activity failure bytes is"},
-		{"error that is not UTF-8", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+		{"error that is not UTF-8", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
 			return nil, errors.New("\xff!")
 		}, "", "\uFFFD!"},
 	}

@@ -84,7 +84,7 @@ func TestF39_InnocentTurnsCompleteBesideAKiller(t *testing.T) {
 }
 
 // secondLong is an activity that takes a second.
-func secondLong(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
+func secondLong(ctx context.Context, _ consumer.ActivityInfo, _ consumer.Heart, in []byte) ([]byte, error) {
 	select {
 	case <-time.After(time.Second):
 		return in, nil

@@ -195,7 +195,7 @@ func TestDrainIsHowLongAShutdownWaits(t *testing.T) {
 				var calls atomic.Int64
 				register := func() *registry {
 					return newRegistry().orchestration("call", call).activity("work",
-						func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
+						func(ctx context.Context, _ consumer.ActivityInfo, _ consumer.Heart, in []byte) ([]byte, error) {
 							if calls.Add(1) == 1 {
 								<-ctx.Done()
 								<-time.After(c.needs)
@@ -230,7 +230,7 @@ func TestDrainIsHowLongAnEpochsEndWaits(t *testing.T) {
 		w := &world{t: t, disk: persistencetest.NewDisk(1), cfg: Config{Drain: 5 * time.Second}}
 		w.open()
 		w.attach(newRegistry().orchestration("call", call).activity("work",
-			func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
+			func(ctx context.Context, _ consumer.ActivityInfo, _ consumer.Heart, in []byte) ([]byte, error) {
 				<-ctx.Done()
 				<-time.After(3 * time.Second)
 				return in, nil

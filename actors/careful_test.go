@@ -27,7 +27,7 @@ func TestPOI_008_AKillerIsCountedAndPoisoned(t *testing.T) {
 		bystanders := 0
 		register := func() *registry {
 			return newRegistry().orchestration("call", call).activity("killer", killer.run).
-				activity("bystander", func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
+				activity("bystander", func(ctx context.Context, _ consumer.ActivityInfo, _ consumer.Heart, in []byte) ([]byte, error) {
 					mu.Lock()
 					bystanders++
 					mu.Unlock()

@@ -78,7 +78,7 @@ func TestF18_AnInstanceOfAnotherPartitionWasCreatedNow(t *testing.T) {
 
 // runsFor is an activity that takes a while, and counts its runs.
 func runsFor(d time.Duration, runs *atomic.Int64) consumer.ActivityFunc {
-	return func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
+	return func(ctx context.Context, _ consumer.ActivityInfo, _ consumer.Heart, in []byte) ([]byte, error) {
 		runs.Add(1)
 		select {
 		case <-time.After(d):
@@ -151,7 +151,7 @@ func TestF18_AnUnknownNameIsLoggedOnceInAWhile(t *testing.T) {
 func TestF18_ALostLeaseHoldsUpNothingAfterAStep(t *testing.T) {
 	stepped(t, Config{}, func(w *world, step func(), _ time.Duration) {
 		var runs atomic.Int64
-		w.attach(basics().orchestration("call", call).activity("slow", func(ctx context.Context, _ consumer.ActivityInfo, in []byte) ([]byte, error) {
+		w.attach(basics().orchestration("call", call).activity("slow", func(ctx context.Context, _ consumer.ActivityInfo, _ consumer.Heart, in []byte) ([]byte, error) {
 			if runs.Add(1) > 1 {
 				return in, nil
 			}

@@ -115,7 +115,7 @@ func TestCommitsByOperation(t *testing.T) {
 					c.code(rc)
 					return nil, nil
 				}).orchestration("empty", func(*replay.Context, []byte) ([]byte, error) { return nil, nil }).
-					activity("fails", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) {
+					activity("fails", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
 						return nil, errors.New("it fails")
 					}))
 				begun := w.journal.all()

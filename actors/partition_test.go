@@ -83,7 +83,7 @@ type worker struct {
 
 func newWorker() *worker { return &worker{gate: make(chan struct{})} }
 
-func (k *worker) run(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
+func (k *worker) run(ctx context.Context, info consumer.ActivityInfo, _ consumer.Heart, input []byte) ([]byte, error) {
 	k.mu.Lock()
 	k.starts, k.infos = append(k.starts, time.Now()), append(k.infos, info)
 	k.running++
@@ -219,7 +219,7 @@ func TestREL_003_WhatWaitsIsFoundAtTheOpen(t *testing.T) {
 				w.attach(basics().orchestration("sleep", func(c *replay.Context, _ []byte) ([]byte, error) {
 					_, err := c.Timer(time.Hour).Await()
 					return []byte("slept"), err
-				}).orchestration("call", call).activity("held", func(ctx context.Context, _ consumer.ActivityInfo, _ []byte) ([]byte, error) {
+				}).orchestration("call", call).activity("held", func(ctx context.Context, _ consumer.ActivityInfo, _ consumer.Heart, _ []byte) ([]byte, error) {
 					<-ctx.Done()
 					return nil, ctx.Err()
 				}))

@@ -82,7 +82,10 @@ func TestTerminateDuringATurn(t *testing.T) {
 	inWorld(t, func(w *world) {
 		gate, ran := make(chan struct{}), false
 		w.attach(basics().
-			activity("late", func(context.Context, consumer.ActivityInfo, []byte) ([]byte, error) { ran = true; return nil, nil }).
+			activity("late", func(context.Context, consumer.ActivityInfo, consumer.Heart, []byte) ([]byte, error) {
+				ran = true
+				return nil, nil
+			}).
 			orchestration("slow", func(c *replay.Context, _ []byte) ([]byte, error) {
 				if _, err := waiter(c, nil); err != nil {
 					return nil, err

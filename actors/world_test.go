@@ -520,7 +520,7 @@ func waiter(c *replay.Context, _ []byte) ([]byte, error) {
 	return v.([]byte), nil
 }
 
-func echoActivity(_ context.Context, _ consumer.ActivityInfo, input []byte) ([]byte, error) {
+func echoActivity(_ context.Context, _ consumer.ActivityInfo, _ consumer.Heart, input []byte) ([]byte, error) {
 	return input, nil
 }
 

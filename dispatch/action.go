@@ -27,6 +27,9 @@ const (
 	// Poison: Work was attempted too often: record it as poison, do not run it. [Dispatcher.Release] if the journal refuses
 	// that although the row still exists.
 	Poison
+	// Expire: the time of Work is over while no consumer has it; Expiry says which bound. Record that.
+	// [Dispatcher.Release] if the journal refuses that although the row still exists.
+	Expire
 	// ScanStarts, ScanInbox, ScanLeases: read up to Max rows after After. [Dispatcher.StartsPage] and so on.
 	ScanStarts
 	ScanInbox
@@ -51,7 +54,7 @@ const (
 
 // String names the kind.
 func (k ActionKind) String() string {
-	names := [...]string{"", "TellStart", "TellNudge", "TellRetry", "TimerDue", "BackOff", "GiveBack", "Poison", "ScanStarts",
+	names := [...]string{"", "TellStart", "TellNudge", "TellRetry", "TimerDue", "BackOff", "GiveBack", "Poison", "Expire", "ScanStarts",
 		"ScanInbox", "ScanLeases", "ScanWork", "ScanTimers", "ScanRequests", "ScanStreams", "ReadOutbox", "DeliverOutbox", "AckOutbox",
 		"SweepRequests"}
 	if int(k) < len(names) {
@@ -79,6 +82,7 @@ type Action struct {
 
 	Work    *persistence.WorkItem
 	DelayMs int64
+	Expiry  persistence.ExpiryKind
 
 	// Max is how many rows to read. A page with fewer is the last one.
 	Max         int

@@ -235,6 +235,7 @@ func (d *Dispatcher) Tick(now int64) {
 
 func (d *Dispatcher) tick(now int64) {
 	d.endCareful(now)
+	d.work.expireDue(now, d.emit)
 	d.work.wakeUp(now)
 	d.work.settleDue(d.emit)
 	if d.turns > 0 {

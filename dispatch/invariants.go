@@ -57,6 +57,7 @@ func (w *work) verify() {
 		queues = append(queues, &r.fresh, &r.suspects)
 		invariants.Check(r.mask != 0 && r.mask&^w.consumers.present == 0, "a route has the consumers %b of %b", r.mask, w.consumers.present)
 	}
+	w.deadlines.verify("deadlines", func(e *entry) int { return e.deadlineAt - 1 })
 	waits := 0
 	for _, h := range queues {
 		h.verify("activities", at)
@@ -73,6 +74,7 @@ func (w *work) verify() {
 			settles++
 		}
 		invariants.Check(e.item.Key == key, "activity %v is held as %v", e.item.Key, key)
+		invariants.Check(e.deadlineAt == 0 || e.state == waiting, "activity %v is in state %d, and its deadline is watched", key, e.state)
 		invariants.Check((e.state == waiting) == (e.queue != nil), "activity %v is in state %d, and in a heap: %t", key, e.state, e.queue != nil)
 	}
 	invariants.Check(busy == w.busy && settles == w.settling, "%d are busy, %d are settling; counted are %d and %d", busy, settles, w.busy, w.settling)

@@ -82,6 +82,6 @@ func (t *readyQueue) setBack(now, backoffMaxMs int64) {
 // WaitsForWall reports whether any row waits for a time of the wall clock. If so, the caller must notice when the clock is
 // set.
 func (d *Dispatcher) WaitsForWall() bool {
-	return d.ready.later.len() > 0 || d.ready.rewalkAt != Never || d.work.later.len() > 0 || d.work.bounds.laterAt != Never ||
+	return d.ready.later.len() > 0 || d.ready.rewalkAt != Never || d.work.later.len() > 0 || d.work.deadlines.len() > 0 || d.work.bounds.laterAt != Never ||
 		d.timers.pending.len() > 0 || !d.timers.complete
 }

@@ -21,8 +21,9 @@ type work struct {
 	exhausted    heap[*entry] // attempted too often: to be recorded as poison
 	orphans      heap[*entry] // leased by this process, but no activity uses the lease: to be given back
 	unserved     heap[*entry] // no consumer of activities is attached
-	busy         int          // in none of these heaps: granted, being given back, or being recorded
-	settling     int          // of those, being given back or recorded
+	deadlines    deadlines
+	busy         int // in none of these heaps: granted, being given back, or being recorded
+	settling     int // of those, being given back or recorded
 
 	admitted ring[persistence.WorkKey] // suspects that may start and have no consumer yet
 
@@ -48,6 +49,11 @@ type entry struct {
 	admittedAt int64  // when the probation admitted it; 0: it has not
 	// orphanUntil is when its orphan lease is given back, in elapsed time; 0: it has none.
 	orphanUntil int64
+	// deadline is when it is given up if it still waits, by the wall clock; deadlineAt is its place among the deadlines,
+	// counted from 1; 0: it has none. started: a consumer has had it.
+	deadline   int64
+	deadlineAt int
+	started    bool
 }
 
 type workState uint8
@@ -87,7 +93,7 @@ func newWork(cfg *Config, wall *wallClock) *work {
 		cfg: cfg, wall: wall, entries: map[persistence.WorkKey]*entry{},
 		later: newHeap(byWake), paused: newHeap(byWake),
 		unregistered: newHeap(byOrder), exhausted: newHeap(byOrder), orphans: newHeap(byOrder), unserved: newHeap(byOrder),
-		bounds: newBounds(cfg.WorkMax),
+		deadlines: newDeadlines(), bounds: newBounds(cfg.WorkMax),
 	}
 }
 
@@ -170,6 +176,7 @@ func (w *work) place(now int64, e *entry) {
 	}
 	e.queue = queue
 	queue.push(e)
+	w.deadlines.watch(w.cfg, e)
 }
 
 // orphaned reports whether a waiting row has a lease of this process. No activity uses that lease any more, but code that
@@ -221,6 +228,7 @@ func (w *work) unqueue(e *entry) {
 		e.queue.remove(e.at)
 		e.queue = nil
 	}
+	w.deadlines.unwatch(e)
 	w.leaveProbation(e)
 }
 
@@ -261,6 +269,9 @@ func (w *work) setState(e *entry, state workState) {
 			w.settling += step.by
 		}
 	}
+	if state != waiting {
+		w.deadlines.unwatch(e)
+	}
 	if e.state != waiting && state == waiting {
 		e.ticket, e.admittedAt, e.route = 0, 0, nil // the ticket went with the grant
 	}
@@ -281,6 +292,7 @@ func (w *work) release(now int64, key persistence.WorkKey, notBefore int64) {
 	}
 	e.wake, e.queue = notBefore, &w.paused
 	w.paused.push(e)
+	w.deadlines.watch(w.cfg, e)
 }
 
 // wakeUp places the entries whose time has come.
@@ -365,6 +377,9 @@ func (w *work) wake(now int64) int64 {
 	}
 	if w.paused.len() > 0 {
 		wake = min(wake, w.paused.top().wake)
+	}
+	if w.deadlines.len() > 0 && w.settling < settlingMax {
+		wake = min(wake, w.wall.until(w.deadlines.top().deadline))
 	}
 	if w.freshPausedUntil > now {
 		wake = min(wake, w.freshPausedUntil)

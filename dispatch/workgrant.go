@@ -110,6 +110,7 @@ func (w *work) grant(e *entry) Grant {
 	e.queue.remove(e.at)
 	e.queue = nil
 	e.ticket, e.admittedAt, e.route = 0, 0, nil // the ticket goes with the grant
+	e.started = true
 	w.setState(e, granted)
 	w.forgetInput(e) // the consumer has it
 	return g

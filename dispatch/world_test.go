@@ -168,7 +168,7 @@ func (w *world) do(a Action) {
 		}
 		w.d.TellAccepted()
 		w.hear(a)
-	case BackOff, GiveBack, Poison:
+	case BackOff, GiveBack, Poison, Expire:
 		w.take(*a.Work, a.Kind.String())
 	case DeliverOutbox:
 		w.deliver(a)

@@ -56,6 +56,8 @@ type Limits struct {
 	// and 16 KiB.
 	KVKeys       int
 	KVValueBytes int
+	// HeartbeatBytes bounds the details of a heartbeat of an activity. Default 64 KiB.
+	HeartbeatBytes int
 }
 
 // Default has every default.
@@ -76,6 +78,7 @@ func (l *Limits) all() []limit {
 		{"InboxBytes", &l.InboxBytes, 64 << 20},
 		{"Carried", &l.Carried, 64}, {"CarriedBytes", &l.CarriedBytes, 64 << 10}, {"RequestKeyBytes", &l.RequestKeyBytes, 256}, {"ReasonBytes", &l.ReasonBytes, 4096},
 		{"StatusBytes", &l.StatusBytes, 256 << 10}, {"KVKeys", &l.KVKeys, 100}, {"KVValueBytes", &l.KVValueBytes, 16 << 10},
+		{"HeartbeatBytes", &l.HeartbeatBytes, 64 << 10},
 	}
 }
 

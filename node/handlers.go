@@ -33,8 +33,8 @@ func (h handlers) Activity(name string) (consumer.ActivityFunc, bool) {
 	if !ok {
 		return nil, false
 	}
-	return func(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
-		return run(ctx, turnstone.ActivityInfo(info), input)
+	return func(ctx context.Context, info consumer.ActivityInfo, heart consumer.Heart, input []byte) ([]byte, error) {
+		return run(ctx, turnstone.ActivityInfo(info), heart, input)
 	}, true
 }
 

@@ -147,6 +147,7 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	detach, err = n.engine.Attach(consumer.Consumer{
 		ID: r.ID, Handlers: handlers{registries.LoggingTo(r.Registry, n.cfg.Logger), replayed}, EngineVersion: EngineVersion,
 		TurnSlots: slots(r.TurnSlots), ActivitySlots: slots(r.ActivitySlots), FailOnNondeterminism: registries.FailsOnNondeterminism(r.Registry),
+		Base: client.NewContext(context.Background(), n.client),
 	})
 	switch {
 	case errors.Is(err, persistence.ErrStopped):

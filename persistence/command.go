@@ -230,6 +230,8 @@ type NewWork struct {
 	Attempt    uint32
 	FirstEvent uint64
 	Deadlines  Deadlines
+	// Heartbeat are the details of the last heartbeat of the attempt before; nil if there was none.
+	Heartbeat []byte
 }
 
 // NewChild remembers a child that this instance waits for.

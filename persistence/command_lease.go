@@ -47,7 +47,8 @@ type ReleaseTurn struct {
 }
 
 // LeaseWork gives an activity to a holder until TimeMs + TTLMs. Refused, in this order: NotFound, Conflict (attempts
-// differ), LeaseLost (a lease is live). Every lease adds one attempt. The delay of an earlier abandon is the dispatcher's
+// differ), LeaseLost (a lease is live). Every lease adds one attempt, and ends Deadlines.ScheduleToStartAtMs: the activity
+// has started. The delay of an earlier abandon is the dispatcher's
 // business, as in LeaseTurn: it is not checked, and it ends.
 type LeaseWork struct {
 	Key      WorkKey
@@ -58,10 +59,12 @@ type LeaseWork struct {
 }
 
 // RenewWork extends the work leases that their holders still have to TimeMs + TTLMs; Result.Live says for each whether it
-// was extended.
+// was extended. Heartbeats, if it is not empty, has for each token the details of a heartbeat that the row keeps with the
+// time; nil is no heartbeat.
 type RenewWork struct {
-	Tokens []Token
-	TTLMs  int64
+	Tokens     []Token
+	TTLMs      int64
+	Heartbeats [][]byte
 }
 
 // CompleteWork deletes a work row and, if Message is not nil, puts it into the instance's inbox. The fence is that of
@@ -93,12 +96,12 @@ const (
 	ExpiredStartToClose ExpiryKind = iota + 1
 	ExpiredScheduleToStart
 	ExpiredHeartbeat
+	ExpiredScheduleToClose
 )
 
 // ExpireWork ends an activity whose time is over: its row goes, and Message goes into the instance's inbox. It overrides a
-// lease, except with ExpiredScheduleToStart: what is leased has started. Whether the time is over is the dispatcher's
-// business. Refused, in this order: NotFound, Conflict (attempts differ, the kind is unknown, or the row has no such
-// bound), LeaseLost (ExpiredScheduleToStart, and a lease is live), Fenced (the envelope's epoch is not current).
+// lease. Whether the time is over is the dispatcher's business. Refused, in this order: NotFound, Conflict (attempts differ,
+// the kind is unknown, or the row has no such bound), Fenced (the envelope's epoch is not current).
 type ExpireWork struct {
 	Key      WorkKey
 	Kind     ExpiryKind

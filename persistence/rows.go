@@ -182,7 +182,8 @@ type WorkItem struct {
 	FirstEvent    uint64
 	FromExecution uint64
 	Deadlines     Deadlines
-	// Heartbeat are the details of the last heartbeat, and HeartbeatAtMs its time; 0 if there was none.
+	// Heartbeat are the details of the last heartbeat, and HeartbeatAtMs its time; 0 if this attempt gave none: then the details
+	// are those of the attempt before.
 	Heartbeat     []byte
 	HeartbeatAtMs int64
 	// Token, Holder and ExpiresAtMs are those of its lease; Token is empty if there is none.

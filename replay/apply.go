@@ -115,6 +115,9 @@ func (m *Machine) complete(e *turnpb.Event, kind opKind, value []byte, why *turn
 		return m.inherited
 	}
 	f.resolve(value, why)
+	if why != nil && kind == opActivity {
+		f.explain(e.GetActivityFailed())
+	}
 	return nil
 }
 

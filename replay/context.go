@@ -39,6 +39,10 @@ type ActivityOptions struct {
 	// attempt: 0 for that one itself. They are recorded, and no part of the replay match.
 	Attempt uint32
 	First   uint64
+	// Timeouts bound the activity; nil: nothing does. LastHeartbeat has the details of the last heartbeat of the attempt before;
+	// nil if there was none. Both are recorded, and no part of the replay match.
+	Timeouts      *turnpb.ActivityTimeouts
+	LastHeartbeat []byte
 }
 
 // ChildOptions are the optional parts of a sub-orchestration.
@@ -103,9 +107,7 @@ func (c *Context) Activity(name string, input []byte, o ActivityOptions) *Future
 		m.checkShape("tag", *o.Tag)
 	}
 	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: copied(o.Session), tag: copied(o.Tag)}
-	if o.Attempt > 1 {
-		f.attempt, f.first = o.Attempt, o.First
-	}
+	f.call = callOf(&o)
 	f.inline = isInline(name)
 	return m.emit(c.co, f)
 }

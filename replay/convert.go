@@ -130,7 +130,8 @@ func (m *Machine) eventOf(msg *turnpb.Message) *turnpb.Event {
 		return newActivityCompleted(id, source, k.ActivityResult.GetResult())
 	case *turnpb.Message_ActivityFailure:
 		return &turnpb.Event{Id: id, Source: source, Kind: &turnpb.Event_ActivityFailed{
-			ActivityFailed: &turnpb.ActivityFailed{Failure: k.ActivityFailure.GetFailure()}}}
+			ActivityFailed: &turnpb.ActivityFailed{Failure: k.ActivityFailure.GetFailure(),
+				Timeout: k.ActivityFailure.GetTimeout(), LastHeartbeat: k.ActivityFailure.LastHeartbeat}}}
 	case *turnpb.Message_TimerElapsed:
 		return newTimerFired(id, source, k.TimerElapsed.GetFireAtMs())
 	case *turnpb.Message_ChildResult:

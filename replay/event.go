@@ -139,7 +139,7 @@ func newActivityScheduled(id uint64, f *Future) *turnpb.Event {
 		p turnpb.ActivityScheduled
 	}{}
 	b.p.Name, b.p.Input, b.p.Session, b.p.Tag = f.name, f.input, f.session, f.tag
-	b.p.Attempt, b.p.FirstEvent = f.attempt, f.first
+	f.call.record(&b.p)
 	b.k.ActivityScheduled = &b.p
 	b.e.Id, b.e.Kind = id, &b.k
 	return &b.e

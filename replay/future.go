@@ -91,10 +91,9 @@ type Future struct {
 	status   *string
 	fireAtMs int64
 	site     *site
-	attempt  uint32             // of an activity: 0 for the first
 	arrival  turnpb.ArrivalKind // of a send
-	first    uint64             // the schedule event of the first attempt; 0 for that one
-	life     *Life              // of a child or a detached start; nil if neither bound is given
+	call     *activityCall
+	life     *Life // of a child or a detached start; nil if neither bound is given
 
 	co *coroutine // opGo: the coroutine
 
@@ -253,6 +252,13 @@ func (f *Future) resolve(value []byte, why *turnpb.Failure) {
 		f.value = bytes.Clone(value)
 	}
 	f.wake()
+}
+
+// explain adds to the error of a failed activity what its event says beside the failure.
+func (f *Future) explain(e *turnpb.ActivityFailed) {
+	if recorded, ok := f.err.(*failure.Error); ok {
+		recorded.Timeout, recorded.LastHeartbeat = e.GetTimeout(), e.LastHeartbeat
+	}
 }
 
 // drop marks a future as given up and makes the coroutines ready that wait for it. It records nothing and stops no work.

@@ -272,8 +272,8 @@ func (m *Machine) dispatch(end ending) {
 			case opActivity:
 				if end == endNot {
 					m.d.Activities = append(m.d.Activities, Activity{
-						Event: f.event, Name: f.name, Input: f.input, Session: f.session, Tag: f.tag,
-						Attempt: f.attempt, First: f.first})
+						Event: f.event, Name: f.name, Input: f.input, Session: f.session, Tag: f.tag})
+					f.call.hand(&m.d.Activities[len(m.d.Activities)-1])
 				}
 			case opTimer:
 				if end == endNot {

@@ -159,6 +159,9 @@ type Activity struct {
 	// itself.
 	Attempt uint32
 	First   uint64
+	// Timeouts and LastHeartbeat are those of ActivityOptions.
+	Timeouts      *turnpb.ActivityTimeouts
+	LastHeartbeat []byte
 }
 
 // Timer is a durable timer.

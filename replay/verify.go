@@ -134,7 +134,8 @@ func MessageOf(cfg Config, e *turnpb.Event) *turnpb.Message {
 	case *turnpb.Event_ActivityCompleted:
 		msg.Kind = &turnpb.Message_ActivityResult{ActivityResult: &turnpb.ActivityResult{Result: k.ActivityCompleted.GetResult()}}
 	case *turnpb.Event_ActivityFailed:
-		msg.Kind = &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: k.ActivityFailed.GetFailure()}}
+		msg.Kind = &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{
+			Failure: k.ActivityFailed.GetFailure(), Timeout: k.ActivityFailed.GetTimeout(), LastHeartbeat: k.ActivityFailed.LastHeartbeat}}
 	case *turnpb.Event_TimerFired:
 		msg.Kind = &turnpb.Message_TimerElapsed{TimerElapsed: &turnpb.TimerElapsed{FireAtMs: k.TimerFired.GetFireAtMs()}}
 	case *turnpb.Event_ExternalEvent:

@@ -80,7 +80,7 @@ const workLate = 10 * time.Minute
 var errActivity = errors.New("the activity fails here")
 
 // activity is what every activity runs.
-func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
+func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, _ consumer.Heart, input []byte) ([]byte, error) {
 	var spec activitySpec
 	if err := json.Unmarshal(input, &spec); err != nil {
 		return nil, fmt.Errorf("activity input %q: %w", input, err)

@@ -1,6 +1,10 @@
 package consumer
 
-import "sync/atomic"
+import (
+	"cmp"
+	"context"
+	"sync/atomic"
+)
 
 // Attached is a [Consumer] that is attached, with its slots, which all partitions share.
 type Attached struct {
@@ -13,6 +17,7 @@ type Attached struct {
 
 // Attach makes the slots of a consumer.
 func Attach(c Consumer, turns TurnConfig) *Attached {
+	c.Base = cmp.Or(c.Base, context.Background())
 	return &Attached{Consumer: c, Turns: newTurnSlots(turns, c.TurnSlots), Activities: newActivitySlots(c.ActivitySlots)}
 }
 

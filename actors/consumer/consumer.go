@@ -2,13 +2,24 @@ package consumer
 
 import (
 	"context"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
 // ActivityFunc is an activity as a slot runs it. ctx ends when the activity is cancelled, its lease is lost, or the
 // node shuts down. The error may carry an author's kind and details (internal/failure).
-type ActivityFunc func(ctx context.Context, info ActivityInfo, input []byte) ([]byte, error)
+type ActivityFunc func(ctx context.Context, info ActivityInfo, heart Heart, input []byte) ([]byte, error)
+
+// Heart takes the heartbeats of one run of an activity. It is safe for concurrent use.
+type Heart interface {
+	// Beat says that the code is alive. Details, unless they are empty, are what the next attempt reads; they are recorded now
+	// and then. The caller does not change them any more. The error says that the activity must stop, or that the details are
+	// over their limit.
+	Beat(details []byte) error
+	// Before are the details that an earlier run or attempt left; nil: none did.
+	Before() []byte
+}
 
 // ActivityInfo identifies the activity that a call runs.
 type ActivityInfo struct {
@@ -23,6 +34,11 @@ type ActivityInfo struct {
 	Attempt       uint32 // of the call's retry policy, from 1
 	Delivery      uint32 // how often this attempt was started, from 1
 	Worker        string
+	Tag           string // empty: none
+	Session       string // empty: none
+	// Deadline is when the code must have ended; zero: never. HeartbeatTimeout is how long it may be silent; 0: for ever.
+	Deadline         time.Time
+	HeartbeatTimeout time.Duration
 }
 
 // Handlers is what a consumer can run. Implementations are safe for concurrent use and may grow while attached.
@@ -49,4 +65,6 @@ type Consumer struct {
 	// FailOnNondeterminism makes instances that run here fail when their code does not fit their history, instead of
 	// being held. The engine's own option does that for all consumers.
 	FailOnNondeterminism bool
+	// Base is what the contexts of its activities are made from; nil is context.Background.
+	Base context.Context
 }

@@ -2,6 +2,8 @@ package partition
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/dispatch"
@@ -37,11 +39,22 @@ type activity struct {
 	leasing   bool   // our own LeaseWork is unanswered: no result leaves before its answer
 	stopCause error  // why the code was told to stop
 	cancel    context.CancelCauseFunc
+	call      *activityCall // of the code that runs, or ran
 	outcome   *activityOutcome
 	sent      bool // the result has been sent to the instance
 	retries   int
 	leaseAt   *alarm
 	graceEnd  *alarm
+
+	// Of the timeouts: when the code must have ended, and the bound that has passed while leasing.
+	deadline  time.Time
+	expired   persistence.ExpiryKind
+	timeoutAt *alarm
+	beatAt    *alarm
+	// Of heartbeats: when the last details were recorded, in elapsed time (0: none were), and whether some wait for the lease.
+	recordedAt int64
+	beatWaits  bool
+	recordAt   *alarm
 }
 
 type activityPhase uint8
@@ -90,14 +103,24 @@ func (a *activity) run() {
 		a.putBack(0)
 		return
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	if left, bounded := a.timeLeft(); bounded && left <= 0 {
+		a.endProbation()
+		a.takeOutcome(a.timedOut(persistence.ExpiredScheduleToClose))
+		return
+	}
+	ctx, cancel := context.WithCancelCause(a.c.Base)
 	a.cancel, a.phase = cancel, activityRunning
 	cfg := &a.s.host.Config
 	if a.token == "" {
 		a.leaseAt = a.s.alarms.set(a.s.now()+cfg.LeaseAfter.Milliseconds(), a.takeLease)
 	}
-	call := &activityCall{fn: fn, ctx: ctx, input: a.item.Input, limits: &cfg.Limits, info: a.info()}
-	a.item.Input = nil
+	call := &activityCall{fn: fn, ctx: ctx, of: a, input: a.item.Input, limits: &cfg.Limits, before: a.item.Heartbeat}
+	a.call, a.item.Input = call, nil
+	if a.item.Deadlines != (persistence.Deadlines{}) {
+		call.heart.beatMs.Store(a.s.now())
+		call.ctx = a.watchTime(ctx)
+	}
+	call.info = a.info()
 	a.s.p.counts.activities.Add(1)
 	a.s.host.Run.Run(call.run, func() { a.s.p.postLast("activity ended", func() { a.ended(call.outcome) }) })
 }
@@ -118,8 +141,16 @@ func (a *activity) info() consumer.ActivityInfo {
 	return consumer.ActivityInfo{
 		Instance: i.ID, Incarnation: uint64(i.Key.IID), Execution: i.Key.Execution, Event: i.Key.Event, FirstEvent: first,
 		Orchestration: i.Orchestration, Version: i.Version, Name: i.Name, Attempt: max(i.Attempt, 1), Delivery: delivery,
-		Worker: a.c.ID,
+		Worker: a.c.ID, Tag: textOf(i.Tag), Session: textOf(i.Session), Deadline: a.deadline,
+		HeartbeatTimeout: time.Duration(i.Deadlines.HeartbeatMs) * time.Millisecond,
 	}
+}
+
+func textOf(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 // ended takes the end of the code. It comes also after the epoch has ended, and after the slot was given up.
@@ -129,13 +160,12 @@ func (a *activity) ended(outcome *activityOutcome) {
 		a.s.p.counts.leakedActivities.Add(^uint64(0))
 		return
 	}
-	a.leaseAt.cancel()
-	a.graceEnd.cancel()
+	a.cancelAlarms()
 	a.endProbation()
 	switch {
 	case a.stopCause == nil:
 		a.takeOutcome(outcome)
-	case a.stopCause == ErrActivityCancelled:
+	case a.stopCause == ErrActivityCancelled, a.stopCause == errActivityTimedOut:
 		a.close()
 	case a.stopCause == ErrActivityLeaseLost:
 		a.putBack(0)
@@ -199,13 +229,21 @@ func (a *activity) close() {
 		a.s.answering.remove(len(a.outcome.encoded))
 	}
 	a.phase = activityOver
-	a.leaseAt.cancel()
-	a.graceEnd.cancel()
+	a.cancelAlarms()
 	a.dropLease()
 	a.freeSlot()
 	a.endProbation()
 	if a.s.activities[a.item.Key] == a {
 		delete(a.s.activities, a.item.Key)
+	}
+	if a.stopCause == errActivityTimedOut {
+		a.s.leaving = slices.DeleteFunc(a.s.leaving, func(other *activity) bool { return other == a })
+	}
+}
+
+func (a *activity) cancelAlarms() {
+	for _, set := range [...]*alarm{a.leaseAt, a.graceEnd, a.timeoutAt, a.beatAt, a.recordAt} {
+		set.cancel()
 	}
 }
 

@@ -20,15 +20,17 @@ type Counters struct {
 	Unregistered uint64
 	// Poisoned were attempted too often.
 	Poisoned uint64
+	// TimedOut were ended by a timeout of their call.
+	TimedOut uint64
 	// Fenced are partitions that stopped serving because another process had begun a newer epoch.
 	Fenced uint64
 }
 
 // counters are the live ones of a partition.
 type counters struct {
-	activities, carefulActivities, cancelledActivities, lostLeases atomic.Uint64
-	abandonedActivities, leakedActivities, voidResults             atomic.Uint64
-	unregisteredActivities, poisonedActivities, fencedPartitions   atomic.Uint64
+	activities, carefulActivities, cancelledActivities, lostLeases                   atomic.Uint64
+	abandonedActivities, leakedActivities, voidResults                               atomic.Uint64
+	unregisteredActivities, poisonedActivities, fencedPartitions, timedOutActivities atomic.Uint64
 }
 
 // AddCounters adds the counts of the partition to sum.
@@ -43,5 +45,6 @@ func (p *Partition) AddCounters(sum *Counters) {
 	sum.Void += c.voidResults.Load()
 	sum.Unregistered += c.unregisteredActivities.Load()
 	sum.Poisoned += c.poisonedActivities.Load()
+	sum.TimedOut += c.timedOutActivities.Load()
 	sum.Fenced += c.fencedPartitions.Load()
 }

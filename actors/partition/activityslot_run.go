@@ -23,6 +23,9 @@ type activityCall struct {
 	input   []byte
 	limits  *limits.Limits
 	outcome *activityOutcome
+	of      *activity // only what never changes of it
+	before  []byte    // the details of the last heartbeat of an earlier run or attempt
+	heart   heart
 }
 
 // run calls the code and encodes its outcome. A panic is a failure with the panic's text. Code that ends its goroutine
@@ -40,7 +43,7 @@ func (c *activityCall) run() {
 		}
 		c.outcome = c.fail(failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, message))
 	}()
-	output, err := c.fn(c.ctx, c.info, c.input)
+	output, err := c.fn(c.ctx, c.info, c, c.input)
 	returned = true
 	switch {
 	case err != nil:
@@ -65,7 +68,8 @@ func (c *activityCall) succeed(output []byte) *activityOutcome {
 }
 
 func (c *activityCall) fail(f *turnpb.Failure) *activityOutcome {
-	return encodeFailure(&persistence.WorkKey{Execution: c.info.Execution, Event: c.info.Event}, f, c.limits)
+	key := persistence.WorkKey{Execution: c.info.Execution, Event: c.info.Event}
+	return encodeActivityFailure(&key, &turnpb.ActivityFailure{Failure: f, LastHeartbeat: c.latest()}, c.limits)
 }
 
 func (c *activityCall) encode(m *turnpb.Message, failed bool) *activityOutcome {
@@ -79,12 +83,16 @@ func (c *activityCall) encode(m *turnpb.Message, failed bool) *activityOutcome {
 
 // encodeFailure makes the message of a failed activity. One that is too large is replaced by one that says so.
 func encodeFailure(key *persistence.WorkKey, f *turnpb.Failure, l *limits.Limits) *activityOutcome {
+	return encodeActivityFailure(key, &turnpb.ActivityFailure{Failure: f}, l)
+}
+
+// encodeActivityFailure is encodeFailure of one that says more than the failure.
+func encodeActivityFailure(key *persistence.WorkKey, f *turnpb.ActivityFailure, l *limits.Limits) *activityOutcome {
 	m := &turnpb.Message{
-		Execution: key.Execution, Event: key.Event,
-		Kind: &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: f}},
+		Execution: key.Execution, Event: key.Event, Kind: &turnpb.Message_ActivityFailure{ActivityFailure: f},
 	}
-	if err := limits.Check("activity failure bytes", proto.Size(f), l.PayloadBytes); err != nil {
-		m.Kind = &turnpb.Message_ActivityFailure{ActivityFailure: &turnpb.ActivityFailure{Failure: tooLarge(err)}}
+	if err := limits.Check("activity failure bytes", proto.Size(f.GetFailure()), l.PayloadBytes); err != nil {
+		f.Failure = tooLarge(err)
 	}
 	encoded, err := proto.Marshal(m)
 	if err != nil {

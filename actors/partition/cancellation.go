@@ -47,7 +47,7 @@ func (a *activity) leaseLost() {
 // stop cancels the context of code that runs, and gives the code time to end.
 func (a *activity) stop(why error, graceMs int64) {
 	a.phase, a.stopCause = activityStopping, why
-	a.leaseAt.cancel()
+	a.cancelAlarms()
 	a.cancel(why)
 	a.graceEnd = a.s.alarms.set(a.s.now()+graceMs, a.abandon)
 }
@@ -66,7 +66,7 @@ func (a *activity) abandon() {
 	}
 	a.s.host.Config.Logger.Warn("an activity did not stop in time and is given up: its goroutine is leaked until it returns",
 		logkey.Instance, a.item.ID, logkey.Activity, a.item.Name, logkey.ActivityID, a.item.Key.Event, logkey.Reason, a.stopCause)
-	if a.stopCause == ErrActivityCancelled {
+	if a.stopCause == ErrActivityCancelled || a.stopCause == errActivityTimedOut {
 		a.close()
 		return
 	}

@@ -37,6 +37,9 @@ func (s *serving) verifyActivities() {
 		invariants.Check(a.phase != activityStopping || a.stopCause != nil && a.graceEnd != nil, "activity %v stops without a cause, or without an end of its grace period", key)
 		invariants.Check(a.ticket == 0 || s.suspects.open[a.ticket], "activity %v has ticket %d, which was returned", key, a.ticket)
 	}
+	for _, a := range s.leaving {
+		invariants.Check(a.phase == activityStopping && s.activities[a.item.Key] != a, "activity %v has timed out and is in phase %d", a.item.Key, a.phase)
+	}
 	w := &s.answering
 	invariants.Check(count == w.count && bytes == w.bytes, "%d results with %d bytes are answered, counted are %d and %d", count, bytes, w.count, w.bytes)
 }
@@ -62,9 +65,14 @@ func (i *inputs) verify() {
 }
 
 func (l *alarms) verify() {
+	withdrawn := 0
 	for i := range l.items {
 		invariants.Check(i == 0 || !l.items.Less(i, (i-1)/2), "an alarm rings before the one above it")
+		if l.items[i].ring == nil {
+			withdrawn++
+		}
 	}
+	invariants.Check(withdrawn == l.withdrawn, "%d alarms are withdrawn, %d are counted", withdrawn, l.withdrawn)
 }
 
 // verify checks the timer and its time, and the waiting suspects. The caller holds p.mu.

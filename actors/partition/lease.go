@@ -169,11 +169,17 @@ func (a *activity) leased(r persistence.Result, at int64) {
 		a.s.leases.holders[a.token] = a
 		a.s.leases.work.Hold(a.token, at)
 	}
+	if a.phase == activityRunning && a.expired != 0 && (r.Err == nil || transient(r.Err)) {
+		a.timeUp(a.expired)
+		return
+	}
 	switch {
 	case a.phase == activityAnswering && (r.Err == nil || transient(r.Err)):
 		a.answer()
 	case r.Err == nil && a.phase == activityLeasing:
 		a.prepare()
+	case r.Err == nil && a.beatWaits:
+		a.recordBeat()
 	case r.Err == nil:
 	case transient(r.Err):
 		a.retry(a.takeLease)

@@ -26,6 +26,7 @@ type serving struct {
 	builtin    *consumer.Attached
 	seen       *[]*consumer.Attached // the partition's list that consumers reflects
 	activities map[persistence.WorkKey]*activity
+	leaving    []*activity // timed out, and their code has not ended
 	answering  answering
 	inputs     inputs
 	leases     leaseBook
@@ -183,7 +184,7 @@ func (s *serving) pump() {
 	if len(s.p.opened) > 0 && s.d.Opened() {
 		s.p.answerOpened(nil)
 	}
-	if s.stopping && len(s.activities) == 0 {
+	if s.stopping && len(s.activities)+len(s.leaving) == 0 {
 		s.endEpoch()
 	}
 	s.arm(now)
@@ -289,6 +290,9 @@ func (s *serving) do(now int64, a dispatch.Action) {
 		s.abandonWork(&persistence.AbandonWork{Key: w.Key, Token: w.Token, Attempts: w.Attempts, Counts: true}, 0)
 	case dispatch.Poison:
 		s.poison(*a.Work)
+	case dispatch.Expire:
+		s.p.counts.timedOutActivities.Add(1)
+		s.expire(*a.Work, a.Expiry)
 	case dispatch.DeliverOutbox:
 		s.deliver(a)
 	case dispatch.AckOutbox:

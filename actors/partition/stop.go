@@ -9,7 +9,8 @@ import (
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
-// sortedActivities lists the activities in slots, in the order of their keys, so that equal histories act alike.
+// sortedActivities lists the activities in slots, in the order of their keys, so that equal histories act alike. Those that
+// have timed out come last, in the order in which they did.
 func (s *serving) sortedActivities() []*activity {
 	list := make([]*activity, 0, len(s.activities))
 	for _, a := range s.activities {
@@ -18,7 +19,7 @@ func (s *serving) sortedActivities() []*activity {
 	slices.SortFunc(list, func(a, b *activity) int {
 		return a.item.Key.Compare(b.item.Key)
 	})
-	return list
+	return append(list, s.leaving...)
 }
 
 // stop ends the epoch: no work is granted any more, running activities are told to stop and waited for, the others are given

@@ -19,6 +19,10 @@ type Applicator interface {
 // Error is a recorded failure as Go code sees it. Failure is never nil and must not be changed.
 type Error struct {
 	Failure *turnpb.Failure
+	// Timeout says which bound of its call ended the activity; unspecified: none did.
+	Timeout turnpb.TimeoutKind
+	// LastHeartbeat has the details of the last heartbeat of the activity; nil if there was none.
+	LastHeartbeat []byte
 }
 
 // New wraps a recorded failure; nil if there is none.

@@ -28,12 +28,18 @@ type Registry[R, I any] struct {
 	// version. ok is false if there is no such handler.
 	Orchestration func(r R, name, wanted string) (resolved string, fn replay.Func, ok bool)
 	// Activity resolves an activity. ok is false if there is none of this name.
-	Activity func(r R, name string) (run func(ctx context.Context, info I, input []byte) ([]byte, error), ok bool)
+	Activity func(r R, name string) (run func(ctx context.Context, info I, heart Heart, input []byte) ([]byte, error), ok bool)
 	// LoggingTo returns the same registry for a node that logs to l: its handlers log there unless the registry has a logger
 	// of its own. What is registered with one later is in the other, too. l must not be nil.
 	LoggingTo func(r R, l *slog.Logger) R
 	// FailsOnNondeterminism reports whether the registry was made with FailOnNondeterminism.
 	FailsOnNondeterminism func(r R) bool
+}
+
+// Heart takes the heartbeats of one run of an activity: see consumer.Heart.
+type Heart interface {
+	Beat(details []byte) error
+	Before() []byte
 }
 
 // Author is what a client checks and reads as the author's package does. H is turnstone.Handler, C is turnstone.Codec, F

@@ -122,7 +122,7 @@ func (m *machine) schedule(h *headRow, c *persistence.CommitTurn) (work []persis
 		work[i] = persistence.WorkItem{
 			ID: h.ID, Key: eventKey(h, w.Event), Name: w.Name, Order: persistence.WorkOrder(m.index, i),
 			Tag: w.Tag, Session: w.Session, NotBeforeMs: w.NotBeforeMs, Part: partOf(&c.Segment, w.Event),
-			Attempt: w.Attempt, FirstEvent: w.FirstEvent, Deadlines: w.Deadlines,
+			Attempt: w.Attempt, FirstEvent: w.FirstEvent, Deadlines: w.Deadlines, Heartbeat: w.Heartbeat,
 		}
 		m.putWork(&work[i])
 	}

@@ -121,6 +121,7 @@ func (m *machine) leaseWork(c *persistence.LeaseWork) persistence.Result {
 	w.Attempts++
 	w.Token = persistence.NewWorkToken(m.p, c.Key, m.index, c.Nonce)
 	w.Holder, w.ExpiresAtMs, w.NotBeforeMs = c.Holder, m.now+c.TTLMs, 0
+	w.Deadlines.ScheduleToStartAtMs = 0
 	m.changeWork(&w)
 	return persistence.Result{Token: w.Token, Attempts: w.Attempts}
 }
@@ -136,6 +137,9 @@ func (m *machine) renewWork(c *persistence.RenewWork) persistence.Result {
 		if ok && m.tokenFits(token, w.Token, &w.Holder) {
 			r.Live[i] = true
 			w.ExpiresAtMs = m.now + c.TTLMs
+			if i < len(c.Heartbeats) && c.Heartbeats[i] != nil {
+				w.Heartbeat, w.HeartbeatAtMs = c.Heartbeats[i], m.now
+			}
 			m.changeWork(&w)
 		}
 	}
@@ -169,8 +173,6 @@ func (m *machine) expireWork(c *persistence.ExpireWork) persistence.Result {
 		return refuse(persistence.NotFound)
 	case w.Attempts != c.Attempts || !bounded(&w.Deadlines, c.Kind):
 		return refuse(persistence.Conflict)
-	case c.Kind == persistence.ExpiredScheduleToStart && m.leaseLive(w.Token, &w.Holder, w.ExpiresAtMs):
-		return refuse(persistence.LeaseLost)
 	case !m.currentEpoch(m.epoch):
 		return refuse(persistence.Fenced)
 	}
@@ -193,6 +195,8 @@ func bounded(d *persistence.Deadlines, kind persistence.ExpiryKind) bool {
 		return d.ScheduleToStartAtMs > 0
 	case persistence.ExpiredHeartbeat:
 		return d.HeartbeatMs > 0
+	case persistence.ExpiredScheduleToClose:
+		return d.ScheduleToCloseAtMs > 0
 	}
 	return false
 }

@@ -139,8 +139,11 @@ func expiring(s *story) {
 	s.start("a")
 	f := s.mustFetch()
 	p := f.plan()
+	waits := p.scheduleAs(persistence.NewWork{
+		Name: "waits", NotBeforeMs: s.nowMs + 1_000_000, Deadlines: persistence.Deadlines{ScheduleToStartAtMs: s.nowMs + 10},
+	})
 	for _, w := range []persistence.NewWork{
-		{Name: "start", Deadlines: persistence.Deadlines{ScheduleToStartAtMs: s.nowMs + 10}},
+		{Name: "start", Deadlines: persistence.Deadlines{ScheduleToStartAtMs: s.nowMs + 10}, Heartbeat: []byte("of before")},
 		{Name: "close", Attempt: 2, FirstEvent: 1, Deadlines: persistence.Deadlines{StartToCloseMs: 10, ScheduleToCloseAtMs: 99}},
 		{Name: "beat", Deadlines: persistence.Deadlines{HeartbeatMs: 10}},
 		{Name: "none"},
@@ -159,24 +162,28 @@ func expiring(s *story) {
 		key := jobs[name].item.Key
 		return s.do("a", &persistence.ExpireWork{Key: key, Kind: kind, Attempts: attempts, Message: timeoutMessage(key, kind)})
 	}
-	s.refused(expire("start", persistence.ExpiredScheduleToStart, 1).Err, persistence.ErrLeaseLost, "it has started")
+	s.refused(expire("start", persistence.ExpiredScheduleToStart, 1).Err, persistence.ErrConflict, "it has started")
+	if w := jobs["start"].item; string(w.Heartbeat) != "of before" || w.HeartbeatAtMs != 0 {
+		s.Errorf("the row of a later attempt is %+v", w)
+	}
 	s.refused(expire("close", persistence.ExpiredStartToClose, 0).Err, persistence.ErrConflict, "another attempt")
 	s.refused(expire("none", persistence.ExpiredStartToClose, 1).Err, persistence.ErrConflict, "no such bound")
 	s.refused(expire("beat", 0, 1).Err, persistence.ErrConflict, "no kind")
 	must(s, expire("close", persistence.ExpiredStartToClose, 1).Err)
 	must(s, expire("beat", persistence.ExpiredHeartbeat, 1).Err)
 	s.refused(jobs["close"].complete("late"), persistence.ErrNotFound, "a result after the time")
-	jobs["start"].mustAbandon(0, false)
+	key := persistence.WorkKey{IID: jobs["close"].item.Key.IID, Execution: 1, Event: waits}
+	jobs["waits"] = &job{item: persistence.WorkItem{Key: key}}
 	epochs := append([]uint64(nil), s.epochs...)
 	for i := range s.epochs {
 		s.epochs[i] = 0
 	}
-	s.refused(expire("start", persistence.ExpiredScheduleToStart, 0).Err, persistence.ErrFenced, "an old epoch")
+	s.refused(expire("waits", persistence.ExpiredScheduleToStart, 0).Err, persistence.ErrFenced, "an old epoch")
 	copy(s.epochs, epochs)
-	must(s, expire("start", persistence.ExpiredScheduleToStart, 0).Err)
-	s.refused(expire("start", persistence.ExpiredScheduleToStart, 0).Err, persistence.ErrNotFound, "a second time")
+	must(s, expire("waits", persistence.ExpiredScheduleToStart, 0).Err)
+	s.refused(expire("waits", persistence.ExpiredScheduleToStart, 0).Err, persistence.ErrNotFound, "a second time")
 	f = s.mustFetch()
-	wantTexts(s, f, "timeout of 3: TIMEOUT_KIND_START_TO_CLOSE, timeout of 4: TIMEOUT_KIND_HEARTBEAT, "+
+	wantTexts(s, f, "timeout of 4: TIMEOUT_KIND_START_TO_CLOSE, timeout of 5: TIMEOUT_KIND_HEARTBEAT, "+
 		"timeout of 2: TIMEOUT_KIND_SCHEDULE_TO_START")
 	f.mustAck()
 }

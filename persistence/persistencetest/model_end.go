@@ -51,12 +51,10 @@ func (m *Model) expireWork(c *persistence.ExpireWork) persistence.Result {
 	bound := map[persistence.ExpiryKind]int64{
 		persistence.ExpiredStartToClose: w.Deadlines.StartToCloseMs, persistence.ExpiredHeartbeat: w.Deadlines.HeartbeatMs,
 		persistence.ExpiredScheduleToStart: w.Deadlines.ScheduleToStartAtMs,
+		persistence.ExpiredScheduleToClose: w.Deadlines.ScheduleToCloseAtMs,
 	}[c.Kind]
 	if w.Attempts != c.Attempts || bound <= 0 {
 		return refuse(persistence.Conflict)
-	}
-	if c.Kind == persistence.ExpiredScheduleToStart && m.live(w.Token, w.Holder, w.ExpiresAtMs) {
-		return refuse(persistence.LeaseLost)
 	}
 	if !m.granted(m.epoch) {
 		return refuse(persistence.Fenced)

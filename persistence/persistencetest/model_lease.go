@@ -123,6 +123,7 @@ func (m *Model) leaseWork(c *persistence.LeaseWork) persistence.Result {
 	w.Attempts++
 	w.Token, w.Holder = persistence.NewWorkToken(m.partition, c.Key, m.index, c.Nonce), c.Holder
 	w.ExpiresAtMs, w.NotBeforeMs = m.now+c.TTLMs, 0
+	w.Deadlines.ScheduleToStartAtMs = 0
 	m.writeWork(w)
 	return persistence.Result{Token: w.Token, Attempts: w.Attempts}
 }
@@ -140,6 +141,9 @@ func (m *Model) renewWork(c *persistence.RenewWork) persistence.Result {
 		if ok && m.opens(token, w.Token, w.Holder) {
 			r.Live[i] = true
 			w.ExpiresAtMs = m.now + c.TTLMs
+			if len(c.Heartbeats) > 0 && c.Heartbeats[i] != nil {
+				w.Heartbeat, w.HeartbeatAtMs = c.Heartbeats[i], m.now
+			}
 			m.writeWork(w)
 		}
 	}

@@ -219,7 +219,7 @@ func (m *Model) schedule(head *persistence.Head, c *persistence.CommitTurn) {
 		m.work[key] = persistence.WorkItem{
 			ID: head.ID, Key: key, Name: w.Name, Order: persistence.WorkOrder(m.index, i), Tag: w.Tag, Session: w.Session,
 			NotBeforeMs: w.NotBeforeMs, Part: partOf(c.Segment, w.Event),
-			Attempt: w.Attempt, FirstEvent: w.FirstEvent, Deadlines: w.Deadlines,
+			Attempt: w.Attempt, FirstEvent: w.FirstEvent, Deadlines: w.Deadlines, Heartbeat: w.Heartbeat,
 		}
 		head.Work++
 		announced := m.work[key]

@@ -360,6 +360,7 @@ func timeoutMessage(key persistence.WorkKey, kind persistence.ExpiryKind) []byte
 			persistence.ExpiredStartToClose:    turnpb.TimeoutKind_TIMEOUT_KIND_START_TO_CLOSE,
 			persistence.ExpiredScheduleToStart: turnpb.TimeoutKind_TIMEOUT_KIND_SCHEDULE_TO_START,
 			persistence.ExpiredHeartbeat:       turnpb.TimeoutKind_TIMEOUT_KIND_HEARTBEAT,
+			persistence.ExpiredScheduleToClose: turnpb.TimeoutKind_TIMEOUT_KIND_SCHEDULE_TO_CLOSE,
 		}[kind]},
 	}})
 }

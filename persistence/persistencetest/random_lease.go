@@ -1,6 +1,10 @@
 package persistencetest
 
-import "github.com/turnstone-dev/turnstone/persistence"
+import (
+	"fmt"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
 
 // someHolder is elsewhere, or one of the two processes that take turns here.
 func (g *generator) someHolder() persistence.Holder {
@@ -97,6 +101,14 @@ func (g *generator) renewWork(p int) {
 	}
 	if len(c.Tokens) > 0 && g.percent(10) {
 		c.Tokens = append(c.Tokens, c.Tokens[0])
+	}
+	if n := c.TTLMs; n%5 < 2 {
+		for i := range c.Tokens {
+			c.Heartbeats = append(c.Heartbeats, nil)
+			if (n+int64(i))%3 > 0 {
+				c.Heartbeats[i] = fmt.Appendf(nil, "beat %d", n)
+			}
+		}
 	}
 	for _, live := range g.apply(p, c).Live {
 		g.countIf(live, "renewed work")

@@ -100,6 +100,9 @@ func (g *generator) ask(p int, head *persistence.Head, plan *plan) {
 		}
 		if g.percent(40) {
 			w.Attempt, w.FirstEvent, w.Deadlines = uint32(g.upTo(3)), uint64(g.upTo(9)), g.deadlines()
+			if w.Attempt == 2 {
+				w.Heartbeat = []byte("of the attempt before")
+			}
 		}
 		if event := plan.scheduleAs(w); g.percent(10) {
 			plan.cancelWork(event)

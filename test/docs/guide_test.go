@@ -13,6 +13,7 @@ import (
 
 // pages has what the program of each page under docs/guide prints.
 var pages = map[string]string{
+	"activities.md":               "attempt 2 copied rows 4 to 5; not faxed: ScheduleToStartTimeout\n",
 	"bounded-fan-out.md":          "the sum is 332833500\nat most ten at once: true\nsquares has 22 entries\nsquares-from-300 has 202 entries\n",
 	"cancellation-and-cleanup.md": "charge order 7\nrefund payment of order 7\nnot sent: canceled: out of stock\n",
 	"changing-code.md":            "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",

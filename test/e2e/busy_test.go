@@ -54,8 +54,8 @@ func (r registered) Orchestration(name, version string) (resolved string, fn rep
 
 func (r registered) Activity(name string) (consumer.ActivityFunc, bool) {
 	run, ok := registries.Activity(r.registry, name)
-	return func(ctx context.Context, info consumer.ActivityInfo, input []byte) ([]byte, error) {
-		return run(ctx, turnstone.ActivityInfo(info), input)
+	return func(ctx context.Context, info consumer.ActivityInfo, heart consumer.Heart, input []byte) ([]byte, error) {
+		return run(ctx, turnstone.ActivityInfo(info), heart, input)
 	}, ok
 }
 

@@ -35,7 +35,7 @@ func TestRetries(t *testing.T) {
 			return s, slowly(ctx, time.Minute)
 		})
 		o := text("O", func(ctx octx, in string) (string, error) {
-			return a.Call(ctx, in, turnstone.WithRetry(turnstone.NewRetryPolicy(5).WithTimeout(100*ms).
+			return a.Call(ctx, in, turnstone.WithRetry(turnstone.NewRetryPolicy(5).WithRaceTimeout(100*ms).
 				WithBackoff(turnstone.FixedBackoff(10*ms))))
 		})
 		w.open(a, o)
@@ -84,7 +84,7 @@ func TestRetries(t *testing.T) {
 	scenario(t, "RTY_038 a timeout is a timer that fired, and its error can be caught", func(w *world) {
 		slow := lasting("Slow", time.Minute, "")
 		o := text("O", func(ctx octx, in string) (string, error) {
-			_, err := slow.Call(ctx, in, turnstone.WithRetry(turnstone.NewRetryPolicy(3).WithTimeout(30*ms)))
+			_, err := slow.Call(ctx, in, turnstone.WithRetry(turnstone.NewRetryPolicy(3).WithRaceTimeout(30*ms)))
 			return fmt.Sprint(err), nil
 		})
 		w.open(slow, o)

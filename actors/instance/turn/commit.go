@@ -72,6 +72,7 @@ func (t *Turn) addWork(c *persistence.CommitTurn) {
 		a := &d.Activities[i]
 		c.Work = append(c.Work, persistence.NewWork{
 			Event: a.Event, Name: a.Name, Input: a.Input, Attempt: a.Attempt, FirstEvent: a.First, Tag: a.Tag, Session: a.Session,
+			Deadlines: deadlines(a.Timeouts, t.Input.TimeMs), Heartbeat: a.LastHeartbeat,
 		})
 	}
 	for _, timer := range d.Timers {
@@ -80,6 +81,21 @@ func (t *Turn) addWork(c *persistence.CommitTurn) {
 	for _, timer := range d.CancelledTimers {
 		c.CancelledTimers = append(c.CancelledTimers, persistence.TimerRef{FireAtMs: timer.FireAtMs, Event: timer.Event})
 	}
+}
+
+// deadlines are the bounds of an activity that is scheduled at a time of the wall clock.
+func deadlines(t *turnpb.ActivityTimeouts, atMs int64) (d persistence.Deadlines) {
+	if t == nil {
+		return d
+	}
+	d.StartToCloseMs, d.HeartbeatMs = t.GetStartToCloseMs(), t.GetHeartbeatMs()
+	if ms := t.GetScheduleToStartMs(); ms > 0 {
+		d.ScheduleToStartAtMs = atMs + ms
+	}
+	if ms := t.GetScheduleToCloseMs(); ms > 0 {
+		d.ScheduleToCloseAtMs = atMs + ms
+	}
+	return d
 }
 
 // addSends adds the starts of children and detached instances, and the messages for others, in the order in which the code

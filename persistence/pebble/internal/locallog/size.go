@@ -16,6 +16,13 @@ func sizeOf(command persistence.Command) int {
 		}
 		n += rowOverhead * (len(c.ConsumedInbox) + len(c.ConsumedTimers) + len(c.AcceptedResults) + len(c.Work) +
 			len(c.Timers) + len(c.Children) + len(c.CancelledWork) + len(c.CancelledTimers) + len(c.ClosedChildren))
+		for i := range c.Work {
+			n += len(c.Work[i].Heartbeat)
+		}
+	case *persistence.RenewWork:
+		for _, details := range c.Heartbeats {
+			n += len(details)
+		}
 	case *persistence.Terminate:
 		n += sizeOfTurn(&c.Segment, c.Sends)
 	case *persistence.StartInstance:
