@@ -8,8 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance"
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
@@ -217,23 +215,16 @@ func TestTerminateAnswers(t *testing.T) {
 
 func is(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
 
-// tidy has each execution that begins say that it has cleanup to do.
-func tidy(_ persistence.Partition, proposal persistence.Proposal) bool {
-	if c, ok := proposal.Command.(*persistence.CommitTurn); ok && c.Turn == 0 {
-		list := &turnpb.EventList{}
-		if proto.Unmarshal(c.Segment.Parts[0].Events, list) == nil {
-			list.GetEvents()[0].GetStarted().Cleanup = true
-			c.Segment.Parts[0].Events, _ = proto.Marshal(list)
-		}
-	}
-	return false
+// tidy is the waiter with an undo step.
+func tidy(c *replay.Context, input []byte) ([]byte, error) {
+	c.Cleanup(func(*replay.Context, *turnpb.Failure) error { return nil }, 0)
+	return waiter(c, input)
 }
 
 // TestF52_cleanup_waits_for_its_handler: the lease row says so. A termination does not wait.
 func TestF52_cleanup_waits_for_its_handler(t *testing.T) {
 	inWorld(t, func(w *world) {
-		w.attach(basics())
-		w.take(tidy)
+		w.attach(basics().orchestration("wait", tidy))
 		w.start("a", "wait", "")
 		w.start("b", "wait", "")
 		w.close()
@@ -252,7 +243,7 @@ func TestF52_cleanup_waits_for_its_handler(t *testing.T) {
 			w.t.Fatal(err)
 		}
 		w.terminated("b", "now")
-		r.orchestration("wait", waiter)
+		r.orchestration("wait", tidy)
 		pass(time.Minute)
 		synctest.Wait()
 		if why := w.failed("a"); !failure.IsCancelled(why) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"sync"
 	"time"
@@ -155,7 +156,11 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	case err != nil:
 		return nil, invalid("%w", err)
 	}
-	n.cfg.Logger.Info("a runtime is attached", logkey.Target, logkey.TargetRuntime, logkey.Worker, r.ID, logkey.Engines, replayed.String())
+	level := slog.LevelDebug
+	if len(r.Engines) > 0 {
+		level = slog.LevelInfo
+	}
+	n.cfg.Logger.Log(context.Background(), level, "a runtime is attached", logkey.Target, logkey.TargetRuntime, logkey.Worker, r.ID, logkey.Engines, replayed.String())
 	return detach, nil
 }
 

@@ -214,7 +214,7 @@ func TestRepositoryListIsWellFormed(t *testing.T) {
 			now++
 		}
 	}
-	if len(l.cases) != 1020 || now != 671 {
-		t.Errorf("%d cases, %d of this step, want 1020 and 671", len(l.cases), now)
+	if len(l.cases) != 1020 || now != 711 {
+		t.Errorf("%d cases, %d of this step, want 1020 and 711", len(l.cases), now)
 	}
 }
