@@ -339,6 +339,5 @@ func (m *Machine) settleCleanup() {
 	for m.cleanup != nil && m.fatal == nil && m.spoiled.Load() == nil && (len(m.heap) > 0 || m.head < len(m.queue)) {
 		m.poll()
 		m.drain()
-		m.checkState()
 	}
 }

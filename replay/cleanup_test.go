@@ -285,3 +285,46 @@ func TestStepsDoNoMoreThanSteps(t *testing.T) {
 	}
 	wantFailed(t, j.turn(msgSC(12, "")), "application", "failed")
 }
+
+// TestKeysOfUndoSteps: what steps set becomes state, also after code has set too much; a step that adds a key to a full
+// store fails there.
+func TestKeysOfUndoSteps(t *testing.T) {
+	cfg := config(func(c *replay.Context, _ []byte) ([]byte, error) {
+		c.Compensate(func(c *replay.Context) error { c.KVSet("a", []byte("undone")); return nil })
+		c.Compensate(func(c *replay.Context) error { c.KVSet("d", nil); return nil })
+		c.Compensate(func(c *replay.Context) error {
+			text := "a status that is too long"
+			c.SetStatus(&text)
+			return nil
+		})
+		c.KVSet("a", nil)
+		c.KVSet("b", nil)
+		_, err := text(activity(c, "A", ""))
+		c.KVSet("c", nil)
+		return nil, err
+	})
+	cfg.Limits.KVKeys, cfg.Limits.StatusBytes = 2, 10
+	for name, c := range map[string]struct {
+		message *turnpb.Message
+		keys    string
+	}{
+		"the code has set too much": {msgAC(7, ""), "c a"},
+		"the code was cancelled":    {msgCancel("x"), "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := travel(t, cfg)
+			j.turn(msgStart())
+			d := j.turn(c.message)
+			var keys []string
+			for _, k := range d.KV {
+				keys = append(keys, k.Key)
+			}
+			if got := strings.Join(keys, " "); got != c.keys || d.Status != nil || len(d.FailedSteps) != 2 {
+				t.Errorf("the keys %q are set, the status %v; the steps failed with %v", got, d.Status, d.FailedSteps)
+			}
+			if d.Outcome != replay.Failed {
+				t.Errorf("outcome %d", d.Outcome)
+			}
+		})
+	}
+}

@@ -110,9 +110,25 @@ func (c *Context) KVSet(key string, value []byte) {
 	m.enter(c.co)
 	m.checkKey(key)
 	m.checkLimit(fmt.Sprintf("value of key %q", key), len(value), m.cfg.Limits.KVValueBytes)
+	if m.cleanup != nil {
+		m.checkNewKey(key)
+	}
 	f := &Future{kind: opKVSet, name: key, input: bytes.Clone(value), fireAtMs: m.nowMs}
 	m.put(key, kvValue{KVEntry{Value: f.input, UpdatedMs: m.nowMs}, f})
 	m.emit(c.co, f)
+}
+
+// checkNewKey ends an undo step that adds a key to a full store. Unlike a turn's code, it is not judged by what it leaves: it
+// may return before the turn ends, and others may have changed the store since.
+func (m *Machine) checkNewKey(key string) {
+	if _, ok := m.store()[key]; !ok && m.fresh && len(m.kv) >= m.cfg.Limits.KVKeys {
+		m.failLimit(failureKeys(len(m.kv)+1, m.cfg.Limits.KVKeys))
+		m.current.exit()
+	}
+}
+
+func failureKeys(n, limit int) *turnpb.Failure {
+	return failure.Limit(fmt.Sprintf("the key-value store has %d keys, the limit is %d keys", n, limit))
 }
 
 // KVGet reads a key.
@@ -197,6 +213,9 @@ func (c *Context) SetStatus(status *string) {
 	if status != nil {
 		checkText("custom status", *status)
 		m.checkLimit("custom status", len(*status), m.cfg.Limits.PayloadBytes)
+		if m.cleanup != nil {
+			m.checkLimit("custom status", len(*status), m.cfg.Limits.StatusBytes)
+		}
 		text := *status
 		f.status = &text
 	}
@@ -214,9 +233,10 @@ func (c *Context) Status() *string {
 	return &text
 }
 
-// checkState fails a turn that leaves more status or more keys than allowed. What is too much does not become state.
+// checkState fails a turn that leaves more status or more keys than allowed. What is too much does not become state, except
+// that undo steps find the keys as the code has left them. What the steps themselves set is checked where they set it.
 func (m *Machine) checkState() {
-	if m.fatal != nil {
+	if m.fatal != nil || m.cleanup != nil {
 		return
 	}
 	if s := m.d.Status; s != nil && s.Value != nil && len(*s.Value) > m.cfg.Limits.StatusBytes {
@@ -227,8 +247,9 @@ func (m *Machine) checkState() {
 	}
 	set := slices.ContainsFunc(m.d.KV, func(c KVChange) bool { return c.Op == KVSet })
 	if set && len(m.kv) > m.cfg.Limits.KVKeys {
-		m.failLimit(failure.Limit(fmt.Sprintf("the key-value store has %d keys, the limit is %d keys",
-			len(m.kv), m.cfg.Limits.KVKeys)))
-		m.d.KV = nil
+		m.failLimit(failureKeys(len(m.kv), m.cfg.Limits.KVKeys))
+		if !m.mayCompensate() {
+			m.d.KV = nil
+		}
 	}
 }

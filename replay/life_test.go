@@ -45,6 +45,16 @@ func awaited(f *replay.Future) error {
 var bound = replay.Timer{Event: 1, FireAtMs: 6_000}
 
 func TestExecutionTimeout(t *testing.T) {
+	t.Run("it bounds an end in the first turn that waits for a child", func(t *testing.T) {
+		s := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) {
+			policyChild(c, "wait", policyWait)
+			return []byte("done"), nil
+		})
+		d := s.turn(msgBound())
+		wantTimers(t, "started", d.Timers, bound)
+		wantRunning(t, d)
+		wantCompleted(t, s.turn(msgTF(1)), "done")
+	})
 	t.Run("it ends the execution, and waits for no child", func(t *testing.T) {
 		s := tell(t, func(c *replay.Context, _ []byte) ([]byte, error) {
 			policyChild(c, "cancel", policyCancel)

@@ -276,7 +276,7 @@ func (m *Machine) dispatch(end ending) {
 					f.call.hand(&m.d.Activities[len(m.d.Activities)-1])
 				}
 			case opTimer:
-				if end == endNot {
+				if end == endNot || f == m.deadline { // which bounds how long an end waits for children, too
 					m.d.Timers = append(m.d.Timers, Timer{Event: f.event, FireAtMs: f.fireAtMs})
 				}
 			case opChild:

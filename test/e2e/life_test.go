@@ -152,6 +152,18 @@ func TestExecutionTimeout(t *testing.T) {
 		w.cancelled("child", "parent ended")
 		w.cancelled("waited", "parent ended")
 	})
+	scenario(t, "it bounds how long an end in the first turn waits for a child", func(w *world) {
+		parent := text("Parent", func(ctx octx, _ string) (string, error) {
+			waits.Start(ctx, "", turnstone.WithChildID("waited"), turnstone.WithChildPolicy(turnstone.WaitForChild))
+			return "done", nil
+		})
+		w.open(parent, waits)
+		later(w, parent, "i", "", client.WithExecutionTimeout(400*ms))
+		w.untilHistory("i", 1, "SubOrchestrationScheduled")
+		w.restart()
+		completes(w, "i", "done")
+		w.cancelled("waited", "parent ended")
+	})
 	scenario(t, "a child that takes too long fails, and its parent goes on", func(w *world) {
 		parent := text("Parent", func(ctx octx, id string) (string, error) {
 			_, err := waits.Call(ctx, "", turnstone.WithChildID(id), turnstone.WithExecutionTimeout(50*ms))
