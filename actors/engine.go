@@ -45,8 +45,7 @@ type Engine struct {
 
 	unclean     atomic.Int64 // partitions whose last epoch had not ended cleanly when this engine opened them
 	unknown     consumer.UnknownNames
-	terminating atomic.Int64  // terminations on their way
-	attaches    atomic.Uint64 // runtimes that have been attached: each is a reason to try again what is held
+	terminating atomic.Int64 // terminations on their way
 	draining    atomic.Bool
 	mu          struct {
 		sync.Mutex
@@ -177,7 +176,7 @@ func (e *Engine) instanceHost() *instance.Host {
 			WatchdogAbandon: c.WatchdogAbandon, InboxPage: c.InboxPage, FailOnNondeterminism: c.FailOnNondeterminism,
 		}},
 		Journal: e.journal, Engine: instancePort{e}, System: e.sys, Memory: &e.memory, Run: e.turnsRun,
-		Draining: &e.draining, Attaches: &e.attaches,
+		Draining: &e.draining,
 	}
 	h.Init()
 	return h
@@ -258,7 +257,6 @@ func (e *Engine) Attach(c consumer.Consumer) (detach func(), err error) {
 	for _, p := range e.parts {
 		p.Attach(attached)
 	}
-	e.attaches.Add(1)
 	return sync.OnceFunc(func() { e.detach(attached) }), nil
 }
 
@@ -292,18 +290,6 @@ func (e *Engine) stopConsumer(c *consumer.Attached, done func()) {
 	for _, p := range e.parts {
 		p.StopActivities(c)
 	}
-}
-
-// anyConsumer reports whether a consumer that runs turns is attached.
-func (e *Engine) anyConsumer() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, c := range e.mu.consumers {
-		if c.TurnSlots > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // Runs reports whether a consumer that runs turns is attached and has this orchestration. An empty version means the one

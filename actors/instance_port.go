@@ -29,9 +29,6 @@ func (p instancePort) Left() { p.e.instanceLeft() }
 // TellActive sends through the activator.
 func (p instancePort) TellActive(id string, msg any) bool { return p.e.act.tellActive(id, msg) }
 
-// AnyConsumer reports whether a consumer that runs turns is attached.
-func (p instancePort) AnyConsumer() bool { return p.e.anyConsumer() }
-
 // Damaged passes the damage to the waiters.
 func (p instancePort) Damaged(id string, err error) { p.e.waiters.damaged(id, err) }
 

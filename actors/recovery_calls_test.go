@@ -80,11 +80,6 @@ func (e sabotagedEngine) Idle(id string, pid *actor.PID, received uint64) (ok bo
 	return ok
 }
 
-func (e sabotagedEngine) AnyConsumer() (ok bool) {
-	e.s.call("AnyConsumer", true, func() { ok = e.Engine.AnyConsumer() })
-	return ok
-}
-
 func (e sabotagedEngine) Park(r instance.Resident, bytes int, charge int64) (p instance.Place, ok bool) {
 	e.s.call("Park", false, func() { p, ok = e.Engine.Park(r, bytes, charge) })
 	return p, ok

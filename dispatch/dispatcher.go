@@ -199,6 +199,10 @@ func (d *Dispatcher) AttachTurns() {
 	d.ready.consumerAttached(d.heldBack.attached())
 }
 
+// TryHeld has all instances tried that are held now. Call it after the effects that came together with a consumer that runs
+// turns: they may be older than the consumer.
+func (d *Dispatcher) TryHeld() { d.ready.consumerAttached(d.heldBack.attached()) }
+
 // DetachTurns: see AttachTurns.
 func (d *Dispatcher) DetachTurns() { d.turns-- }
 

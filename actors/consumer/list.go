@@ -13,33 +13,49 @@ import (
 type List struct {
 	turn  atomic.Uint64 // so that consumers with the same handlers take turns
 	write sync.Mutex
-	all   atomic.Pointer[[]*Attached]
+	now   atomic.Pointer[members]
 }
 
-// All returns the present list, which never changes: Add and Remove make a new one, at another address.
-func (l *List) All() *[]*Attached {
-	if all := l.all.Load(); all != nil {
-		return all
+// members is one state of a list. It never changes.
+type members struct {
+	all   []*Attached
+	added uint64
+}
+
+var none members
+
+func (l *List) members() *members {
+	if m := l.now.Load(); m != nil {
+		return m
 	}
 	return &none
 }
 
-var none []*Attached
+// All returns the present list, which never changes: Add and Remove make a new one, at another address.
+func (l *List) All() *[]*Attached { return &l.members().all }
+
+// Added counts the consumers that Add has put into the list. The count and the list change together: a Find that begins
+// after this count was read, and while it stays the same, has looked at all consumers that the count includes.
+func (l *List) Added() uint64 { return l.members().added }
+
+// AnyTurns reports whether a consumer runs turns.
+func (l *List) AnyTurns() bool { return slices.ContainsFunc(*l.All(), (*Attached).RunsTurns) }
 
 // Add puts a consumer at the end.
 func (l *List) Add(c *Attached) {
 	l.write.Lock()
 	defer l.write.Unlock()
-	all := append(slices.Clone(*l.All()), c)
-	l.all.Store(&all)
+	m := l.members()
+	l.now.Store(&members{all: append(slices.Clone(m.all), c), added: m.added + 1})
 }
 
 // Remove takes a consumer out.
 func (l *List) Remove(c *Attached) {
 	l.write.Lock()
 	defer l.write.Unlock()
-	all := slices.DeleteFunc(slices.Clone(*l.All()), func(other *Attached) bool { return other == c })
-	l.all.Store(&all)
+	m := l.members()
+	all := slices.DeleteFunc(slices.Clone(m.all), func(other *Attached) bool { return other == c })
+	l.now.Store(&members{all: all, added: m.added})
 }
 
 // Find returns a consumer that can run an orchestration: it has the handler, may replay executions with this pin, and has

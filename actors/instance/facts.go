@@ -40,11 +40,11 @@ func (s *instance) Idle(name, version string) bool { return s.part.Consumers().I
 // Pinned asks the partition's consumers.
 func (s *instance) Pinned(name, version string) bool { return s.part.Consumers().Pinned(name, version) }
 
-// AnyConsumer asks the engine.
-func (s *instance) AnyConsumer() bool { return s.host.Engine.AnyConsumer() }
+// AnyConsumer asks the partition's consumers, as Find does: it must not know of one that Find cannot find yet.
+func (s *instance) AnyConsumer() bool { return s.part.Consumers().AnyTurns() }
 
-// Attaches counts the consumers attached so far.
-func (s *instance) Attaches() uint64 { return s.host.Attaches.Load() }
+// Attaches asks the partition's consumers, as Find does: whether Find knew of a consumer must be certain.
+func (s *instance) Attaches() uint64 { return s.part.Consumers().Added() }
 
 // Draining reports whether the engine stops.
 func (s *instance) Draining() bool { return s.host.Draining.Load() }

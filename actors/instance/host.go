@@ -48,8 +48,6 @@ type Engine interface {
 	Left()
 	// TellActive sends a message to an instance if it is active.
 	TellActive(id string, msg any) bool
-	// AnyConsumer reports whether a consumer that runs turns is attached.
-	AnyConsumer() bool
 	// Damaged fails the calls that wait for the end of a damaged instance.
 	Damaged(id string, err error)
 	// Park gives an idle instance a place in memory with so many bytes; the place takes over charge, what the instance has
@@ -88,10 +86,8 @@ type Host struct {
 	System  *mailbox.System
 	Memory  Memory
 	Run     consumer.Runner // runs user code outside of slots
-	// Draining: the engine stops, and no turn starts any more. Attaches counts the consumers attached so far: each new one is a
-	// reason to try held instances again.
+	// Draining: the engine stops, and no turn starts any more.
 	Draining *atomic.Bool
-	Attaches *atomic.Uint64
 
 	source       view.Source
 	acceptTimers *acceptTimers

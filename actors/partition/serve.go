@@ -25,6 +25,7 @@ type serving struct {
 	consumers  []*consumer.Attached       // the built-in one, and the others in the order in which they were attached
 	builtin    *consumer.Attached
 	seen       *[]*consumer.Attached // the partition's list that consumers reflects
+	newTurns   bool                  // a consumer that runs turns was attached since the last drain
 	activities map[persistence.WorkKey]*activity
 	leaving    []*activity // timed out, and their code has not ended
 	answering  answering
@@ -113,6 +114,7 @@ func (s *serving) attach(c *consumer.Attached) {
 	s.consumers = append(s.consumers, c)
 	if c.TurnSlots > 0 {
 		s.d.AttachTurns()
+		s.newTurns = true
 	}
 	if c.ActivitySlots <= 0 {
 		return
@@ -155,6 +157,17 @@ func (s *serving) drain() {
 			}
 		}
 	}
+	s.tryHeld()
+}
+
+// tryHeld has the instances tried whose holds came in one drain with a new consumer. Such a hold may be older than the
+// consumer, and its instance has gone on without knowing of the consumer. A hold of a later drain is newer than the consumer:
+// its instance gets the answer after the effect and compares consumer.List.Added.
+func (s *serving) tryHeld() {
+	if s.newTurns {
+		s.d.TryHeld()
+	}
+	s.newTurns = false
 }
 
 // pump carries out the dispatcher's actions, grants work, and sets the timer.

@@ -27,7 +27,8 @@ type Facts interface {
 	Find(name, version, pin string, tries int) (c *consumer.Attached, resolved string, fn replay.Func, ok bool)
 	Idle(name, version string) bool
 	Pinned(name, version string) bool
-	// AnyConsumer reports whether a consumer that runs turns is attached. Attaches counts the consumers attached so far.
+	// AnyConsumer reports whether a consumer that runs turns is attached. Attaches counts the consumers that the partition has
+	// got so far. Both look where Find looks: what Find could not know of yet is attached later.
 	AnyConsumer() bool
 	Attaches() uint64
 	// Draining reports whether the engine stops: then no turn starts any more.
