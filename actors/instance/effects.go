@@ -56,6 +56,9 @@ func (s *instance) ask(e *step.Effect) {
 	switch e.Kind {
 	case step.EffectAccept:
 		a := e.Arrival
+		if a.Start != nil { // its first turn takes long, so it is committed before the turn
+			failpoint.Hit("start.beforeCommit")
+		}
 		s.host.Engine.Propose(s.p, e.Number, e.Command, func(r persistence.Result) { s.Send(&step.AcceptMsg{Arrival: a, Result: r}) })
 	case step.EffectCommit:
 		s.proposeCommit(e.Turn)
