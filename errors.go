@@ -61,7 +61,7 @@ var (
 	// ErrHeld: the instance is held, so its code does not run for queries. The error has the reason.
 	ErrHeld = errors.New("the instance is held")
 	// ErrRecovering: the node has just been opened after an unclean end, or the last turn of the instance has not ended, so the
-	// code does not run for queries. Ask again in some seconds.
+	// code does not run for queries. Ask again in some seconds. A start that is delayed is refused so, too, until its time.
 	ErrRecovering = errors.New("the instance is recovering")
 	// ErrNoHandler: no runtime that is attached to the node can run the code of the instance. Attach one that has the
 	// orchestration in this version.

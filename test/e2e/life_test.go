@@ -81,6 +81,9 @@ func TestStartDelay(t *testing.T) {
 		w.cancelled("i", "no more")
 		w.restart()
 		w.pending("again")
+		if err := w.askFor("again", "any"); !errors.Is(err, turnstone.ErrRecovering) || !strings.Contains(err.Error(), "its first turn waits until ") {
+			t.Errorf("a query of a delayed start: %v", err)
+		}
 		w.cancel("again", "later")
 		w.cancelled("again", "later")
 		if h := w.history("again", 1); h.count("ExternalSubscribed") != 0 {

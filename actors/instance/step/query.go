@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/actors/instance/turn"
@@ -113,6 +114,12 @@ func (in *Machine) mayNotRun() error {
 		return &query.Refusal{
 			Reason: query.Held,
 			Text:   v.Held.Reason + "; deploy code that fits, or release the instance, and ask again when it goes on",
+		}
+	case in.delayed():
+		return &query.Refusal{
+			Reason: query.Recovering,
+			Text: "its first turn waits until " + time.UnixMilli(v.StartsAtMs).UTC().Format(time.RFC3339) + ", as its start says: " +
+				"before that its code has no handlers, so ask again then",
 		}
 	case in.facts.Epoch() == 0, in.facts.Careful(), in.suspect, v.Attempts > 0, in.notYet(), v.Start != nil && in.leaving:
 		return &query.Refusal{
