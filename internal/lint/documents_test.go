@@ -13,7 +13,7 @@ import (
 
 // named finds what a document names of the API: a package, a type with fields, or the variable that the documents use for
 // a context, a client or a node, and what is behind the dot.
-var named = regexp.MustCompile("\\b(turnstone|client|node|limits|Config|Limits|Description|ctx|c|n)\\.([A-Z]\\w*)")
+var named = regexp.MustCompile(`\b(turnstone|client|node|limits|Config|Limits|Description|ctx|c|n)\.([A-Z]\w*)`)
 
 // programs are those of the documents. They name variables of their own, and other tests compile them.
 var programs = regexp.MustCompile("(?s)```go\npackage .*?\n```")
