@@ -19,6 +19,7 @@ type undoStep struct {
 
 // cleanup is what an execution is in when its end is decided and its undo steps run.
 type cleanup struct {
+	began   uint64          // seq of the last action before it: what the code left unresolved is given up, and no longer counted
 	outcome *turnpb.Failure // how the execution ends
 	left    []undoStep      // those that have not begun; the last one is next
 	at      undoStep        // the one that has begun last
@@ -200,7 +201,7 @@ func (m *Machine) beginCleanup(outcome *turnpb.Failure) {
 	m.fatal, m.inherited, m.panicked, m.failed, m.output = nil, nil, nil, nil, nil
 	m.overLimit, m.overOutput, m.continuing, m.next, m.stopped = false, false, false, nil, nil
 	m.resumptions = 0
-	c := &cleanup{outcome: outcome, left: m.steps}
+	c := &cleanup{outcome: outcome, left: m.steps, began: m.seq}
 	if run := m.registered; run != nil {
 		c.left = append([]undoStep{{run: func(ctx *Context) error { return run(ctx, outcome) }}}, m.steps...)
 	}

@@ -212,6 +212,9 @@ func (f *Future) link(co *coroutine) {
 }
 
 func (f *Future) count(by int) {
+	if c := f.m.cleanup; c != nil && f.seq <= c.began {
+		return
+	}
 	f.m.pending += by
 	if f.kind == opGo {
 		f.m.pendingGo += by
