@@ -31,7 +31,8 @@ func batched(block []stmt) []stmt {
 }
 
 // TestF43_messages_in_one_batch_or_in_several_do_the_same: completions in any order, with failures that end the waiting
-// code among them, come in one turn and in a turn each. The code sees the same and the execution ends alike.
+// code among them, come in one turn and in a turn each. The code sees the same and the execution ends alike. If undo steps
+// run, how it ends is fixed then, and alike; the steps themselves begin when all that came in the turn has been applied.
 func TestF43_messages_in_one_batch_or_in_several_do_the_same(t *testing.T) {
 	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -51,7 +52,7 @@ func TestF43_messages_in_one_batch_or_in_several_do_the_same(t *testing.T) {
 				t.Fatalf("turn %d, messages %v:\nin one batch %s\none by one   %s", turn, messages, one, several)
 			}
 			seen[fmt.Sprint("outcome ", d.Outcome, " ", failure.Category(d.Failure))]++
-			if d.Outcome != replay.Running {
+			if d.Outcome != replay.Running || d.CleansUp != nil {
 				return
 			}
 			history = append(history, copyOf(d.Segment(turn, in, "test")))
@@ -77,15 +78,18 @@ func oneByOne(cfg replay.Config, history []replay.Segment, in replay.Input) stri
 	var d replay.Decision
 	for _, msg := range in.Messages {
 		d = m.Advance(replay.Input{TimeMs: in.TimeMs, Messages: []*turnpb.Message{msg}})
-		if d.Outcome != replay.Running {
+		if d.Outcome != replay.Running || d.CleansUp != nil {
 			break
 		}
 	}
 	return ended(m, d)
 }
 
-// ended is what a turn left: how the execution ended, or what is open.
+// ended is what a turn left: how the execution ended or will end, or what is open.
 func ended(m *replay.Machine, d replay.Decision) string {
+	if d.CleansUp != nil {
+		return fmt.Sprintf("undo steps run, failure %q", failure.Display(d.CleansUp))
+	}
 	if d.Outcome == replay.Running {
 		return fmt.Sprintf("running with %+v", m.Open())
 	}
