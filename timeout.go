@@ -34,6 +34,8 @@ func StartToClose(d time.Duration) TimeoutOption {
 
 // ScheduleToStart bounds how long an attempt waits for a worker that takes it. It then fails with
 // [KindScheduleToStartTimeout], which no retry policy tries again.
+// A run that ends with its process before its lease is on disk, about a second after it began, counts as not begun: it may be
+// ended so when the node is opened again, although its code ran.
 func ScheduleToStart(d time.Duration) TimeoutOption {
 	return TimeoutOption{turnpb.TimeoutKind_TIMEOUT_KIND_SCHEDULE_TO_START, d}
 }

@@ -19,14 +19,14 @@ type undoStep struct {
 
 // cleanup is what an execution is in when its end is decided and its undo steps run.
 type cleanup struct {
-	began   uint64          // seq of the last action before it: what the code left unresolved is given up, and no longer counted
-	outcome *turnpb.Failure // how the execution ends
-	left    []undoStep      // those that have not begun; the last one is next
-	at      undoStep        // the one that has begun last
-	co      *coroutine      // of the step that runs; nil if none does
-	result  *turnpb.Failure // why the step failed by itself
-	failed  *turnpb.Failure // why the step that runs is to be ended
-	stop    *turnpb.CodeStop
+	began   uint64           // seq of the last action before it: what the code left unresolved is given up, and no longer counted
+	outcome *turnpb.Failure  // how the execution ends
+	left    []undoStep       // those that have not begun; the last one is next
+	at      undoStep         // the one that has begun last
+	co      *coroutine       // of the step that runs; nil if none does
+	result  *turnpb.Failure  // why the step failed by itself
+	failed  *turnpb.Failure  // why the step that runs is to be ended
+	stop    *turnpb.CodeStop // where a limit stopped that step; nil if none did
 	timer   *Future
 	expired bool
 	over    bool
