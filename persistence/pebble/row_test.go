@@ -172,6 +172,9 @@ func codecs() []codec {
 		outboxCodec("outbox send ended", func(_ *rand.Rand, m *persistence.OutboxMessage) {
 			m.Kind, m.Topic, m.InboxMax, m.InboxBytesMax, m.NotBeforeMs, m.ExecutionTimeoutMs = persistence.SendEnded, 0, 0, 0, 0, 0
 		}),
+		outboxCodec("outbox await ended", func(_ *rand.Rand, m *persistence.OutboxMessage) {
+			m.Kind, m.Topic, m.InboxMax, m.InboxBytesMax, m.NotBeforeMs, m.ExecutionTimeoutMs = persistence.SendAwaited, 0, 0, 0, 0, 0
+		}),
 		{"outbox", random[persistence.OutboxItem](nil),
 			func(e *rowcode.Enc, row any) { encodeOutbox(e, row.(persistence.OutboxItem).Message) },
 			func(row any, b []byte) (any, error) {
