@@ -170,12 +170,17 @@ func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 
 // awaits waits for the ends of others, and gives some of that up.
 func (g *generator) awaits(head *persistence.Head, plan *plan) {
-	if g.waits.percent(15) {
+	switch n := g.waits.upTo(100); {
+	case n < 8:
 		plan.await(pick(g.waits, append(slices.Clone(g.ids), "nobody", head.ID)))
+	case n < 16:
+		if live := g.heads(g.waits.upTo(len(g.models)), true); len(live) > 0 {
+			plan.await(pick(g.waits, live).ID)
+		}
 	}
 	for _, m := range g.models {
 		for _, w := range m.sortedWatchers() {
-			if w.Link.IID == head.IID && w.Link.ID == head.ID && g.waits.percent(10) {
+			if w.Link.IID == head.IID && w.Link.ID == head.ID && g.waits.percent(40) {
 				plan.unawait(m.heads[w.Target].ID, w.Link.Event)
 			}
 		}
