@@ -86,7 +86,8 @@ func outboxCodec(name string, fix func(r *rand.Rand, m *persistence.OutboxMessag
 func codecs() []codec {
 	return []codec{
 		{"head", random(func(r *rand.Rand, h *persistence.Head) {
-			h.Status, h.Leased, h.Watchers = persistence.Status(1+r.IntN(4)), true, h.Watchers|1
+			h.Status, h.Leased = persistence.Status(1+r.IntN(4)), true
+			h.StatusVersion, h.Watchers = h.StatusVersion|1, h.Watchers|1
 		}),
 			func(e *rowcode.Enc, row any) {
 				encodeHead(e, &headRow{Head: row.(persistence.Head), held: true})
