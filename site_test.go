@@ -42,6 +42,8 @@ func TestF33_call_sites_are_the_authors_lines(t *testing.T) {
 		"ctx.StartDetached": {1, func(ctx *turnstone.Context) { ctx.StartDetached("Sub", "d", nil) }},
 		"WaitEvent":         {1, func(ctx *turnstone.Context) { turnstone.WaitEvent[string](ctx, "e") }},
 		"ctx.WaitEvent":     {1, func(ctx *turnstone.Context) { ctx.WaitEvent("e") }},
+		"AwaitInstance":     {1, func(ctx *turnstone.Context) { turnstone.AwaitInstance[string](ctx, "x") }},
+		"ctx.AwaitInstance": {1, func(ctx *turnstone.Context) { ctx.AwaitInstance("x") }},
 		"Timer":             {1, func(ctx *turnstone.Context) { ctx.Timer(time.Second) }},
 		"Sleep":             {1, func(ctx *turnstone.Context) { ctx.Sleep(time.Second) }},
 		"NewGUID":           {1, func(ctx *turnstone.Context) { ctx.NewGUID() }},

@@ -191,6 +191,7 @@ func TestATurnThatSpoilsItsContextIsNeverCommitted(t *testing.T) {
 			<-done
 			return []byte("never"), nil
 		}))
+		pass(time.Millisecond) // a hold at the moment of the attach is tried once more at once
 		w.ask(arrival.StartRequest{ID: "a", Name: "foreign"}).wait()
 		pass(2500 * time.Millisecond)
 		if got := w.head("a").Status; got != persistence.StatusPending {

@@ -50,13 +50,18 @@ const (
 	AckOutbox
 	// SweepRequests: propose the deletion of the expired Requests. No answer.
 	SweepRequests
+	// ScanDraining: read up to Max instances after After that have ended and have watchers left. [Dispatcher.DrainingPage].
+	ScanDraining
+	// DrainWatchers: propose that the next watchers of IID are told of its end. [Dispatcher.Drained] or
+	// [Dispatcher.DrainFailed].
+	DrainWatchers
 )
 
 // String names the kind.
 func (k ActionKind) String() string {
 	names := [...]string{"", "TellStart", "TellNudge", "TellRetry", "TimerDue", "BackOff", "GiveBack", "Poison", "Expire", "ScanStarts",
 		"ScanInbox", "ScanLeases", "ScanWork", "ScanTimers", "ScanRequests", "ScanStreams", "ReadOutbox", "DeliverOutbox", "AckOutbox",
-		"SweepRequests"}
+		"SweepRequests", "ScanDraining", "DrainWatchers"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -22,6 +22,8 @@ type Config struct {
 	WorkLeaseMs int64
 	// CarefulForMs is how long after an open that followed an unclean end new work is suspect, too.
 	CarefulForMs int64
+	// Draining: at the open, instances have ended whose watchers are not all told.
+	Draining bool
 	// Probation admits suspects; nil admits all at once.
 	Probation Probation
 
@@ -87,6 +89,7 @@ type Dispatcher struct {
 	timers  *timers
 	streams streams
 	sweeper sweeper
+	drains  drains
 	// heldBack are the instances that are held: they do not run before another runtime is attached or their time has come.
 	heldBack *heldSet
 
@@ -113,6 +116,7 @@ func New(cfg Config, now int64, careful bool) *Dispatcher {
 	d.work = newWork(&d.cfg, d.wall)
 	d.timers = newTimers(d.wall, &d.cfg)
 	d.streams = streams{rows: cfg.PageRows}
+	d.drains = drains{rows: cfg.PageRows, unread: cfg.Draining}
 	d.heldBack = newHeldSet(cfg.TimersMax, cfg.FirstTell)
 	d.sweeper = sweeper{rows: cfg.PageRows, nextAt: now + sweepPauseMs}
 	if careful {
@@ -171,6 +175,9 @@ func (d *Dispatcher) Effects(now int64, e *persistence.Effects) {
 	}
 	for _, o := range e.Outbox {
 		d.streams.pumpTo(o.To).wrote(o.Seq)
+	}
+	for _, iid := range e.Draining {
+		d.drains.add(iid)
 	}
 }
 
@@ -246,6 +253,7 @@ func (d *Dispatcher) tick(now int64) {
 		d.tellDue(now)
 	}
 	d.streams.step(now, d.emit)
+	d.drains.step(now, d.emit)
 	if now < d.readsFrom {
 		return
 	}
@@ -258,6 +266,7 @@ func (d *Dispatcher) tick(now int64) {
 		d.emit(Action{Kind: ScanTimers, Max: d.cfg.PageRows, AfterTimer: d.timers.startScan()})
 	}
 	d.streams.open(d.emit)
+	d.drains.scan(d.emit)
 	d.work.walkStep(now, d.emit)
 	d.sweeper.step(now, d.wall.at(now), d.emit)
 }
@@ -433,7 +442,7 @@ func (d *Dispatcher) Wake(now int64) int64 {
 	if !d.sweeper.running {
 		wake = min(wake, max(d.sweeper.nextAt, d.readsFrom))
 	}
-	wake = min(wake, d.streams.wake(d.readsFrom))
+	wake = min(wake, d.streams.wake(d.readsFrom), d.drains.wake(d.readsFrom))
 	if d.turns > 0 {
 		wake = min(wake, d.ready.wake(now))
 		if d.heldBack.known {
@@ -468,6 +477,8 @@ func (d *Dispatcher) ReadFailed(now int64, a Action) {
 		d.sweeper.running = false
 	case ScanStreams:
 		d.streams.reading = false
+	case ScanDraining:
+		d.drains.reading = false
 	case ReadOutbox:
 		d.streams.pumpTo(a.To).failed(now)
 	}

@@ -37,6 +37,7 @@ type Result struct {
 	Clean    bool        // BeginEpoch: whether the previous epoch ended cleanly
 	Live     []bool      // RenewWork: for each token
 	Mark     uint64      // Deliver: the receiver's mark afterwards
+	Draining bool        // BeginEpoch: instances have ended whose watchers wait for their answers
 }
 
 // BeginEpoch opens a new epoch of the partition; grants of older ones die. Refused with Fenced unless Epoch is newer.
@@ -265,10 +266,19 @@ const (
 	SendMessage
 	// SendEnded is made by the journal only: the answer to a SendMessage. It becomes an inbox item of the form ItemSendEnded.
 	SendEnded
+	// SendAwait has the instance To answer the sender's event that Link names when it has ended, or at once if it has or if
+	// there is none.
+	SendAwait
+	// SendUnawait takes the SendAwait of the same Link back.
+	SendUnawait
+	// SendAwaited is made by the journal only: the answer to a SendAwait. It becomes an inbox item of the form ItemAwaited.
+	SendAwaited
 )
 
 // OfTurn reports whether a turn may send a message of the kind.
-func (k SendKind) OfTurn() bool { return k >= SendStartChild && k <= SendCancel || k == SendMessage }
+func (k SendKind) OfTurn() bool {
+	return k >= SendStartChild && k <= SendCancel || k == SendMessage || k == SendAwait || k == SendUnawait
+}
 
 // SendOutcome is what became of a SendMessage.
 type SendOutcome uint8
@@ -288,7 +298,7 @@ type Send struct {
 	Kind SendKind
 	// To is the receiver's instance id.
 	To string
-	// Link: for starts, cancels and messages, the sender's schedule event (Apply fills in the incarnation and the sender's id);
+	// Link: for starts, cancels, messages and awaits, the sender's schedule event (Apply fills in the incarnation and the sender's id);
 	// for answers, the receiver's.
 	Link    Link
 	Name    string
@@ -337,6 +347,21 @@ type OutboxAck struct {
 	Through uint64
 }
 
+// DrainWatchers answers the next watchers of an instance that has ended: as many as [DrainCount] says. The end itself answers
+// the first ones; an effect names the instance as long as some are left. Without watchers it does nothing.
+type DrainWatchers struct {
+	IID Incarnation
+}
+
+// DrainBytes is about how many bytes the answers to the watchers of an instance have together that one command gives.
+const DrainBytes = 1 << 20
+
+// DrainCount is how many watchers one command answers with a message of so many bytes.
+func DrainCount(size int) int { return max(1, DrainBytes/(size+drainRowBytes)) }
+
+// drainRowBytes is about what an answer has beside its message.
+const drainRowBytes = 128
+
 // Sweep deletes the named request rows that have expired; each is checked again.
 type Sweep struct {
 	Requests []RequestRef
@@ -356,6 +381,7 @@ func (*CompleteWork) command()  {}
 func (*AbandonWork) command()   {}
 func (*Deliver) command()       {}
 func (*OutboxAck) command()     {}
+func (*DrainWatchers) command() {}
 func (*Sweep) command()         {}
 func (*ReleaseTurn) command()   {}
 func (*ExpireWork) command()    {}

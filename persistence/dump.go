@@ -28,6 +28,7 @@ type Dump struct {
 	Held      []HeldRef      // by time, incarnation
 	Families  []FamilyRef    // by parent's partition, parent, child
 	Watchers  []WatcherItem  // by target, then by the instance that waits
+	Draining  []Incarnation  // by incarnation: ended, with watchers left
 	Statuses  []CustomStatus // by incarnation
 	KV        []KVItem       // by incarnation, the base first, then by key
 }
@@ -125,6 +126,7 @@ func (d *Dump) String() string {
 	b = dumpRows(b, "h", d.Held)
 	b = dumpRows(b, "F", d.Families)
 	b = dumpRows(b, "w", d.Watchers)
+	b = dumpRows(b, "D", d.Draining)
 	for _, s := range d.Statuses {
 		b = fmt.Appendf(b, "U %d version %d %s\n", s.IID, s.Version, optional(s.Value))
 	}

@@ -23,12 +23,15 @@ type Effects struct {
 	Outbox []OutboxEffect
 	// Ended are instances that reached a terminal status.
 	Ended []EndEffect
+	// Draining are instances that have ended and have watchers left: DrainWatchers answers the next ones.
+	Draining []Incarnation
 }
 
 // Empty reports whether there is nothing for a dispatcher to do.
 func (e *Effects) Empty() bool {
 	return len(e.Inbox) == 0 && len(e.Starts) == 0 && len(e.Work) == 0 && len(e.WorkDeleted) == 0 && len(e.Timers) == 0 &&
-		len(e.TimersDeleted) == 0 && len(e.Leases) == 0 && len(e.Unheld) == 0 && len(e.Outbox) == 0 && len(e.Ended) == 0
+		len(e.TimersDeleted) == 0 && len(e.Leases) == 0 && len(e.Unheld) == 0 && len(e.Outbox) == 0 && len(e.Ended) == 0 &&
+		len(e.Draining) == 0
 }
 
 // InboxEffect is one new inbox row.

@@ -22,7 +22,7 @@ type OutboxMessage struct {
 	ChildID string
 	// NotBeforeMs and ExecutionTimeoutMs of a start are those of its PendingStart.
 	NotBeforeMs, ExecutionTimeoutMs int64
-	// Topic, InboxMax and InboxBytesMax of a SendMessage are those of its Send; Outcome is that of a SendEnded.
+	// Topic, InboxMax and InboxBytesMax of a SendMessage are those of its Send; Outcome is that of a SendEnded or SendAwaited.
 	Topic                   Topic
 	InboxMax, InboxBytesMax uint64
 	Outcome                 SendOutcome
@@ -57,7 +57,7 @@ func (m *OutboxMessage) Encode() []byte {
 		e.U(uint64(m.Topic))
 		e.U(m.InboxMax)
 		e.U(m.InboxBytesMax)
-	case SendEnded:
+	case SendEnded, SendAwaited:
 		e.U(uint64(m.Outcome))
 	}
 	return e
@@ -77,13 +77,13 @@ func DecodeOutboxMessage(row []byte) (OutboxMessage, error) {
 	switch m.Kind {
 	case SendMessage:
 		m.Topic, m.InboxMax, m.InboxBytesMax = Topic(d.U()), d.U(), d.U()
-	case SendEnded:
+	case SendEnded, SendAwaited:
 		m.Outcome = SendOutcome(d.U())
 	}
 	if err := d.Done(); err != nil {
 		return OutboxMessage{}, fmt.Errorf("%w: outbox message: %w", ErrCorrupt, err)
 	}
-	if m.Kind < SendStartChild || m.Kind > SendEnded {
+	if m.Kind < SendStartChild || m.Kind > SendAwaited {
 		return OutboxMessage{}, fmt.Errorf("%w: outbox message of unknown kind %d", ErrCorrupt, m.Kind)
 	}
 	return m, nil

@@ -20,6 +20,11 @@ func TestOutboxMessagesRoundTrip(t *testing.T) {
 			Topic: 7, InboxMax: 300, InboxBytesMax: 4000,
 		},
 		{Kind: SendEnded, To: "sender", Link: Link{ID: "sender", IID: 9, Execution: 1, Event: 4}, Outcome: SendBusy},
+		{Kind: SendAwait, To: "x", Link: Link{ID: "sender", IID: 9, Execution: 1, Event: 4}},
+		{
+			Kind: SendAwaited, To: "sender", Link: Link{ID: "sender", IID: 9, Execution: 1, Event: 4}, Message: []byte("m"),
+			Outcome: SendNotFound,
+		},
 	} {
 		row := m.Encode()
 		got, err := DecodeOutboxMessage(row)
@@ -32,7 +37,7 @@ func TestOutboxMessagesRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []SendKind{0, SendEnded + 1} {
+	for _, kind := range []SendKind{0, SendAwaited + 1} {
 		bad := OutboxMessage{Kind: kind, To: "x"}
 		if _, err := DecodeOutboxMessage(bad.Encode()); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("kind %d: %v", kind, err)

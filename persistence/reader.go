@@ -46,6 +46,8 @@ type Reader interface {
 	ScanLeases(after Incarnation, max int) ([]TurnLease, error)
 	ScanWork(after WorkKey, max int) ([]WorkItem, error)
 	ScanTimers(after TimerKey, max int) ([]TimerItem, error)
+	// ScanDraining returns instances that have ended and have watchers left, by incarnation.
+	ScanDraining(after Incarnation, max int) ([]Incarnation, error)
 	// OutboxStreams returns the streams to other partitions that have rows, by partition. It costs what these streams are,
 	// not what the store has partitions.
 	OutboxStreams() ([]OutboxStream, error)

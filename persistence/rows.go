@@ -94,6 +94,8 @@ type Head struct {
 	// values of the base. KVCleared: the current execution has removed all of the base.
 	KVBase, KVBaseBytes, KVCurrent uint64
 	KVCleared                      bool
+	// Watchers counts the instances that wait for the end of this one.
+	Watchers uint64
 }
 
 // PendingStart is an S row: what starts an execution until its first turn.
@@ -138,6 +140,9 @@ const (
 	ItemChildExists
 	// ItemSendEnded says what became of the send of (Execution, Event).
 	ItemSendEnded
+	// ItemAwaited says how the instance ended that (Execution, Event) waits for: Message is the last part of its history, an
+	// encoded turnpb.EventList. With the outcome SendNotFound there is no such instance.
+	ItemAwaited
 )
 
 // InboxItem is one message that waits for a turn.
@@ -300,6 +305,8 @@ type PartitionState struct {
 	Failed         uint64
 	// Held counts the instances that are held.
 	Held uint64
+	// Draining counts the instances that have ended and have watchers left.
+	Draining uint64
 	// Others are the newest processes of the nodes that had the partition before, the last one last; a lease of an older
 	// process of such a node is dead. At most NodesMax are kept: the leases of the rest end by their expiry.
 	Others []NodeProcess

@@ -40,6 +40,7 @@ type Message struct {
 	//	*Message_ChildFailure
 	//	*Message_Cancel
 	//	*Message_SendEnded
+	//	*Message_AwaitEnded
 	Kind          isMessage_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -186,6 +187,15 @@ func (x *Message) GetSendEnded() *SendEnded {
 	return nil
 }
 
+func (x *Message) GetAwaitEnded() *AwaitEnded {
+	if x != nil {
+		if x, ok := x.Kind.(*Message_AwaitEnded); ok {
+			return x.AwaitEnded
+		}
+	}
+	return nil
+}
+
 type isMessage_Kind interface {
 	isMessage_Kind()
 }
@@ -230,6 +240,10 @@ type Message_SendEnded struct {
 	SendEnded *SendEnded `protobuf:"bytes,30,opt,name=send_ended,json=sendEnded,proto3,oneof"`
 }
 
+type Message_AwaitEnded struct {
+	AwaitEnded *AwaitEnded `protobuf:"bytes,31,opt,name=await_ended,json=awaitEnded,proto3,oneof"`
+}
+
 func (*Message_Start) isMessage_Kind() {}
 
 func (*Message_ActivityResult) isMessage_Kind() {}
@@ -249,6 +263,8 @@ func (*Message_ChildFailure) isMessage_Kind() {}
 func (*Message_Cancel) isMessage_Kind() {}
 
 func (*Message_SendEnded) isMessage_Kind() {}
+
+func (*Message_AwaitEnded) isMessage_Kind() {}
 
 // StartOrchestration begins an execution: of a new instance, of a child, or after continue-as-new.
 type StartOrchestration struct {
@@ -757,7 +773,7 @@ var File_message_proto protoreflect.FileDescriptor
 
 const file_message_proto_rawDesc = "" +
 	"\n" +
-	"\rmessage.proto\x12\fturnstone.v1\x1a\vevent.proto\x1a\rfailure.proto\"\xcf\x05\n" +
+	"\rmessage.proto\x12\fturnstone.v1\x1a\vevent.proto\x1a\rfailure.proto\"\x8c\x06\n" +
 	"\aMessage\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\x04R\texecution\x12\x14\n" +
 	"\x05event\x18\x02 \x01(\x04R\x05event\x128\n" +
@@ -772,7 +788,9 @@ const file_message_proto_rawDesc = "" +
 	"\rchild_failure\x18\x11 \x01(\v2\x1a.turnstone.v1.ChildFailureH\x00R\fchildFailure\x126\n" +
 	"\x06cancel\x18\x12 \x01(\v2\x1c.turnstone.v1.CancelInstanceH\x00R\x06cancel\x128\n" +
 	"\n" +
-	"send_ended\x18\x1e \x01(\v2\x17.turnstone.v1.SendEndedH\x00R\tsendEndedB\x06\n" +
+	"send_ended\x18\x1e \x01(\v2\x17.turnstone.v1.SendEndedH\x00R\tsendEnded\x12;\n" +
+	"\vawait_ended\x18\x1f \x01(\v2\x18.turnstone.v1.AwaitEndedH\x00R\n" +
+	"awaitEndedB\x06\n" +
 	"\x04kind\"\xcd\x03\n" +
 	"\x12StartOrchestration\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -837,13 +855,14 @@ var file_message_proto_goTypes = []any{
 	(*ChildFailure)(nil),       // 8: turnstone.v1.ChildFailure
 	(*CancelInstance)(nil),     // 9: turnstone.v1.CancelInstance
 	(*SendEnded)(nil),          // 10: turnstone.v1.SendEnded
-	(*Parent)(nil),             // 11: turnstone.v1.Parent
-	(*Carried)(nil),            // 12: turnstone.v1.Carried
-	(*Header)(nil),             // 13: turnstone.v1.Header
-	(*Attribute)(nil),          // 14: turnstone.v1.Attribute
-	(*Base)(nil),               // 15: turnstone.v1.Base
-	(*Failure)(nil),            // 16: turnstone.v1.Failure
-	(TimeoutKind)(0),           // 17: turnstone.v1.TimeoutKind
+	(*AwaitEnded)(nil),         // 11: turnstone.v1.AwaitEnded
+	(*Parent)(nil),             // 12: turnstone.v1.Parent
+	(*Carried)(nil),            // 13: turnstone.v1.Carried
+	(*Header)(nil),             // 14: turnstone.v1.Header
+	(*Attribute)(nil),          // 15: turnstone.v1.Attribute
+	(*Base)(nil),               // 16: turnstone.v1.Base
+	(*Failure)(nil),            // 17: turnstone.v1.Failure
+	(TimeoutKind)(0),           // 18: turnstone.v1.TimeoutKind
 }
 var file_message_proto_depIdxs = []int32{
 	1,  // 0: turnstone.v1.Message.start:type_name -> turnstone.v1.StartOrchestration
@@ -856,19 +875,20 @@ var file_message_proto_depIdxs = []int32{
 	8,  // 7: turnstone.v1.Message.child_failure:type_name -> turnstone.v1.ChildFailure
 	9,  // 8: turnstone.v1.Message.cancel:type_name -> turnstone.v1.CancelInstance
 	10, // 9: turnstone.v1.Message.send_ended:type_name -> turnstone.v1.SendEnded
-	11, // 10: turnstone.v1.StartOrchestration.parent:type_name -> turnstone.v1.Parent
-	12, // 11: turnstone.v1.StartOrchestration.carried:type_name -> turnstone.v1.Carried
-	13, // 12: turnstone.v1.StartOrchestration.headers:type_name -> turnstone.v1.Header
-	14, // 13: turnstone.v1.StartOrchestration.attributes:type_name -> turnstone.v1.Attribute
-	15, // 14: turnstone.v1.StartOrchestration.base:type_name -> turnstone.v1.Base
-	16, // 15: turnstone.v1.ActivityFailure.failure:type_name -> turnstone.v1.Failure
-	17, // 16: turnstone.v1.ActivityFailure.timeout:type_name -> turnstone.v1.TimeoutKind
-	16, // 17: turnstone.v1.ChildFailure.failure:type_name -> turnstone.v1.Failure
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	11, // 10: turnstone.v1.Message.await_ended:type_name -> turnstone.v1.AwaitEnded
+	12, // 11: turnstone.v1.StartOrchestration.parent:type_name -> turnstone.v1.Parent
+	13, // 12: turnstone.v1.StartOrchestration.carried:type_name -> turnstone.v1.Carried
+	14, // 13: turnstone.v1.StartOrchestration.headers:type_name -> turnstone.v1.Header
+	15, // 14: turnstone.v1.StartOrchestration.attributes:type_name -> turnstone.v1.Attribute
+	16, // 15: turnstone.v1.StartOrchestration.base:type_name -> turnstone.v1.Base
+	17, // 16: turnstone.v1.ActivityFailure.failure:type_name -> turnstone.v1.Failure
+	18, // 17: turnstone.v1.ActivityFailure.timeout:type_name -> turnstone.v1.TimeoutKind
+	17, // 18: turnstone.v1.ChildFailure.failure:type_name -> turnstone.v1.Failure
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_message_proto_init() }
@@ -889,6 +909,7 @@ func file_message_proto_init() {
 		(*Message_ChildFailure)(nil),
 		(*Message_Cancel)(nil),
 		(*Message_SendEnded)(nil),
+		(*Message_AwaitEnded)(nil),
 	}
 	file_message_proto_msgTypes[1].OneofWrappers = []any{}
 	file_message_proto_msgTypes[3].OneofWrappers = []any{}

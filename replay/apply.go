@@ -36,6 +36,8 @@ func (m *Machine) apply(e *turnpb.Event) *turnpb.Failure {
 		return m.complete(e, opChild, nil, k.SubOrchestrationFailed.GetFailure())
 	case *turnpb.Event_SendEnded:
 		return m.sendEnded(e, k.SendEnded)
+	case *turnpb.Event_AwaitEnded:
+		return m.awaitEnded(e, k.AwaitEnded)
 	case *turnpb.Event_ExternalEvent:
 		m.arrive(&m.events, e.GetId(), k.ExternalEvent.GetName(), k.ExternalEvent.GetData())
 		return nil
@@ -271,6 +273,8 @@ func (m *Machine) bindOrphan(e *turnpb.Event) {
 		f.policy = k.SubOrchestrationScheduled.GetPolicy()
 	case *turnpb.Event_SendScheduled:
 		f.kind, f.name, f.instance = opSend, k.SendScheduled.GetName(), k.SendScheduled.GetInstance()
+	case *turnpb.Event_AwaitScheduled:
+		f.kind, f.instance = opAwait, k.AwaitScheduled.GetInstance()
 	default:
 		return
 	}

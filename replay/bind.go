@@ -208,7 +208,10 @@ func mismatch(e *turnpb.Event, f *Future) string {
 	return ""
 }
 
-const diffName = "the names differ"
+const (
+	diffName     = "the names differ"
+	diffInstance = "the instances differ"
+)
 
 func mismatchRest(e *turnpb.Event, f *Future) string {
 	switch k := e.GetKind().(type) {
@@ -217,11 +220,15 @@ func mismatchRest(e *turnpb.Event, f *Future) string {
 		case k.OrchestrationChained.GetName() != f.name:
 			return diffName
 		case k.OrchestrationChained.GetInstance() != f.instance:
-			return "the instances differ"
+			return diffInstance
 		}
 		return f.matchInput(e, k.OrchestrationChained.GetInput())
 	case *turnpb.Event_SendScheduled:
 		return mismatchSend(e, k.SendScheduled, f)
+	case *turnpb.Event_AwaitScheduled:
+		if k.AwaitScheduled.GetInstance() != f.instance {
+			return diffInstance
+		}
 	case *turnpb.Event_KeyValueSet:
 		switch {
 		case k.KeyValueSet.GetKey() != f.name:
@@ -265,6 +272,8 @@ func scheduledKind(e *turnpb.Event) opKind {
 		return opDetached
 	case *turnpb.Event_SendScheduled:
 		return opSend
+	case *turnpb.Event_AwaitScheduled:
+		return opAwait
 	case *turnpb.Event_CustomStatusUpdated:
 		return opStatus
 	case *turnpb.Event_KeyValueSet:

@@ -251,7 +251,7 @@ func (m *Machine) emit(co *coroutine, f *Future) *Future {
 	if f.schedules() || !m.fresh {
 		f.site = callSite(co, 4)
 	}
-	if f.kind <= opSend || f.kind == opContinue {
+	if f.kind <= opAwait || f.kind == opContinue {
 		f.link(co)
 	}
 	m.queue = append(m.queue, f)

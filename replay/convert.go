@@ -22,6 +22,7 @@ const (
 	kindChildFailure    = 17
 	kindCancel          = 18
 	kindSendEnded       = 30
+	kindAwaitEnded      = 31
 )
 
 // consume takes the messages one by one, in order, the start first: it makes an event of each, applies it and lets code
@@ -87,6 +88,8 @@ func (m *Machine) judge(messages []*turnpb.Message, start int) (refused []int) {
 			ok = m.expects(msg, opChild, "SubOrchestrationFailed")
 		case *turnpb.Message_SendEnded:
 			ok = m.expects(msg, opSend, "SendEnded")
+		case *turnpb.Message_AwaitEnded:
+			ok = m.expects(msg, opAwait, "AwaitEnded")
 		case *turnpb.Message_EventRaised, *turnpb.Message_QueueMessage:
 			ok = true
 		case *turnpb.Message_Cancel:
@@ -142,6 +145,8 @@ func (m *Machine) eventOf(msg *turnpb.Message) *turnpb.Event {
 			SubOrchestrationFailed: &turnpb.SubOrchestrationFailed{Failure: k.ChildFailure.GetFailure()}}}
 	case *turnpb.Message_SendEnded:
 		return &turnpb.Event{Id: id, Source: source, Kind: &turnpb.Event_SendEnded{SendEnded: k.SendEnded}}
+	case *turnpb.Message_AwaitEnded:
+		return &turnpb.Event{Id: id, Source: source, Kind: &turnpb.Event_AwaitEnded{AwaitEnded: k.AwaitEnded}}
 	case *turnpb.Message_EventRaised:
 		return newExternalEvent(id, k.EventRaised.GetName(), k.EventRaised.GetData())
 	case *turnpb.Message_QueueMessage:
@@ -211,7 +216,8 @@ func (m *Machine) orphan(name, text string) {
 func (m *Machine) reject(msg *turnpb.Message) {
 	r := &turnpb.RejectedMessage{Kind: kindNumber(msg), Source: msg.GetEvent()}
 	switch r.Kind {
-	case kindActivityResult, kindActivityFailure, kindTimerElapsed, kindChildResult, kindChildFailure, kindSendEnded:
+	case kindActivityResult, kindActivityFailure, kindTimerElapsed, kindChildResult, kindChildFailure, kindSendEnded,
+		kindAwaitEnded:
 		if msg.GetExecution() != m.cfg.Execution {
 			// A stranger: its event id belongs to another execution, so it would say something false here.
 			r.Source = 0
@@ -254,6 +260,8 @@ func kindNumber(msg *turnpb.Message) uint32 {
 		return kindCancel
 	case *turnpb.Message_SendEnded:
 		return kindSendEnded
+	case *turnpb.Message_AwaitEnded:
+		return kindAwaitEnded
 	default:
 		return 0
 	}

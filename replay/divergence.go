@@ -85,6 +85,8 @@ func describeEvent(e *turnpb.Event) string {
 	case *turnpb.Event_SendScheduled:
 		s := k.SendScheduled
 		return name + describeParts(s.GetName(), s.GetData(), nil, nil) + describeReceiver(s.GetKind(), s.GetInstance())
+	case *turnpb.Event_AwaitScheduled:
+		return name + " of instance " + brief(k.AwaitScheduled.GetInstance())
 	case *turnpb.Event_KeyValueSet:
 		return name + describeParts(k.KeyValueSet.GetKey(), k.KeyValueSet.GetValue(), nil, nil)
 	case *turnpb.Event_KeyValueCleared:
@@ -112,6 +114,8 @@ func describeAction(f *Future) string {
 		return name + describeParts(f.name, f.input, nil, nil) + " as instance " + brief(f.instance)
 	case opSend:
 		return name + describeParts(f.name, f.input, nil, nil) + describeReceiver(f.arrival, f.instance)
+	case opAwait:
+		return name + " of instance " + brief(f.instance)
 	default:
 		return name
 	}
@@ -168,6 +172,8 @@ func scheduleName(k opKind) string {
 		return "SubOrchestrationScheduled"
 	case opSend:
 		return "SendScheduled"
+	case opAwait:
+		return "AwaitScheduled"
 	default:
 		return "not a schedule event"
 	}

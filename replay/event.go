@@ -90,6 +90,10 @@ func kindNameRest(e *turnpb.Event) string {
 		return "SendScheduled"
 	case *turnpb.Event_SendEnded:
 		return "SendEnded"
+	case *turnpb.Event_AwaitScheduled:
+		return "AwaitScheduled"
+	case *turnpb.Event_AwaitEnded:
+		return "AwaitEnded"
 	case *turnpb.Event_PatchMarked:
 		return "PatchMarked"
 	case *turnpb.Event_SideEffectRecorded:
@@ -212,6 +216,8 @@ func newScheduled(id uint64, f *Future) *turnpb.Event {
 	case opSend:
 		e.Kind = &turnpb.Event_SendScheduled{SendScheduled: &turnpb.SendScheduled{
 			Instance: f.instance, Kind: f.arrival, Name: f.name, Data: f.input}}
+	case opAwait:
+		e.Kind = &turnpb.Event_AwaitScheduled{AwaitScheduled: &turnpb.AwaitScheduled{Instance: f.instance}}
 	case opStatus:
 		e.Kind = &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{Status: f.status}}
 	case opKVSet:

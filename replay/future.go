@@ -17,6 +17,7 @@ const (
 	opQueue
 	opChild
 	opSend
+	opAwait
 	opDetached
 	opStatus
 	opKVSet
@@ -32,7 +33,7 @@ const (
 
 func (k opKind) String() string {
 	return [...]string{"nothing", "activity", "timer", "wait", "dequeue", "sub-orchestration", "send",
-		"detached orchestration",
+		"await", "detached orchestration",
 		"custom status", "key-value set", "key-value clear", "key-value clear all", "continue-as-new", "coroutine",
 		"patch", "side effect", "undo step", "failed undo step"}[k]
 }

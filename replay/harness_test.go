@@ -262,6 +262,7 @@ func kinds(d replay.Decision) string {
 		"OrchestrationCancelRequested": "Cancel", "CustomStatusUpdated": "Status", "KeyValueSet": "KVSet",
 		"KeyValueCleared": "KVClear", "KeyValuesCleared": "KVClearAll",
 		"PatchMarked": "Patch", "SideEffectRecorded": "SE", "SendScheduled": "Send", "SendEnded": "Sent",
+		"AwaitScheduled": "Await", "AwaitEnded": "Awaited",
 		"CompensationPushed": "Push", "CompensationStarted": "Started", "CompensationFailed": "Failed"}
 	var out []string
 	for _, e := range d.Events {

@@ -98,11 +98,12 @@ func (m *Machine) endSegment() {
 	}
 }
 
-// dropTimers forgets the timers that a replayed turn cancelled: it deleted them, and no event says so. It forgets sends, too.
+// dropTimers forgets the timers that a replayed turn cancelled: it deleted them, and no event says so. So are awaits, whose
+// watcher it removed. It forgets sends, too.
 func (m *Machine) dropTimers() {
 	kept := m.dropped[:0]
 	for _, f := range m.dropped {
-		if f.kind != opTimer && f.kind != opSend {
+		if f.kind != opTimer && f.kind != opSend && f.kind != opAwait {
 			kept = append(kept, f)
 		}
 	}

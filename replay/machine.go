@@ -379,7 +379,7 @@ func (m *Machine) Ended() bool { return m.terminal }
 
 // OpenCounts says how many operations nothing has answered yet.
 type OpenCounts struct {
-	Activities, Timers, Waits, Queues, Children, Sends int
+	Activities, Timers, Waits, Queues, Children, Sends, Awaits int
 }
 
 // Open counts the open operations.
@@ -402,6 +402,8 @@ func (m *Machine) Open() OpenCounts {
 			c.Children++
 		case opSend:
 			c.Sends++
+		case opAwait:
+			c.Awaits++
 		}
 	}
 	return c

@@ -306,8 +306,9 @@ func render(d replay.Decision) []byte {
 	for _, a := range d.Activities {
 		fmt.Fprintf(&b, "  activity %d %s %s\n", a.Event, a.Name, a.Input)
 	}
-	fmt.Fprintf(&b, "  timers %+v\n  children %+v\n  detached %+v\n  cancelled %+v %+v %+v\n  closed %v\n",
-		d.Timers, d.Children, d.Detached, d.CancelledActivities, d.CancelledTimers, d.CancelledChildren, d.ClosedChildren)
+	fmt.Fprintf(&b, "  timers %+v\n  children %+v\n  detached %+v\n  cancelled %+v %+v %+v\n  closed %v\n  sends %+v\n  awaits %+v %+v\n",
+		d.Timers, d.Children, d.Detached, d.CancelledActivities, d.CancelledTimers, d.CancelledChildren, d.ClosedChildren,
+		d.Sends, d.Awaits, d.CancelledAwaits)
 	if d.Status != nil {
 		text := "cleared"
 		if d.Status.Value != nil {

@@ -7,7 +7,7 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// SendError is why a send reached no one. It is the error of the send's future.
+// SendError is why a send reached no one, or that an awaited instance does not exist. It is the error of the future.
 type SendError struct {
 	Instance string
 	Outcome  turnpb.SendOutcome
@@ -50,7 +50,7 @@ func mismatchSend(e *turnpb.Event, s *turnpb.SendScheduled, f *Future) string {
 	case s.GetName() != f.name:
 		return diffName
 	case s.GetInstance() != f.instance:
-		return "the instances differ"
+		return diffInstance
 	case s.GetKind() != f.arrival:
 		return "one is an event, one a queue message"
 	}

@@ -155,6 +155,10 @@ func (m *Machine) giveUpDropped() {
 		if f.kind == opSend {
 			continue // it is on its way: only its answer is ignored
 		}
+		if f.kind == opAwait {
+			m.stopAwait(f, k)
+			continue
+		}
 		m.giveUp(f, k, ReasonDropped, childDropped, end)
 	}
 	clear(m.dropped)
@@ -209,6 +213,8 @@ func (m *Machine) closeOpen(end ending) {
 			if !m.isNew(f) {
 				m.d.CancelledTimers = append(m.d.CancelledTimers, Timer{Event: f.event, FireAtMs: f.fireAtMs})
 			}
+		case opAwait:
+			m.stopAwait(f, k)
 		case opWait, opQueue:
 			m.giveUp(f, k, ReasonTerminal, "", end)
 		case opChild:
@@ -260,6 +266,7 @@ func (m *Machine) writeCrumbs() {
 	m.crumbs = m.crumbs[:0]
 	slices.Sort(m.d.CancelledActivities)
 	slices.SortFunc(m.d.CancelledTimers, func(a, b Timer) int { return cmp.Compare(a.Event, b.Event) })
+	slices.SortFunc(m.d.CancelledAwaits, func(a, b Await) int { return cmp.Compare(a.Event, b.Event) })
 	slices.SortFunc(m.d.CancelledChildren, func(a, b CancelledChild) int { return cmp.Compare(a.Event, b.Event) })
 }
 
@@ -278,6 +285,10 @@ func (m *Machine) dispatch(end ending) {
 			case opTimer:
 				if end == endNot || f == m.deadline { // which bounds how long an end waits for children, too
 					m.d.Timers = append(m.d.Timers, Timer{Event: f.event, FireAtMs: f.fireAtMs})
+				}
+			case opAwait:
+				if end == endNot {
+					m.d.Awaits = append(m.d.Awaits, Await{Event: f.event, Instance: f.instance})
 				}
 			case opChild:
 				if !m.unsent(f, end) {

@@ -112,12 +112,15 @@ type Decision struct {
 	Children   []Child
 	Detached   []Detached
 	Sends      []Send
+	Awaits     []Await
 
 	// CancelledActivities are schedule event ids whose work must be deleted: cancelled by code, or open at the end.
 	// One that this same turn scheduled is listed here and not in Activities: there is nothing to delete then.
 	CancelledActivities []uint64
 	// CancelledTimers are timers that must be deleted: cancelled by code, or open at the end.
 	CancelledTimers []Timer
+	// CancelledAwaits are those of earlier turns that are given up: cancelled by code, or open at the end.
+	CancelledAwaits []Await
 	// CancelledChildren must be sent a cancel: cancelled by code, or open at the end under the policy cancel.
 	CancelledChildren []CancelledChild
 	// ClosedChildren are schedule event ids of children whose answer this turn took.
@@ -198,6 +201,12 @@ type Send struct {
 	Kind     turnpb.ArrivalKind
 	Name     string
 	Data     []byte
+}
+
+// Await waits for the end of another instance.
+type Await struct {
+	Event    uint64
+	Instance string
 }
 
 // CancelledChild is a child that must be told to stop.

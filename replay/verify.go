@@ -150,6 +150,8 @@ func MessageOf(cfg Config, e *turnpb.Event) *turnpb.Message {
 		msg.Kind = &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{Failure: k.SubOrchestrationFailed.GetFailure()}}
 	case *turnpb.Event_SendEnded:
 		msg.Kind = &turnpb.Message_SendEnded{SendEnded: k.SendEnded}
+	case *turnpb.Event_AwaitEnded:
+		msg.Kind = &turnpb.Message_AwaitEnded{AwaitEnded: k.AwaitEnded}
 	case *turnpb.Event_CancelRequested:
 		msg.Kind = &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{Reason: k.CancelRequested.GetReason()}}
 	default:
@@ -180,6 +182,8 @@ func rejectedMessage(cfg Config, r *turnpb.RejectedMessage) *turnpb.Message {
 		msg.Kind = &turnpb.Message_ChildFailure{ChildFailure: &turnpb.ChildFailure{}}
 	case kindSendEnded:
 		msg.Kind = &turnpb.Message_SendEnded{SendEnded: &turnpb.SendEnded{}}
+	case kindAwaitEnded:
+		msg.Kind = &turnpb.Message_AwaitEnded{AwaitEnded: &turnpb.AwaitEnded{}}
 	case kindCancel:
 		msg.Kind = &turnpb.Message_Cancel{Cancel: &turnpb.CancelInstance{}}
 	}

@@ -64,7 +64,7 @@ func (p *Partition) begun(epoch uint64, r persistence.Result) {
 	}
 	p.reportEnds()
 	p.careful.Store(!r.Clean)
-	p.s = newServing(p, epoch, !r.Clean)
+	p.s = newServing(p, epoch, !r.Clean, r.Draining)
 	p.epoch.Store(epoch) // after careful: an instance that reads the new epoch must not read the old careful flag
 	p.s.attachAll()
 }

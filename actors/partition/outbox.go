@@ -41,6 +41,18 @@ func (s *serving) acknowledge(a dispatch.Action) {
 	})
 }
 
+// drainWatchers has the next ones told that wait for the end of an instance.
+func (s *serving) drainWatchers(a dispatch.Action) {
+	s.propose("watchers told", &persistence.DrainWatchers{IID: a.IID}, func(r persistence.Result, _ int64) {
+		if r.Err == nil {
+			s.d.Drained()
+			return
+		}
+		s.d.DrainFailed(s.now(), a.IID)
+		s.logFailure("instances that wait for the end of another one could not be told; it is tried again", r.Err)
+	})
+}
+
 // logFailure logs an unexpected error. A full queue is none, and a stopped journal is logged elsewhere.
 func (s *serving) logFailure(what string, err error, args ...any) {
 	if errors.Is(err, persistence.ErrBusy) || errors.Is(err, persistence.ErrStopped) || errors.Is(err, persistence.ErrUncertain) {

@@ -57,6 +57,9 @@ func (s *serving) scan(a dispatch.Action) (read func(persistence.Reader) error, 
 			func(page []persistence.ExpiryRef) { s.d.RequestsPage(s.now(), page) })
 	case dispatch.ScanStreams:
 		return page(persistence.Reader.OutboxStreams, s.d.StreamsPage)
+	case dispatch.ScanDraining:
+		return page(func(r persistence.Reader) ([]persistence.Incarnation, error) { return r.ScanDraining(a.After, rows) },
+			s.d.DrainingPage)
 	case dispatch.ReadOutbox:
 		return page(func(r persistence.Reader) ([]persistence.OutboxItem, error) {
 			return r.ScanOutbox(a.To, a.Through, rows, a.MaxBytes)

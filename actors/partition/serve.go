@@ -46,7 +46,7 @@ type serving struct {
 // ErrServingEnded is why an activity of an epoch that is over is told to stop.
 var ErrServingEnded = errors.New("the partition's epoch has ended")
 
-func newServing(p *Partition, epoch uint64, careful bool) *serving {
+func newServing(p *Partition, epoch uint64, careful, draining bool) *serving {
 	cfg := &p.host.Config
 	s := &serving{
 		p: p, host: p.host, epoch: epoch, numbers: map[*consumer.Attached]int{}, activities: map[persistence.WorkKey]*activity{},
@@ -58,6 +58,7 @@ func newServing(p *Partition, epoch uint64, careful bool) *serving {
 		Node: cfg.Node, Process: cfg.Process,
 		BackoffBaseMs: cfg.BackoffBase.Milliseconds(), BackoffMaxMs: cfg.BackoffMax.Milliseconds(),
 		MaxAttempts: cfg.MaxAttempts, WorkLeaseMs: cfg.WorkLease.Milliseconds(), CarefulForMs: cfg.CarefulFor.Milliseconds(), Probation: s.suspects, FirstTell: epoch << 32,
+		Draining: draining,
 	}, s.now(), careful)
 	s.setWall()
 	s.attachBuiltin()
@@ -310,6 +311,8 @@ func (s *serving) do(now int64, a dispatch.Action) {
 		s.deliver(a)
 	case dispatch.AckOutbox:
 		s.acknowledge(a)
+	case dispatch.DrainWatchers:
+		s.drainWatchers(a)
 	case dispatch.SweepRequests:
 		s.propose("swept", &persistence.Sweep{Requests: a.Requests}, func(persistence.Result, int64) {})
 	default:

@@ -35,6 +35,7 @@ func (m *machine) deleteTree(root *headRow) error {
 
 // delete removes all rows of an instance that has ended. The answers to its requests stay.
 func (m *machine) delete(h *headRow) {
+	m.abandonWatchers(h)
 	m.t.key = appendName(m.t.key[:0], m.p, h.ID)
 	m.t.del(m.t.key)
 	m.t.key = appendIndex(m.t.key[:0], m.p, h.Status, h.UpdatedAtMs, h.IID)
@@ -44,10 +45,8 @@ func (m *machine) delete(h *headRow) {
 		m.t.key = appendFamily(m.t.key[:0], m.p, m.familyOf(h))
 		m.t.del(m.t.key)
 	}
-	for _, f := range []family{famSegment, famWatcher} {
-		prefix := appendInstance(nil, m.p, f, h.IID)
-		m.t.fail(m.t.batch.DeleteRange(prefix, after(prefix), nil))
-	}
+	prefix := appendInstance(nil, m.p, famSegment, h.IID)
+	m.t.fail(m.t.batch.DeleteRange(prefix, after(prefix), nil))
 	m.deleteState(h)
 	m.t.key = appendInstance(m.t.key[:0], m.p, famHead, h.IID)
 	m.t.del(m.t.key)

@@ -147,6 +147,8 @@ func dumpIndex(d *persistence.Dump, f family, k *keyReader, value []byte) (err e
 		d.KV, err = appendRow(d.KV)(decodeKV(k.kv(), value))
 	case famWatcher:
 		d.Watchers, err = appendRow(d.Watchers)(decodeWatcher(k.watcher(), value))
+	case famDraining:
+		d.Draining, err = append(d.Draining, k.iid()), decodeMark(value)
 	default:
 		err = fmt.Errorf("there is no family %q", byte(f))
 	}

@@ -36,6 +36,7 @@ const (
 	famHeld      family = 'h' // time, iid
 	famFamily    family = 'F' // parent's partition, parent's iid, iid
 	famWatcher   family = 'w' // iid, partition, iid, execution, event of the one that waits
+	famDraining  family = 'D' // iid
 	famStatus    family = 'U' // iid
 	famKV        family = 'K' // iid, layer, key in an encoding that keeps the order of keys
 )
@@ -45,7 +46,7 @@ var familyNames = map[family]string{
 	famInbox: "inbox", famLease: "turn lease", famWork: "work", famTimer: "timer", famTimerOf: "timer of instance",
 	famChild: "child", famRequest: "request", famOutbox: "outbox", famIndex: "index",
 	famTopic: "topic of inbox", famOrdinal: "inbox row of topic", famExpiry: "expiry of request", famHeld: "held instance",
-	famFamily: "child of parent", famWatcher: "watcher", famStatus: "custom status", famKV: "key-value",
+	famFamily: "child of parent", famWatcher: "watcher", famDraining: "ended with watchers", famStatus: "custom status", famKV: "key-value",
 }
 
 // String names the family for people.

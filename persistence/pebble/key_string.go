@@ -13,7 +13,7 @@ func keyString(k []byte) string {
 		}
 	case famName:
 		s = fmt.Sprintf("%q", r.string())
-	case famHead, famLease, famStatus:
+	case famHead, famLease, famStatus, famDraining:
 		s = fmt.Sprint(r.u64())
 	case famStart, famInbox:
 		s = fmt.Sprintf("%d/%d", r.u64(), r.u64())

@@ -45,6 +45,7 @@ func allKeys(p persistence.Partition, id, request string, a, b, c, d uint64, ms 
 		appendHeld(nil, p, persistence.HeldRef{SinceMs: ms, IID: iid}),
 		appendFamily(nil, p, persistence.FamilyRef{Partition: persistence.Partition(d), Parent: persistence.Incarnation(b), Child: iid}),
 		appendWatcher(nil, p, watcherItem(a, b, c, d)),
+		appendInstance(nil, p, famDraining, iid),
 		appendInstance(nil, p, famStatus, iid),
 		appendKV(nil, p, iid, ms > 0, id),
 	}

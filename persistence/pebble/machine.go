@@ -29,6 +29,8 @@ type machine struct {
 	now     int64
 	epoch   uint64
 	effects *persistence.Effects
+	// told is how many bytes of ends of instances the command has sent to those that wait for them.
+	told int
 }
 
 var _ persistence.Machine = (*machine)(nil)
@@ -37,7 +39,7 @@ var _ persistence.Machine = (*machine)(nil)
 // stop.
 func (m *machine) Apply(index uint64, p persistence.Proposal) persistence.Applied {
 	m.index, m.now, m.epoch = index, p.TimeMs, p.Epoch
-	m.effects = nil
+	m.effects, m.told = nil, 0
 	m.state.Applied = index
 	a := persistence.Applied{Result: m.dispatch(p.Command)}
 	a.Result.Index = index
@@ -71,6 +73,8 @@ func (m *machine) dispatch(command persistence.Command) persistence.Result {
 		return m.deliver(c)
 	case *persistence.OutboxAck:
 		return m.outboxAck(c)
+	case *persistence.DrainWatchers:
+		return m.drainWatchers(c)
 	case *persistence.Sweep:
 		return m.sweep(c)
 	case *persistence.ReleaseTurn:
@@ -133,7 +137,7 @@ func (m *machine) beginEpoch(c persistence.BeginEpoch) persistence.Result {
 	if c.Epoch <= m.state.Epoch {
 		return refuse(persistence.Fenced)
 	}
-	r := persistence.Result{Previous: m.state.Epoch, Clean: m.state.Clean}
+	r := persistence.Result{Previous: m.state.Epoch, Clean: m.state.Clean, Draining: m.state.Draining > 0}
 	if c.Node != m.state.Node {
 		m.state.Others = otherNodes(c.Node, &m.state.PartitionState)
 	}
@@ -261,7 +265,7 @@ func (m *machine) flush() {
 		m.verify()
 	}
 	for _, h := range m.dirty {
-		h.dirty = false
+		h.dirty, h.ends, h.last = false, false, nil
 		if h.deleted {
 			continue
 		}

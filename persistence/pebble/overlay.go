@@ -8,7 +8,7 @@ import (
 // overlay has the rows that the batch under construction has put or deleted and that Apply may read again. They hide the
 // rows of the database.
 type overlay struct {
-	// rows is by fixed key; named is by the keys that contain a string. Values are slices of the batch; nil is a deleted row.
+	// rows is by fixed key; named is by the other keys. Values are slices of the batch; nil is a deleted row.
 	rows  map[fixedKey][]byte
 	named map[string][]byte
 }
@@ -35,10 +35,11 @@ func (o *overlay) reset() {
 	clear(o.named)
 }
 
-// hasStringKey reports whether the keys of a key's family contain strings.
+// hasStringKey reports whether the keys of a key's family are kept as strings: because they contain some, or are longer than
+// a fixed key.
 func hasStringKey(key []byte) bool {
 	f := family(key[2])
-	return f == famName || f == famRequest || f == famExpiry || f == famKV
+	return f == famName || f == famRequest || f == famExpiry || f == famKV || f == famWatcher
 }
 
 // get returns the row's value in the batch, which is nil if the batch deleted it. known is false if the batch has not

@@ -275,3 +275,10 @@ func (r *reader) ScanHeld(after persistence.HeldRef, limit int) ([]persistence.H
 	return rowsAfter(r, appendPrefix(nil, r.p, famHeld), last, limit,
 		func(k *keyReader, value []byte) (persistence.HeldRef, error) { return k.held(), decodeMark(value) })
 }
+
+// ScanDraining implements persistence.Reader.
+func (r *reader) ScanDraining(after persistence.Incarnation, limit int) ([]persistence.Incarnation, error) {
+	last := appendInstance(nil, r.p, famDraining, after)
+	return rowsAfter(r, appendPrefix(nil, r.p, famDraining), last, limit,
+		func(k *keyReader, value []byte) (persistence.Incarnation, error) { return k.iid(), decodeMark(value) })
+}

@@ -11,9 +11,9 @@ import (
 // before, and reads a newer field only from a value that has it (Dec.Version), so that a new field does not make old stores
 // unreadable. A higher version is refused: a newer build wrote it.
 const (
-	partitionVersion = 1
+	partitionVersion = 2 // 2: instances whose watchers are being answered
 	nameVersion      = 1
-	headVersion      = 2 // 2: custom status, key-value store
+	headVersion      = 3 // 2: custom status, key-value store; 3: watchers
 	startVersion     = 1
 	partVersion      = 1
 	inboxVersion     = 2 // 2: the outcome of a send
@@ -41,6 +41,9 @@ type headRow struct {
 	dirty bool
 	// deleted: it is not written, because the instance was deleted.
 	deleted bool
+	// ends: the batch under construction has the end, and last is the last part of the history, which no read finds yet.
+	ends bool
+	last []byte
 	// newer and older are the neighbours in the cache's order of use.
 	newer, older *headRow
 }
@@ -78,10 +81,11 @@ const (
 	flagStatus
 	flagKV
 	flagKVCleared
+	flagWatchers
 )
 
-// flagsSince2 are the flags of fields that came with version 2. A head that has none of them is written as version 1, as
-// before: what an instance does not use does not change its row.
+// flagsSince2 are the flags of fields that came with version 2, and flagWatchers that of version 3. A head that has none of
+// them is written as version 1, as before: what an instance does not use does not change its row.
 const flagsSince2 = flagStatus | flagKV | flagKVCleared
 
 func (h *headRow) flags() (f uint64) {
@@ -93,6 +97,7 @@ func (h *headRow) flags() (f uint64) {
 		{h.Previous != persistence.Chain{}, flagPrevious}, {h.FirstChain != persistence.Chain{}, flagFirst},
 		{h.StatusVersion > 0, flagStatus},
 		{h.KVBase|h.KVBaseBytes|h.KVCurrent != 0, flagKV}, {h.KVCleared, flagKVCleared},
+		{h.Watchers > 0, flagWatchers},
 	} {
 		if is.set {
 			f |= is.flag
@@ -103,9 +108,12 @@ func (h *headRow) flags() (f uint64) {
 
 func encodeHead(e *rowcode.Enc, h *headRow) {
 	flags := h.flags()
-	if flags&flagsSince2 != 0 {
+	switch {
+	case flags&flagWatchers != 0:
 		e.Version(headVersion)
-	} else {
+	case flags&flagsSince2 != 0:
+		e.Version(2)
+	default:
 		e.Version(1)
 	}
 	e.S(h.ID)
@@ -142,6 +150,9 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 		e.U(h.KVBase)
 		e.U(h.KVBaseBytes)
 		e.U(h.KVCurrent)
+	}
+	if flags&flagWatchers != 0 {
+		e.U(h.Watchers)
 	}
 }
 
@@ -183,6 +194,9 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 	}
 	if flags&flagKV != 0 {
 		h.KVBase, h.KVBaseBytes, h.KVCurrent = d.U(), d.U(), d.U()
+	}
+	if flags&flagWatchers != 0 {
+		h.Watchers = d.U()
 	}
 	h.KVCleared = flags&flagKVCleared != 0
 	if err := d.Done(); err != nil {

@@ -107,7 +107,11 @@ func newPartitionRow() *partitionRow {
 }
 
 func encodePartition(e *rowcode.Enc, r *partitionRow) {
-	e.Version(partitionVersion)
+	if r.Draining > 0 {
+		e.Version(partitionVersion)
+	} else {
+		e.Version(1)
+	}
 	e.U(r.Applied)
 	e.U(r.Epoch)
 	e.S(r.Node)
@@ -129,6 +133,9 @@ func encodePartition(e *rowcode.Enc, r *partitionRow) {
 		e.U(p.in)
 		e.U(p.next)
 		e.U(p.acked)
+	}
+	if r.Draining > 0 {
+		e.U(r.Draining)
 	}
 }
 
@@ -163,6 +170,9 @@ func decodePartition(partitions int, row []byte) (*partitionRow, error) {
 		if i > 0 && r.peers[i].of <= r.peers[i-1].of {
 			return nil, fmt.Errorf("%w: marks of partition %d behind those of %d", rowcode.ErrMalformed, of, r.peers[i-1].of)
 		}
+	}
+	if d.Version() >= 2 {
+		r.Draining = d.U()
 	}
 	return r, d.Done()
 }

@@ -86,7 +86,8 @@ func outboxCodec(name string, fix func(r *rand.Rand, m *persistence.OutboxMessag
 func codecs() []codec {
 	return []codec{
 		{"head", random(func(r *rand.Rand, h *persistence.Head) {
-			h.Status, h.Leased, h.StatusVersion = persistence.Status(1+r.IntN(4)), true, h.StatusVersion|1
+			h.Status, h.Leased = persistence.Status(1+r.IntN(4)), true
+			h.StatusVersion, h.Watchers = h.StatusVersion|1, h.Watchers|1
 		}),
 			func(e *rowcode.Enc, row any) {
 				encodeHead(e, &headRow{Head: row.(persistence.Head), held: true})
@@ -171,6 +172,9 @@ func codecs() []codec {
 		}),
 		outboxCodec("outbox send ended", func(_ *rand.Rand, m *persistence.OutboxMessage) {
 			m.Kind, m.Topic, m.InboxMax, m.InboxBytesMax, m.NotBeforeMs, m.ExecutionTimeoutMs = persistence.SendEnded, 0, 0, 0, 0, 0
+		}),
+		outboxCodec("outbox await ended", func(_ *rand.Rand, m *persistence.OutboxMessage) {
+			m.Kind, m.Topic, m.InboxMax, m.InboxBytesMax, m.NotBeforeMs, m.ExecutionTimeoutMs = persistence.SendAwaited, 0, 0, 0, 0, 0
 		}),
 		{"outbox", random[persistence.OutboxItem](nil),
 			func(e *rowcode.Enc, row any) { encodeOutbox(e, row.(persistence.OutboxItem).Message) },

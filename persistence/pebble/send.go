@@ -14,7 +14,8 @@ func (m *machine) sendFrom(h *headRow, execution uint64, s *persistence.Send) {
 		o.NotBeforeMs = m.now + s.DelayMs
 	}
 	switch s.Kind {
-	case persistence.SendStartChild, persistence.SendCancel, persistence.SendMessage:
+	case persistence.SendStartChild, persistence.SendCancel, persistence.SendMessage, persistence.SendAwait,
+		persistence.SendUnawait:
 		o.Link.ID, o.Link.IID = h.ID, h.IID
 		if s.Kind == persistence.SendStartChild {
 			near := m.slots[persistence.Slot(s.To)] == m.p
@@ -66,6 +67,8 @@ func (m *machine) receive(o *persistence.OutboxMessage) {
 		m.answer(h, o.Link, &persistence.InboxItem{
 			Form: persistence.ItemSendEnded, Execution: o.Link.Execution, Event: o.Link.Event, Outcome: o.Outcome,
 		})
+	case persistence.SendAwait, persistence.SendUnawait, persistence.SendAwaited:
+		m.receiveAwait(h, o)
 	case persistence.SendCancel:
 		switch {
 		case h == nil:

@@ -226,6 +226,10 @@ func (m *machine) end(h *headRow, c *persistence.CommitTurn, s persistence.Statu
 		end.Last = c.Segment.Parts[n-1].Events
 	}
 	m.fx().Ended = append(m.fx().Ended, end)
+	h.ends, h.last = true, end.Last
+	if h.Watchers > 0 {
+		m.drain(h, false)
+	}
 }
 
 // closeExecution deletes the work, timers and children that are still open. In the good case the turn has removed them all,

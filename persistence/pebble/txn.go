@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -130,13 +131,16 @@ const rangeDeletePoints = 64
 
 // keysUnder lists the keys of the existing rows with this prefix, in order. Call it only for the rows of one instance, and
 // only when a counter is above 0.
-func (t *txn) keysUnder(prefix []byte) (keys [][]byte) {
+func (t *txn) keysUnder(prefix []byte) (keys [][]byte) { return t.firstUnder(prefix, math.MaxInt) }
+
+// firstUnder is keysUnder for the first few rows: at most so many.
+func (t *txn) firstUnder(prefix []byte, most int) (keys [][]byte) {
 	iter, err := openIter(t.db, prefix, t.stats)
 	if err != nil {
 		t.corrupt(prefix, err)
 		return nil
 	}
-	for ok := iter.first(); ok; ok = iter.next() {
+	for ok := iter.first(); ok && len(keys) < most; ok = iter.next() {
 		if _, known := t.written.get(iter.key()); !known {
 			keys = append(keys, slices.Clone(iter.key()))
 		}
@@ -147,7 +151,7 @@ func (t *txn) keysUnder(prefix []byte) (keys [][]byte) {
 	}
 	t.written.each(prefix, func(key []byte) { keys = append(keys, key) })
 	slices.SortFunc(keys, bytes.Compare)
-	return keys
+	return keys[:min(len(keys), most)]
 }
 
 // firstFrom finds the first existing row with this prefix at or after a key. Call it only for the rows of one instance, and

@@ -107,6 +107,8 @@ type verifier struct {
 	state  *partitionRow
 	counts map[persistence.Status]uint64
 	held   uint64
+	// draining counts the instances that have ended and have watchers left.
+	draining uint64
 }
 
 func (v *verifier) damage(key []byte, format string, args ...any) {
@@ -135,6 +137,10 @@ func (v *verifier) run(durable uint64) *partitionRow {
 	v.outbox()
 	if v.held != state.Held {
 		v.damage(appendPrefix(nil, v.p, famPartition), "it counts %d instances as held; there are %d", state.Held, v.held)
+	}
+	if v.draining != state.Draining {
+		v.damage(appendPrefix(nil, v.p, famPartition), "it counts %d instances that ended with watchers; there are %d",
+			state.Draining, v.draining)
 	}
 	for status, want := range map[persistence.Status]uint64{
 		persistence.StatusPending: state.Pending, persistence.StatusRunning: state.Running,

@@ -94,6 +94,7 @@ func (i *instanceCheck) run() {
 	i.work()
 	i.timers()
 	i.children()
+	i.watchers()
 	i.status()
 	i.kv()
 	if h.Status.Terminal() && (h.Inbox|h.Work|h.Timers|h.Children != 0 || h.Leased) {

@@ -19,6 +19,20 @@ func (i *instanceCheck) lease() {
 	i.v.mustList(i.key, appendHeld(nil, i.v.p, persistence.HeldRef{SinceMs: lease.Held.SinceMs, IID: h.IID}))
 }
 
+// watchers checks the instances that wait for the end of this one, and that it is listed if it has ended.
+func (i *instanceCheck) watchers() {
+	i.rows(famWatcher, i.h.Watchers, func(key []byte, k *keyReader, value []byte) {
+		w, err := decodeWatcher(k.watcher(), value)
+		if err == nil && w.Partition != i.v.s.PartitionOf(w.Link.ID) {
+			i.v.damage(key, "it names partition %d; %q lives in %d", w.Partition, w.Link.ID, i.v.s.PartitionOf(w.Link.ID))
+		}
+	})
+	if i.h.Status.Terminal() && i.h.Watchers > 0 {
+		i.v.draining++
+		i.v.mustList(i.key, appendInstance(nil, i.v.p, famDraining, i.h.IID))
+	}
+}
+
 // parent checks that a child is listed by its parent.
 func (i *instanceCheck) parent() {
 	if !i.h.Parent.IsZero() {
@@ -44,6 +58,12 @@ func (v *verifier) lists() {
 		lease, _, err := v.r.TurnLease(ref.IID)
 		if err == nil && (lease.Held.Reason == "" || lease.Held.SinceMs != ref.SinceMs) {
 			v.damage(key, "the instance is not held since then")
+		}
+	})
+	v.each(famDraining, func(key []byte, k *keyReader, _ []byte) {
+		head, ok, err := v.r.Head(k.iid())
+		if err == nil && (!ok || !head.Status.Terminal() || head.Watchers == 0) {
+			v.damage(key, "the instance has not ended with watchers")
 		}
 	})
 	v.each(famFamily, func(key []byte, k *keyReader, _ []byte) {

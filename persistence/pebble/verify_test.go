@@ -88,7 +88,10 @@ func verifiable(t *testing.T) *vfs.MemFS {
 	child := fusedStart(idIn("parent", 0))
 	child.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{}}})
 	child.Work = nil
-	child.Sends = []persistence.Send{{Kind: persistence.SendStartChild, To: idIn("parent", 0) + "::sub::1", Name: "o", Link: persistence.Link{Execution: 1, Event: 1}}}
+	child.Sends = []persistence.Send{
+		{Kind: persistence.SendStartChild, To: idIn("parent", 0) + "::sub::1", Name: "o", Link: persistence.Link{Execution: 1, Event: 1}},
+		{Kind: persistence.SendAwait, To: start.ID, Link: persistence.Link{Execution: 1, Event: 1}},
+	}
 	r.ok(0, child)
 	again(t, r)
 	if err := r.s.Close(); err != nil {
@@ -136,7 +139,7 @@ func TestVerifyFindsNothingInAGoodStore(t *testing.T) {
 	}
 	for _, f := range []family{
 		famPartition, famName, famHead, famStart, famSegment, famInbox, famLease, famWork, famTimer, famTimerOf, famChild,
-		famRequest, famOutbox, famIndex, famTopic, famOrdinal, famExpiry, famHeld, famFamily, famStatus, famKV,
+		famRequest, famOutbox, famIndex, famTopic, famOrdinal, famExpiry, famHeld, famFamily, famWatcher, famStatus, famKV,
 	} {
 		if rep.Rows[f.String()] == 0 {
 			t.Errorf("the store has no row of %v, so it proves nothing about it", f)
@@ -258,6 +261,9 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"child unlisted":    {del(appendFamily(nil, 0, persistence.FamilyRef{Parent: 4, Child: 5})), "its entry is missing"},
 		"child of nobody":   {set(appendFamily(nil, 0, persistence.FamilyRef{Parent: 4, Child: 1}), []byte{markVersion}), "there is no such child"},
 		"watcher of nobody": {set(appendWatcher(nil, 0, watcherItem(77, 0, 1, 1)), row(func(e *rowcode.Enc) { encodeWatcher(e, watcherItem(77, 0, 1, 1)) })), "has no head"},
+		"watcher gone":      {del(appendWatcher(nil, 0, watcherItem(1, 0, 4, 1))), "it counts 1 rows of watcher; there are 0"},
+		"watcher astray":    {set(appendWatcher(nil, 0, watcherItem(1, 9, 1, 1)), row(func(e *rowcode.Enc) { encodeWatcher(e, watcherItem(1, 9, 1, 1)) })), "it names partition 9"},
+		"draining none":     {set(appendInstance(nil, 0, famDraining, 1), []byte{markVersion}), "has not ended with watchers"},
 		"status gone":       {del(appendInstance(nil, 0, famStatus, 1)), "its custom status is of version 1"},
 		"status of nobody":  {set(appendInstance(nil, 0, famStatus, 77), row(func(e *rowcode.Enc) { encodeStatus(e, &persistence.CustomStatus{}) })), "has no head"},
 		"value gone":        {del(appendKV(nil, 0, 1, true, "k")), "counts 1 rows of key-value; there are 0"},

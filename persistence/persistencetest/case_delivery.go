@@ -20,6 +20,13 @@ func deliveryCases() []Case {
 		{"KIT_090 the start of a child or a detached instance has its delay and its timeout, near and far", timesOfLife},
 		{"KIT_091 a message reaches another instance once, near and far, and its sender is told", messages},
 		{"KIT_092 a message without a receiver is answered: there is none, it has ended, its inbox is full", messagesRefused},
+		{"KIT_093 an instance is told how another one ended, once, near and far, however often that one goes on as new", awaits},
+		{"KIT_094 a wait for the end of an instance that has ended, or that there is none of, is answered at once", awaitsOfEnded},
+		{"KIT_095 a wait for an end that is in the same batch is answered", awaitsInOneBatch},
+		{"KIT_096 a wait that is given up leaves nothing", awaitsGivenUp},
+		{"KIT_097 a large end is told in batches, and what is left is found after a crash", awaitsInBatches},
+		{"KIT_098 those that wait for an instance which is deleted are told that there is none", awaitsOfDeleted},
+		{"KIT_099 waits for a large end that come together are answered in batches", awaitsTogether},
 		{"KIT_045 the streams to other partitions that have rows are named, and no others (F13)", outboxStreams},
 	}
 }

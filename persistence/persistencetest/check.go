@@ -146,6 +146,7 @@ func (c *checker) counters() {
 		at(ch.IID).Children++
 		current("child", ch.IID, ch.Execution)
 	}
+	c.watchers()
 	c.state()
 	for iid := range count {
 		_, ok := c.heads[iid]

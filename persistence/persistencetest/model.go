@@ -33,6 +33,7 @@ type Model struct {
 	outbox   map[persistence.Partition][]persistence.OutboxItem
 	topics   map[topicKey]persistence.TopicRow
 	families map[persistence.FamilyRef]bool
+	watchers map[persistence.WatcherItem]bool
 	statuses map[persistence.Incarnation]persistence.CustomStatus
 	kv       map[kvKey]persistence.KVItem
 
@@ -41,6 +42,7 @@ type Model struct {
 	now     int64
 	epoch   uint64
 	effects *persistence.Effects
+	told    int // bytes of ends that it has told
 }
 
 type executionKey struct {
@@ -68,6 +70,7 @@ func NewModel(p persistence.Partition, partitions int, home func(id string) pers
 		outbox:   map[persistence.Partition][]persistence.OutboxItem{},
 		topics:   map[topicKey]persistence.TopicRow{},
 		families: map[persistence.FamilyRef]bool{},
+		watchers: map[persistence.WatcherItem]bool{},
 		statuses: map[persistence.Incarnation]persistence.CustomStatus{},
 		kv:       map[kvKey]persistence.KVItem{},
 	}
@@ -76,7 +79,7 @@ func NewModel(p persistence.Partition, partitions int, home func(id string) pers
 // Apply implements [persistence.Machine].
 func (m *Model) Apply(index uint64, p persistence.Proposal) persistence.Applied {
 	m.index, m.now, m.epoch = index, p.TimeMs, p.Epoch
-	m.effects = &persistence.Effects{Index: index}
+	m.effects, m.told = &persistence.Effects{Index: index}, 0
 	m.state.Applied = index
 	a := persistence.Applied{Result: m.dispatch(p.Command)}
 	a.Result.Index = index
@@ -116,6 +119,8 @@ func (m *Model) dispatch(command persistence.Command) persistence.Result {
 		return m.deliver(c)
 	case *persistence.OutboxAck:
 		return m.outboxAck(c)
+	case *persistence.DrainWatchers:
+		return m.drainWatchers(c)
 	case *persistence.Sweep:
 		return m.sweep(c)
 	case *persistence.ReleaseTurn:
@@ -136,7 +141,7 @@ func (m *Model) beginEpoch(c persistence.BeginEpoch) persistence.Result {
 	if c.Epoch <= m.state.Epoch {
 		return refuse(persistence.Fenced)
 	}
-	r := persistence.Result{Previous: m.state.Epoch, Clean: m.state.Clean}
+	r := persistence.Result{Previous: m.state.Epoch, Clean: m.state.Clean, Draining: m.state.Draining > 0}
 	if c.Node != m.state.Node {
 		others := slices.DeleteFunc(slices.Clone(m.state.Others), func(o persistence.NodeProcess) bool { return o.Node == c.Node })
 		if m.state.Epoch > 0 {

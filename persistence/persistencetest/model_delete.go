@@ -19,6 +19,10 @@ func (m *Model) deleteTree(root *persistence.Head) error {
 		}
 	}
 	for _, head := range tree {
+		for _, w := range m.watchersOf(head.IID) {
+			m.answerWatcher(w, persistence.SendNotFound, nil)
+		}
+		m.countDraining()
 		*m.counter(head.Status)--
 		delete(m.names, head.ID)
 		delete(m.heads, head.IID)

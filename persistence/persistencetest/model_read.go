@@ -177,6 +177,7 @@ func (m *Model) Dump() *persistence.Dump {
 		Heads: m.sortedHeads(), Starts: m.sortedStarts(), Leases: m.sortedLeases(), Work: m.sortedWork(),
 		Timers: m.sortedTimers(), Children: m.sortedChildren(), Requests: m.sortedRequests(),
 		Expiry: m.sortedExpiry(), Held: m.sortedHeld(), Families: m.sortedFamilies(),
+		Watchers: m.sortedWatchers(), Draining: m.sortedDraining(),
 		Statuses: m.sortedStatuses(), KV: m.sortedKV(),
 	}
 	m.dumpTopics(d)

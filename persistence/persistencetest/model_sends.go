@@ -16,7 +16,7 @@ func (m *Model) send(from *persistence.Head, s persistence.Send) {
 		msg.NotBeforeMs = m.now + s.DelayMs
 	}
 	switch s.Kind {
-	case persistence.SendStartChild, persistence.SendCancel, persistence.SendMessage:
+	case persistence.SendStartChild, persistence.SendCancel, persistence.SendMessage, persistence.SendAwait, persistence.SendUnawait:
 		msg.Link.ID, msg.Link.IID = from.ID, from.IID
 		if s.Kind == persistence.SendStartChild {
 			from.Spread = from.Spread || m.home(s.To) != m.partition
@@ -77,6 +77,8 @@ func (m *Model) receive(msg persistence.OutboxMessage) {
 		m.putIf(head, head != nil && head.IID == msg.Link.IID, persistence.InboxItem{
 			Form: persistence.ItemSendEnded, Execution: msg.Link.Execution, Event: msg.Link.Event, Outcome: msg.Outcome,
 		})
+	case persistence.SendAwait, persistence.SendUnawait, persistence.SendAwaited:
+		m.await(msg, head)
 	case persistence.SendChildExists:
 		m.putIf(head, head != nil && head.IID == msg.Link.IID, persistence.InboxItem{
 			Form: persistence.ItemChildExists, Execution: msg.Link.Execution, Event: msg.Link.Event, ChildID: msg.ChildID,

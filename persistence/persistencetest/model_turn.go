@@ -75,7 +75,8 @@ func wellFormed(c *persistence.CommitTurn) bool {
 		good = good && k.Op >= persistence.KVSet && k.Op <= persistence.KVClearAll
 	}
 	for _, s := range c.Sends {
-		good = good && (s.Kind >= persistence.SendStartChild && s.Kind <= persistence.SendCancel || s.Kind == persistence.SendMessage)
+		good = good && (s.Kind >= persistence.SendStartChild && s.Kind <= persistence.SendCancel || s.Kind == persistence.SendMessage ||
+			s.Kind == persistence.SendAwait || s.Kind == persistence.SendUnawait)
 	}
 	return good
 }
@@ -304,6 +305,7 @@ func (m *Model) finish(head *persistence.Head, c *persistence.CommitTurn) {
 			end.Last = part.Events
 		}
 		m.effects.Ended = append(m.effects.Ended, end)
+		m.answerWatchers(head)
 	case status == persistence.StatusPending:
 		m.mergeKV(head)
 		head.Execution++

@@ -91,6 +91,12 @@ func (p *plan) takeItem(item persistence.InboxItem) {
 		}})
 		return
 	}
+	if item.Form == persistence.ItemAwaited {
+		p.convert(&turnpb.Message{Execution: item.Execution, Event: item.Event, Kind: &turnpb.Message_AwaitEnded{
+			AwaitEnded: &turnpb.AwaitEnded{},
+		}})
+		return
+	}
 	p.convert(decodeMessage(item.Message))
 }
 
@@ -127,6 +133,8 @@ func (p *plan) convert(m *turnpb.Message) {
 		}}
 	case *turnpb.Message_SendEnded:
 		e.Kind = &turnpb.Event_SendEnded{SendEnded: k.SendEnded}
+	case *turnpb.Message_AwaitEnded:
+		e.Kind = &turnpb.Event_AwaitEnded{AwaitEnded: k.AwaitEnded}
 	default:
 		return
 	}
@@ -223,6 +231,22 @@ func (p *plan) message(id, name string, most uint64) uint64 {
 	return event
 }
 
+// await waits for the end of another instance.
+func (p *plan) await(id string) uint64 {
+	event := p.add(&turnpb.Event{Kind: &turnpb.Event_AwaitScheduled{AwaitScheduled: &turnpb.AwaitScheduled{Instance: id}}})
+	p.commit.Sends = append(p.commit.Sends, persistence.Send{
+		Kind: persistence.SendAwait, To: id, Link: persistence.Link{Execution: p.commit.Execution, Event: event},
+	})
+	return event
+}
+
+// unawait waits for it no longer.
+func (p *plan) unawait(id string, event uint64) {
+	p.commit.Sends = append(p.commit.Sends, persistence.Send{
+		Kind: persistence.SendUnawait, To: id, Link: persistence.Link{Execution: p.commit.Execution, Event: event},
+	})
+}
+
 // cancelChild tells a child to stop.
 func (p *plan) cancelChild(c persistence.ChildItem) {
 	p.add(&turnpb.Event{Source: c.Event, Kind: &turnpb.Event_SubOrchestrationCancelRequested{
@@ -273,6 +297,12 @@ func (p *plan) complete(parent persistence.Link) {
 	p.add(&turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{Output: []byte("done")}}})
 	p.commit.Outcome = persistence.OutcomeCompleted
 	p.answer(parent)
+}
+
+// completeLarge ends the instance with an output of so many bytes.
+func (p *plan) completeLarge(size int) {
+	p.add(&turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{Output: make([]byte, size)}}})
+	p.commit.Outcome = persistence.OutcomeCompleted
 }
 
 // fail ends the instance with a failure.
@@ -377,6 +407,9 @@ func messageText(item persistence.InboxItem) string {
 	if item.Form == persistence.ItemSendEnded {
 		return fmt.Sprintf("send of %d: %v", item.Event, turnpb.SendOutcome(item.Outcome))
 	}
+	if item.Form == persistence.ItemAwaited {
+		return awaitedText(item)
+	}
 	switch k := decodeMessage(item.Message).Kind.(type) {
 	case *turnpb.Message_EventRaised:
 		return k.EventRaised.Name
@@ -391,6 +424,19 @@ func messageText(item persistence.InboxItem) string {
 	default:
 		return fmt.Sprintf("%T", k)
 	}
+}
+
+// awaitedText shows how the instance ended that one waited for.
+func awaitedText(item persistence.InboxItem) string {
+	end := "gone"
+	if last, err := history.Last(item.Message); err != nil {
+		end = err.Error()
+	} else if done := last.GetCompleted(); done != nil {
+		end = fmt.Sprintf("%d bytes", len(done.GetOutput()))
+	} else if last.GetFailed() != nil {
+		end = "failed"
+	}
+	return fmt.Sprintf("await of %d: %s", item.Event, end)
 }
 
 // eventTexts shows the events of a stored part: id, kind and what tells them apart.

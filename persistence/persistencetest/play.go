@@ -178,7 +178,7 @@ func Kinds() map[string]int {
 		&persistence.CommitTurn{}, &persistence.LeaseTurn{}, &persistence.RenewTurn{}, &persistence.AbandonTurn{},
 		&persistence.LeaseWork{}, &persistence.RenewWork{}, &persistence.CompleteWork{}, &persistence.AbandonWork{},
 		&persistence.Deliver{}, &persistence.OutboxAck{}, &persistence.Sweep{}, &persistence.ReleaseTurn{},
-		&persistence.ExpireWork{}, &persistence.Terminate{},
+		&persistence.ExpireWork{}, &persistence.Terminate{}, &persistence.DrainWatchers{},
 	} {
 		want[fmt.Sprintf("%T", c)] = 100
 	}
@@ -190,7 +190,7 @@ func Kinds() map[string]int {
 		"accepted message", "turn under a lease", "renewed work", "work not renewed", "outcome 1", "outcome 2", "outcome 3",
 		"outcome 4", "stale part 1", "stale part 2", "stale part 3", "stale part 4", "stale part 5",
 		"joined start", "replaced instance", "released", "not held", "expired work", "terminated", "custom status",
-		"key-value store changed", "key-value store merged",
+		"key-value store changed", "key-value store merged", "awaited end", "wait given up",
 	} {
 		want[situation] = 5
 	}

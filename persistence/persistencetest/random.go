@@ -13,6 +13,7 @@ import (
 type generator struct {
 	*dice
 	lives  *dice // times of life of children and detached starts; apart, too
+	waits  *dice // waits for the ends of others; apart, too
 	shows  *dice // what instances show to others; apart, so that it changes no other draw
 	trace  *Trace
 	models []*Model
@@ -36,7 +37,7 @@ type keptRequest struct {
 // that history waits for has work or a result.
 func Generate(seed uint64, partitions, length, live int) *Trace {
 	g := &generator{
-		dice: newDice(seed), shows: newDice(seed + 1<<32), lives: newDice(seed + 2<<32), nowMs: 1_700_000_000_000, epochs: make([]uint64, partitions), live: live,
+		dice: newDice(seed), shows: newDice(seed + 1<<32), lives: newDice(seed + 2<<32), waits: newDice(seed + 3<<32), nowMs: 1_700_000_000_000, epochs: make([]uint64, partitions), live: live,
 		trace: &Trace{
 			Seed: seed, Partitions: partitions, Coverage: map[string]int{}, own: make([][]int, partitions),
 			at: make([]*Model, partitions),
@@ -55,11 +56,24 @@ func Generate(seed uint64, partitions, length, live int) *Trace {
 			continue
 		}
 		g.command(p)
+		g.drain(p)
 	}
 	for _, m := range g.models {
 		g.trace.final = append(g.trace.final, m.Dump().String())
 	}
 	return g.trace
+}
+
+// drain answers watchers of an instance that has ended, sometimes, and of one that may not have.
+func (g *generator) drain(p int) {
+	if !g.waits.percent(4) {
+		return
+	}
+	iid := persistence.Incarnation(g.waits.upTo(20))
+	if ended := g.models[p].sortedDraining(); len(ended) > 0 {
+		iid = pick(g.waits, ended)
+	}
+	g.apply(p, &persistence.DrainWatchers{IID: iid})
 }
 
 // moveClock moves mostly a little, sometimes a day, and sometimes back: proposers' clocks are not clamped.

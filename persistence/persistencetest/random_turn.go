@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // commitTurn makes a turn of a random instance, mostly as an engine would.
@@ -39,6 +40,8 @@ func (g *generator) commitTurn(p int) {
 		g.countIf(c.Status != nil, "custom status")
 		g.countIf(len(c.KV) > 0 && c.Outcome == persistence.OutcomeContinued, "key-value store merged")
 		g.countIf(len(c.KV) > 0, "key-value store changed")
+		g.countIf(slices.ContainsFunc(plan.events, func(e *turnpb.Event) bool { return e.GetAwaitEnded() != nil }), "awaited end")
+		g.countIf(slices.ContainsFunc(c.Sends, func(s persistence.Send) bool { return s.Kind == persistence.SendUnawait }), "wait given up")
 	}
 }
 
@@ -155,12 +158,32 @@ func (g *generator) family(p int, head *persistence.Head, plan *plan) {
 	if g.lives.percent(8) {
 		plan.message(pick(g.lives, append(slices.Clone(g.ids), "nobody", head.ID)), "sent", uint64(g.lives.upTo(6)))
 	}
+	g.awaits(head, plan)
 	if g.percent(6) {
 		to := pick(g.dice, append(slices.Clone(g.ids), "nobody"))
 		plan.commit.Sends = append(plan.commit.Sends, persistence.Send{
 			Kind: persistence.SendKind(1 + g.upTo(4)), To: to, Name: "stray", Message: eventMessage("stray"),
 			Link: persistence.Link{ID: to, IID: persistence.Incarnation(g.upTo(20)), Execution: 1, Event: uint64(g.upTo(5))},
 		})
+	}
+}
+
+// awaits waits for the ends of others, and gives some of that up.
+func (g *generator) awaits(head *persistence.Head, plan *plan) {
+	switch n := g.waits.upTo(100); {
+	case n < 8:
+		plan.await(pick(g.waits, append(slices.Clone(g.ids), "nobody", head.ID)))
+	case n < 16:
+		if live := g.heads(g.waits.upTo(len(g.models)), true); len(live) > 0 {
+			plan.await(pick(g.waits, live).ID)
+		}
+	}
+	for _, m := range g.models {
+		for _, w := range m.sortedWatchers() {
+			if w.Link.IID == head.IID && w.Link.ID == head.ID && g.waits.percent(40) {
+				plan.unawait(m.heads[w.Target].ID, w.Link.Event)
+			}
+		}
 	}
 }
 

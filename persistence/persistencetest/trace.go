@@ -167,8 +167,9 @@ func probe(r persistence.Reader, partitions int) (string, error) {
 	}
 	errs = append(errs, err1, err2, err3, err4, err5, err6, err9)
 	streams, err11 := r.OutboxStreams()
-	fmt.Fprintf(&b, "streams %+v\n", streams)
-	errs = append(errs, err11)
+	draining, err12 := r.ScanDraining(0, all)
+	fmt.Fprintf(&b, "streams %+v\ndraining %v\n", streams, draining)
+	errs = append(errs, err11, err12)
 	for p := range partitions {
 		out, err7 := r.ScanOutbox(persistence.Partition(p), 0, all, 0)
 		mark, err8 := r.Mark(persistence.Partition(p))
@@ -287,9 +288,9 @@ func EffectsText(e *persistence.Effects) string {
 		work = append(work, workText(w))
 	}
 	slices.Sort(work)
-	return fmt.Sprintf("%d inbox%v starts%v work%v gone%v timers%v gone%v leases%v unheld%v outbox%v ended%v", e.Index,
+	return fmt.Sprintf("%d inbox%v starts%v work%v gone%v timers%v gone%v leases%v unheld%v outbox%v ended%v draining%v", e.Index,
 		texts(e.Inbox), texts(e.Starts), work, texts(e.WorkDeleted), texts(e.Timers), texts(e.TimersDeleted),
-		texts(e.Leases), texts(e.Unheld), texts(e.Outbox), texts(e.Ended))
+		texts(e.Leases), texts(e.Unheld), texts(e.Outbox), texts(e.Ended), texts(e.Draining))
 }
 
 func texts[V any](values []V) (out []string) {

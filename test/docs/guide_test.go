@@ -19,7 +19,7 @@ var pages = map[string]string{
 	"changing-code.md":            "old: the book is shipped\nnew: the book is checked, and is shipped\nnewer: the book is checked, and is shipped\n",
 	"changing-types.md": `held: cannot decode the input of orchestration Order, event 1, as main.Price with the codec "json"` +
 		"\npaid {Cents:995 Currency:EUR}\n",
-	"children.md":    "[pack send]\nexecution timed out: it took longer than 50ms\ncanceled: nothing to remember\n",
+	"children.md":    "[pack send]\n2 jobs, and true\nexecution timed out: it took longer than 50ms\ncanceled: nothing to remember\n",
 	"determinism.md": "number 42, drawn 1 time(s)\n",
 	"errors.md": "charged 20 at attempt 3 <nil>\norder of 80: the card is declined\n" +
 		"application OrchestrationFailed CardDeclined 50\ncharged 50 at attempt 3 <nil>\n",

@@ -98,9 +98,9 @@ func deadlines(t *turnpb.ActivityTimeouts, atMs int64) (d persistence.Deadlines)
 	return d
 }
 
-// addSends adds the starts of children and detached instances, and the messages for others, in the order in which the code
-// asked for them: one that is started gets what is sent to it afterwards, and of two starts with the same id the first gets
-// it.
+// addSends adds the starts of children and detached instances, the messages for others and the waits for their ends, in the
+// order in which the code asked for them: one that is started gets what is sent to it afterwards, and of two starts with the
+// same id the first gets it.
 func (t *Turn) addSends(c *persistence.CommitTurn) error {
 	d := t.Decision
 	for i := range d.Children {
@@ -122,6 +122,12 @@ func (t *Turn) addSends(c *persistence.CommitTurn) error {
 			DelayMs: o.Life.DelayMs, ExecutionTimeoutMs: o.Life.TimeoutMs,
 		})
 	}
+	for _, a := range d.Awaits {
+		addAwait(c, persistence.SendAwait, a)
+	}
+	for _, a := range d.CancelledAwaits {
+		addAwait(c, persistence.SendUnawait, a)
+	}
 	for i := range d.Sends {
 		if err := t.addMessage(c, &d.Sends[i]); err != nil {
 			return err
@@ -129,6 +135,13 @@ func (t *Turn) addSends(c *persistence.CommitTurn) error {
 	}
 	slices.SortFunc(c.Sends, func(a, b persistence.Send) int { return cmp.Compare(a.Link.Event, b.Link.Event) })
 	return nil
+}
+
+// addAwait adds a wait for the end of another instance, or its end.
+func addAwait(c *persistence.CommitTurn, kind persistence.SendKind, a replay.Await) {
+	c.Sends = append(c.Sends, persistence.Send{
+		Kind: kind, To: a.Instance, Link: persistence.Link{Execution: c.Execution, Event: a.Event},
+	})
 }
 
 // addMessage adds an event or a queue message for another instance. It carries the bounds of the receiver's inbox, as a

@@ -141,9 +141,32 @@ func decodeItem(item persistence.InboxItem) (Item, error) {
 			Kind: &turnpb.Message_SendEnded{SendEnded: &turnpb.SendEnded{Outcome: turnpb.SendOutcome(item.Outcome)}},
 		}
 		return d, nil
+	case persistence.ItemAwaited:
+		return d, awaited(&d, item)
 	}
 	d.Message = &turnpb.Message{}
 	return d, proto.Unmarshal(item.Message, d.Message)
+}
+
+// awaited makes the message that says how an instance ended which this one waits for.
+func awaited(d *Item, item persistence.InboxItem) error {
+	ended := &turnpb.AwaitEnded{}
+	d.Message = &turnpb.Message{
+		Execution: item.Execution, Event: item.Event, Kind: &turnpb.Message_AwaitEnded{AwaitEnded: ended},
+	}
+	if item.Outcome == persistence.SendNotFound {
+		return nil
+	}
+	last, err := history.Last(item.Message)
+	switch k := last.GetKind().(type) {
+	case *turnpb.Event_Completed:
+		ended.End = &turnpb.AwaitEnded_Completed{Completed: k.Completed}
+	case *turnpb.Event_Failed:
+		ended.End = &turnpb.AwaitEnded_Failed{Failed: k.Failed}
+	default:
+		err = errors.Join(err, fmt.Errorf("the end that event %d waits for: the last event is no end", item.Event))
+	}
+	return err
 }
 
 // childExists returns the answer to a parent whose child could not be started, because another instance has the child's id.

@@ -36,6 +36,8 @@ func sizeOf(command persistence.Command) int {
 		n += len(c.Message)
 	case *persistence.ExpireWork:
 		n += len(c.Message)
+	case *persistence.DrainWatchers:
+		n += persistence.DrainBytes
 	case *persistence.Deliver:
 		for _, m := range c.Messages {
 			n += len(m) + rowOverhead
