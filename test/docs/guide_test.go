@@ -92,9 +92,7 @@ func TestFirstProgramOfTheGuideIsKilled(t *testing.T) {
 	}
 
 	command := filepath.Join(t.TempDir(), "turnstone")
-	if out, err := exec.Command("go", "build", "-o", command, "../../cmd/turnstone").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	build(t, ".", "../../cmd/turnstone", command)
 	inspect := exec.Command(command, "inspect", "parcels.store", "parcel-1")
 	inspect.Dir = dir
 	shown, err := inspect.Output()

@@ -59,12 +59,18 @@ func documentProgram(t *testing.T, document string) (binary string) {
 	binary = filepath.Join(dir, "program")
 	write(t, filepath.Join(dir, "main.go"), []byte("package main\n"+program))
 	outsideModule(t, root, dir)
-	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Dir, build.Env = dir, append(os.Environ(), "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
+	build(t, dir, ".", binary)
+	return binary
+}
+
+// build builds a program from a directory, without what a debugger needs: linking is most of it.
+func build(t *testing.T, dir, program, binary string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, program)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return binary
 }
 
 // module is the path of this one.
