@@ -125,6 +125,7 @@ func (w *World) examine() {
 			if i > 0 {
 				w.compareCarried(rec, &executions[i-1], &executions[i])
 			}
+			w.checkCleanup(rec, &executions[i])
 			w.oracle(rec, &executions[i], kv)
 			kv = replay.NextKV(kv, executions[i].turns())
 		}

@@ -3,8 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,16 +37,10 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 		return nil, err
 	}
 	r := &run{interpreter: i, digest: &strings.Builder{}, taken: map[arrivalName][]string{}}
-	if err := r.do(ctx, p); err != nil {
+	if err := r.do(ctx, r.tidy(ctx, p)); err != nil {
 		return nil, err
 	}
-	lines := strings.Split(r.digest.String(), "\n")
-	if r.settled {
-		slices.Sort(lines)
-	}
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(strings.Join(lines, "\n")))
-	return fmt.Appendf(nil, "%016x", sum.Sum64()), nil
+	return r.seen(), nil
 }
 
 // run is one execution of a program.
@@ -56,6 +48,8 @@ type run struct {
 	*interpreter
 	digest *strings.Builder
 	taken  map[arrivalName][]string // what the waits that are over were given, by name
+	pushed int                      // undo steps
+	left   []byte                   // what had been seen when the first undo step ran
 }
 
 var (
@@ -115,6 +109,9 @@ func (r *run) do(ctx *replay.Context, p *Program) error {
 		return r.giveUp(ctx, p)
 	case "patched":
 		return r.patched(ctx, p)
+	case "undo":
+		r.push(ctx, p)
+		return nil
 	case "kill":
 		if r.kill != nil {
 			r.kill(ctx.Instance())

@@ -69,7 +69,7 @@ type generator struct {
 // leafOps begin one durable operation; blockOps hold other nodes; plainOps finish in their own turn.
 var (
 	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "read"}
-	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched"}
+	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched", "undo"}
 	plainOps = []string{"guid", "now", "random", "detached", "effect", "deprecate", "status", "set", "set", "clear", "keys", "prune"}
 )
 
@@ -106,7 +106,20 @@ func (g *generator) program(instance string) *Program {
 	case g.random.chance(16):
 		p.Kids = append(p.Kids, &Program{Op: "panic"})
 	}
+	if g.random.chance(6) {
+		undo := g.undo(2)
+		return &Program{Op: "tidy", N: pick(g.random, -1, 0, 50, 3000), Kids: []*Program{p, undo.Kids[0]}}
+	}
 	return p
+}
+
+// undo draws an undo step. Some fail.
+func (g *generator) undo(depth int) *Program {
+	body := &Program{Op: "seq", Kids: []*Program{g.node(depth - 1)}}
+	if g.random.chance(4) {
+		body.Kids = append(body.Kids, &Program{Op: pick(g.random, "fail", "panic")})
+	}
+	return &Program{Op: "undo", Kids: []*Program{body}}
 }
 
 // node draws any node.
@@ -124,6 +137,8 @@ func (g *generator) node(depth int) *Program {
 		return g.with(&Program{Op: op, Name: patchName(op, g.random.below(patchNames))}, 2, depth)
 	case "status", "set", "clear", "prune": // Flag: reset, or clear all
 		return &Program{Op: op, Name: g.key(), N: g.random.between(0, 2000), Flag: g.random.chance(5)}
+	case "undo":
+		return g.undo(depth)
 	case "detached":
 		return g.start(op, depth)
 	case "scope", "catch", "cancel", "linger":

@@ -39,6 +39,7 @@ func TestWays(t *testing.T) {
 			is    bool
 		}{
 			{"crash", w.cut}, {"history read again", w.cut || w.evict}, {"message of a queue carried on", true}, {"value stored", true}, {"status stored", true},
+			{"cleanup: error", true}, {"cleanup: panic", true}, {"undo step", true}, {"undo step that had no time", true},
 		} {
 			if is := n < waysLeast && want.is || reached[w.name+": "+want.state] > 0; is != want.is {
 				t.Errorf("%s: the state %q was reached: %v", w.name, want.state, is)
