@@ -138,7 +138,7 @@ func (w *World) examine() {
 func (w *World) examineExecution(rec *record, e *execution) {
 	answered := map[uint64]bool{}
 	children := map[uint64]*turnpb.SubOrchestrationScheduled{}
-	fires := map[uint64]int64{}
+	fires, activities, times := map[uint64]int64{}, map[uint64]*turnpb.ActivityScheduled{}, map[uint64]int64{}
 	for _, t := range e.turns() {
 		for _, event := range t.Events {
 			where := fmt.Sprintf("%s execution %d event %d", rec.id, e.number, event.GetId())
@@ -149,6 +149,8 @@ func (w *World) examineExecution(rec *record, e *execution) {
 				answered[event.GetSource()] = true
 			}
 			switch k := event.GetKind().(type) {
+			case *turnpb.Event_ActivityScheduled:
+				activities[event.GetId()], times[event.GetId()] = k.ActivityScheduled, t.Header.GetTimeMs()
 			case *turnpb.Event_ActivityCompleted:
 				w.checkResult(activityKey{rec.id, e.number, event.GetSource()}, k.ActivityCompleted.GetResult(), where)
 			case *turnpb.Event_TimerCreated:
@@ -161,6 +163,8 @@ func (w *World) examineExecution(rec *record, e *execution) {
 				w.checkChild(rec, event.GetSource(), children[event.GetSource()], k.SubOrchestrationCompleted.GetResult(), where)
 			case *turnpb.Event_ActivityFailed:
 				w.checkFailure(k.ActivityFailed.GetFailure(), where)
+				source := event.GetSource()
+				w.checkEnd(activityKey{rec.id, e.number, source}, activities[source], times[source], k.ActivityFailed, &t, where)
 			case *turnpb.Event_SubOrchestrationFailed:
 				w.checkFailure(k.SubOrchestrationFailed.GetFailure(), where)
 			case *turnpb.Event_Failed:
@@ -200,7 +204,7 @@ func (w *World) checkFailure(f *turnpb.Failure, where string) {
 // isLate reports whether what is poisoned waited for a handler.
 func (w *World) isLate(p *turnpb.PoisonFailure) bool {
 	s := w.client.byID[p.GetInstance()]
-	return p.GetActivityName() == activityLate || s != nil && s.late
+	return p.GetActivityName() == activityLate || p.GetActivityName() == activityNowhere || s != nil && s.late
 }
 
 // checkResult: a recorded result is one that the activity really gave, for this very event.

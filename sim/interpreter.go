@@ -259,7 +259,7 @@ func (r *run) each(ctx *replay.Context, kids []*Program) error {
 func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 	switch p.Op {
 	case "activity":
-		return ctx.Activity(p.Name, activitySpec{Fails: p.N, Kills: p.Flag, Label: label(p)}.encode(), replay.ActivityOptions{})
+		return r.attempt(ctx, p, replay.ActivityOptions{})
 	case "timer":
 		return ctx.Timer(time.Duration(p.N) * time.Millisecond)
 	case "wait":

@@ -19,16 +19,22 @@ type Program struct {
 	// Tag tells an activity of a settled program from the others.
 	Tag  int        `json:"t,omitempty"`
 	Kids []*Program `json:"k,omitempty"`
+	// Bound is what bounds an activity, and Ms for how long. One that hangs does so where it would fail.
+	Bound string `json:"b,omitempty"`
+	Ms    int    `json:"m,omitempty"`
+	Hangs bool   `json:"h,omitempty"`
+	Beats bool   `json:"p,omitempty"` // it gives heartbeats
 }
 
 // The names that programs use.
 const (
 	orchestrationName = "program"
 	lateOrchestration = "late-program"
-	activityCommon    = "common" // both consumers
-	activityFirst     = "first"  // the first consumer only
-	activitySecond    = "second" // the second consumer only
-	activityLate      = "late"   // registered after a while
+	activityCommon    = "common"  // both consumers
+	activityFirst     = "first"   // the first consumer only
+	activitySecond    = "second"  // the second consumer only
+	activityLate      = "late"    // registered after a while
+	activityNowhere   = "nowhere" // never
 	eventNames        = 3
 	queueNames        = 2
 	patchNames        = 3
@@ -199,6 +205,10 @@ func (g *generator) activity() *Program {
 	case g.random.chance(5):
 		p.N = g.random.between(1, 5) // fails as often, then works
 	}
+	if p.Op == "activity" && !p.Flag && g.random.chance(3) {
+		g.bound(p)
+	}
+	p.Beats = p.Op == "activity" && g.random.chance(3)
 	return p
 }
 

@@ -78,7 +78,7 @@ func (g *settled) late(whole *Program) *Program {
 
 // spine draws what the handler itself does, one after the other. Only there the order of two changes of one thing is sure.
 func (g *settled) spine() *Program {
-	p := &Program{Op: "seq"}
+	p := &Program{Op: "seq", Kids: []*Program{g.sure()}}
 	for range g.random.between(2, 5) {
 		p.Kids = append(p.Kids, g.node(3))
 		g.tags++
@@ -92,6 +92,16 @@ func (g *settled) spine() *Program {
 		}
 	}
 	return p
+}
+
+// sure is what comes in turn, each in one program of several.
+func (g *settled) sure() *Program {
+	of := []func() *Program{
+		func() *Program { return g.tried(boundStartToClose) },
+		func() *Program { return g.tried(boundHeartbeat) },
+		g.leaf,
+	}
+	return of[g.number%len(of)]()
 }
 
 func (g *settled) node(depth int) *Program {
@@ -160,6 +170,10 @@ func (g *settled) activity() *Program {
 	if g.random.chance(4) {
 		p.N = g.random.between(1, 3) // fails as often, then works
 	}
+	if g.random.chance(3) {
+		g.bound(p)
+	}
+	p.Beats = g.random.chance(2)
 	return p
 }
 
