@@ -65,8 +65,10 @@ func (c *client) compare(dumps []*persistence.Dump) {
 func (c *client) compareEvents(dumps []*persistence.Dump) {
 	w := c.world
 	recorded, waiting := map[string]int{}, map[string]int{}
+	mail := &mail{world: w, letters: map[string]*letter{}}
 	for _, key := range w.disk.ledger.keys() {
-		executions, err := w.disk.ledger.known[key].turns()
+		rec := w.disk.ledger.known[key]
+		executions, err := rec.turns()
 		if err != nil {
 			w.fail("S3", "%v", err)
 			return
@@ -74,8 +76,10 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 		for _, e := range executions {
 			for _, t := range e.turns() {
 				for _, event := range t.Events {
-					if _, data, ok := recordedArrival(event); ok {
+					mail.take(event)
+					if name, data, ok := recordedArrival(event); ok {
 						recorded[data]++
+						mail.found(rec.id, name, data)
 					}
 					for _, carried := range event.GetStarted().GetCarried() {
 						recorded[string(carried.GetData())]-- // it is recorded again in this execution
@@ -90,11 +94,15 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 			if row.Form != persistence.ItemMessage || decode(row.Message, message) != nil {
 				continue
 			}
-			if _, data, ok := waitingArrival(message); ok {
+			if name, data, ok := waitingArrival(message); ok {
 				waiting[data]++
+				if rec := w.disk.ledger.known[instanceKey{dump.Partition, row.IID}]; rec != nil {
+					mail.found(rec.id, name, data)
+				}
 			}
 		}
 	}
+	mail.compare(func(data string) int { return recorded[data] + waiting[data] })
 	for _, e := range c.events {
 		n := recorded[e.data] + waiting[e.data]
 		rec := w.disk.ledger.of(e.id)

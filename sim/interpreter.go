@@ -48,6 +48,7 @@ type run struct {
 	*interpreter
 	digest *strings.Builder
 	taken  map[arrivalName][]string // what the waits that are over were given, by name
+	sent   int                      // letters
 	pushed int                      // undo steps
 	left   []byte                   // what had been seen when the first undo step ran
 }
@@ -273,6 +274,8 @@ func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 	case "read":
 		instance, key, _ := strings.Cut(p.Name, "/")
 		return ctx.KVFrom(instance, key)
+	case "raise", "enqueue":
+		return r.send(ctx, p)
 	case "child":
 		return r.child(ctx, p, 0)
 	default:

@@ -57,6 +57,7 @@ var plantable = map[string]func() *planted{
 	"forget the attempt":       func() *planted { return &planted{propose: forgetAttempt} },
 	"forget a timeout":         func() *planted { return &planted{propose: forgetTimeout} },
 	"lost heartbeat":           func() *planted { return &planted{propose: loseHeartbeat} },
+	"send twice":               func() *planted { return &planted{propose: sendTwice} },
 	"lost status":              func() *planted { return &planted{propose: loseStatus} },
 	"lost message":             func() *planted { return &planted{effects: loseOutbox} },
 	"lost work":                func() *planted { return &planted{effects: loseWork} },
@@ -182,6 +183,22 @@ func changeWork(p *persistence.Proposal, change func(*persistence.NewWork)) {
 	copied.Work = slices.Clone(commit.Work)
 	for i := range copied.Work {
 		change(&copied.Work[i])
+	}
+	p.Command = &copied
+}
+
+// sendTwice sends to other instances twice.
+func sendTwice(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	commit, ok := p.Command.(*persistence.CommitTurn)
+	if !ok {
+		return
+	}
+	copied := *commit
+	copied.Sends = slices.Clone(commit.Sends)
+	for i := range commit.Sends {
+		if commit.Sends[i].Kind == persistence.SendMessage {
+			copied.Sends = append(copied.Sends, commit.Sends[i])
+		}
 	}
 	p.Command = &copied
 }

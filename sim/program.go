@@ -12,8 +12,9 @@ type Program struct {
 	Op string `json:"o"`
 	// N is a count, or a duration in milliseconds.
 	N int `json:"n,omitempty"`
-	// Name is an event, an activity or an instance.
+	// Name is an event, an activity or an instance; To is the instance that a letter is for.
 	Name string `json:"s,omitempty"`
+	To   string `json:"l,omitempty"`
 	// Flag is the node's variant.
 	Flag bool `json:"f,omitempty"`
 	// Tag tells an activity of a settled program from the others.
@@ -74,7 +75,7 @@ type generator struct {
 
 // leafOps begin one durable operation; blockOps hold other nodes; plainOps finish in their own turn.
 var (
-	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "read"}
+	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "read", "send"}
 	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched", "undo"}
 	plainOps = []string{"guid", "now", "random", "detached", "effect", "deprecate", "status", "set", "set", "clear", "keys", "prune"}
 )
@@ -100,19 +101,23 @@ func (g *generator) program(instance string) *Program {
 	for range g.random.between(1, 4) {
 		p.Kids = append(p.Kids, g.node(3))
 	}
+	late := g.random.chance(6)
+	if late { // the time for all undo steps is over before the first one ends
+		p.Kids = append(p.Kids, &Program{Op: "undo", Kids: []*Program{{Op: "timer", N: 20000}}})
+	}
 	switch {
-	case g.random.chance(4):
+	case !late && g.random.chance(4):
 		next := &Program{Op: "seq", Kids: []*Program{g.node(2)}}
 		if g.random.chance(3) {
 			next.Kids = append(next.Kids, &Program{Op: "again", Kids: []*Program{{Op: "seq", Kids: []*Program{g.leaf()}}}})
 		}
 		p.Kids = append(p.Kids, &Program{Op: "again", Flag: g.random.chance(3), Kids: []*Program{next}})
-	case g.random.chance(12):
+	case late && g.random.chance(2), g.random.chance(12):
 		p.Kids = append(p.Kids, &Program{Op: "fail"})
 	case g.random.chance(16):
 		p.Kids = append(p.Kids, &Program{Op: "panic"})
 	}
-	if g.random.chance(6) {
+	if late || g.random.chance(6) {
 		undo := g.undo(2)
 		return &Program{Op: "tidy", N: pick(g.random, -1, 0, 50, 3000), Kids: []*Program{p, undo.Kids[0]}}
 	}
@@ -184,6 +189,8 @@ func (g *generator) leaf() *Program {
 		return &Program{Op: op, Name: eventName(g.random.below(queueNames))}
 	case "child":
 		return g.start(op, 1)
+	case "send":
+		return g.send()
 	case "read":
 		return &Program{Op: op, Name: fmt.Sprintf("i%d", g.random.below(4)) + "/" + g.key()}
 	default:

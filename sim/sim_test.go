@@ -53,6 +53,7 @@ var rare = []string{
 	"waited for memory", "new way of a patch", "old way of a patch in code that knows it", "held and released", "held until other code comes", "other code during a try", "held and terminated", "no consumer is left",
 	"message of a queue carried on", "another attempt of a call",
 	"cleanup: error", "cleanup: panic", "cleanup: cancel", "cleanup: abort", "undo step", "undo step that failed", "undo step that had no time",
+	"send: delivered", "send: not_found", "send: ended",
 	"activity that hangs", "heartbeat recorded", "heartbeat of an earlier run", "heartbeat of an earlier attempt",
 	"timeout: start_to_close", "timeout: schedule_to_start", "timeout: schedule_to_close", "timeout: heartbeat",
 }
@@ -267,4 +268,4 @@ func TestPlantedFaultsInsideAreFound(t *testing.T) {
 }
 
 // plainFaults is how many faults every build can plant.
-const plainFaults = 17
+const plainFaults = 18

@@ -239,6 +239,10 @@ func deed(event *turnpb.Event) string {
 		return fmt.Sprintf("child %s %v", k.SubOrchestrationScheduled.GetInput(), k.SubOrchestrationScheduled.GetPolicy())
 	case *turnpb.Event_OrchestrationChained:
 		return fmt.Sprintf("starts %s %s", k.OrchestrationChained.GetInstance(), k.OrchestrationChained.GetInput())
+	case *turnpb.Event_SendScheduled:
+		return fmt.Sprintf("sends %s to %s", k.SendScheduled.GetData(), k.SendScheduled.GetInstance())
+	case *turnpb.Event_SendEnded:
+		return k.SendEnded.GetOutcome().String()
 	case *turnpb.Event_PatchMarked:
 		return "patch " + k.PatchMarked.GetId()
 	case *turnpb.Event_SideEffectRecorded:
