@@ -266,6 +266,10 @@ func (m *Machine) nextStep() {
 func (m *Machine) popStep() {
 	c := m.cleanup
 	last := len(c.left) - 1
+	if plantedUndo && c.at.event != c.left[last].event {
+		c.at = c.left[last]
+		return
+	}
 	c.at, c.left = c.left[last], c.left[:last]
 }
 

@@ -15,3 +15,6 @@ const plantedPatch = false
 
 // plantedMailbox: an arrival that was kept stays after a wait has taken it.
 const plantedMailbox = false
+
+// plantedUndo: an undo step stays when it has begun, once, so it runs twice.
+const plantedUndo = false

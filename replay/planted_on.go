@@ -25,3 +25,9 @@ var plantedMailbox bool
 
 // PlantMailbox plants the fault, or takes it away. No machine may run meanwhile.
 func PlantMailbox(on bool) { plantedMailbox = on }
+
+// plantedUndo: an undo step stays when it has begun, once, so it runs twice.
+var plantedUndo bool
+
+// PlantUndo plants the fault, or takes it away. No machine may run meanwhile.
+func PlantUndo(on bool) { plantedUndo = on }

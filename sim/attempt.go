@@ -14,6 +14,9 @@ import (
 type activitySpec struct {
 	Fails int    `json:"fails,omitempty"`
 	Kills bool   `json:"kills,omitempty"`
+	Hangs bool   `json:"hangs,omitempty"` // where it would fail, for longer than Ms
+	Ms    int    `json:"ms,omitempty"`
+	Beats bool   `json:"beats,omitempty"`
 	Label string `json:"label,omitempty"`
 	// Attempt is which attempt of its call this is; 0 is the only one. First is the schedule event of the first one.
 	Attempt uint32 `json:"attempt,omitempty"`
@@ -39,9 +42,10 @@ func label(p *Program) string {
 // retry tries an activity or a child again while it fails, as a retry policy has it: a durable timer with jitter between
 // the attempts, each of which says which one it is. With the flag an attempt that takes too long is given up.
 func (r *run) retry(ctx *replay.Context, p *Program) error {
-	var first uint64
+	var o replay.ActivityOptions
 	for n := range p.N {
-		f := r.attempt(ctx, p.Kids[0], uint32(n+1), first)
+		o.Attempt = uint32(n + 1)
+		f := r.attempt(ctx, p.Kids[0], o)
 		if p.Flag && ctx.Race(f, ctx.Timer(attemptTakes)) == 1 {
 			r.note(fmt.Sprint("attempt given up ", n), nil, nil)
 			return nil
@@ -52,8 +56,9 @@ func (r *run) retry(ctx *replay.Context, p *Program) error {
 			return nil
 		}
 		if n == 0 {
-			first = f.Event()
+			o.First = f.Event()
 		}
+		o.LastHeartbeat = lastHeartbeat(err)
 		jitter := time.Duration(ctx.Random() % 10)
 		_, _ = ctx.Timer((10<<n + jitter) * time.Millisecond).Await()
 	}
@@ -64,12 +69,16 @@ func (r *run) retry(ctx *replay.Context, p *Program) error {
 const attemptTakes = 2 * time.Second
 
 // attempt begins one attempt. An activity fails as often as its node says, whichever attempt that is.
-func (r *run) attempt(ctx *replay.Context, p *Program, number uint32, first uint64) *replay.Future {
+func (r *run) attempt(ctx *replay.Context, p *Program, o replay.ActivityOptions) *replay.Future {
 	if p.Op == "child" {
-		return r.child(ctx, p, number)
+		return r.child(ctx, p, o.Attempt)
 	}
-	spec := activitySpec{Fails: max(p.N-int(number)+1, 0), Kills: p.Flag, Label: label(p), Attempt: number, First: first}
-	return ctx.Activity(p.Name, spec.encode(), replay.ActivityOptions{Attempt: number, First: first})
+	o.Timeouts = timeouts(p)
+	spec := activitySpec{
+		Fails: max(p.N-max(int(o.Attempt), 1)+1, 0), Kills: p.Flag, Hangs: p.Hangs, Ms: p.Ms, Beats: p.Beats, Label: label(p),
+		Attempt: o.Attempt, First: o.First,
+	}
+	return ctx.Activity(p.Name, spec.encode(), o)
 }
 
 // child begins a child; attempt 0 is the only one.

@@ -65,8 +65,10 @@ func (c *client) compare(dumps []*persistence.Dump) {
 func (c *client) compareEvents(dumps []*persistence.Dump) {
 	w := c.world
 	recorded, waiting := map[string]int{}, map[string]int{}
+	mail := &mail{world: w, letters: map[string]*letter{}}
 	for _, key := range w.disk.ledger.keys() {
-		executions, err := w.disk.ledger.known[key].turns()
+		rec := w.disk.ledger.known[key]
+		executions, err := rec.turns()
 		if err != nil {
 			w.fail("S3", "%v", err)
 			return
@@ -74,8 +76,10 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 		for _, e := range executions {
 			for _, t := range e.turns() {
 				for _, event := range t.Events {
-					if _, data, ok := recordedArrival(event); ok {
+					mail.take(event)
+					if name, data, ok := recordedArrival(event); ok {
 						recorded[data]++
+						mail.found(rec.id, name, data)
 					}
 					for _, carried := range event.GetStarted().GetCarried() {
 						recorded[string(carried.GetData())]-- // it is recorded again in this execution
@@ -90,11 +94,15 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 			if row.Form != persistence.ItemMessage || decode(row.Message, message) != nil {
 				continue
 			}
-			if _, data, ok := waitingArrival(message); ok {
+			if name, data, ok := waitingArrival(message); ok {
 				waiting[data]++
+				if rec := w.disk.ledger.known[instanceKey{dump.Partition, row.IID}]; rec != nil {
+					mail.found(rec.id, name, data)
+				}
 			}
 		}
 	}
+	mail.compare(func(data string) int { return recorded[data] + waiting[data] })
 	for _, e := range c.events {
 		n := recorded[e.data] + waiting[e.data]
 		rec := w.disk.ledger.of(e.id)
@@ -125,6 +133,7 @@ func (w *World) examine() {
 			if i > 0 {
 				w.compareCarried(rec, &executions[i-1], &executions[i])
 			}
+			w.checkCleanup(rec, &executions[i])
 			w.oracle(rec, &executions[i], kv)
 			kv = replay.NextKV(kv, executions[i].turns())
 		}
@@ -137,7 +146,7 @@ func (w *World) examine() {
 func (w *World) examineExecution(rec *record, e *execution) {
 	answered := map[uint64]bool{}
 	children := map[uint64]*turnpb.SubOrchestrationScheduled{}
-	fires := map[uint64]int64{}
+	fires, activities, times := map[uint64]int64{}, map[uint64]*turnpb.ActivityScheduled{}, map[uint64]int64{}
 	for _, t := range e.turns() {
 		for _, event := range t.Events {
 			where := fmt.Sprintf("%s execution %d event %d", rec.id, e.number, event.GetId())
@@ -148,6 +157,8 @@ func (w *World) examineExecution(rec *record, e *execution) {
 				answered[event.GetSource()] = true
 			}
 			switch k := event.GetKind().(type) {
+			case *turnpb.Event_ActivityScheduled:
+				activities[event.GetId()], times[event.GetId()] = k.ActivityScheduled, t.Header.GetTimeMs()
 			case *turnpb.Event_ActivityCompleted:
 				w.checkResult(activityKey{rec.id, e.number, event.GetSource()}, k.ActivityCompleted.GetResult(), where)
 			case *turnpb.Event_TimerCreated:
@@ -160,6 +171,8 @@ func (w *World) examineExecution(rec *record, e *execution) {
 				w.checkChild(rec, event.GetSource(), children[event.GetSource()], k.SubOrchestrationCompleted.GetResult(), where)
 			case *turnpb.Event_ActivityFailed:
 				w.checkFailure(k.ActivityFailed.GetFailure(), where)
+				source := event.GetSource()
+				w.checkEnd(activityKey{rec.id, e.number, source}, activities[source], times[source], k.ActivityFailed, &t, where)
 			case *turnpb.Event_SubOrchestrationFailed:
 				w.checkFailure(k.SubOrchestrationFailed.GetFailure(), where)
 			case *turnpb.Event_Failed:
@@ -199,7 +212,7 @@ func (w *World) checkFailure(f *turnpb.Failure, where string) {
 // isLate reports whether what is poisoned waited for a handler.
 func (w *World) isLate(p *turnpb.PoisonFailure) bool {
 	s := w.client.byID[p.GetInstance()]
-	return p.GetActivityName() == activityLate || s != nil && s.late
+	return p.GetActivityName() == activityLate || p.GetActivityName() == activityNowhere || s != nil && s.late
 }
 
 // checkResult: a recorded result is one that the activity really gave, for this very event.

@@ -52,7 +52,9 @@ func (r *runner) Run(code func(), done func()) {
 			w.crash("code ended the process")
 			return
 		}
-		w.agenda.in(r.after(), r.process.number, r.what+" done", done)
+		linger := w.linger
+		w.linger = 0
+		w.agenda.in(r.after()+linger, r.process.number, r.what+" done", done)
 	})
 }
 

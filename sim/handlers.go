@@ -80,7 +80,7 @@ const workLate = 10 * time.Minute
 var errActivity = errors.New("the activity fails here")
 
 // activity is what every activity runs.
-func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, _ consumer.Heart, input []byte) ([]byte, error) {
+func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, heart consumer.Heart, input []byte) ([]byte, error) {
 	var spec activitySpec
 	if err := json.Unmarshal(input, &spec); err != nil {
 		return nil, fmt.Errorf("activity input %q: %w", input, err)
@@ -103,12 +103,17 @@ func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, _ cons
 	if most := w.config.maxAttempts + 1; info.Delivery > most { // a grant that a crash took is counted by no row
 		w.fail("attempts", "activity %v was delivered %d times, the most is %d", key, info.Delivery, most)
 	}
+	if spec.Beats {
+		w.beat(key, heart, fmt.Sprint("run ", run))
+	}
 	switch {
 	case spec.Kills:
 		w.die(fmt.Sprintf("activity %v", key))
 	case ctx.Err() != nil:
 		w.reach("cancelled activity saw it")
 		return nil, ctx.Err()
+	case spec.Fails > 0 && spec.Hangs:
+		return w.hang(&spec), nil
 	case spec.Fails > 0:
 		return nil, errActivity
 	case w.faults.badActivities && w.lives.chance(20):

@@ -3,8 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,16 +37,10 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 		return nil, err
 	}
 	r := &run{interpreter: i, digest: &strings.Builder{}, taken: map[arrivalName][]string{}}
-	if err := r.do(ctx, p); err != nil {
+	if err := r.do(ctx, r.tidy(ctx, p)); err != nil {
 		return nil, err
 	}
-	lines := strings.Split(r.digest.String(), "\n")
-	if r.settled {
-		slices.Sort(lines)
-	}
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(strings.Join(lines, "\n")))
-	return fmt.Appendf(nil, "%016x", sum.Sum64()), nil
+	return r.seen(), nil
 }
 
 // run is one execution of a program.
@@ -56,6 +48,9 @@ type run struct {
 	*interpreter
 	digest *strings.Builder
 	taken  map[arrivalName][]string // what the waits that are over were given, by name
+	sent   int                      // letters
+	pushed int                      // undo steps
+	left   []byte                   // what had been seen when the first undo step ran
 }
 
 var (
@@ -115,6 +110,9 @@ func (r *run) do(ctx *replay.Context, p *Program) error {
 		return r.giveUp(ctx, p)
 	case "patched":
 		return r.patched(ctx, p)
+	case "undo":
+		r.push(ctx, p)
+		return nil
 	case "kill":
 		if r.kill != nil {
 			r.kill(ctx.Instance())
@@ -262,7 +260,7 @@ func (r *run) each(ctx *replay.Context, kids []*Program) error {
 func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 	switch p.Op {
 	case "activity":
-		return ctx.Activity(p.Name, activitySpec{Fails: p.N, Kills: p.Flag, Label: label(p)}.encode(), replay.ActivityOptions{})
+		return r.attempt(ctx, p, replay.ActivityOptions{})
 	case "timer":
 		return ctx.Timer(time.Duration(p.N) * time.Millisecond)
 	case "wait":
@@ -276,6 +274,8 @@ func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 	case "read":
 		instance, key, _ := strings.Cut(p.Name, "/")
 		return ctx.KVFrom(instance, key)
+	case "raise", "enqueue":
+		return r.send(ctx, p)
 	case "child":
 		return r.child(ctx, p, 0)
 	default:

@@ -29,6 +29,8 @@ type ledger struct {
 	ids   map[string]instanceKey
 	// scheduled are the activities whose schedule event is durable, and since when.
 	scheduled map[activityKey]time.Duration
+	// tokens are the leases of activities.
+	tokens map[persistence.Token]activityKey
 }
 
 type activityKey struct {
@@ -50,7 +52,7 @@ type record struct {
 func newLedger(w *World) *ledger {
 	return &ledger{
 		world: w, epoch: map[persistence.Partition]uint64{}, known: map[instanceKey]*record{},
-		ids: map[string]instanceKey{}, scheduled: map[activityKey]time.Duration{},
+		ids: map[string]instanceKey{}, scheduled: map[activityKey]time.Duration{}, tokens: map[persistence.Token]activityKey{},
 	}
 }
 
@@ -85,6 +87,10 @@ func (d *disk) observe(n persistence.Partition, p *process, epoch uint64, c pers
 		l.committed(n, c, r)
 	case *persistence.LeaseTurn:
 		l.leased(instanceKey{n, c.IID})
+	case *persistence.LeaseWork:
+		l.workLeased(n, c, r)
+	case *persistence.RenewWork:
+		l.workRenewed(c, r)
 	case *persistence.AbandonTurn:
 		l.heldTurn(instanceKey{n, c.IID}, c)
 	case *persistence.ReleaseTurn:

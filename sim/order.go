@@ -19,12 +19,18 @@ type orderKey struct {
 type events struct {
 	client *client
 	order  map[orderKey][]*eventRecord
+	// letters has the last letter of each sender: execution and number.
+	letters map[sentOrder][2]int
+}
+
+func (c *client) newEvents() *events {
+	return &events{client: c, order: map[orderKey][]*eventRecord{}, letters: map[sentOrder][2]int{}}
 }
 
 // compareOrder checks that events keep the order in which they were sent: one that was acknowledged before another one
 // was sent is recorded before it, in each execution, and waits before it in the inbox.
 func (c *client) compareOrder(dumps []*persistence.Dump) {
-	all, seen := &events{client: c, order: map[orderKey][]*eventRecord{}}, map[string]bool{}
+	all, seen := c.newEvents(), map[string]bool{}
 	for _, key := range c.world.disk.ledger.keys() {
 		rec := c.world.disk.ledger.known[key]
 		executions, err := rec.turns()
@@ -33,7 +39,7 @@ func (c *client) compareOrder(dumps []*persistence.Dump) {
 			return
 		}
 		for i := range executions {
-			one := &events{client: c, order: map[orderKey][]*eventRecord{}}
+			one := c.newEvents()
 			for _, t := range executions[i].turns() {
 				for _, event := range t.Events {
 					name, data, ok := recordedArrival(event)
@@ -58,6 +64,8 @@ func (c *client) compareOrder(dumps []*persistence.Dump) {
 			if name, data, ok := waitingArrival(message); ok {
 				if e := c.byData[data]; e != nil {
 					all.add(e.id, name, data, "waits")
+				} else if rec := c.world.disk.ledger.known[instanceKey{dump.Partition, row.IID}]; rec != nil {
+					all.add(rec.id, name, data, "waits")
 				}
 			}
 		}
@@ -68,6 +76,7 @@ func (c *client) compareOrder(dumps []*persistence.Dump) {
 func (l *events) add(id string, name arrivalName, data, how string) {
 	e := l.client.byData[data]
 	if e == nil {
+		l.letter(orderKey{id, name}, data)
 		return // raised by no client that is known: compareEvents does not know it either
 	}
 	if id != e.id || name != e.name {

@@ -55,6 +55,9 @@ var plantable = map[string]func() *planted{
 	"wrong execution":          func() *planted { return &planted{propose: wrongExecution} },
 	"forget request keys":      func() *planted { return &planted{propose: forgetKeys} },
 	"forget the attempt":       func() *planted { return &planted{propose: forgetAttempt} },
+	"forget a timeout":         func() *planted { return &planted{propose: forgetTimeout} },
+	"lost heartbeat":           func() *planted { return &planted{propose: loseHeartbeat} },
+	"send twice":               func() *planted { return &planted{propose: sendTwice} },
 	"lost status":              func() *planted { return &planted{propose: loseStatus} },
 	"lost message":             func() *planted { return &planted{effects: loseOutbox} },
 	"lost work":                func() *planted { return &planted{effects: loseWork} },
@@ -157,6 +160,21 @@ func forgetKeys(_ *World, _ persistence.Partition, p *persistence.Proposal) {
 
 // forgetAttempt forgets which attempt of its call an activity is.
 func forgetAttempt(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	changeWork(p, func(work *persistence.NewWork) { work.Attempt = 0 })
+}
+
+// forgetTimeout schedules activities without what bounds them.
+func forgetTimeout(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	changeWork(p, func(work *persistence.NewWork) { work.Deadlines = persistence.Deadlines{} })
+}
+
+// loseHeartbeat schedules attempts without what the attempt before has left.
+func loseHeartbeat(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	changeWork(p, func(work *persistence.NewWork) { work.Heartbeat = nil })
+}
+
+// changeWork changes what a turn schedules.
+func changeWork(p *persistence.Proposal, change func(*persistence.NewWork)) {
 	commit, ok := p.Command.(*persistence.CommitTurn)
 	if !ok || len(commit.Work) == 0 {
 		return
@@ -164,7 +182,23 @@ func forgetAttempt(_ *World, _ persistence.Partition, p *persistence.Proposal) {
 	copied := *commit
 	copied.Work = slices.Clone(commit.Work)
 	for i := range copied.Work {
-		copied.Work[i].Attempt = 0
+		change(&copied.Work[i])
+	}
+	p.Command = &copied
+}
+
+// sendTwice sends to other instances twice.
+func sendTwice(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	commit, ok := p.Command.(*persistence.CommitTurn)
+	if !ok {
+		return
+	}
+	copied := *commit
+	copied.Sends = slices.Clone(commit.Sends)
+	for i := range commit.Sends {
+		if commit.Sends[i].Kind == persistence.SendMessage {
+			copied.Sends = append(copied.Sends, commit.Sends[i])
+		}
 	}
 	p.Command = &copied
 }

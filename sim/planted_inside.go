@@ -16,6 +16,7 @@ import (
 func init() {
 	plantable["wrong coroutine order"] = func() *planted { return &planted{inside: replay.PlantOrder} }
 	plantable["compute a side effect again"] = func() *planted { return &planted{inside: replay.PlantEffect} }
+	plantable["run an undo step twice"] = func() *planted { return &planted{inside: replay.PlantUndo} }
 	plantable["decide a patch anew"] = func() *planted { return &planted{inside: replay.PlantPatch} }
 	plantable["give a message twice"] = func() *planted { return &planted{inside: replay.PlantMailbox} }
 	plantable["keep the values of a refused turn"] = func() *planted { return &planted{inside: pebble.PlantValues} }

@@ -12,23 +12,30 @@ type Program struct {
 	Op string `json:"o"`
 	// N is a count, or a duration in milliseconds.
 	N int `json:"n,omitempty"`
-	// Name is an event, an activity or an instance.
+	// Name is an event, an activity or an instance; To is the instance that a letter is for.
 	Name string `json:"s,omitempty"`
+	To   string `json:"l,omitempty"`
 	// Flag is the node's variant.
 	Flag bool `json:"f,omitempty"`
 	// Tag tells an activity of a settled program from the others.
 	Tag  int        `json:"t,omitempty"`
 	Kids []*Program `json:"k,omitempty"`
+	// Bound is what bounds an activity, and Ms for how long. One that hangs does so where it would fail.
+	Bound string `json:"b,omitempty"`
+	Ms    int    `json:"m,omitempty"`
+	Hangs bool   `json:"h,omitempty"`
+	Beats bool   `json:"p,omitempty"` // it gives heartbeats
 }
 
 // The names that programs use.
 const (
 	orchestrationName = "program"
 	lateOrchestration = "late-program"
-	activityCommon    = "common" // both consumers
-	activityFirst     = "first"  // the first consumer only
-	activitySecond    = "second" // the second consumer only
-	activityLate      = "late"   // registered after a while
+	activityCommon    = "common"  // both consumers
+	activityFirst     = "first"   // the first consumer only
+	activitySecond    = "second"  // the second consumer only
+	activityLate      = "late"    // registered after a while
+	activityNowhere   = "nowhere" // never
 	eventNames        = 3
 	queueNames        = 2
 	patchNames        = 3
@@ -68,8 +75,8 @@ type generator struct {
 
 // leafOps begin one durable operation; blockOps hold other nodes; plainOps finish in their own turn.
 var (
-	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "read"}
-	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched"}
+	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "read", "send"}
+	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched", "undo"}
 	plainOps = []string{"guid", "now", "random", "detached", "effect", "deprecate", "status", "set", "set", "clear", "keys", "prune"}
 )
 
@@ -94,19 +101,36 @@ func (g *generator) program(instance string) *Program {
 	for range g.random.between(1, 4) {
 		p.Kids = append(p.Kids, g.node(3))
 	}
+	late := g.random.chance(6)
+	if late { // the time for all undo steps is over before the first one ends
+		p.Kids = append(p.Kids, &Program{Op: "undo", Kids: []*Program{{Op: "timer", N: 20000}}})
+	}
 	switch {
-	case g.random.chance(4):
+	case !late && g.random.chance(4):
 		next := &Program{Op: "seq", Kids: []*Program{g.node(2)}}
 		if g.random.chance(3) {
 			next.Kids = append(next.Kids, &Program{Op: "again", Kids: []*Program{{Op: "seq", Kids: []*Program{g.leaf()}}}})
 		}
 		p.Kids = append(p.Kids, &Program{Op: "again", Flag: g.random.chance(3), Kids: []*Program{next}})
-	case g.random.chance(12):
+	case late && g.random.chance(2), g.random.chance(12):
 		p.Kids = append(p.Kids, &Program{Op: "fail"})
 	case g.random.chance(16):
 		p.Kids = append(p.Kids, &Program{Op: "panic"})
 	}
+	if late || g.random.chance(6) {
+		undo := g.undo(2)
+		return &Program{Op: "tidy", N: pick(g.random, -1, 0, 50, 3000), Kids: []*Program{p, undo.Kids[0]}}
+	}
 	return p
+}
+
+// undo draws an undo step. Some fail.
+func (g *generator) undo(depth int) *Program {
+	body := &Program{Op: "seq", Kids: []*Program{g.node(depth - 1)}}
+	if g.random.chance(4) {
+		body.Kids = append(body.Kids, &Program{Op: pick(g.random, "fail", "panic")})
+	}
+	return &Program{Op: "undo", Kids: []*Program{body}}
 }
 
 // node draws any node.
@@ -124,6 +148,8 @@ func (g *generator) node(depth int) *Program {
 		return g.with(&Program{Op: op, Name: patchName(op, g.random.below(patchNames))}, 2, depth)
 	case "status", "set", "clear", "prune": // Flag: reset, or clear all
 		return &Program{Op: op, Name: g.key(), N: g.random.between(0, 2000), Flag: g.random.chance(5)}
+	case "undo":
+		return g.undo(depth)
 	case "detached":
 		return g.start(op, depth)
 	case "scope", "catch", "cancel", "linger":
@@ -163,6 +189,8 @@ func (g *generator) leaf() *Program {
 		return &Program{Op: op, Name: eventName(g.random.below(queueNames))}
 	case "child":
 		return g.start(op, 1)
+	case "send":
+		return g.send()
 	case "read":
 		return &Program{Op: op, Name: fmt.Sprintf("i%d", g.random.below(4)) + "/" + g.key()}
 	default:
@@ -184,6 +212,10 @@ func (g *generator) activity() *Program {
 	case g.random.chance(5):
 		p.N = g.random.between(1, 5) // fails as often, then works
 	}
+	if p.Op == "activity" && !p.Flag && g.random.chance(3) {
+		g.bound(p)
+	}
+	p.Beats = p.Op == "activity" && g.random.chance(3)
 	return p
 }
 

@@ -6,6 +6,7 @@ import "fmt"
 // side that cannot win, a value has one writer, and messages are counted and not told apart by who took them.
 type settled struct {
 	random   *random
+	number   int // of the next program: some things come in turn, so that few programs have them all
 	instance string
 	tags     int // given to nodes, so that each has inputs, keys and results of its own
 	left     int // nodes that may still be drawn
@@ -20,29 +21,64 @@ const anHour = 3600_000
 
 var (
 	settledLeaves = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "set", "effect", "deprecate"}
-	settledBlocks = []string{"seq", "all", "all", "go", "scope", "catch", "retry", "loop", "race", "select", "linger", "cancel", "patched", "detached"}
+	settledBlocks = []string{"seq", "all", "all", "go", "scope", "catch", "retry", "loop", "race", "select", "linger", "cancel", "patched", "detached", "undo"}
 )
 
 // program draws a whole orchestration for an instance.
 func (g *settled) program(instance string) *Program {
 	g.instance, g.children, g.outer = instance, 0, true
 	g.left = g.random.between(6, 16)
-	p := g.spine()
-	switch g.random.below(6) {
+	p, whole := g.tidy(g.spine())
+	defer func() { g.number++ }()
+	switch g.number % 6 {
 	case 0:
-		p.Kids = append(p.Kids, &Program{Op: "fail"})
+		p.Kids = append(p.Kids, g.undo(), &Program{Op: "fail"})
 	case 1:
-		p.Kids = append(p.Kids, &Program{Op: "panic"})
-	case 2, 3:
+		p.Kids = append(p.Kids, g.late(whole), &Program{Op: "panic"})
+	case 2, 3: // with messages on their way
+		p.Kids = append(p.Kids, &Program{Op: "dequeue", Name: eventName(0)}, &Program{Op: "timer", N: 3000})
 		g.left = 6
 		p.Kids = append(p.Kids, &Program{Op: "again", Flag: g.random.chance(2), Kids: []*Program{g.spine()}})
 	}
+	return whole
+}
+
+// tidy gives every second program an undo step from its start on.
+func (g *settled) tidy(p *Program) (body, whole *Program) {
+	if g.random.chance(2) {
+		return p, p
+	}
+	g.tags++
+	return p, &Program{Op: "tidy", Tag: g.tags, Kids: []*Program{p, g.undo().Kids[0]}}
+}
+
+// undo draws an undo step. It takes no messages: it may never run.
+func (g *settled) undo() *Program {
+	g.tags++
+	p, outer := &Program{Op: "undo", Tag: g.tags}, g.outer
+	g.outer = false
+	body := &Program{Op: "seq", Kids: []*Program{g.node(1)}}
+	g.outer = outer
+	if g.random.chance(4) {
+		body.Kids = append(body.Kids, &Program{Op: "fail"})
+	}
+	p.Kids = []*Program{body}
 	return p
+}
+
+// late draws an undo step that has no time left, and so have none that were added before it: it is the first one that runs.
+func (g *settled) late(whole *Program) *Program {
+	if whole.Op != "tidy" {
+		return g.undo()
+	}
+	whole.N = 3000
+	g.tags++
+	return &Program{Op: "undo", Tag: g.tags, Kids: []*Program{{Op: "timer", N: anHour}}}
 }
 
 // spine draws what the handler itself does, one after the other. Only there the order of two changes of one thing is sure.
 func (g *settled) spine() *Program {
-	p := &Program{Op: "seq"}
+	p := &Program{Op: "seq", Kids: []*Program{g.sure()}}
 	for range g.random.between(2, 5) {
 		p.Kids = append(p.Kids, g.node(3))
 		g.tags++
@@ -56,6 +92,17 @@ func (g *settled) spine() *Program {
 		}
 	}
 	return p
+}
+
+// sure is what comes in turn, each in one program of several.
+func (g *settled) sure() *Program {
+	of := []func() *Program{
+		func() *Program { return g.tried(boundStartToClose) },
+		func() *Program { return g.tried(boundHeartbeat) },
+		g.post,
+		g.leaf,
+	}
+	return of[g.number%len(of)]()
 }
 
 func (g *settled) node(depth int) *Program {
@@ -87,6 +134,8 @@ func (g *settled) node(depth int) *Program {
 		g.outer = outer
 	case "detached":
 		return g.start("detached")
+	case "undo":
+		return g.undo()
 	default: // seq, all, go
 		for range g.random.between(2, 4) {
 			p.Kids = append(p.Kids, g.node(depth-1))
@@ -122,6 +171,10 @@ func (g *settled) activity() *Program {
 	if g.random.chance(4) {
 		p.N = g.random.between(1, 3) // fails as often, then works
 	}
+	if g.random.chance(3) {
+		g.bound(p)
+	}
+	p.Beats = g.random.chance(2)
 	return p
 }
 

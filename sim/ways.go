@@ -85,7 +85,7 @@ func (w *World) takeWay(way *way, number uint64) {
 
 // planSettled has the client start the programs, and send messages for as long as they run.
 func (c *client) planSettled() {
-	g := &settled{random: newRandom(c.world.seed, 6)}
+	g := &settled{random: newRandom(c.world.seed, 6), number: int(c.world.seed) * c.world.config.instances}
 	for n := range c.world.config.instances {
 		s := &startRecord{id: fmt.Sprint("i", n), key: fmt.Sprint("start-", n)}
 		s.program = g.program(s.id)
@@ -239,10 +239,20 @@ func deed(event *turnpb.Event) string {
 		return fmt.Sprintf("child %s %v", k.SubOrchestrationScheduled.GetInput(), k.SubOrchestrationScheduled.GetPolicy())
 	case *turnpb.Event_OrchestrationChained:
 		return fmt.Sprintf("starts %s %s", k.OrchestrationChained.GetInstance(), k.OrchestrationChained.GetInput())
+	case *turnpb.Event_SendScheduled:
+		return fmt.Sprintf("sends %s to %s", k.SendScheduled.GetData(), k.SendScheduled.GetInstance())
+	case *turnpb.Event_SendEnded:
+		return k.SendEnded.GetOutcome().String()
 	case *turnpb.Event_PatchMarked:
 		return "patch " + k.PatchMarked.GetId()
 	case *turnpb.Event_SideEffectRecorded:
 		return "side effect"
+	case *turnpb.Event_CompensationPushed:
+		return "an undo step"
+	case *turnpb.Event_CompensationStarted:
+		return "undoes " + failure.Display(k.CompensationStarted.GetFailure())
+	case *turnpb.Event_CompensationFailed:
+		return "does not undo: " + failure.Display(k.CompensationFailed.GetFailure())
 	case *turnpb.Event_Completed:
 		return fmt.Sprintf("completed %s", k.Completed.GetOutput())
 	case *turnpb.Event_Failed:

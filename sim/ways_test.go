@@ -39,6 +39,10 @@ func TestWays(t *testing.T) {
 			is    bool
 		}{
 			{"crash", w.cut}, {"history read again", w.cut || w.evict}, {"message of a queue carried on", true}, {"value stored", true}, {"status stored", true},
+			{"cleanup: error", true}, {"cleanup: panic", true}, {"undo step", true}, {"undo step that had no time", true},
+			{"send: delivered", true}, {"send: not_found", true}, {"send: ended", true},
+			{"heartbeat recorded", true}, {"heartbeat of an earlier attempt", true},
+			{"timeout: start_to_close", true}, {"timeout: schedule_to_start", true}, {"timeout: schedule_to_close", true}, {"timeout: heartbeat", true},
 		} {
 			if is := n < waysLeast && want.is || reached[w.name+": "+want.state] > 0; is != want.is {
 				t.Errorf("%s: the state %q was reached: %v", w.name, want.state, is)
@@ -63,7 +67,7 @@ func TestDifferencesAreFound(t *testing.T) {
 }
 
 // inWays are planted faults that the ways find, beside the seeds in which everything goes wrong.
-var inWays = []string{"early timer", "lost status", "forget the attempt"}
+var inWays = []string{"early timer", "lost status", "forget the attempt", "lost heartbeat", "forget a timeout"}
 
 func TestWaysFindPlantedFaults(t *testing.T) {
 	for _, name := range inWays {

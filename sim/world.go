@@ -31,11 +31,13 @@ type World struct {
 	processes uint64
 
 	// of the step that is being taken
-	killed bool // user code ended the process
+	killed bool          // user code ended the process
+	linger time.Duration // how much longer the code of the activity takes that has run
 	claims []func()
 
 	runs           uint64 // of activities
 	given          map[activityKey][]string
+	pulses         map[activityKey]*pulse
 	handedOut      map[string]bool // what code was given of what clients sent
 	kills          map[string]int
 	cleanRestarts  int
@@ -74,7 +76,7 @@ func (f Failure) Error() string {
 func newWorld(seed uint64, p *planted, story io.Writer) *World {
 	w := &World{
 		seed: seed, planted: p, schedule: newRandom(seed, 1), lives: newRandom(seed, 2),
-		given: map[activityKey][]string{}, handedOut: map[string]bool{}, kills: map[string]int{}, leftToDouble: map[instanceKey]bool{}, reached: map[string]int{},
+		given: map[activityKey][]string{}, pulses: map[activityKey]*pulse{}, handedOut: map[string]bool{}, kills: map[string]int{}, leftToDouble: map[instanceKey]bool{}, reached: map[string]int{},
 	}
 	w.trace = trace{story: story, world: w}
 	w.config, w.faults = drawConfig(newRandom(seed, 3))
