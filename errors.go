@@ -2,7 +2,8 @@ package turnstone
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/turnstone-dev/turnstone/limits"
 )
 
 // What a caller branches on with errors.Is. Each is defined here once, for the client and for orchestration code.
@@ -77,11 +78,20 @@ type LimitError struct {
 	Limit string
 	// Size is what was asked for; Max is the limit itself, which is allowed.
 	Size, Max int
+	// Field names the field of node.Config.Limits that sets the limit, for example "PayloadBytes"; empty if it is fixed.
+	Field string
 }
 
-// Error names the limit, the size and the maximum.
-func (e *LimitError) Error() string {
-	return fmt.Sprintf("limit exceeded: %s is %d, the limit is %d", e.Limit, e.Size, e.Max)
+// Error names the limit, the size, the maximum and the field, and says what to do.
+func (e *LimitError) Error() string { return (*limits.Error)(e).Error() }
+
+// overLimit turns a limit's error into a [LimitError], and leaves every other one as it is.
+func overLimit(err error) error {
+	var over *limits.Error
+	if errors.As(err, &over) {
+		return (*LimitError)(over)
+	}
+	return err
 }
 
 // Error is an error of the author's own that survives the wire: returned by an activity or an orchestration, it is

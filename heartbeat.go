@@ -3,11 +3,9 @@ package turnstone
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/turnstone-dev/turnstone/internal/seam"
-	"github.com/turnstone-dev/turnstone/limits"
 )
 
 // Heartbeat says that the activity is alive and how far it has come. Call it as often as there is progress: a call costs
@@ -28,12 +26,7 @@ func (c ActivityContext) Heartbeat(details any) error {
 	if err != nil {
 		return fmt.Errorf("%w: the details of a heartbeat of activity %s cannot be encoded: %w", ErrInvalidInput, c.info.Name, err)
 	}
-	err = c.heart.Beat(data)
-	var over *limits.Error
-	if errors.As(err, &over) {
-		return &LimitError{Limit: over.Limit, Size: over.Size, Max: over.Max}
-	}
-	return err
+	return overLimit(c.heart.Beat(data))
 }
 
 // encodeDetails returns bytes that no other code holds.

@@ -179,7 +179,7 @@ func checkName(kind, name string) error {
 	if strings.HasPrefix(name, ReservedPrefix) {
 		return fmt.Errorf("%s name %q has the reserved prefix %s", kind, name, ReservedPrefix)
 	}
-	return limits.CheckID(kind+" name", name, limits.Default().NameBytes)
+	return overLimit(limits.CheckID(kind+" name", name, limits.Default().NameBytes, ""))
 }
 
 func (a *Activity[I, O]) register(r *Registry) error {

@@ -89,23 +89,23 @@ func (e *Engine) StartInstance(req arrival.StartRequest, reply func(arrival.Star
 
 func (e *Engine) checkStart(req *arrival.StartRequest) error {
 	l := &e.cfg.Limits
-	if err := limits.CheckID("instance id", req.ID, l.IDBytes); err != nil {
+	if err := limits.CheckID("instance id", req.ID, l.IDBytes, "IDBytes"); err != nil {
 		return err
 	}
-	if err := limits.CheckID("orchestration name", req.Name, l.NameBytes); err != nil {
+	if err := limits.CheckID("orchestration name", req.Name, l.NameBytes, "NameBytes"); err != nil {
 		return err
 	}
 	if req.Version != "" {
-		if err := limits.CheckID("orchestration version", req.Version, l.NameBytes); err != nil {
+		if err := limits.CheckID("orchestration version", req.Version, l.NameBytes, "NameBytes"); err != nil {
 			return err
 		}
 	}
 	if req.RequestKey != "" {
-		if err := limits.CheckID("request key", req.RequestKey, l.RequestKeyBytes); err != nil {
+		if err := limits.CheckID("request key", req.RequestKey, l.RequestKeyBytes, "RequestKeyBytes"); err != nil {
 			return err
 		}
 	}
-	return limits.Check("input bytes", len(req.Input), l.PayloadBytes)
+	return limits.Check("input bytes", len(req.Input), l.PayloadBytes, "PayloadBytes")
 }
 
 // Deliver sends a message from outside to an instance. reply gets nil once it is durable. Otherwise the error wraps
@@ -139,7 +139,7 @@ func (e *Engine) Deliver(d arrival.Delivery, reply func(error)) {
 
 // enter admits a request with an instance's id and so many bytes more.
 func (e *Engine) enter(id string, bytes int) (size int, err error) {
-	if err := limits.CheckID("instance id", id, e.cfg.Limits.DerivedIDBytes); err != nil {
+	if err := limits.CheckID("instance id", id, e.cfg.Limits.DerivedIDBytes, "DerivedIDBytes"); err != nil {
 		return 0, err
 	}
 	size = len(id) + bytes
@@ -148,11 +148,11 @@ func (e *Engine) enter(id string, bytes int) (size int, err error) {
 
 func (e *Engine) checkDelivery(d *arrival.Delivery) error {
 	l := &e.cfg.Limits
-	if err := limits.CheckID("instance id", d.ID, l.DerivedIDBytes); err != nil {
+	if err := limits.CheckID("instance id", d.ID, l.DerivedIDBytes, "DerivedIDBytes"); err != nil {
 		return err
 	}
 	if d.RequestKey != "" {
-		if err := limits.CheckID("request key", d.RequestKey, l.RequestKeyBytes); err != nil {
+		if err := limits.CheckID("request key", d.RequestKey, l.RequestKeyBytes, "RequestKeyBytes"); err != nil {
 			return err
 		}
 	}
@@ -162,15 +162,15 @@ func (e *Engine) checkDelivery(d *arrival.Delivery) error {
 	case *turnpb.Message_QueueMessage:
 		return checkArrival(l, "queue", k.QueueMessage.GetName(), k.QueueMessage.GetData())
 	case *turnpb.Message_Cancel:
-		return limits.Check("cancel reason bytes", len(k.Cancel.GetReason()), l.ReasonBytes)
+		return limits.Check("cancel reason bytes", len(k.Cancel.GetReason()), l.ReasonBytes, "ReasonBytes")
 	default:
 		return fmt.Errorf("deliver to %q: a message from outside is an event, a queue message or a cancel, not %T", d.ID, k)
 	}
 }
 
 func checkArrival(l *limits.Limits, what, name string, data []byte) error {
-	if err := limits.CheckID(what+" name", name, l.IDBytes); err != nil {
+	if err := limits.CheckID(what+" name", name, l.IDBytes, "IDBytes"); err != nil {
 		return err
 	}
-	return limits.Check(what+" data bytes", len(data), l.PayloadBytes)
+	return limits.Check(what+" data bytes", len(data), l.PayloadBytes, "PayloadBytes")
 }

@@ -10,9 +10,9 @@ import (
 // ErrNotLeader, ErrCorrupt or ErrUncertain (ask again) as for Deliver, or a *limits.Error or *limits.IDError.
 func (e *Engine) Query(r arrival.QueryRequest, reply func(arrival.QueryReply)) {
 	l := &e.cfg.Limits
-	err := limits.CheckID("query name", r.Name, l.IDBytes)
+	err := limits.CheckID("query name", r.Name, l.IDBytes, "IDBytes")
 	if err == nil {
-		err = limits.Check("query input bytes", len(r.Input), l.PayloadBytes)
+		err = limits.Check("query input bytes", len(r.Input), l.PayloadBytes, "PayloadBytes")
 	}
 	size := 0
 	if err == nil {

@@ -11,9 +11,9 @@ import (
 // ErrUncertain, or is a *limits.Error or *limits.IDError.
 func (e *Engine) Terminate(t instance.Termination, reply func(error)) {
 	l := &e.cfg.Limits
-	err := limits.Check("terminate reason bytes", len(t.Reason), l.ReasonBytes)
+	err := limits.Check("terminate reason bytes", len(t.Reason), l.ReasonBytes, "ReasonBytes")
 	if err == nil && t.RequestKey != "" {
-		err = limits.CheckID("request key", t.RequestKey, l.RequestKeyBytes)
+		err = limits.CheckID("request key", t.RequestKey, l.RequestKeyBytes, "RequestKeyBytes")
 	}
 	if err != nil {
 		reply(err)

@@ -79,7 +79,7 @@ func clientError(err error) error {
 	named := sentinels[e.Code]
 	switch e.Code {
 	case api.LimitExceeded:
-		named = &turnstone.LimitError{Limit: e.Subject, Size: e.Size, Max: e.Max}
+		named = &turnstone.LimitError{Limit: e.Subject, Size: e.Size, Max: e.Max, Field: e.Field}
 	case api.InvalidVersion:
 		named = &turnstone.VersionError{Text: e.Subject}
 	case api.UnknownQuery:

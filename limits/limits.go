@@ -21,7 +21,8 @@ type Limits struct {
 	NameBytes int
 	// IDBytes bounds instance ids given by callers, session ids, tags, KV keys and event names. Default 256.
 	IDBytes int
-	// DerivedIDBytes bounds the ids that the engine derives for automatic children. Default 1,024.
+	// DerivedIDBytes bounds the ids that the engine derives for automatic children, and the ids under which any instance is
+	// reached. It is at least IDBytes. Default 1,024, or IDBytes if that is more.
 	DerivedIDBytes int
 	// PayloadBytes bounds each input, output, event's data and activity result, and what an activity or an orchestration
 	// fails with. Default 2 MiB.
@@ -63,6 +64,8 @@ type Limits struct {
 // Default has every default.
 func Default() Limits { return Limits{}.WithDefaults() }
 
+const derivedIDBytes = 1024
+
 // limit is one field.
 type limit struct {
 	name  string
@@ -72,7 +75,7 @@ type limit struct {
 
 func (l *Limits) all() []limit {
 	return []limit{
-		{"NameBytes", &l.NameBytes, 256}, {"IDBytes", &l.IDBytes, 256}, {"DerivedIDBytes", &l.DerivedIDBytes, 1024}, {"PayloadBytes", &l.PayloadBytes, 2 << 20},
+		{"NameBytes", &l.NameBytes, 256}, {"IDBytes", &l.IDBytes, 256}, {"DerivedIDBytes", &l.DerivedIDBytes, derivedIDBytes}, {"PayloadBytes", &l.PayloadBytes, 2 << 20},
 		{"TurnBytes", &l.TurnBytes, 16 << 20}, {"HistoryEventsWarn", &l.HistoryEventsWarn, 10_240}, {"HistoryBytesWarn", &l.HistoryBytesWarn, 10 << 20},
 		{"HistoryEvents", &l.HistoryEvents, 51_200}, {"HistoryBytes", &l.HistoryBytes, 50 << 20}, {"Pending", &l.Pending, 10_000}, {"Inbox", &l.Inbox, 10_000},
 		{"InboxBytes", &l.InboxBytes, 64 << 20},
@@ -84,6 +87,9 @@ func (l *Limits) all() []limit {
 
 // WithDefaults fills in the fields that are 0.
 func (l Limits) WithDefaults() Limits {
+	if l.DerivedIDBytes == 0 && l.IDBytes > derivedIDBytes {
+		l.DerivedIDBytes = l.IDBytes
+	}
 	for _, f := range l.all() {
 		if *f.field == 0 {
 			*f.field = f.value
@@ -92,12 +98,16 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// Validate returns an error that begins with the name of the first field that is negative.
+// Validate returns an error that begins with the name of the first field that is negative, or does not fit to another one.
 func (l Limits) Validate() error {
 	for _, f := range l.all() {
 		if *f.field < 0 {
 			return fmt.Errorf("%s is %d; it cannot be negative (0 means the default, %d)", f.name, *f.field, f.value)
 		}
+	}
+	if r := l.WithDefaults(); r.DerivedIDBytes < r.IDBytes {
+		return fmt.Errorf("DerivedIDBytes is %d; it cannot be less than IDBytes, which is %d, or an instance could be started "+
+			"and not be reached", r.DerivedIDBytes, r.IDBytes)
 	}
 	return nil
 }
@@ -108,17 +118,34 @@ type Error struct {
 	Limit string
 	Size  int
 	Max   int
+	// Field names the field of Limits that sets it; empty if none does.
+	Field string
 }
 
-// Error names the limit, the size and the maximum.
+// Error names the limit, the size, the maximum and the field, and says what to do.
 func (e *Error) Error() string {
-	return fmt.Sprintf("limit exceeded: %s is %d, the limit is %d", e.Limit, e.Size, e.Max)
+	text := fmt.Sprintf("limit exceeded: %s is %d, the limit is %d; %s", e.Limit, e.Size, e.Max, e.remedy())
+	if e.Field == "" {
+		return text
+	}
+	return text + ", or raise Config.Limits." + e.Field
 }
 
-// Check refuses a size above max.
-func Check(limit string, size, max int) error {
+func (e *Error) remedy() string {
+	switch e.Field {
+	case "TurnBytes":
+		return "ask for less in one turn"
+	case "HistoryEvents", "HistoryBytes":
+		return "continue as new sooner"
+	default:
+		return "make it smaller"
+	}
+}
+
+// Check refuses a size above max, which is what the field of Limits says. No field: the limit is fixed.
+func Check(limit string, size, max int, field string) error {
 	if size > max {
-		return &Error{Limit: limit, Size: size, Max: max}
+		return &Error{Limit: limit, Size: size, Max: max, Field: field}
 	}
 	return nil
 }
@@ -134,14 +161,14 @@ type IDError struct {
 // Error names the field and the problem.
 func (e *IDError) Error() string { return "invalid " + e.What + ": it " + e.Problem }
 
-// CheckID refuses an id that is empty, too long, not valid UTF-8, or has a control character. Every other character
-// is allowed.
-func CheckID(what, id string, max int) error {
+// CheckID refuses an id that is empty, longer than max, not valid UTF-8, or has a control character. Every other character
+// is allowed. field is as in [Check].
+func CheckID(what, id string, max int, field string) error {
 	if id == "" {
 		return &IDError{What: what, Problem: "is empty"}
 	}
 	if len(id) > max {
-		return &Error{Limit: what + " bytes", Size: len(id), Max: max}
+		return &Error{Limit: what + " bytes", Size: len(id), Max: max, Field: field}
 	}
 	if !utf8.ValidString(id) {
 		return &IDError{What: what, Problem: "is not valid UTF-8"}

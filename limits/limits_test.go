@@ -23,27 +23,53 @@ func TestDefaultsFillEveryFieldThatIsZero(t *testing.T) {
 	}
 }
 
+// An id that a caller may give must also be one under which the instance is reached.
+func TestADerivedIDMayBeAsLongAsAnID(t *testing.T) {
+	for _, c := range []struct {
+		given   Limits
+		derived int
+		says    string
+	}{
+		{Limits{}, 1024, ""}, {Limits{IDBytes: 1023}, 1024, ""}, {Limits{IDBytes: 1024}, 1024, ""}, {Limits{IDBytes: 1025}, 1025, ""},
+		{Limits{IDBytes: 64, DerivedIDBytes: 64}, 64, ""}, {Limits{IDBytes: 64, DerivedIDBytes: 65}, 65, ""},
+		{Limits{IDBytes: 64, DerivedIDBytes: 63}, 63, "DerivedIDBytes is 63; it cannot be less than IDBytes, which is 64"},
+		{Limits{DerivedIDBytes: 255}, 255, "DerivedIDBytes is 255; it cannot be less than IDBytes, which is 256"},
+	} {
+		if got := c.given.WithDefaults().DerivedIDBytes; got != c.derived {
+			t.Errorf("%+v: DerivedIDBytes %d, want %d", c.given, got, c.derived)
+		}
+		if err := c.given.Validate(); (err != nil) != (c.says != "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%+v: %v, want %q", c.given, err, c.says)
+		}
+	}
+}
+
 func TestCheckAllowsTheLimitAndRefusesOneMore(t *testing.T) {
 	for _, size := range []int{0, 9, 10} {
-		if err := Check("input bytes", size, 10); err != nil {
+		if err := Check("input bytes", size, 10, "PayloadBytes"); err != nil {
 			t.Errorf("size %d of 10 is refused: %v", size, err)
 		}
 	}
-	err := Check("input bytes", 11, 10)
+	err := Check("input bytes", 11, 10, "PayloadBytes")
 	var limit *Error
-	if !errors.As(err, &limit) || limit.Limit != "input bytes" || limit.Size != 11 || limit.Max != 10 {
+	if !errors.As(err, &limit) || limit.Limit != "input bytes" || limit.Size != 11 || limit.Max != 10 || limit.Field != "PayloadBytes" {
 		t.Fatalf("size 11 of 10 gives %v", err)
 	}
-	for _, part := range []string{"input bytes", "11", "10"} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q does not name %s", err, part)
+	for field, want := range map[string]string{
+		"PayloadBytes":  "limit exceeded: x is 2, the limit is 1; make it smaller, or raise Config.Limits.PayloadBytes",
+		"TurnBytes":     "limit exceeded: x is 2, the limit is 1; ask for less in one turn, or raise Config.Limits.TurnBytes",
+		"HistoryEvents": "limit exceeded: x is 2, the limit is 1; continue as new sooner, or raise Config.Limits.HistoryEvents",
+		"":              "limit exceeded: x is 2, the limit is 1; make it smaller",
+	} {
+		if err := Check("x", 2, 1, field); err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
 		}
 	}
 }
 
 func TestCheckIDRefusesWhatCannotBeAnID(t *testing.T) {
 	for _, id := range []string{"a", "order-7", "a b", "ключ", "../x", "%2e", strings.Repeat("x", 256), strings.Repeat("é", 128)} {
-		if err := CheckID("instance id", id, 256); err != nil {
+		if err := CheckID("instance id", id, 256, "IDBytes"); err != nil {
 			t.Errorf("%q is refused: %v", id, err)
 		}
 	}
@@ -55,14 +81,14 @@ func TestCheckIDRefusesWhatCannotBeAnID(t *testing.T) {
 		{"\x7f", "control character at byte 0"},
 		{"a\xff", "not valid UTF-8"},
 	} {
-		err := CheckID("instance id", c.id, 256)
+		err := CheckID("instance id", c.id, 256, "IDBytes")
 		var bad *IDError
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "instance id") {
 			t.Errorf("%q gives %v, want an IDError that says %q", c.id, err, c.says)
 		}
 	}
 	var limit *Error
-	if err := CheckID("event name", strings.Repeat("x", 257), 256); !errors.As(err, &limit) || limit.Size != 257 || limit.Limit != "event name bytes" {
+	if err := CheckID("event name", strings.Repeat("x", 257), 256, "IDBytes"); !errors.As(err, &limit) || limit.Size != 257 || limit.Limit != "event name bytes" || limit.Field != "IDBytes" {
 		t.Errorf("an id of 257 bytes gives %v", err)
 	}
 }

@@ -44,7 +44,7 @@ func TestFailuresAreHeldToTheLimit(t *testing.T) {
 		var f *turnstone.Failure
 		var e *turnstone.Error
 		if !errors.As(err, &f) || !errors.As(err, &e) || f.Category != turnstone.CategoryApplication || f.Retryable || e.Kind != "Limit" ||
-			!strings.HasPrefix(f.Error(), "orchestration failure is 100000") || !strings.HasSuffix(f.Error(), fmt.Sprintf("the limit is %d bytes", most)) {
+			!strings.HasPrefix(f.Error(), "orchestration failure is 100000") || !strings.HasSuffix(f.Error(), fmt.Sprintf("the limit is %d bytes; make it smaller, or raise Config.Limits.PayloadBytes", most)) {
 			t.Errorf("%s: %.200v", how, err)
 		}
 		p, err := client.Start(ctx, n.Client(), "parent-"+how, parent, how)

@@ -26,7 +26,7 @@ func identity(dir, configured string, source ids.Source) (string, error) {
 	switch {
 	case err == nil:
 		id := strings.TrimSpace(string(data))
-		if err := limits.CheckID("node id", id, nodeIDBytesMax); err != nil {
+		if err := limits.CheckID("node id", id, nodeIDBytesMax, ""); err != nil {
 			return "", fmt.Errorf("node: %s: %w; delete the file to get a new id", path, err)
 		}
 		return id, nil

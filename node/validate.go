@@ -36,11 +36,11 @@ func (c Config) Validate() error {
 		return invalid("Config.Limits.%w", err)
 	}
 	if c.NodeID != "" {
-		if err := limits.CheckID("node id", c.NodeID, nodeIDBytesMax); err != nil {
+		if err := limits.CheckID("node id", c.NodeID, nodeIDBytesMax, ""); err != nil {
 			return invalid("Config.NodeID: %w", err)
 		}
 	}
-	if err := limits.CheckID("codec name", c.codec().Name(), codecNameBytesMax); err != nil {
+	if err := limits.CheckID("codec name", c.codec().Name(), codecNameBytesMax, ""); err != nil {
 		return invalid("Config.Codec: %w", err)
 	}
 	if _, err := enginesOf("Config.Engines", c.Engines); err != nil {

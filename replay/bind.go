@@ -2,11 +2,9 @@ package replay
 
 import (
 	"bytes"
-	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -148,8 +146,7 @@ func (m *Machine) nameChild(f *Future) bool {
 		f.instance += strconv.FormatUint(m.nextID, 10)
 	}
 	if n := len(m.childID(f)); n > m.cfg.Limits.ChildIDBytes {
-		m.failLimit(failure.Limit(fmt.Sprintf("the id of sub-orchestration %s is %d bytes, the limit is %d bytes",
-			brief(f.name), n, m.cfg.Limits.ChildIDBytes)))
+		m.failLimit(failureLimit("the id of sub-orchestration "+brief(f.name), n, m.cfg.Limits.ChildIDBytes, "DerivedIDBytes"))
 		return false
 	}
 	return true

@@ -103,7 +103,7 @@ func (c *Context) Activity(name string, input []byte, o ActivityOptions) *Future
 	}
 	if o.Tag != nil {
 		checkText("tag", *o.Tag)
-		m.checkLimit("tag", len(*o.Tag), m.cfg.Limits.TagBytes)
+		m.checkLimit("tag", len(*o.Tag), m.cfg.Limits.TagBytes, "IDBytes")
 		m.checkShape("tag", *o.Tag)
 	}
 	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: copied(o.Session), tag: copied(o.Tag)}
@@ -266,7 +266,7 @@ func (m *Machine) checkPending(co *coroutine) {
 	}
 	m.takeBack()
 	m.failLimit(failure.Limit(fmt.Sprintf("the instance has more than %d operations pending:"+
-		" wait for some before asking for more, or raise the limit on pending operations", m.cfg.Limits.Pending)))
+		" wait for some before asking for more, or raise Config.Limits.Pending", m.cfg.Limits.Pending)))
 	co.exit()
 }
 
@@ -284,24 +284,24 @@ func (m *Machine) takeBack() {
 }
 
 // checkLimit ends the turn if something that code gives is larger than allowed. What history already has is not
-// checked.
-func (m *Machine) checkLimit(what string, size, limit int) {
+// checked. field names the limit among those of the host.
+func (m *Machine) checkLimit(what string, size, limit int, field string) {
 	if !m.fresh || size <= limit {
 		return
 	}
-	m.failLimit(failure.Limit(fmt.Sprintf("%s is %d bytes, the limit is %d bytes", what, size, limit)))
+	m.failLimit(failureLimit(what, size, limit, field))
 	m.current.exit()
 }
 
 func (m *Machine) checkName(what, name string) {
 	checkText(what, name)
-	m.checkLimit(what, len(name), m.cfg.Limits.NameBytes)
+	m.checkLimit(what, len(name), m.cfg.Limits.NameBytes, "NameBytes")
 	m.checkShape(what, name)
 }
 
 func (m *Machine) checkID(what, id string) {
 	checkText(what, id)
-	m.checkLimit(what, len(id), m.cfg.Limits.IDBytes)
+	m.checkLimit(what, len(id), m.cfg.Limits.IDBytes, "IDBytes")
 	m.checkShape(what, id)
 }
 
@@ -325,7 +325,7 @@ func (m *Machine) checkShape(what, name string) {
 }
 
 func (m *Machine) checkPayload(what string, b []byte) {
-	m.checkLimit(what, len(b), m.cfg.Limits.PayloadBytes)
+	m.checkLimit(what, len(b), m.cfg.Limits.PayloadBytes, "PayloadBytes")
 }
 
 // checkText panics, as for any programming error, on a text that could not be recorded.

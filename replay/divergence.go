@@ -184,10 +184,16 @@ func failureQuiescence(limit int) *turnpb.Failure {
 		"one turn resumed the code more than %d times by what it did itself: code that never comes to rest", limit), false)
 }
 
+// failureLimit is the failure of what is larger than allowed. field names the limit among those of the host.
+func failureLimit(what string, size, limit int, field string) *turnpb.Failure {
+	return failure.Limit(fmt.Sprintf("%s is %d bytes, the limit is %d bytes; make it smaller, or raise Config.Limits.%s",
+		what, size, limit, field))
+}
+
 func failureOutput(size, limit int) *turnpb.Failure {
-	return failure.Limit(fmt.Sprintf("orchestration output is %d bytes, the limit is %d bytes", size, limit))
+	return failureLimit("orchestration output", size, limit, "PayloadBytes")
 }
 
 func failureFailure(size, limit int) *turnpb.Failure {
-	return failure.Limit(fmt.Sprintf("orchestration failure is %d bytes, the limit is %d bytes", size, limit))
+	return failureLimit("orchestration failure", size, limit, "PayloadBytes")
 }

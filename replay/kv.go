@@ -101,7 +101,7 @@ func (m *Machine) KV() map[string]KVEntry {
 // checkKey ends the turn if a key is too long. Any text is a key, the empty one too.
 func (m *Machine) checkKey(key string) {
 	checkText("key", key)
-	m.checkLimit("key", len(key), m.cfg.Limits.IDBytes)
+	m.checkLimit("key", len(key), m.cfg.Limits.IDBytes, "IDBytes")
 }
 
 // KVSet sets a key. It is visible to the code at once and to others when the turn is committed.
@@ -109,7 +109,7 @@ func (c *Context) KVSet(key string, value []byte) {
 	m := c.m
 	m.enter(c.co)
 	m.checkKey(key)
-	m.checkLimit(fmt.Sprintf("value of key %q", key), len(value), m.cfg.Limits.KVValueBytes)
+	m.checkLimit(fmt.Sprintf("value of key %q", key), len(value), m.cfg.Limits.KVValueBytes, "KVValueBytes")
 	if m.cleanup != nil {
 		m.checkNewKey(key)
 	}
@@ -128,7 +128,8 @@ func (m *Machine) checkNewKey(key string) {
 }
 
 func failureKeys(n, limit int) *turnpb.Failure {
-	return failure.Limit(fmt.Sprintf("the key-value store has %d keys, the limit is %d keys", n, limit))
+	return failure.Limit(fmt.Sprintf("the key-value store has %d keys, the limit is %d keys;"+
+		" clear some, or raise Config.Limits.KVKeys", n, limit))
 }
 
 // KVGet reads a key.
@@ -212,9 +213,9 @@ func (c *Context) SetStatus(status *string) {
 	f := &Future{kind: opStatus}
 	if status != nil {
 		checkText("custom status", *status)
-		m.checkLimit("custom status", len(*status), m.cfg.Limits.PayloadBytes)
+		m.checkLimit("custom status", len(*status), m.cfg.Limits.PayloadBytes, "PayloadBytes")
 		if m.cleanup != nil {
-			m.checkLimit("custom status", len(*status), m.cfg.Limits.StatusBytes)
+			m.checkLimit("custom status", len(*status), m.cfg.Limits.StatusBytes, "StatusBytes")
 		}
 		text := *status
 		f.status = &text
@@ -240,8 +241,7 @@ func (m *Machine) checkState() {
 		return
 	}
 	if s := m.d.Status; s != nil && s.Value != nil && len(*s.Value) > m.cfg.Limits.StatusBytes {
-		m.failLimit(failure.Limit(fmt.Sprintf("custom status is %d bytes, the limit is %d bytes",
-			len(*s.Value), m.cfg.Limits.StatusBytes)))
+		m.failLimit(failureLimit("custom status", len(*s.Value), m.cfg.Limits.StatusBytes, "StatusBytes"))
 		m.d.Status = nil
 		return
 	}

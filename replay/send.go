@@ -41,7 +41,7 @@ func (c *Context) send(instance string, kind turnpb.ArrivalKind, what, name stri
 // checkReceiver ends the turn if code names an instance that there cannot be. It may be a child with a derived id.
 func (m *Machine) checkReceiver(instance string) {
 	checkText("instance id", instance)
-	m.checkLimit("instance id", len(instance), m.cfg.Limits.ChildIDBytes)
+	m.checkLimit("instance id", len(instance), m.cfg.Limits.ChildIDBytes, "DerivedIDBytes")
 	m.checkShape("instance id", instance)
 }
 

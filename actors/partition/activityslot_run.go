@@ -59,7 +59,7 @@ const panicStackBytesMax = 4096
 func cutText(text []byte, most int) []byte { return text[:min(len(text), most)] }
 
 func (c *activityCall) succeed(output []byte) *activityOutcome {
-	if err := limits.Check("activity result bytes", len(output), c.limits.PayloadBytes); err != nil {
+	if err := limits.Check("activity result bytes", len(output), c.limits.PayloadBytes, "PayloadBytes"); err != nil {
 		return c.fail(tooLarge(err))
 	}
 	return c.encode(&turnpb.Message{Kind: &turnpb.Message_ActivityResult{
@@ -91,7 +91,7 @@ func encodeActivityFailure(key *persistence.WorkKey, f *turnpb.ActivityFailure, 
 	m := &turnpb.Message{
 		Execution: key.Execution, Event: key.Event, Kind: &turnpb.Message_ActivityFailure{ActivityFailure: f},
 	}
-	if err := limits.Check("activity failure bytes", proto.Size(f.GetFailure()), l.PayloadBytes); err != nil {
+	if err := limits.Check("activity failure bytes", proto.Size(f.GetFailure()), l.PayloadBytes, "PayloadBytes"); err != nil {
 		f.Failure = tooLarge(err)
 	}
 	encoded, err := proto.Marshal(m)

@@ -75,7 +75,7 @@ func (a *activity) kvOutcome(found *system.KVFound) *activityOutcome {
 	l, key := &a.s.host.Config.Limits, &a.item.Key
 	result, err := json.Marshal(found)
 	if err == nil {
-		err = limits.Check("activity result bytes", len(result), l.PayloadBytes)
+		err = limits.Check("activity result bytes", len(result), l.PayloadBytes, "PayloadBytes")
 	}
 	if err != nil {
 		return encodeFailure(key, tooLarge(err), l)

@@ -26,7 +26,7 @@ func (c *activityCall) Beat(details []byte) error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
-	if err := limits.Check("heartbeat bytes", len(details), c.limits.HeartbeatBytes); err != nil {
+	if err := limits.Check("heartbeat bytes", len(details), c.limits.HeartbeatBytes, "HeartbeatBytes"); err != nil {
 		return err
 	}
 	c.heart.beatMs.Store(clock.ElapsedMs(c.of.s.host.Config.Clock))

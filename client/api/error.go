@@ -75,6 +75,8 @@ type Error struct {
 	Subject string
 	// Size and Max are set with the code LimitExceeded.
 	Size, Max int
+	// Field is set with the code LimitExceeded: the field of node.Config.Limits that sets the limit; empty if it is fixed.
+	Field string
 	// Known is set with the code UnknownQuery: the names of the queries that the code has handlers for.
 	Known []string
 	// Cause is the node's own error, for a caller in the same process. It does not leave the process.

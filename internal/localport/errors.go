@@ -62,7 +62,7 @@ var codes = []struct {
 func answerError(err error) *api.Error {
 	var limit *limits.Error
 	if errors.As(err, &limit) {
-		return limitExceeded(&turnstone.LimitError{Limit: limit.Limit, Size: limit.Size, Max: limit.Max})
+		return limitExceeded((*turnstone.LimitError)(limit))
 	}
 	var version *turnstone.LimitError // of a version's length
 	if errors.As(err, &version) {
@@ -88,7 +88,7 @@ func answerError(err error) *api.Error {
 }
 
 func limitExceeded(e *turnstone.LimitError) *api.Error {
-	return &api.Error{Code: api.LimitExceeded, Message: e.Error(), Subject: e.Limit, Size: e.Size, Max: e.Max}
+	return &api.Error{Code: api.LimitExceeded, Message: e.Error(), Subject: e.Limit, Size: e.Size, Max: e.Max, Field: e.Field}
 }
 
 // message begins with the text of the error that callers branch on. For a node that stops, and for damage, it also names the

@@ -54,11 +54,11 @@ func TestRefusalsOfRequests(t *testing.T) {
 		err  error
 		want api.Error
 	}{
-		"a limit":   {limits.Check("input bytes", 3, 2), api.Error{Code: api.LimitExceeded, Subject: "input bytes", Size: 3, Max: 2}},
-		"an id":     {limits.CheckID("instance id", "", 2), api.Error{Code: api.Invalid}},
-		"a version": {optionalVersion("1.0", 9), api.Error{Code: api.InvalidVersion, Subject: "1.0"}},
+		"a limit":   {limits.Check("input bytes", 3, 2, "PayloadBytes"), api.Error{Code: api.LimitExceeded, Subject: "input bytes", Size: 3, Max: 2, Field: "PayloadBytes"}},
+		"an id":     {limits.CheckID("instance id", "", 2, "IDBytes"), api.Error{Code: api.Invalid}},
+		"a version": {optionalVersion("1.0", 9, "NameBytes"), api.Error{Code: api.InvalidVersion, Subject: "1.0"}},
 		"a long version": {
-			optionalVersion(strings.Repeat("1", 300), 1000),
+			optionalVersion(strings.Repeat("1", 300), 1000, "NameBytes"),
 			api.Error{Code: api.LimitExceeded, Subject: "version bytes", Size: 300, Max: limits.Default().NameBytes},
 		},
 	} {

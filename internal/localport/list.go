@@ -58,7 +58,7 @@ func newListing(q api.ListRequest, partitions int) (*listing, error) {
 	case q.Held && len(q.States) > 0:
 		return nil, invalid("a listing of held instances cannot be one of states, too: each of them is Pending or Running")
 	case l.max < 0:
-		return nil, invalid("a page of %d instances", q.Max)
+		return nil, invalid("ListRequest.Max is %d; it cannot be negative (0 means %d)", q.Max, pageDefault)
 	case l.max == 0:
 		l.max = pageDefault
 	case l.max > pageMax:

@@ -73,11 +73,11 @@ func New(e Engine, j Journal, o Options) *Port {
 func (p *Port) Start(r api.StartRequest, done func(api.Started, error)) {
 	l := &p.limits
 	err := firstError(
-		limits.CheckID("instance id", r.ID, l.IDBytes),
-		limits.CheckID("orchestration name", r.Name, l.NameBytes),
-		optionalVersion(r.Version, l.NameBytes),
-		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
-		limits.Check("input bytes", len(r.Input), l.PayloadBytes),
+		limits.CheckID("instance id", r.ID, l.IDBytes, "IDBytes"),
+		limits.CheckID("orchestration name", r.Name, l.NameBytes, "NameBytes"),
+		optionalVersion(r.Version, l.NameBytes, "NameBytes"),
+		optionalID("request key", r.RequestKey, l.RequestKeyBytes, "RequestKeyBytes"),
+		limits.Check("input bytes", len(r.Input), l.PayloadBytes, "PayloadBytes"),
 		notNegative("start delay", r.DelayMs),
 		notNegative("execution timeout", r.ExecutionTimeoutMs),
 	)
@@ -98,10 +98,10 @@ func (p *Port) Start(r api.StartRequest, done func(api.Started, error)) {
 func (p *Port) Raise(r api.RaiseRequest, done func(error)) {
 	l := &p.limits
 	err := firstError(
-		limits.CheckID("instance id", r.ID, l.DerivedIDBytes),
-		limits.CheckID("event name", r.Name, l.IDBytes),
-		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
-		limits.Check("event data bytes", len(r.Data), l.PayloadBytes),
+		limits.CheckID("instance id", r.ID, l.DerivedIDBytes, "DerivedIDBytes"),
+		limits.CheckID("event name", r.Name, l.IDBytes, "IDBytes"),
+		optionalID("request key", r.RequestKey, l.RequestKeyBytes, "RequestKeyBytes"),
+		limits.Check("event data bytes", len(r.Data), l.PayloadBytes, "PayloadBytes"),
 	)
 	if err != nil {
 		done(err)
@@ -116,10 +116,10 @@ func (p *Port) Raise(r api.RaiseRequest, done func(error)) {
 func (p *Port) Enqueue(r api.EnqueueRequest, done func(error)) {
 	l := &p.limits
 	err := firstError(
-		limits.CheckID("instance id", r.ID, l.DerivedIDBytes),
-		limits.CheckID("queue name", r.Queue, l.IDBytes),
-		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
-		limits.Check("message data bytes", len(r.Data), l.PayloadBytes),
+		limits.CheckID("instance id", r.ID, l.DerivedIDBytes, "DerivedIDBytes"),
+		limits.CheckID("queue name", r.Queue, l.IDBytes, "IDBytes"),
+		optionalID("request key", r.RequestKey, l.RequestKeyBytes, "RequestKeyBytes"),
+		limits.Check("message data bytes", len(r.Data), l.PayloadBytes, "PayloadBytes"),
 	)
 	if err != nil {
 		done(err)
@@ -134,9 +134,9 @@ func (p *Port) Enqueue(r api.EnqueueRequest, done func(error)) {
 func (p *Port) Cancel(r api.CancelRequest, done func(error)) {
 	l := &p.limits
 	err := firstError(
-		limits.CheckID("instance id", r.ID, l.DerivedIDBytes),
-		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
-		limits.Check("cancel reason bytes", len(r.Reason), l.ReasonBytes),
+		limits.CheckID("instance id", r.ID, l.DerivedIDBytes, "DerivedIDBytes"),
+		optionalID("request key", r.RequestKey, l.RequestKeyBytes, "RequestKeyBytes"),
+		limits.Check("cancel reason bytes", len(r.Reason), l.ReasonBytes, "ReasonBytes"),
 		checkText("cancel reason", r.Reason),
 	)
 	if err != nil {
@@ -156,9 +156,9 @@ func (p *Port) deliver(id string, m *turnpb.Message, requestKey string, done fun
 func (p *Port) Terminate(r api.TerminateRequest, done func(error)) {
 	l := &p.limits
 	err := firstError(
-		limits.CheckID("instance id", r.ID, l.DerivedIDBytes),
-		optionalID("request key", r.RequestKey, l.RequestKeyBytes),
-		limits.Check("terminate reason bytes", len(r.Reason), l.ReasonBytes),
+		limits.CheckID("instance id", r.ID, l.DerivedIDBytes, "DerivedIDBytes"),
+		optionalID("request key", r.RequestKey, l.RequestKeyBytes, "RequestKeyBytes"),
+		limits.Check("terminate reason bytes", len(r.Reason), l.ReasonBytes, "ReasonBytes"),
 		checkText("terminate reason", r.Reason),
 	)
 	if err != nil {
@@ -170,7 +170,7 @@ func (p *Port) Terminate(r api.TerminateRequest, done func(error)) {
 
 // Release implements api.Port.
 func (p *Port) Release(r api.ReleaseRequest, done func(error)) {
-	if err := firstError(limits.CheckID("instance id", r.ID, p.limits.DerivedIDBytes)); err != nil {
+	if err := firstError(limits.CheckID("instance id", r.ID, p.limits.DerivedIDBytes, "DerivedIDBytes")); err != nil {
 		done(err)
 		return
 	}
@@ -179,7 +179,7 @@ func (p *Port) Release(r api.ReleaseRequest, done func(error)) {
 
 // Wait implements api.Port.
 func (p *Port) Wait(r api.WaitRequest, done func(api.End, error)) (cancel func()) {
-	if err := firstError(limits.CheckID("instance id", r.ID, p.limits.DerivedIDBytes)); err != nil {
+	if err := firstError(limits.CheckID("instance id", r.ID, p.limits.DerivedIDBytes, "DerivedIDBytes")); err != nil {
 		done(api.End{}, err)
 		return func() {}
 	}
@@ -192,11 +192,11 @@ func (p *Port) Wait(r api.WaitRequest, done func(api.End, error)) (cancel func()
 var author = seam.Take[seam.Author[turnstone.Handler, turnstone.Codec, *turnstone.Failure]]()
 
 // optionalID is limits.CheckID for a text that may be left out.
-func optionalID(what, id string, max int) error {
+func optionalID(what, id string, max int, field string) error {
 	if id == "" {
 		return nil
 	}
-	return limits.CheckID(what, id, max)
+	return limits.CheckID(what, id, max, field)
 }
 
 // notNegative refuses a duration of less than nothing.
@@ -207,11 +207,11 @@ func notNegative(what string, ms int64) error {
 	return nil
 }
 
-func optionalVersion(version string, max int) error {
+func optionalVersion(version string, max int, field string) error {
 	if version == "" {
 		return nil
 	}
-	if err := limits.CheckID("version", version, max); err != nil {
+	if err := limits.CheckID("version", version, max, field); err != nil {
 		return err
 	}
 	return author.CheckVersion(version)

@@ -17,9 +17,9 @@ import (
 func (p *Port) Query(r api.QueryRequest, done func(api.QueryAnswer, error)) {
 	l := &p.limits
 	err := firstError(
-		limits.CheckID("instance id", r.ID, l.DerivedIDBytes),
-		limits.CheckID("query name", r.Name, l.IDBytes),
-		limits.Check("query input bytes", len(r.Input), l.PayloadBytes),
+		limits.CheckID("instance id", r.ID, l.DerivedIDBytes, "DerivedIDBytes"),
+		limits.CheckID("query name", r.Name, l.IDBytes, "IDBytes"),
+		limits.Check("query input bytes", len(r.Input), l.PayloadBytes, "PayloadBytes"),
 	)
 	if err != nil {
 		done(api.QueryAnswer{}, err)

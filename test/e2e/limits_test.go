@@ -235,7 +235,7 @@ func TestDerivedIDs(t *testing.T) {
 			}
 			return number(out)
 		})
-		w.cfg.Limits.DerivedIDBytes = 64
+		w.cfg.Limits.IDBytes, w.cfg.Limits.DerivedIDBytes = 64, 64
 		w.reopened = true
 		w.open(deep)
 		begin(w, deep, "root", 6) // root and six times ::sub::2 are 52 bytes

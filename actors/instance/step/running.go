@@ -61,7 +61,8 @@ func (in *Machine) newTurn(nowMs int64) *turn.Turn {
 	v := &in.view
 	t := &turn.Turn{Host: in.host, Consumer: in.consumer, Head: turn.HeadOf(in.id, &v.Head), Name: v.Head.Name, Version: in.version}
 	t.Back.Turn, t.Committed.Turn = t, t
-	room, bytes := in.host.Config.InboxPage, view.BufferBytes
+	// Half of a turn is left for what its code asks for, or messages alone would end the instance by the limit of a turn.
+	room, bytes := in.host.Config.InboxPage, min(view.BufferBytes, max(1, in.host.Config.Limits.TurnBytes/2))
 	take := func(size int) bool {
 		if room == 0 || bytes <= 0 {
 			return false

@@ -293,10 +293,10 @@ func (t *Turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure 
 		bytes += len(p.Events)
 	}
 	events += added
-	err := limits.Check("turn bytes", size, l.TurnBytes)
+	err := limits.Check("turn bytes", size, l.TurnBytes, "TurnBytes")
 	if added > 0 && c.Outcome == persistence.OutcomeRunning {
-		err = errors.Join(err, limits.Check("history events", events, l.HistoryEvents),
-			limits.Check("history bytes", bytes, l.HistoryBytes))
+		err = errors.Join(err, limits.Check("history events", events, l.HistoryEvents, "HistoryEvents"),
+			limits.Check("history bytes", bytes, l.HistoryBytes, "HistoryBytes"))
 		t.warnHistory(events, bytes)
 	}
 	if err == nil {

@@ -73,7 +73,7 @@ func (q *Query) Execute() {
 	q.Answer = arrival.QueryReply{Output: a.Output, Failure: a.Failure}
 	if a.Refusal != nil {
 		q.Drops, q.Answer.Err = a.Refusal.Drops(), a.Refusal
-	} else if err := limits.Check("query answer bytes", len(a.Output), h.Config.Limits.PayloadBytes); err != nil {
+	} else if err := limits.Check("query answer bytes", len(a.Output), h.Config.Limits.PayloadBytes, "PayloadBytes"); err != nil {
 		q.Answer = arrival.QueryReply{Err: err}
 	}
 }
