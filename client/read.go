@@ -86,7 +86,10 @@ type Description struct {
 
 	// Held says why the instance is held; nil if it is not.
 	Held *Held
-	// Why says in words what the instance waits for: why it is held and what to do, which handler is missing, until when
+	// Cleanup says how far the undo steps are; nil if none run. An instance whose last turn was recorded by a build without
+	// it shows none.
+	Cleanup *Cleanup
+	// Why says in words what the instance waits for: why it is held and what to do, that its undo steps run, which handler is missing, until when
 	// it backs off or its start is delayed, or how much is open. It is empty if the instance has ended. The text is for people and may change. It
 	// does not name the events for which the instance waits, and not whether open activities run, wait for a slot, or have no
 	// handler (the log has that). Without a node it cannot say which handlers are missing.
@@ -142,11 +145,15 @@ func descriptionOf(d *api.Description, codec turnstone.Codec) (Description, erro
 	if err != nil {
 		return Description{}, fmt.Errorf("instance %q: %w", d.ID, err)
 	}
+	cleanup, err := cleanupOf(d.Cleanup, codec)
+	if err != nil {
+		return Description{}, fmt.Errorf("instance %q: %w", d.ID, err)
+	}
 	return Description{
 		ID: d.ID, Name: d.Name, Version: d.Version, State: State(d.State),
 		Incarnation: d.Incarnation, EngineVersion: d.EngineVersion, Execution: d.Execution, Turn: d.Turn,
 		Parent: (*Parent)(d.Parent), Created: moment(d.CreatedMs), Updated: moment(d.UpdatedMs), Ended: moment(d.EndedMs),
-		Held: heldOf(d.Held), Why: d.Why,
+		Held: heldOf(d.Held), Cleanup: cleanup, Why: d.Why,
 		OpenActivities: d.OpenActivities, OpenTimers: d.OpenTimers, OpenChildren: d.OpenChildren, Inbox: d.Inbox,
 		Dropped: d.Dropped, HistoryEvents: d.HistoryEvents, HistoryBytes: d.HistoryBytes,
 		CustomStatus: d.CustomStatus, CustomStatusVersion: d.CustomStatusVersion,

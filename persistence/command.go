@@ -166,6 +166,8 @@ type CommitTurn struct {
 	Status *StatusChange
 	// KV are the changes of the key-value store, in order.
 	KV []KVChange
+	// Cleanup is how far the undo steps are; only with OutcomeRunning. The journal finds its Part.
+	Cleanup Cleanup
 
 	Outcome TurnOutcome
 	// Next starts the next execution; only with OutcomeContinued.

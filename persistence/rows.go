@@ -96,6 +96,19 @@ type Head struct {
 	KVCleared                      bool
 	// Watchers counts the instances that wait for the end of this one.
 	Watchers uint64
+	// Cleanup is what the last turn said of it: the zero value unless undo steps run.
+	Cleanup Cleanup
+}
+
+// Cleanup is how far an execution is whose end is decided and whose undo steps run.
+type Cleanup struct {
+	// Event is that of the history which fixes the end; it is in the part that begins with the event Part, or in a later one.
+	Event, Part uint64
+	SinceMs     int64
+	// DeadlineMs bounds all undo steps together; 0 is no bound.
+	DeadlineMs int64
+	// Left counts the undo steps that have not ended.
+	Left uint64
 }
 
 // PendingStart is an S row: what starts an execution until its first turn.

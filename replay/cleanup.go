@@ -19,6 +19,8 @@ type undoStep struct {
 
 // cleanup is what an execution is in when its end is decided and its undo steps run.
 type cleanup struct {
+	event   uint64           // that fixes the end
+	sinceMs int64            // the time of its turn
 	began   uint64           // seq of the last action before it: what the code left unresolved is given up, and no longer counted
 	outcome *turnpb.Failure  // how the execution ends
 	left    []undoStep       // those that have not begun; the last one is next
@@ -63,6 +65,33 @@ func (m *Machine) Outcome() *turnpb.Failure {
 		return nil
 	}
 	return m.cleanup.outcome
+}
+
+// CleanupState is how far an execution is whose undo steps run.
+type CleanupState struct {
+	// Event fixes how the execution ends, at the time SinceMs.
+	Event   uint64
+	SinceMs int64
+	// DeadlineMs is when the time for all steps is over; 0 is never.
+	DeadlineMs int64
+	// Left counts the steps that have not ended.
+	Left int
+}
+
+// CleanupState says how far the undo steps are; the zero value if none run.
+func (m *Machine) CleanupState() (s CleanupState) {
+	c := m.cleanup
+	if c == nil {
+		return s
+	}
+	s = CleanupState{Event: c.event, SinceMs: c.sinceMs, Left: len(c.left)}
+	if c.co != nil {
+		s.Left++
+	}
+	if c.timer != nil {
+		s.DeadlineMs = c.timer.fireAtMs
+	}
+	return s
 }
 
 // mayCompensate reports whether the execution has undo steps that would run at a bad end.
@@ -117,9 +146,10 @@ func (m *Machine) compensate() {
 		m.record(f)
 	}
 	k := &turnpb.CompensationStarted{Failure: m.outcome(m.ending()), Cause: cause, Stop: m.stopped}
-	m.d.Events = append(m.d.Events, &turnpb.Event{Id: m.takeID(), Kind: &turnpb.Event_CompensationStarted{CompensationStarted: k}})
+	id := m.takeID()
+	m.d.Events = append(m.d.Events, &turnpb.Event{Id: id, Kind: &turnpb.Event_CompensationStarted{CompensationStarted: k}})
 	m.d.CleansUp = k.GetFailure()
-	m.beginCleanup(k.GetFailure())
+	m.beginCleanup(id, k.GetFailure())
 }
 
 // outcome is the failure of a bad end.
@@ -153,7 +183,7 @@ func (m *Machine) applyCompensation(e *turnpb.Event, k *turnpb.CompensationStart
 		return failure.Nondeterminism(KindName(e), fmt.Sprintf(
 			"event %d says that the code ended (%s) and its undo steps run: the code has not ended so", e.GetId(), k.GetCause()))
 	}
-	m.beginCleanup(k.GetFailure())
+	m.beginCleanup(e.GetId(), k.GetFailure())
 	return nil
 }
 
@@ -173,7 +203,7 @@ func endOf(c turnpb.CompensationCause) ending {
 
 // beginCleanup ends the code, gives up what it left open, and begins with the first step. A new turn and a replayed one do
 // the same.
-func (m *Machine) beginCleanup(outcome *turnpb.Failure) {
+func (m *Machine) beginCleanup(event uint64, outcome *turnpb.Failure) {
 	if m.started.GetCleanup() && m.registered == nil {
 		m.failTurn(failure.Nondeterminism("OrchestrationStarted",
 			"event 1 says that the handler has a cleanup step: the code has none (WithCleanup)"))
@@ -201,7 +231,7 @@ func (m *Machine) beginCleanup(outcome *turnpb.Failure) {
 	m.fatal, m.inherited, m.panicked, m.failed, m.output = nil, nil, nil, nil, nil
 	m.overLimit, m.overOutput, m.continuing, m.next, m.stopped = false, false, false, nil, nil
 	m.resumptions = 0
-	c := &cleanup{outcome: outcome, left: m.steps, began: m.seq}
+	c := &cleanup{event: event, sinceMs: m.nowMs, outcome: outcome, left: m.steps, began: m.seq}
 	if run := m.registered; run != nil {
 		c.left = append([]undoStep{{run: func(ctx *Context) error { return run(ctx, outcome) }}}, m.steps...)
 	}

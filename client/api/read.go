@@ -42,6 +42,8 @@ type Description struct {
 
 	// Held says why the instance is held; nil if it is not.
 	Held *Held
+	// Cleanup says how far the undo steps are; nil if none run.
+	Cleanup *Cleanup
 	// Why says in words what the instance waits for. Empty if it has ended.
 	Why string
 
@@ -81,6 +83,17 @@ type Held struct {
 	Build    string
 	// NextMs is when it is tried again by itself.
 	NextMs int64
+}
+
+// Cleanup says how far the undo steps of an instance are.
+type Cleanup struct {
+	// Failure is how the instance ends, as that of an [End]; a listing leaves it out.
+	Failure []byte
+	SinceMs int64
+	// DeadlineMs is when the steps are given up; 0 is never.
+	DeadlineMs int64
+	// StepsLeft counts the steps that have not ended.
+	StepsLeft int
 }
 
 // KVRequest asks for a value of an instance's key-value store, as its last recorded turn left it.

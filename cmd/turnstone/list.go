@@ -88,6 +88,9 @@ func stateText(d *client.Description) string {
 	if d.Held != nil {
 		return string(d.State) + " HELD"
 	}
+	if d.Cleanup != nil {
+		return string(d.State) + " CLEANUP"
+	}
 	return string(d.State)
 }
 

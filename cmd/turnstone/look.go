@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/turnstone-dev/turnstone"
@@ -58,6 +59,9 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 	if d.CustomStatus != nil {
 		fmt.Fprintf(out, "status: %s\n", terminal.Text(*d.CustomStatus))
 	}
+	if d.Cleanup != nil {
+		fmt.Fprintln(out, cleanupText(d.Cleanup))
+	}
 	if d.Why != "" {
 		fmt.Fprintf(out, "why: %s\n", terminal.Text(d.Why))
 	}
@@ -74,6 +78,16 @@ func inspect(c *cobra.Command, r *client.Reader, id string, execution uint64) er
 		}
 	}
 	return nil
+}
+
+// cleanupText says how far undo steps are.
+func cleanupText(c *client.Cleanup) string {
+	until := "without a bound"
+	if !c.Deadline.IsZero() {
+		until = "until " + c.Deadline.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("cleanup: since %s, %s, %s left; ends with: %s", c.Since.UTC().Format(time.RFC3339), until,
+		counted(c.StepsLeft, "undo step", "undo steps"), terminal.Text(c.Failure.Error()))
 }
 
 func verifyCommand() *cobra.Command {

@@ -83,6 +83,9 @@ func (r *Reader) Describe(q api.DescribeRequest, done func(api.Description, erro
 		if err := whyDelayed(&d, stored, &head); err != nil {
 			return api.Description{}, err
 		}
+		if err := readCleanup(&d, stored, &head); err != nil {
+			return api.Description{}, err
+		}
 		if head.StatusVersion > 0 {
 			status, ok, err := stored.CustomStatus(head.IID)
 			if err == nil && !ok {
@@ -114,7 +117,7 @@ func (r *Reader) describe(h *persistence.Head, lease *persistence.TurnLease) api
 	if !h.Parent.IsZero() {
 		d.Parent = &api.Parent{Instance: h.Parent.ID, Execution: h.Parent.Execution, Event: h.Parent.Event}
 	}
-	d.Held = r.heldOf(lease)
+	d.Held, d.Cleanup = r.heldOf(lease), cleanupOf(h)
 	d.Why = r.why(&d, h.Status, lease)
 	return d
 }

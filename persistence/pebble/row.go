@@ -13,7 +13,7 @@ import (
 const (
 	partitionVersion = 2 // 2: instances whose watchers are being answered
 	nameVersion      = 1
-	headVersion      = 3 // 2: custom status, key-value store; 3: watchers
+	headVersion      = 4 // 2: custom status, key-value store; 3: watchers; 4: cleanup
 	startVersion     = 1
 	partVersion      = 1
 	inboxVersion     = 2 // 2: the outcome of a send
@@ -82,9 +82,11 @@ const (
 	flagKV
 	flagKVCleared
 	flagWatchers
+	flagCleanup
 )
 
-// flagsSince2 are the flags of fields that came with version 2, and flagWatchers that of version 3. A head that has none of
+// flagsSince2 are the flags of fields that came with version 2, flagWatchers that of version 3, and flagCleanup that of
+// version 4. A head that has none of
 // them is written as version 1, as before: what an instance does not use does not change its row.
 const flagsSince2 = flagStatus | flagKV | flagKVCleared
 
@@ -97,7 +99,7 @@ func (h *headRow) flags() (f uint64) {
 		{h.Previous != persistence.Chain{}, flagPrevious}, {h.FirstChain != persistence.Chain{}, flagFirst},
 		{h.StatusVersion > 0, flagStatus},
 		{h.KVBase|h.KVBaseBytes|h.KVCurrent != 0, flagKV}, {h.KVCleared, flagKVCleared},
-		{h.Watchers > 0, flagWatchers},
+		{h.Watchers > 0, flagWatchers}, {h.Cleanup.Event > 0, flagCleanup},
 	} {
 		if is.set {
 			f |= is.flag
@@ -109,8 +111,10 @@ func (h *headRow) flags() (f uint64) {
 func encodeHead(e *rowcode.Enc, h *headRow) {
 	flags := h.flags()
 	switch {
-	case flags&flagWatchers != 0:
+	case flags&flagCleanup != 0:
 		e.Version(headVersion)
+	case flags&flagWatchers != 0:
+		e.Version(3)
 	case flags&flagsSince2 != 0:
 		e.Version(2)
 	default:
@@ -154,6 +158,21 @@ func encodeHead(e *rowcode.Enc, h *headRow) {
 	if flags&flagWatchers != 0 {
 		e.U(h.Watchers)
 	}
+	if flags&flagCleanup != 0 {
+		encodeCleanup(e, &h.Cleanup)
+	}
+}
+
+func encodeCleanup(e *rowcode.Enc, c *persistence.Cleanup) {
+	e.U(c.Event)
+	e.U(c.Part)
+	e.I(c.SinceMs)
+	e.I(c.DeadlineMs)
+	e.U(c.Left)
+}
+
+func decodeCleanup(d *rowcode.Dec) persistence.Cleanup {
+	return persistence.Cleanup{Event: d.U(), Part: d.U(), SinceMs: d.I(), DeadlineMs: d.I(), Left: d.U()}
 }
 
 // numbers lists the head's numbers, in the order in which they are stored.
@@ -197,6 +216,9 @@ func decodeHead(iid persistence.Incarnation, row []byte) (*headRow, error) {
 	}
 	if flags&flagWatchers != 0 {
 		h.Watchers = d.U()
+	}
+	if flags&flagCleanup != 0 {
+		h.Cleanup = decodeCleanup(d)
 	}
 	h.KVCleared = flags&flagKVCleared != 0
 	if err := d.Done(); err != nil {

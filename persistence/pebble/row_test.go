@@ -87,7 +87,7 @@ func codecs() []codec {
 	return []codec{
 		{"head", random(func(r *rand.Rand, h *persistence.Head) {
 			h.Status, h.Leased = persistence.Status(1+r.IntN(4)), true
-			h.StatusVersion, h.Watchers = h.StatusVersion|1, h.Watchers|1
+			h.StatusVersion, h.Watchers, h.Cleanup.Event = h.StatusVersion|1, h.Watchers|1, h.Cleanup.Event|1
 		}),
 			func(e *rowcode.Enc, row any) {
 				encodeHead(e, &headRow{Head: row.(persistence.Head), held: true})

@@ -37,6 +37,7 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 		m.remember(s.ID, &s.Request, h.IID, 0)
 	}
 	m.touch(h)
+	m.noteCleanup(h, c)
 	m.consume(h, c)
 	m.appendSegment(h, c)
 	work := m.schedule(h, c)
@@ -53,6 +54,18 @@ func (m *machine) commitTurn(c *persistence.CommitTurn) persistence.Result {
 		m.sendFrom(h, c.Execution, &c.Sends[i])
 	}
 	return persistence.Result{IID: h.IID, Turn: c.Turn + 1}
+}
+
+// noteCleanup takes note of how far the undo steps are. A turn that fixes the end says where its events begin.
+func (m *machine) noteCleanup(h *headRow, c *persistence.CommitTurn) {
+	was := h.Cleanup
+	h.Cleanup = c.Cleanup
+	switch event := c.Cleanup.Event; {
+	case event == was.Event:
+		h.Cleanup.Part = was.Part
+	case event >= h.NextEvent:
+		h.Cleanup.Part = h.NextEvent
+	}
 }
 
 // consume removes what the turn consumed: inbox items, timers, its start, and work whose result it accepted.
@@ -249,7 +262,7 @@ func (m *machine) closeExecution(h *headRow) {
 	if h.Children > 0 {
 		m.clear(famChild, h.IID, h.Children, func([]byte) {})
 	}
-	h.Work, h.Timers, h.Children = 0, 0, 0
+	h.Work, h.Timers, h.Children, h.Cleanup = 0, 0, 0, persistence.Cleanup{}
 }
 
 // clear deletes all rows of an instance in a family: one by one, with a call of each, or by a range if count is large (0: one

@@ -170,5 +170,7 @@ func (o *openEvents) follow(e *turnpb.Event) {
 		o.children[e.Id] = true
 	case *turnpb.Event_SubOrchestrationCompleted, *turnpb.Event_SubOrchestrationFailed:
 		delete(o.children, e.Source)
+	case *turnpb.Event_CompensationStarted:
+		o.cleanup = e.Id
 	}
 }

@@ -62,6 +62,8 @@ type openEvents struct {
 	activities map[uint64]string
 	timers     map[uint64]int64
 	children   map[uint64]bool
+	// cleanup is the event that lets undo steps run; 0 if there is none.
+	cleanup uint64
 }
 
 func newOpenEvents() openEvents {
@@ -97,6 +99,7 @@ func (i *instanceCheck) run() {
 	i.watchers()
 	i.status()
 	i.kv()
+	i.cleanup()
 	if h.Status.Terminal() && (h.Inbox|h.Work|h.Timers|h.Children != 0 || h.Leased) {
 		i.damage("it has ended and still counts inbox %d, work %d, timers %d, children %d, leased %t",
 			h.Inbox, h.Work, h.Timers, h.Children, h.Leased)

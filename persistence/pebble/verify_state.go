@@ -10,6 +10,14 @@ func (i *instanceCheck) status() {
 	}
 }
 
+// cleanup compares what the head says of undo steps with history. A build that did not say it may have taken the last turn.
+func (i *instanceCheck) cleanup() {
+	c := i.h.Cleanup
+	if c.Event > 0 && (c.Event != i.open.cleanup || c.Part > c.Event || i.h.Status != persistence.StatusRunning) {
+		i.damage("it is %v, and its undo steps run since event %d, from part %d on; history has event %d", i.h.Status, c.Event, c.Part, i.open.cleanup)
+	}
+}
+
 // kv compares the layers of the key-value store with the head.
 func (i *instanceCheck) kv() {
 	var base, bytes, current uint64

@@ -217,6 +217,7 @@ func TestVerifyNamesDamage(t *testing.T) {
 		"other chain":             {head(1, func(h *headRow) { h.Chain[3]++ }), "its chain is not that of its history"},
 		"counts too much work":    {head(1, func(h *headRow) { h.Work++ }), "counts 2 rows of work; there are 1"},
 		"counts too few messages": {head(1, func(h *headRow) { h.Inbox = 0 }), "counts 0 rows of inbox; there are 2"},
+		"cleanup of no event":     {head(1, func(h *headRow) { h.Cleanup.Event = 2 }), "its undo steps run since event 2"},
 		"other bytes count":       {head(1, func(h *headRow) { h.HistoryBytes-- }), "bytes; history has"},
 		"seq given twice":         {head(1, func(h *headRow) { h.NextSeq = 1 }), "the next seq to be given out is 1"},
 		"not leased":              {head(1, func(h *headRow) { h.Leased = false }), "a turn lease: true"},

@@ -53,7 +53,7 @@ func Cases() []Case {
 	for _, group := range [][]Case{
 		atomicityCases(), errorCases(), creationCases(), lockingCases(), expiryCases(), queueCases(), executionCases(),
 		attemptCases(), portCases(), deliveryCases(), endCases(), inboxCases(),
-		statusCases(), kvCases(), kvLayerCases(), unitCases(), unitTimeCases(),
+		statusCases(), cleanupCases(), kvCases(), kvLayerCases(), unitCases(), unitTimeCases(),
 	} {
 		all = append(all, group...)
 	}

@@ -344,4 +344,5 @@ func (m *Model) closeExecution(head *persistence.Head) {
 			m.deleteChild(head, key)
 		}
 	}
+	head.Cleanup = persistence.Cleanup{}
 }

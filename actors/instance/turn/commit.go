@@ -50,6 +50,9 @@ func (t *Turn) buildCommit() {
 			Op: persistence.KVOp(k.Op), Key: k.Key, Value: k.Value, UpdatedMs: k.UpdatedMs,
 		})
 	}
+	if s := t.cleanup(); s.Event > 0 && d.Outcome == replay.Running {
+		c.Cleanup = persistence.Cleanup{Event: s.Event, SinceMs: s.SinceMs, DeadlineMs: s.DeadlineMs, Left: uint64(s.Left)}
+	}
 	if err := t.addOutcome(c); err != nil {
 		t.Spoiled = err
 		return
@@ -63,6 +66,14 @@ func (t *Turn) buildCommit() {
 	if t.ForcedEnd == nil { // an end without code is recorded whatever its size, or the instance could not end
 		t.OverLimit = t.checkLimits(c, size)
 	}
+}
+
+// cleanup says how far the undo steps are. An end that no machine made has none.
+func (t *Turn) cleanup() (s replay.CleanupState) {
+	if t.Machine != nil {
+		s = t.Machine.CleanupState()
+	}
+	return s
 }
 
 // addWork adds the activities and timers that the turn schedules, and the timers that it cancels.
