@@ -144,7 +144,7 @@ func (w *World) examine() {
 
 // examineExecution checks one execution's events against what really happened.
 func (w *World) examineExecution(rec *record, e *execution) {
-	answered := map[uint64]bool{}
+	answered, awaits := map[uint64]bool{}, map[uint64]string{}
 	children := map[uint64]*turnpb.SubOrchestrationScheduled{}
 	fires, activities, times := map[uint64]int64{}, map[uint64]*turnpb.ActivityScheduled{}, map[uint64]int64{}
 	for _, t := range e.turns() {
@@ -161,6 +161,10 @@ func (w *World) examineExecution(rec *record, e *execution) {
 				activities[event.GetId()], times[event.GetId()] = k.ActivityScheduled, t.Header.GetTimeMs()
 			case *turnpb.Event_ActivityCompleted:
 				w.checkResult(activityKey{rec.id, e.number, event.GetSource()}, k.ActivityCompleted.GetResult(), where)
+			case *turnpb.Event_AwaitScheduled:
+				awaits[event.GetId()] = k.AwaitScheduled.GetInstance()
+			case *turnpb.Event_AwaitEnded:
+				w.checkAwaited(awaits[event.GetSource()], k.AwaitEnded, where)
 			case *turnpb.Event_TimerCreated:
 				fires[event.GetId()] = k.TimerCreated.GetFireAtMs()
 			case *turnpb.Event_TimerFired:
@@ -186,7 +190,7 @@ func (w *World) examineExecution(rec *record, e *execution) {
 func answers(event *turnpb.Event) bool {
 	switch event.GetKind().(type) {
 	case *turnpb.Event_ActivityCompleted, *turnpb.Event_ActivityFailed, *turnpb.Event_TimerFired,
-		*turnpb.Event_SubOrchestrationCompleted, *turnpb.Event_SubOrchestrationFailed:
+		*turnpb.Event_SubOrchestrationCompleted, *turnpb.Event_SubOrchestrationFailed, *turnpb.Event_SendEnded, *turnpb.Event_AwaitEnded:
 		return true
 	default:
 		return false

@@ -203,7 +203,7 @@ func (w *World) leftovers(dumps []*persistence.Dump) string {
 			rows int
 		}{
 			{"starts", len(d.Starts)}, {"inbox", len(d.Inbox)}, {"leases", len(d.Leases)}, {"work", len(d.Work)},
-			{"timers", len(d.Timers)}, {"children", len(d.Children)}, {"outbox", len(d.Outbox)},
+			{"timers", len(d.Timers)}, {"children", len(d.Children)}, {"outbox", len(d.Outbox)}, {"watchers", len(d.Watchers)},
 		} {
 			if queue.rows > 0 {
 				left += fmt.Sprintf("partition %d has %d rows of %s; ", d.Partition, queue.rows, queue.name)

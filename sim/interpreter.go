@@ -274,6 +274,8 @@ func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 	case "read":
 		instance, key, _ := strings.Cut(p.Name, "/")
 		return ctx.KVFrom(instance, key)
+	case "await":
+		return ctx.AwaitInstance(p.To)
 	case "raise", "enqueue":
 		return r.send(ctx, p)
 	case "child":

@@ -40,6 +40,7 @@ func TestWays(t *testing.T) {
 		}{
 			{"crash", w.cut}, {"history read again", w.cut || w.evict}, {"message of a queue carried on", true}, {"value stored", true}, {"status stored", true},
 			{"cleanup: error", true}, {"cleanup: panic", true}, {"undo step", true}, {"undo step that had no time", true},
+			{"await: completed", true}, {"await: failed", true}, {"await: no such instance", true}, {"await given up", true},
 			{"send: delivered", true}, {"send: not_found", true}, {"send: ended", true},
 			{"heartbeat recorded", true}, {"heartbeat of an earlier attempt", true},
 			{"timeout: start_to_close", true}, {"timeout: schedule_to_start", true}, {"timeout: schedule_to_close", true}, {"timeout: heartbeat", true},
