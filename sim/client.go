@@ -110,6 +110,7 @@ func (c *client) plan() {
 			c.later(func() { c.read(s.id) })
 		}
 		c.later(func() { c.wait(s.id) })
+		c.queries(s.id, 6)
 		c.operate(s.id)
 	}
 	if w.config.flood {

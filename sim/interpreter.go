@@ -37,7 +37,9 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 		return nil, err
 	}
 	r := &run{interpreter: i, digest: &strings.Builder{}, taken: map[arrivalName][]string{}}
-	if err := r.do(ctx, r.tidy(ctx, p)); err != nil {
+	p = r.tidy(ctx, p)
+	r.answerQueries(ctx)
+	if err := r.do(ctx, p); err != nil {
 		return nil, err
 	}
 	return r.seen(), nil

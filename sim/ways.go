@@ -95,6 +95,7 @@ func (c *client) planSettled() {
 		asked := map[arrivalName]bool{}
 		s.program.asks(asked)
 		c.world.agenda.in(c.random.duration(0, time.Second), 0, "start", func() { c.start(s) })
+		c.settledQueries(s.id)
 		for _, name := range arrivalNames() {
 			if asked[name] {
 				c.feed(s, name, 1)
