@@ -119,7 +119,7 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 
 // examine checks the histories that are left: form, answers, timers, children, and the oracle.
 func (w *World) examine() {
-	dumps := w.dumps()
+	dumps, times := w.dumps(), w.startTimes()
 	for _, key := range w.disk.ledger.keys() {
 		rec := w.disk.ledger.known[key]
 		executions, err := rec.turns()
@@ -133,6 +133,7 @@ func (w *World) examine() {
 			if i > 0 {
 				w.compareCarried(rec, &executions[i-1], &executions[i])
 			}
+			w.checkLife(rec, &executions[i], times[rec.id])
 			w.checkCleanup(rec, &executions[i])
 			w.oracle(rec, &executions[i], kv)
 			kv = replay.NextKV(kv, executions[i].turns())

@@ -144,7 +144,7 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 	case "random":
 		r.note("random", ctx.Random(), nil)
 	case "detached":
-		ctx.Detached(orchestrationName, p.Name, p.Kids[0].encode(), replay.DetachedOptions{Version: version(p)})
+		ctx.Detached(orchestrationName, p.Name, p.Kids[0].encode(), replay.DetachedOptions{Version: version(p), Life: life(p)})
 	case "fail":
 		return errPlanned
 	case "panic":

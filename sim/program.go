@@ -26,6 +26,9 @@ type Program struct {
 	Ms    int    `json:"m,omitempty"`
 	Hangs bool   `json:"h,omitempty"`
 	Beats bool   `json:"p,omitempty"` // it gives heartbeats
+	// Delay is how long the first turn of what is started waits, in milliseconds, and Life how long each execution may take.
+	Delay int `json:"d,omitempty"`
+	Life  int `json:"x,omitempty"`
 }
 
 // The names that programs use.
@@ -251,5 +254,7 @@ func (g *generator) start(op string, depth int) *Program {
 	}
 	g.instance, g.taken = mine, taken
 	p.Kids = []*Program{body}
+	g.life(p)
+	body.Delay = p.Delay
 	return p
 }

@@ -55,6 +55,7 @@ var rare = []string{
 	"cleanup: error", "cleanup: panic", "cleanup: cancel", "cleanup: abort", "undo step", "undo step that failed", "undo step that had no time",
 	"await: completed", "await: failed", "await: no such instance", "await given up",
 	"query answered", "query refused: the code does not fit", "query refused: the instance is held", "query refused: the code may be a killer",
+	"start with a delay", "execution timeout",
 	"send: delivered", "send: not_found", "send: ended",
 	"activity that hangs", "heartbeat recorded", "heartbeat of an earlier run", "heartbeat of an earlier attempt",
 	"timeout: start_to_close", "timeout: schedule_to_start", "timeout: schedule_to_close", "timeout: heartbeat",
@@ -270,4 +271,4 @@ func TestPlantedFaultsInsideAreFound(t *testing.T) {
 }
 
 // plainFaults is how many faults every build can plant.
-const plainFaults = 18
+const plainFaults = 19

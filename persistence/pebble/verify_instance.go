@@ -62,6 +62,7 @@ type openEvents struct {
 	activities map[uint64]string
 	timers     map[uint64]int64
 	children   map[uint64]bool
+	turnMs     int64 // the time of the turn that is read
 }
 
 func newOpenEvents() openEvents {
