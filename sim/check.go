@@ -166,6 +166,8 @@ func (w *World) examineExecution(rec *record, e *execution) {
 				awaits[event.GetId()] = k.AwaitScheduled.GetInstance()
 			case *turnpb.Event_AwaitEnded:
 				w.checkAwaited(awaits[event.GetSource()], k.AwaitEnded, where)
+			case *turnpb.Event_Started: // its timer is that of the execution timeout
+				fires[event.GetId()] = t.Header.GetTimeMs() + k.Started.GetExecutionTimeoutMs()
 			case *turnpb.Event_TimerCreated:
 				fires[event.GetId()] = k.TimerCreated.GetFireAtMs()
 			case *turnpb.Event_TimerFired:
