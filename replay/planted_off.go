@@ -18,3 +18,6 @@ const plantedMailbox = false
 
 // plantedUndo: an undo step stays when it has begun, once, so it runs twice.
 const plantedUndo = false
+
+// plantedQuery: a query takes the id of an event.
+const plantedQuery = false

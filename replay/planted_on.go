@@ -31,3 +31,9 @@ var plantedUndo bool
 
 // PlantUndo plants the fault, or takes it away. No machine may run meanwhile.
 func PlantUndo(on bool) { plantedUndo = on }
+
+// plantedQuery: a query takes the id of an event.
+var plantedQuery bool
+
+// PlantQuery plants the fault, or takes it away. No machine may run meanwhile.
+func PlantQuery(on bool) { plantedQuery = on }

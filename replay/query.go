@@ -50,6 +50,9 @@ func (m *Machine) Query(name string, input []byte) Answer {
 	if q == nil || q.handlers[name] == nil {
 		return Answer{Refusal: m.unknownQuery(name)}
 	}
+	if plantedQuery {
+		m.takeID()
+	}
 	var answer Answer
 	co, handle := &coroutine{m: m, computing: true}, q.handlers[name]
 	q.co, q.name, q.refusal = co, name, nil

@@ -84,7 +84,7 @@ func (r *run) attempt(ctx *replay.Context, p *Program, o replay.ActivityOptions)
 // child begins a child; attempt 0 is the only one.
 func (r *run) child(ctx *replay.Context, p *Program, attempt uint32) *replay.Future {
 	return ctx.Child(orchestrationName, p.Kids[0].encode(), replay.ChildOptions{
-		ID: p.Name, Attempt: attempt, Version: version(p), Policy: turnpb.ChildPolicy(p.N),
+		ID: p.Name, Attempt: attempt, Version: version(p), Policy: turnpb.ChildPolicy(p.N), Life: life(p),
 	})
 }
 

@@ -119,7 +119,7 @@ func (c *client) compareEvents(dumps []*persistence.Dump) {
 
 // examine checks the histories that are left: form, answers, timers, children, and the oracle.
 func (w *World) examine() {
-	dumps := w.dumps()
+	dumps, times := w.dumps(), w.startTimes()
 	for _, key := range w.disk.ledger.keys() {
 		rec := w.disk.ledger.known[key]
 		executions, err := rec.turns()
@@ -133,6 +133,7 @@ func (w *World) examine() {
 			if i > 0 {
 				w.compareCarried(rec, &executions[i-1], &executions[i])
 			}
+			w.checkLife(rec, &executions[i], times[rec.id])
 			w.checkCleanup(rec, &executions[i])
 			w.oracle(rec, &executions[i], kv)
 			kv = replay.NextKV(kv, executions[i].turns())
@@ -144,7 +145,7 @@ func (w *World) examine() {
 
 // examineExecution checks one execution's events against what really happened.
 func (w *World) examineExecution(rec *record, e *execution) {
-	answered := map[uint64]bool{}
+	answered, awaits := map[uint64]bool{}, map[uint64]string{}
 	children := map[uint64]*turnpb.SubOrchestrationScheduled{}
 	fires, activities, times := map[uint64]int64{}, map[uint64]*turnpb.ActivityScheduled{}, map[uint64]int64{}
 	for _, t := range e.turns() {
@@ -161,6 +162,12 @@ func (w *World) examineExecution(rec *record, e *execution) {
 				activities[event.GetId()], times[event.GetId()] = k.ActivityScheduled, t.Header.GetTimeMs()
 			case *turnpb.Event_ActivityCompleted:
 				w.checkResult(activityKey{rec.id, e.number, event.GetSource()}, k.ActivityCompleted.GetResult(), where)
+			case *turnpb.Event_AwaitScheduled:
+				awaits[event.GetId()] = k.AwaitScheduled.GetInstance()
+			case *turnpb.Event_AwaitEnded:
+				w.checkAwaited(awaits[event.GetSource()], k.AwaitEnded, where)
+			case *turnpb.Event_Started: // its timer is that of the execution timeout
+				fires[event.GetId()] = t.Header.GetTimeMs() + k.Started.GetExecutionTimeoutMs()
 			case *turnpb.Event_TimerCreated:
 				fires[event.GetId()] = k.TimerCreated.GetFireAtMs()
 			case *turnpb.Event_TimerFired:
@@ -186,7 +193,7 @@ func (w *World) examineExecution(rec *record, e *execution) {
 func answers(event *turnpb.Event) bool {
 	switch event.GetKind().(type) {
 	case *turnpb.Event_ActivityCompleted, *turnpb.Event_ActivityFailed, *turnpb.Event_TimerFired,
-		*turnpb.Event_SubOrchestrationCompleted, *turnpb.Event_SubOrchestrationFailed:
+		*turnpb.Event_SubOrchestrationCompleted, *turnpb.Event_SubOrchestrationFailed, *turnpb.Event_SendEnded, *turnpb.Event_AwaitEnded:
 		return true
 	default:
 		return false

@@ -40,6 +40,7 @@ type startRecord struct {
 	input     []byte
 	key       string
 	asked     bool
+	askedAtMs int64
 	acked     bool // the start was acknowledged
 	taken     bool // the client was told that the id exists
 	uncertain bool // some try had no answer that says what happened
@@ -88,6 +89,7 @@ func (c *client) plan() {
 	for n := range w.config.instances {
 		s := &startRecord{id: fmt.Sprint("i", n)}
 		s.program = programs.program(s.id)
+		programs.life(s.program)
 		s.input = s.program.encode()
 		s.late = c.random.chance(12)
 		if !c.random.chance(3) {
@@ -110,6 +112,7 @@ func (c *client) plan() {
 			c.later(func() { c.read(s.id) })
 		}
 		c.later(func() { c.wait(s.id) })
+		c.queries(s.id, 6)
 		c.operate(s.id)
 	}
 	if w.config.flood {
@@ -225,9 +228,12 @@ func (c *client) start(s *startRecord) {
 		c.world.reach("uncertain proposal repeated")
 	}
 	first, name := !s.asked, s.handler()
+	if first {
+		s.askedAtMs = c.world.wallMs()
+	}
 	s.asked = true
 	c.world.trace.add('C', []uint64{text(s.id)}, func() string { return fmt.Sprintf("client starts %s: %s", s.id, s.input) })
-	p.engine.StartInstance(arrival.StartRequest{ID: s.id, Name: name, Input: s.input, RequestKey: s.key},
+	p.engine.StartInstance(s.request(name, s.input),
 		func(reply arrival.StartReply) {
 			if !c.answered(r, "the start of "+s.id) {
 				return
@@ -242,6 +248,15 @@ func (c *client) start(s *startRecord) {
 	if first && c.twice(s.key) && !p.dead {
 		c.startTwice(p, s, name)
 	}
+}
+
+// request is the start of an instance.
+func (s *startRecord) request(name string, input []byte) arrival.StartRequest {
+	q := arrival.StartRequest{ID: s.id, Name: name, Input: input, RequestKey: s.key}
+	if s.program != nil {
+		q.DelayMs, q.ExecutionTimeoutMs = int64(s.program.Delay), int64(s.program.Life)
+	}
+	return q
 }
 
 func (c *client) started(s *startRecord, reply arrival.StartReply, retry func()) {

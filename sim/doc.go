@@ -18,7 +18,8 @@
 // recorded once, and is one that was really given; code is given a message once, and what no wait has taken is carried into
 // the next execution; S3 histories are gapless and only grow; S4 a fresh machine decides
 // the same bytes, and the engine fails no program; S5 one chain of commits under rising epochs; S6 nothing is seen or
-// run before it is durable; S7 parents record what their children ended with; S8 what was shown holds; S9 an end is an
+// run before it is durable; S7 parents record what their children ended with; S8 what was shown holds, and a query is answered
+// with what the code knows after a turn that is durable; S9 an end is an
 // end; S10 an id has one incarnation; S11 events of one name, and messages of one queue, that one sender sends one
 // after the other keep their order; S12 the undo steps of an execution that does not end well run once each, the last one
 // first, and no others do; S13 a run of an activity is told of the newest heartbeat that can be known; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
@@ -27,7 +28,7 @@
 // [RunWays] runs programs whose end no order can change: straight, killed after each turn, with nothing left in memory
 // after a turn, and with completions in any order. They must do the same and end alike.
 //
-// Faults planted on purpose ([PlantedNames]) prove that these checks find something; fifteen of them lie inside other
+// Faults planted on purpose ([PlantedNames]) prove that these checks find something; seventeen of them lie inside other
 // packages and need a build with the tag planted.
 //
 // Reads of the journal take time, in two halves: until the store is asked, and until its answer comes. What happens in

@@ -77,7 +77,7 @@ func (w *World) waiting() map[string]bool {
 			heldBack[key.iid] = heldBack[key.iid] || key.partition == d.Partition
 		}
 		for _, s := range d.Starts {
-			if !heldBack[s.IID] {
+			if !heldBack[s.IID] && s.NotBeforeMs <= w.wallMs() { // a clock that was set back makes a start delay longer
 				found[fmt.Sprintf("the start of incarnation %d, execution %d", s.IID, s.Execution)] = true
 			}
 		}
@@ -203,7 +203,7 @@ func (w *World) leftovers(dumps []*persistence.Dump) string {
 			rows int
 		}{
 			{"starts", len(d.Starts)}, {"inbox", len(d.Inbox)}, {"leases", len(d.Leases)}, {"work", len(d.Work)},
-			{"timers", len(d.Timers)}, {"children", len(d.Children)}, {"outbox", len(d.Outbox)},
+			{"timers", len(d.Timers)}, {"children", len(d.Children)}, {"outbox", len(d.Outbox)}, {"watchers", len(d.Watchers)},
 		} {
 			if queue.rows > 0 {
 				left += fmt.Sprintf("partition %d has %d rows of %s; ", d.Partition, queue.rows, queue.name)

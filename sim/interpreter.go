@@ -37,7 +37,9 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 		return nil, err
 	}
 	r := &run{interpreter: i, digest: &strings.Builder{}, taken: map[arrivalName][]string{}}
-	if err := r.do(ctx, r.tidy(ctx, p)); err != nil {
+	p = r.tidy(ctx, p)
+	r.answerQueries(ctx)
+	if err := r.do(ctx, p); err != nil {
 		return nil, err
 	}
 	return r.seen(), nil
@@ -142,7 +144,7 @@ func (r *run) plain(ctx *replay.Context, p *Program) error {
 	case "random":
 		r.note("random", ctx.Random(), nil)
 	case "detached":
-		ctx.Detached(orchestrationName, p.Name, p.Kids[0].encode(), replay.DetachedOptions{Version: version(p)})
+		ctx.Detached(orchestrationName, p.Name, p.Kids[0].encode(), replay.DetachedOptions{Version: version(p), Life: life(p)})
 	case "fail":
 		return errPlanned
 	case "panic":
@@ -274,6 +276,8 @@ func (r *run) begin(ctx *replay.Context, p *Program) *replay.Future {
 	case "read":
 		instance, key, _ := strings.Cut(p.Name, "/")
 		return ctx.KVFrom(instance, key)
+	case "await":
+		return ctx.AwaitInstance(p.To)
 	case "raise", "enqueue":
 		return r.send(ctx, p)
 	case "child":

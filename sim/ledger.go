@@ -184,6 +184,9 @@ func (l *ledger) committed(n persistence.Partition, c *persistence.CommitTurn, r
 	l.ranOn(rec)
 	w.between()
 	rec.append(c.Execution, &c.Segment)
+	if slices.ContainsFunc(c.Sends, func(s persistence.Send) bool { return s.Kind == persistence.SendUnawait }) {
+		w.reach("await given up")
+	}
 	for _, work := range c.Work {
 		l.scheduled[activityKey{c.ID, c.Execution, work.Event}] = w.agenda.now
 	}

@@ -58,6 +58,7 @@ var plantable = map[string]func() *planted{
 	"forget a timeout":         func() *planted { return &planted{propose: forgetTimeout} },
 	"lost heartbeat":           func() *planted { return &planted{propose: loseHeartbeat} },
 	"send twice":               func() *planted { return &planted{propose: sendTwice} },
+	"forget a start delay":     func() *planted { return &planted{propose: forgetDelay} },
 	"lost status":              func() *planted { return &planted{propose: loseStatus} },
 	"lost message":             func() *planted { return &planted{effects: loseOutbox} },
 	"lost work":                func() *planted { return &planted{effects: loseWork} },
@@ -183,6 +184,20 @@ func changeWork(p *persistence.Proposal, change func(*persistence.NewWork)) {
 	copied.Work = slices.Clone(commit.Work)
 	for i := range copied.Work {
 		change(&copied.Work[i])
+	}
+	p.Command = &copied
+}
+
+// forgetDelay starts at once what is to begin later.
+func forgetDelay(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	commit, ok := p.Command.(*persistence.CommitTurn)
+	if !ok {
+		return
+	}
+	copied := *commit
+	copied.Sends = slices.Clone(commit.Sends)
+	for i := range copied.Sends {
+		copied.Sends[i].DelayMs = 0
 	}
 	p.Command = &copied
 }

@@ -20,6 +20,8 @@ func init() {
 	plantable["decide a patch anew"] = func() *planted { return &planted{inside: replay.PlantPatch} }
 	plantable["give a message twice"] = func() *planted { return &planted{inside: replay.PlantMailbox} }
 	plantable["keep the values of a refused turn"] = func() *planted { return &planted{inside: pebble.PlantValues} }
+	plantable["lose a watcher"] = func() *planted { return &planted{inside: pebble.PlantWatchers} }
+	plantable["a query takes the id of an event"] = func() *planted { return &planted{inside: replay.PlantQuery} }
 	plantable["drop the turn's position"] = func() *planted { return &planted{inside: pebble.PlantPosition} }
 	plantable["wait for what is over"] = func() *planted { return &planted{inside: actors.PlantOpen} }
 	plantable["evict what has news"] = func() *planted { return &planted{inside: step.PlantEviction} }

@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Program is a random orchestration as data: the input of the one orchestration that is registered, which interprets
@@ -25,6 +26,9 @@ type Program struct {
 	Ms    int    `json:"m,omitempty"`
 	Hangs bool   `json:"h,omitempty"`
 	Beats bool   `json:"p,omitempty"` // it gives heartbeats
+	// Delay is how long the first turn of what is started waits, in milliseconds, and Life how long each execution may take.
+	Delay int `json:"d,omitempty"`
+	Life  int `json:"x,omitempty"`
 }
 
 // The names that programs use.
@@ -70,12 +74,13 @@ type generator struct {
 	killers  bool
 	instance string
 	children int
-	left     int // nodes that may still be drawn
+	left     int  // nodes that may still be drawn
+	taken    bool // the program is for an id that another one may have
 }
 
 // leafOps begin one durable operation; blockOps hold other nodes; plainOps finish in their own turn.
 var (
-	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "read", "send"}
+	leafOps  = []string{"activity", "activity", "activity", "timer", "wait", "dequeue", "child", "read", "send", "await"}
 	blockOps = []string{"seq", "seq", "all", "all", "race", "select", "scope", "go", "retry", "loop", "catch", "cancel", "linger", "patched", "undo"}
 	plainOps = []string{"guid", "now", "random", "detached", "effect", "deprecate", "status", "set", "set", "clear", "keys", "prune"}
 )
@@ -191,6 +196,8 @@ func (g *generator) leaf() *Program {
 		return g.start(op, 1)
 	case "send":
 		return g.send()
+	case "await":
+		return g.await()
 	case "read":
 		return &Program{Op: op, Name: fmt.Sprintf("i%d", g.random.below(4)) + "/" + g.key()}
 	default:
@@ -229,7 +236,8 @@ func (g *generator) start(op string, depth int) *Program {
 	if g.random.chance(12) {
 		p.Name = fmt.Sprintf("i%d", g.random.below(4)) // may be taken
 	}
-	mine := g.instance
+	mine, taken := g.instance, g.taken
+	g.taken = g.taken || p.Name != "" && !strings.HasPrefix(p.Name, g.instance)
 	if p.Name != "" {
 		g.instance = p.Name
 	}
@@ -244,7 +252,9 @@ func (g *generator) start(op string, depth int) *Program {
 	if op == "child" && g.random.chance(6) {
 		body.Kids = append(body.Kids, &Program{Op: "fail"})
 	}
-	g.instance = mine
+	g.instance, g.taken = mine, taken
 	p.Kids = []*Program{body}
+	g.life(p)
+	body.Delay = p.Delay
 	return p
 }

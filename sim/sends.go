@@ -38,13 +38,13 @@ func (g *generator) send() *Program {
 	case 1:
 		p.To = fmt.Sprintf("%s/%d", g.instance, g.random.between(1, g.children+1))
 	case 2:
-		p.To = nobody
+		p.To = noInstance
 	}
 	return p
 }
 
-// nobody is the id of an instance that there never is.
-const nobody = "nobody"
+// noInstance is an id that no instance ever has.
+const noInstance = "none-such"
 
 // post draws a child that waits for a letter of its parent and answers it; when it has ended, it is sent another one.
 func (g *settled) post() *Program {
@@ -62,7 +62,7 @@ func (g *settled) post() *Program {
 	answer := &Program{Op: "seq", Kids: []*Program{{Op: receive, Name: name}, letter(g.instance)}}
 	return &Program{Op: "seq", Kids: []*Program{
 		{Op: "all", Kids: []*Program{{Op: "child", Name: id, Kids: []*Program{answer}}, letter(id), {Op: receive, Name: name}}},
-		letter(id), letter(nobody),
+		letter(id), letter(noInstance),
 	}}
 }
 

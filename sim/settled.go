@@ -99,7 +99,7 @@ func (g *settled) sure() *Program {
 	of := []func() *Program{
 		func() *Program { return g.tried(boundStartToClose) },
 		func() *Program { return g.tried(boundHeartbeat) },
-		g.post,
+		g.post, g.watch, g.lives,
 		g.leaf,
 	}
 	return of[g.number%len(of)]()

@@ -59,7 +59,7 @@ func (c *client) startTwice(p *process, s *startRecord, name string) {
 	}
 	r := c.callTo(p, func() {})
 	c.world.trace.add('C', []uint64{text(s.id), 7}, func() string { return fmt.Sprintf("client starts %s at once again", s.id) })
-	p.engine.StartInstance(arrival.StartRequest{ID: s.id, Name: name, Input: s.input, RequestKey: s.key}, func(reply arrival.StartReply) {
+	p.engine.StartInstance(s.request(name, s.input), func(reply arrival.StartReply) {
 		if !c.answered(r, "the second start of "+s.id) {
 			return
 		}
@@ -109,7 +109,7 @@ func (c *client) repeatStart(s *startRecord, other bool) {
 	w.trace.add('C', []uint64{text(s.id), 8}, func() string {
 		return fmt.Sprintf("client uses the key of the start of %s again, other: %v", s.id, other)
 	})
-	p.engine.StartInstance(arrival.StartRequest{ID: s.id, Name: name, Input: input, RequestKey: s.key}, func(reply arrival.StartReply) {
+	p.engine.StartInstance(s.request(name, input), func(reply arrival.StartReply) {
 		if !c.answered(r, "the repeated start of "+s.id) {
 			return
 		}

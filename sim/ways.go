@@ -95,6 +95,7 @@ func (c *client) planSettled() {
 		asked := map[arrivalName]bool{}
 		s.program.asks(asked)
 		c.world.agenda.in(c.random.duration(0, time.Second), 0, "start", func() { c.start(s) })
+		c.settledQueries(s.id)
 		for _, name := range arrivalNames() {
 			if asked[name] {
 				c.feed(s, name, 1)
@@ -241,6 +242,10 @@ func deed(event *turnpb.Event) string {
 		return fmt.Sprintf("starts %s %s", k.OrchestrationChained.GetInstance(), k.OrchestrationChained.GetInput())
 	case *turnpb.Event_SendScheduled:
 		return fmt.Sprintf("sends %s to %s", k.SendScheduled.GetData(), k.SendScheduled.GetInstance())
+	case *turnpb.Event_AwaitScheduled:
+		return "waits for the end of " + k.AwaitScheduled.GetInstance()
+	case *turnpb.Event_AwaitEnded:
+		return fmt.Sprintf("is told of the end %s %s", k.AwaitEnded.GetCompleted().GetOutput(), failure.Display(k.AwaitEnded.GetFailed().GetFailure()))
 	case *turnpb.Event_SendEnded:
 		return k.SendEnded.GetOutcome().String()
 	case *turnpb.Event_PatchMarked:

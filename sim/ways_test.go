@@ -34,12 +34,18 @@ func TestWays(t *testing.T) {
 	}
 	for i := range ways {
 		w := &ways[i]
+		if !w.cut && n >= waysLeast && reached[w.name+": query answered"] == 0 {
+			t.Errorf("%s: no query was answered", w.name)
+		}
 		for _, want := range []struct {
 			state string
 			is    bool
 		}{
 			{"crash", w.cut}, {"history read again", w.cut || w.evict}, {"message of a queue carried on", true}, {"value stored", true}, {"status stored", true},
 			{"cleanup: error", true}, {"cleanup: panic", true}, {"undo step", true}, {"undo step that had no time", true},
+			{"await: completed", true}, {"await: failed", true}, {"await: no such instance", true}, {"await given up", true},
+			{"query refused: the code may be a killer", w.cut},
+			{"start with a delay", true}, {"execution timeout", true},
 			{"send: delivered", true}, {"send: not_found", true}, {"send: ended", true},
 			{"heartbeat recorded", true}, {"heartbeat of an earlier attempt", true},
 			{"timeout: start_to_close", true}, {"timeout: schedule_to_start", true}, {"timeout: schedule_to_close", true}, {"timeout: heartbeat", true},

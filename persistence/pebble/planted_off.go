@@ -9,3 +9,6 @@ const plantedPosition = false
 
 // plantedValues: the values of a turn that is refused are kept.
 const plantedValues = false
+
+// plantedWatchers: the first instance that waits for the end of another one is not told of it.
+const plantedWatchers = false

@@ -13,3 +13,9 @@ var plantedValues bool
 
 // PlantValues plants the fault, or takes it away. No store may be open meanwhile.
 func PlantValues(on bool) { plantedValues = on }
+
+// plantedWatchers: the first instance that waits for the end of another one is not told of it.
+var plantedWatchers bool
+
+// PlantWatchers plants the fault, or takes it away. No store may be open meanwhile.
+func PlantWatchers(on bool) { plantedWatchers = on }

@@ -1,6 +1,8 @@
 package pebble
 
 import (
+	"math"
+
 	"github.com/turnstone-dev/turnstone/internal/history"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
@@ -123,8 +125,11 @@ func (i *instanceCheck) events(key []byte, p *persistence.StoredPart, first bool
 	if first {
 		if header, err := history.Header(p.FirstEvent, p.Header); err != nil {
 			i.v.damage(key, "it cannot be decoded: %v", err)
-		} else if header.Turn != p.Turn {
-			i.v.damage(key, "its header is that of turn %d", header.Turn)
+		} else {
+			if header.Turn != p.Turn {
+				i.v.damage(key, "its header is that of turn %d", header.Turn)
+			}
+			i.open.turnMs = header.TimeMs
 		}
 	}
 	events, err := history.Events(p.FirstEvent, p.Events)
@@ -158,6 +163,10 @@ func ends(e *turnpb.Event) bool {
 // follow opens the operation of a schedule event and closes that of a completion.
 func (o *openEvents) follow(e *turnpb.Event) {
 	switch k := e.Kind.(type) {
+	case *turnpb.Event_Started: // an execution timeout is a timer of the started event
+		if timeout := k.Started.ExecutionTimeoutMs; timeout > 0 {
+			o.timers[e.Id] = o.turnMs + min(timeout, math.MaxInt64-o.turnMs)
+		}
 	case *turnpb.Event_ActivityScheduled:
 		o.activities[e.Id] = k.ActivityScheduled.Name
 	case *turnpb.Event_ActivityCompleted, *turnpb.Event_ActivityFailed, *turnpb.Event_ActivityCancelRequested:

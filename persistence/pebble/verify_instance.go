@@ -64,6 +64,7 @@ type openEvents struct {
 	children   map[uint64]bool
 	// cleanup is the event that lets undo steps run; 0 if there is none.
 	cleanup uint64
+	turnMs  int64 // the time of the turn that is read
 }
 
 func newOpenEvents() openEvents {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -397,5 +398,40 @@ func TestF24_a_verification_ends_with_its_context(t *testing.T) {
 	}
 	if questions < 20 {
 		t.Errorf("only %d questions", questions)
+	}
+}
+
+// An execution timeout is a timer that no event creates: that of the started event, from the time of its turn on.
+func TestVerifyKnowsTheTimerOfAnExecutionTimeout(t *testing.T) {
+	for name, c := range map[string]struct {
+		timeout, fireAt int64
+		want            string
+	}{
+		"at its time":     {60_000, 61_000, ""},
+		"at another time": {60_000, 61_001, "it is for 61001; history has 61000"},
+		"beyond all time": {math.MaxInt64, math.MaxInt64, ""},
+		"of none":         {0, 61_000, "history has no open timer with this event"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Options{Partitions: 2, FS: vfs.NewMem()})
+			fs := r.s.o.FS.(*vfs.MemFS)
+			r.begin()
+			start := fusedStart(idIn("bounded", 0))
+			start.Segment = segment(t, 1, 1, &turnpb.Event{Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{ExecutionTimeoutMs: c.timeout}}})
+			header, err := proto.Marshal(&turnpb.SegmentHeader{Turn: 1, TimeMs: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			start.Segment.Header, start.Work = header, nil
+			start.Timers = []persistence.TimerRef{{FireAtMs: c.fireAt, Event: 1}}
+			r.ok(0, start)
+			if err := r.s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			found := fmt.Sprint(verified(t, fs).Damages)
+			if c.want == "" && found != "[]" || !strings.Contains(found, c.want) {
+				t.Errorf("found %s, want %q", found, c.want)
+			}
+		})
 	}
 }

@@ -121,7 +121,7 @@ func (m *machine) abandonWatchers(h *headRow) {
 
 // takeWatchers removes the first rows of the instances that wait for another one, at most so many, and calls each with them.
 func (m *machine) takeWatchers(h *headRow, most int, each func(l *persistence.Link)) {
-	for _, key := range m.t.firstUnder(appendInstance(nil, m.p, famWatcher, h.IID), most) {
+	for i, key := range m.t.firstUnder(appendInstance(nil, m.p, famWatcher, h.IID), most) {
 		row, ok := m.t.get(key)
 		if !ok {
 			m.t.corrupt(key, errMissing)
@@ -135,6 +135,9 @@ func (m *machine) takeWatchers(h *headRow, most int, each func(l *persistence.Li
 		}
 		m.t.del(key)
 		h.Watchers--
+		if plantedWatchers && i == 0 {
+			continue
+		}
 		each(&w.Link)
 	}
 	m.touch(h)
