@@ -33,7 +33,7 @@ type Limits struct {
 	// HistoryEventsWarn and HistoryBytesWarn log a warning. Defaults 10,240 and 10 MiB.
 	HistoryEventsWarn int
 	HistoryBytesWarn  int
-	// HistoryEvents and HistoryBytes fail the instance. Defaults 51,200 and 50 MiB.
+	// HistoryEvents and HistoryBytes fail the instance: see [Limits.InCleanup], too. Defaults 51,200 and 50 MiB.
 	HistoryEvents int
 	HistoryBytes  int
 	// Pending bounds an instance's open activities, timers, waits and children together. Default 10,000.
@@ -95,6 +95,14 @@ func (l Limits) WithDefaults() Limits {
 			*f.field = f.value
 		}
 	}
+	return l
+}
+
+// InCleanup returns the limits of an execution whose undo steps run: they have a quarter more of history, so that an
+// execution that was ended because its history is too long has room to undo what it has done.
+func (l Limits) InCleanup() Limits {
+	l.HistoryEvents += l.HistoryEvents / 4
+	l.HistoryBytes += l.HistoryBytes / 4
 	return l
 }
 

@@ -92,3 +92,10 @@ func TestCheckIDRefusesWhatCannotBeAnID(t *testing.T) {
 		t.Errorf("an id of 257 bytes gives %v", err)
 	}
 }
+
+func TestUndoStepsHaveAQuarterMoreOfHistory(t *testing.T) {
+	l := Limits{HistoryEvents: 40, HistoryBytes: 1000, TurnBytes: 7}.InCleanup()
+	if l != (Limits{HistoryEvents: 50, HistoryBytes: 1250, TurnBytes: 7}) {
+		t.Errorf("%+v", l)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -54,5 +55,43 @@ func TestUndoStepsGiveUpWhatTheCodeLeft(t *testing.T) {
 				t.Errorf("open are %+v", open)
 			}
 		})
+	}
+}
+
+// TestAStopOfTheHost: code is stopped where it was before the messages of the turn, the steps run, and a stop while one runs
+// ends that one.
+func TestAStopOfTheHost(t *testing.T) {
+	ran := []string{}
+	fn := saga(func(c *replay.Context) error {
+		_, err := text(activity(c, "C", ""))
+		ran = append(ran, "C is done")
+		return err
+	})
+	for _, batch := range []bool{true, false} {
+		ran = nil
+		j := travel(t, config(fn))
+		j.turn(msgStart())
+		j.turn(msgAC(3, "a"))
+		j.turn(msgAC(6, "b")) // C is event 8
+		stop := failure.Limit("the turn is too large")
+		d := j.stop(stop, msgAC(8, "c"), msgXE("left", ""))
+		if len(ran) > 0 {
+			t.Fatal("the code ran on after the stop")
+		}
+		wantKinds(t, d, "AC(8) XE Started TC AS")
+		if k := d.Events[2].GetCompensationStarted(); k.GetCause() != turnpb.CompensationCause_COMPENSATION_CAUSE_LIMIT || k.GetStop().GetEvent() != 9 {
+			t.Fatalf("the end is fixed as %v", k)
+		}
+		if batch {
+			d = j.stop(failure.Limit("the step is too large"), msgAC(13, "undone"))
+			wantKinds(t, d, "AC(13) Failed AS ACancel(13)")
+			d = j.turn(msgAC(16, "undone"))
+		} else {
+			d = j.turn(msgAC(13, "undone"))
+			d = j.turn(msgAC(d.Events[1].GetId(), "undone"))
+		}
+		if d.Outcome != replay.Failed || failure.Display(d.Failure) != failure.Display(stop) {
+			t.Fatalf("it ends with %v", d.Failure)
+		}
 	}
 }

@@ -52,7 +52,13 @@ func travel(t *testing.T, cfg replay.Config, messages ...*turnpb.Message) *voyag
 
 func (j *voyage) turn(messages ...*turnpb.Message) replay.Decision {
 	j.t.Helper()
-	in := replay.Input{TimeMs: 2_000, Messages: messages}
+	return j.stop(nil, messages...)
+}
+
+// stop is a turn that a limit of the host stops; without one it runs like any other.
+func (j *voyage) stop(why *turnpb.Failure, messages ...*turnpb.Message) replay.Decision {
+	j.t.Helper()
+	in := replay.Input{TimeMs: 2_000, Messages: messages, Stop: why}
 	d := j.m.Advance(in)
 	sameAsRebuilt(j.t, j.cfg, j.history, in, d, j.m.Open())
 	j.history = append(j.history, copyOf(d.Segment(uint64(len(j.history)+1), in, "test")))

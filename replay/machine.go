@@ -189,7 +189,7 @@ func (m *Machine) AdvanceInto(d *Decision, in Input) {
 }
 
 // End takes a turn that ends the execution with a failure and without running code, for an instance whose code or
-// history cannot be used, or that is over a limit of the host. The messages are recorded as in Advance, and what is
+// history cannot be used, or that is over a limit of the host and has no undo steps. The messages are recorded as in Advance, and what is
 // open is given up; children whose policy is wait are cancelled like others. origin says who decided it.
 func (m *Machine) End(in Input, why *turnpb.Failure, origin turnpb.SegmentOrigin) Decision {
 	d := &Decision{}
@@ -220,6 +220,9 @@ func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb
 	m.startTurn(in.TimeMs, in.Entropy)
 	m.resumptions, m.resumed = 0, false
 	m.stopBefore(m.nextID)
+	if in.Stop != nil {
+		m.failLimitAt(in.Stop, m.here())
+	}
 	m.consume(in.Messages)
 	m.replaying = false
 	m.drain()

@@ -324,7 +324,7 @@ func (m *Machine) conclude(end ending) {
 			return
 		}
 	}
-	if end == endCleaned {
+	if end == endCleaned || m.cleanup != nil && d.Origin == turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT {
 		d.Failure = m.cleanup.outcome
 	} else {
 		d.Failure = m.outcome(end)

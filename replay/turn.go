@@ -54,6 +54,10 @@ type Input struct {
 	// is empty. The events and queue messages of one name must be the oldest that wait for the instance, in the order in
 	// which they came: see "Messages that are left" in the documentation of this package.
 	Messages []*turnpb.Message
+	// Stop, if set, is a limit of the host that the turn before it went over, which was dropped: the code is stopped where it
+	// is, before the messages are taken, and the undo steps run. Only for an execution that has some. While they run, it ends
+	// the one that runs.
+	Stop *turnpb.Failure
 	// Behind says that other events or queue messages wait for the instance and are not in Messages. Decision.Wanted is
 	// made for them.
 	Behind bool

@@ -84,6 +84,7 @@ var orchestrations = map[string]replay.Func{
 	},
 	// fail fails.
 	"fail": func(*replay.Context, []byte) ([]byte, error) { return nil, errors.New("it did not work") },
+	"undo": undo,
 }
 
 func next(c *replay.Context, name string) ([]byte, error) {
@@ -113,3 +114,16 @@ func (c *code) Activity(string) (consumer.ActivityFunc, bool) { return nil, fals
 
 // Replays implements consumer.Handlers.
 func (c *code) Replays(pin string) bool { return c.replays == "" || pin == "" || pin == c.replays }
+
+// undo has an undo step, waits for go, and has an activity done with its data.
+func undo(c *replay.Context, _ []byte) ([]byte, error) {
+	c.Compensate(func(c *replay.Context) error {
+		_, err := c.Activity("refund", nil, replay.ActivityOptions{}).Await()
+		return err
+	})
+	data, err := next(c, "go")
+	if err != nil {
+		return nil, err
+	}
+	return bytesOf(c.Activity("charge", append(data, data...), replay.ActivityOptions{}).Await())
+}

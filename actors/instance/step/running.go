@@ -25,7 +25,10 @@ func (in *Machine) startTurn(d *turn.ForcedEnd) {
 	if d != nil && d.Cancel != nil {
 		t.TakeOnly(d.Cancel)
 	}
-	if t.Empty() && d == nil {
+	if stop := in.forcedEnd; stop != nil && d == nil {
+		t.Input.Stop = stop.Why
+	}
+	if t.Empty() && d == nil && t.Input.Stop == nil {
 		in.acceptAll() // the buffered messages must queue behind older ones of their names in the inbox
 		return
 	}
@@ -37,6 +40,9 @@ func (in *Machine) startTurn(d *turn.ForcedEnd) {
 		return
 	}
 	t.ForcedEnd, t.Token, t.Watched, t.Admitted = d, in.token, in.watched, in.suspect
+	if d == nil {
+		in.forcedEnd = nil
+	}
 	in.token, in.watched, in.suspect = "", false, false
 	t.Machine, t.Fresh = in.resident, in.resident == nil
 	if t.Fresh {
@@ -126,7 +132,8 @@ func (in *Machine) turnDone(m *turn.Back) {
 		in.resident = t.Machine
 		in.giveBack(t)
 		in.keepLease(t)
-		in.forcedEnd = &turn.ForcedEnd{Why: t.OverLimit, Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT}
+		// Undo steps have had their chance if this turn was the one that began them, or the next of them.
+		in.forcedEnd = &turn.ForcedEnd{Why: t.OverLimit, Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_LIMIT, Undoes: t.Input.Stop == nil}
 		in.reload()
 	default:
 		in.become(phaseSettling)

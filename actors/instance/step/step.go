@@ -193,7 +193,7 @@ func (in *Machine) stepTurn() {
 	switch {
 	case v.Unreadable != nil:
 		in.stepUnreadable()
-	case in.forcedEnd != nil:
+	case in.forcedEnd != nil && !(in.forcedEnd.Undoes && v.CleansUp()):
 		in.endNow(in.forcedEnd)
 	case v.Attempts >= in.host.Config.MaxAttempts && in.token == "":
 		in.endNow(in.poison(v.Attempts + 1))

@@ -191,6 +191,9 @@ func runText(t *turn.Turn, number uint64) string {
 	if t.ForcedEnd != nil {
 		text = fmt.Sprintf("run turn %d without code, to end the instance: %s", number, strings.Join(parts, ", "))
 	}
+	if t.Input.Stop != nil {
+		text += ", where the code is stopped"
+	}
 	if n := len(t.Segments); n > 0 {
 		text += fmt.Sprintf("; after a replay of %d turns", n)
 	}

@@ -297,6 +297,10 @@ func encodeSegment(header *turnpb.SegmentHeader, events []*turnpb.Event, first u
 // checked names, ids, payloads, pending operations and carried messages.
 func (t *Turn) checkLimits(c *persistence.CommitTurn, size int) *turnpb.Failure {
 	l := &t.Host.Config.Limits
+	if c.Cleanup.Event > 0 {
+		room := l.InCleanup()
+		l = &room
+	}
 	events, bytes := t.Head.historyEvents, t.Head.historyBytes+len(c.Segment.Header)
 	added := 0
 	for _, p := range c.Segment.Parts {

@@ -123,6 +123,8 @@ type ForcedEnd struct {
 	Origin turnpb.SegmentOrigin
 	// Cancel is the message that ends the instance as cancelled; nil for a failure.
 	Cancel *view.Item
+	// Undoes says that the instance runs its undo steps first if it has some, which takes its code.
+	Undoes bool
 }
 
 // GiveBack sends the turn back to its instance.

@@ -63,7 +63,7 @@ func (v *View) CancelAsked() *Item {
 	return nil
 }
 
-// CleansUp reports whether the execution has cleanup to do when it is cancelled. Then a cancel needs the handler's code.
+// CleansUp reports whether the execution has undo steps: then a cancel, or an end for a limit, needs the handler's code.
 func (v *View) CleansUp() bool {
 	for i := range v.Segments {
 		for _, e := range v.Segments[i].Events {
