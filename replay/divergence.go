@@ -20,9 +20,7 @@ func (m *Machine) diverged(e *turnpb.Event, f *Future, why string) *turnpb.Failu
 	}
 	if f == nil {
 		b.WriteString("; the code asked for nothing more")
-		if m.next != nil {
-			b.WriteString(" than to continue as new" + m.next.at())
-		}
+		b.WriteString(m.howEnded())
 	} else {
 		b.WriteString("; the code asked for " + describeAction(f) + f.at() + ": " + why)
 	}
