@@ -70,13 +70,15 @@ func TestADeployThatEndsInsideHistory(t *testing.T) {
 	scenario(t, "with MayEndEarly the end stands", func(w *world) {
 		none := turnstone.NewActivity("Debit", func(actx, string) (string, error) { return "", nil })
 		w.cfg.Build = "1"
-		w.open(none, sale(nil))
+		other := text("Other", func(octx, string) (string, error) { return "", nil })
+		w.open(none, other, sale(nil))
+		begin(w, other, "o", "")
 		begin(w, sale(nil), "s", "")
 		w.untilHistory("s", 1, "ExternalSubscribed")
 		stops := sale(earlyEnds["returns"], turnstone.MayEndEarly())
 		w.deploy("2", none, stops)
 		w.raise("s", "sent", "")
 		completes(w, "s", "nothing to do")
-		w.register(none) // the history is of two minds: there is nothing for the oracle
+		w.register(none, other) // the history of the sale is of two minds: there is nothing for the oracle
 	})
 }
