@@ -15,7 +15,8 @@ const DefaultCleanupTimeout = replay.CleanupTime
 // Compensate adds an undo step:
 //
 //	ctx.Compensate(func(ctx *turnstone.Context) error {
-//		return Refund.Call(ctx, payment).Err()
+//		_, err := Refund.Call(ctx, payment)
+//		return err
 //	})
 //
 // The steps run if the execution does not end well: by an error that the code returns, a panic, a cancel, an activity or a
@@ -26,8 +27,11 @@ const DefaultCleanupTimeout = replay.CleanupTime
 //
 // All steps together may take [DefaultCleanupTimeout], or what [WithCleanup] says: then the one that runs is given up, and
 // those that have not begun are not run. A cancel does nothing while they run; a termination ends them. If the execution
-// completes or continues as new, they are forgotten. They do not run for code that does not fit its history, for an
-// instance that is poisoned itself, and for a termination.
+// completes or continues as new, they are forgotten. They do not run for an instance that is poisoned itself, and for a
+// termination. While code does not fit its history, the instance is held; they run when code that fits is there.
+//
+// An activity that the end gives up is told to stop, and a step does not wait until it has: it may undo what the activity then
+// does after all. Have the service refuse what was undone before it arrived, by a key that both give it.
 //
 // A step runs at least once for what it undoes, also if that was asked for and has not happened, so what it does must
 // be idempotent. It must use the context that it is given, adds no steps and does not continue as new: both panic. Adding a

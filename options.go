@@ -60,6 +60,7 @@ type continueCall struct{ version versionChoice }
 type orchestrationSpec struct {
 	version      versionChoice
 	strictInputs bool
+	mayEndEarly  bool
 	cleanup      *cleanupStep
 }
 
@@ -73,6 +74,15 @@ func (o orchestrationOption) orchestration(s *orchestrationSpec) { o(s) }
 // input may gain a field while instances run. Use it where equal names are told apart by their inputs alone.
 func StrictInputs() OrchestrationOption {
 	return orchestrationOption(func(s *orchestrationSpec) { s.strictInputs = true })
+}
+
+// MayEndEarly lets the code end where the history of an instance goes on. Without it an instance is held whose code returns,
+// fails, panics or continues as new before it has asked for all that the history has, as for any other difference: a check
+// that a new build makes first ends no instance that the old build has carried further. With it such an end stands, what
+// the history has open is given up, and undo steps that the history has and the code never pushed do not run. Use it to end
+// running instances by a deploy.
+func MayEndEarly() OrchestrationOption {
+	return orchestrationOption(func(s *orchestrationSpec) { s.mayEndEarly = true })
 }
 
 // RetryOption is what [WithRetry] makes: good for activities and children.

@@ -16,7 +16,9 @@ type Orchestration[I, O any] struct {
 	run     func(ctx *Context, input I) (O, error)
 	// strictInputs: see StrictInputs.
 	strictInputs bool
-	cleanup      *cleanupStep // nil: without
+	// mayEndEarly: see MayEndEarly.
+	mayEndEarly bool
+	cleanup     *cleanupStep // nil: without
 }
 
 // DefaultVersion is the version of a handler that names none.
@@ -30,7 +32,7 @@ func NewOrchestration[I, O any](name string, run func(ctx *Context, input I) (O,
 	for _, o := range options {
 		o.orchestration(&spec)
 	}
-	return &Orchestration[I, O]{name: name, version: spec.version, run: run, strictInputs: spec.strictInputs,
+	return &Orchestration[I, O]{name: name, version: spec.version, run: run, strictInputs: spec.strictInputs, mayEndEarly: spec.mayEndEarly,
 		cleanup: spec.cleanup}
 }
 
@@ -175,6 +177,9 @@ func (o *Orchestration[I, O]) handler(env *environment) replay.Func {
 	return func(rc *replay.Context, input []byte) ([]byte, error) {
 		if o.strictInputs {
 			rc.StrictInputs()
+		}
+		if o.mayEndEarly {
+			rc.MayEndEarly()
 		}
 		if o.cleanup != nil {
 			o.cleanup.add(env, rc)

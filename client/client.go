@@ -91,7 +91,7 @@ func (c *Client) enqueue(ctx context.Context, id, queue string, data []byte, opt
 
 // Cancel cancels an instance and, through it, its children. It returns when the request is durable; the instance ends
 // as Failed with the reason soon after. That needs no code: one that is held, or whose handler is not registered, ends
-// too. One that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.
+// too; but one that has undo steps stays held, and ends when code that fits has run them. One that has ended: turnstone.ErrInstanceEnded. An unknown id: turnstone.ErrInstanceNotFound.
 func (c *Client) Cancel(ctx context.Context, id, reason string, options ...RequestOption) error {
 	r, err := requestOf(options)
 	if err != nil {

@@ -226,9 +226,10 @@ func (m *Machine) match(e *turnpb.Event) *turnpb.Failure {
 		switch {
 		case isMetadata(e):
 			return nil // the code may have stopped recording it
-		case m.code == codeRunning:
+		case m.code == codeRunning || m.endedEarly():
+			bad := m.diverged(e, nil, "")
 			m.bindOrphan(e)
-			return m.diverged(e, nil, "")
+			return bad
 		default:
 			m.bindOrphan(e)
 			return nil

@@ -30,7 +30,7 @@ func (m *Machine) record(f *Future) {
 	id := m.takeID()
 	e := newScheduled(id, f)
 	m.d.Events = append(m.d.Events, e)
-	if f.site != nil && f.schedules() {
+	if f.site != nil && f.sited() {
 		c := &turnpb.CallSite{Event: id, Hash: f.site.hash}
 		if m.useSite(f.site.hash) {
 			c.Text = f.site.text

@@ -246,9 +246,8 @@ func (m *Machine) emit(co *coroutine, f *Future) *Future {
 	if f.kind != opPatch { // of which a replay asks for none that history has
 		m.asked++
 	}
-	// A schedule event's site is recorded. That of anything else is only for the report of a divergence, which a fresh
-	// turn cannot have.
-	if f.schedules() || !m.fresh {
+	// What history has no site of is only named in the report of a divergence, which a fresh turn cannot have.
+	if f.sited() || !m.fresh {
 		f.site = callSite(co, 4)
 	}
 	if f.kind <= opAwait || f.kind == opContinue {

@@ -20,9 +20,7 @@ func (m *Machine) diverged(e *turnpb.Event, f *Future, why string) *turnpb.Failu
 	}
 	if f == nil {
 		b.WriteString("; the code asked for nothing more")
-		if m.next != nil {
-			b.WriteString(" than to continue as new" + m.next.at())
-		}
+		b.WriteString(m.howEnded())
 	} else {
 		b.WriteString("; the code asked for " + describeAction(f) + f.at() + ": " + why)
 	}
@@ -87,6 +85,8 @@ func describeEvent(e *turnpb.Event) string {
 		return name + describeParts(s.GetName(), s.GetData(), nil, nil) + describeReceiver(s.GetKind(), s.GetInstance())
 	case *turnpb.Event_AwaitScheduled:
 		return name + " of instance " + brief(k.AwaitScheduled.GetInstance())
+	case *turnpb.Event_CustomStatusUpdated:
+		return name + describeStatus(k.CustomStatusUpdated.Status)
 	case *turnpb.Event_KeyValueSet:
 		return name + describeParts(k.KeyValueSet.GetKey(), k.KeyValueSet.GetValue(), nil, nil)
 	case *turnpb.Event_KeyValueCleared:
@@ -116,9 +116,19 @@ func describeAction(f *Future) string {
 		return name + describeParts(f.name, f.input, nil, nil) + describeReceiver(f.arrival, f.instance)
 	case opAwait:
 		return name + " of instance " + brief(f.instance)
+	case opStatus:
+		return name + describeStatus(f.status)
 	default:
 		return name
 	}
+}
+
+// describeStatus names a custom status, or that it is taken back.
+func describeStatus(text *string) string {
+	if text == nil {
+		return " taken back"
+	}
+	return " " + brief(*text)
 }
 
 func describeMode(mode turnpb.WaitMode) string {

@@ -103,8 +103,15 @@ type Future struct {
 	err    error
 }
 
-// schedules reports whether its event starts something or waits for it.
-func (f *Future) schedules() bool { return f.kind <= opDetached }
+// sited reports whether the history names the line of code that asked: for all that is matched with it.
+func (f *Future) sited() bool {
+	switch f.kind {
+	case opContinue, opGo, opPatch, opUndone:
+		return false
+	default:
+		return true
+	}
+}
 
 // Event is the id of the event that records what was asked for; 0 until it is recorded, and for a coroutine.
 func (f *Future) Event() uint64 {

@@ -114,6 +114,7 @@ type Machine struct {
 	undecoded []*turnpb.UndecodedValue // of the segment that is replayed or verified: what its code was told
 
 	strictInputs  bool
+	mayEndEarly   bool
 	changedInputs []ChangedInput // until they are asked for
 
 	// The turn that is computed.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
+	"github.com/turnstone-dev/turnstone/internal/system"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
@@ -60,7 +61,7 @@ func TestScheduleMismatch(t *testing.T) {
 		{"F_33 a status", func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.SetStatus(nil)
 			return nil, nil
-		}, events(evS(1), evAS(2, "A", "x")), []string{"asked for custom status at replay_test.TestScheduleMismatch"}},
+		}, events(evS(1), evAS(2, "A", "x")), []string{"asked for custom status taken back at replay_test.TestScheduleMismatch"}},
 		{"F_33 pruned keys", func(c *replay.Context, _ []byte) ([]byte, error) {
 			c.KVSet("k", nil)
 			c.KVPruneBefore(1 << 60)
@@ -120,9 +121,44 @@ func TestScheduleMismatch(t *testing.T) {
 	})
 }
 
+// TestBothCallSitesAreNamed: whatever history records of the code has the line that asked for it.
+func TestBothCallSitesAreNamed(t *testing.T) {
+	shown := "shown"
+	for name, asks := range map[string]func(c *replay.Context){
+		`CustomStatusUpdated "shown"`: func(c *replay.Context) { c.SetStatus(&shown) },
+		`KeyValueSet "k" with "v"`:    func(c *replay.Context) { c.KVSet("k", []byte("v")) },
+		`KeyValueCleared "k"`:         func(c *replay.Context) { c.KVClear("k") },
+		"KeyValuesCleared":            func(c *replay.Context) { c.KVClearAll() },
+		"SideEffectRecorded":          func(c *replay.Context) { c.SideEffect(func() []byte { return nil }) },
+		"CompensationPushed":          func(c *replay.Context) { c.Compensate(func(*replay.Context) error { return nil }) },
+		`SendScheduled "E"`:           func(c *replay.Context) { c.Raise("other", "E", nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := replay.New(config(func(c *replay.Context, in []byte) ([]byte, error) {
+				asks(c)
+				return minute(c, in)
+			}))
+			defer first.Close()
+			in := input(msgStart())
+			d := first.Advance(in)
+			m := replay.New(config(minute))
+			defer m.Close()
+			m.Load([]replay.Segment{d.Segment(1, in, "test")})
+			wantNondeterminism(t, m.Advance(input()), "history has "+name, "asked for at replay_test.TestBothCallSitesAreNamed.",
+				"(nondeterminism_test.go:", "minute (fresh_test.go:")
+		})
+	}
+}
+
+// TestAKeyThatIsReadElsewhereIsMatched: the value of another key must not stand for it.
+func TestAKeyThatIsReadElsewhereIsMatched(t *testing.T) {
+	h := events(evS(1), evAS(2, system.GetKV, "a"))
+	wantNondeterminism(t, after(t, one(system.GetKV, "b"), h, msgAC(2, "r")), "the inputs differ")
+}
+
 func TestTolerated(t *testing.T) {
-	t.Run("RE_047 a schedule that a handler which returns never asked for is tolerated", func(t *testing.T) {
-		d := after(t, returns("done"), events(evS(1), evAS(2, "A", "x")))
+	t.Run("RE_047 a schedule that a handler which returns never asked for is tolerated with MayEndEarly", func(t *testing.T) {
+		d := after(t, early(returns("done")), events(evS(1), evAS(2, "A", "x")))
 		wantCompleted(t, d, "done")
 		// The work that history has and code never asked for is given up with the execution.
 		wantKinds(t, d, "ACancel(2)")

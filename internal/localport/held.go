@@ -99,15 +99,15 @@ func whyHeld(h *api.Held, leased bool) string {
 	}
 	if h.End != "" {
 		return fmt.Sprintf("held since %s: %s; %s%s. Attach a runtime that has its handler before the last attempt, and it goes on; "+
-			"Release has it tried at once and counts from 1 again, Cancel or Terminate ends it",
+			"Release has it tried at once and counts from 1 again, Terminate ends it, and Cancel if it has no undo steps",
 			instant(h.SinceMs), h.Reason, h.End, again)
 	}
 	if failure.IsNotReplayable(h.Reason) {
 		return fmt.Sprintf("held since %s: %s%s. Attach a runtime whose Engines have that version, or run a later build, and it "+
-			"goes on; Cancel or Terminate ends it", instant(h.SinceMs), h.Reason, again)
+			"goes on; Terminate ends it, and Cancel if it has no undo steps", instant(h.SinceMs), h.Reason, again)
 	}
 	return fmt.Sprintf("held since %s: %s. Build %s has tried it %s%s. Deploy code that fits, or roll back, and it goes on; "+
-		"Release has it tried at once, Cancel or Terminate ends it",
+		"Release has it tried at once, Terminate ends it, and Cancel if it has no undo steps",
 		instant(h.SinceMs), h.Reason, h.Build, counted(h.Attempts, "time", ""), again)
 }
 
