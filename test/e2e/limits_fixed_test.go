@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/turnstone-dev/turnstone"
 	"github.com/turnstone-dev/turnstone/client"
@@ -163,4 +164,53 @@ func valuesOfATurn(w *world, limit int) {
 	if f.Category != turnstone.CategoryInfrastructure || f.Retryable || !strings.Contains(f.Error(), "quiescence_loop") || !strings.Contains(f.Error(), fmt.Sprint(limit)) {
 		w.t.Errorf("one above: %+v, %v", f, f)
 	}
+}
+
+// activeInstances has one turn run and others wait for its slot: all of them are active.
+func activeInstances(w *world, limit int) {
+	w.cfg.InstancesMax, w.cfg.TurnSlots, w.reopened = limit, 1, true
+	w.cfg.WatchdogAbandon = time.Minute
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	slow := text("Slow", func(octx, string) (string, error) {
+		once.Do(func() { close(begun) })
+		<-goOn
+		return "ok", nil
+	})
+	w.open(slow, named("Named"))
+	done := make(chan error, 1)
+	go func() {
+		_, err := client.Start(w.ctx, w.c, "i1", slow, "")
+		done <- err
+	}()
+	<-begun
+	for n := 2; n <= limit; n++ {
+		if _, err := w.c.Start(w.ctx, fmt.Sprint("i", n), "Named", nil); err != nil {
+			w.t.Errorf("instance %d of %d: %v", n, limit, err)
+		}
+	}
+	_, err := w.c.Start(w.ctx, "above", "Named", nil)
+	if !errors.Is(err, turnstone.ErrBusy) {
+		w.t.Errorf("one above: %v", err)
+	}
+	if _, err := w.c.Describe(w.ctx, "above"); !errors.Is(err, turnstone.ErrInstanceNotFound) {
+		w.t.Errorf("one above has been written: %v", err)
+	}
+	close(goOn)
+	if err := <-done; err != nil {
+		w.t.Error(err)
+	}
+	for n := 1; n <= limit; n++ {
+		if end := w.end(fmt.Sprint("i", n)); end.Failure != nil {
+			w.t.Error(end.Failure)
+		}
+	}
+	w.until("there is room", func() bool {
+		_, err = w.c.Start(w.ctx, "above", "Named", nil)
+		return !errors.Is(err, turnstone.ErrBusy)
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+	w.end("above")
 }

@@ -35,6 +35,7 @@ var otherLimits = []otherLimit{
 		c.Codec = renamed{turnstone.JSON, s}
 	}), 256},
 	{"Runtime.ID", runtimeID, 256},
+	{"active instances of a node", activeInstances, 2},
 	{"page of a listing", pageOfAListing, 1000},
 	{"values that a turn makes itself", valuesOfATurn, 20_000},
 }
