@@ -19,7 +19,8 @@ import (
 type Limits struct {
 	// NameBytes bounds orchestration and activity names. Default 256.
 	NameBytes int
-	// IDBytes bounds instance ids given by callers, session ids, tags, KV keys and event names. Default 256.
+	// IDBytes bounds instance ids given by callers, session ids, tags, KV keys and event names. At most [KeyBytesMax], and so
+	// are DerivedIDBytes and RequestKeyBytes. Default 256.
 	IDBytes int
 	// DerivedIDBytes bounds the ids that the engine derives for automatic children, and the ids under which any instance is
 	// reached. It is at least IDBytes. Default 1,024, or IDBytes if that is more.
@@ -66,6 +67,10 @@ func Default() Limits { return Limits{}.WithDefaults() }
 
 const derivedIDBytes = 1024
 
+// KeyBytesMax is the most that an id or a request key can have: they are parts of the store's keys, which have two bytes for
+// the length of each.
+const KeyBytesMax = 1<<16 - 1
+
 // limit is one field.
 type limit struct {
 	name  string
@@ -111,6 +116,13 @@ func (l Limits) Validate() error {
 	for _, f := range l.all() {
 		if *f.field < 0 {
 			return fmt.Errorf("%s is %d; it cannot be negative (0 means the default, %d)", f.name, *f.field, f.value)
+		}
+	}
+	for _, f := range []limit{
+		{"IDBytes", &l.IDBytes, 0}, {"DerivedIDBytes", &l.DerivedIDBytes, 0}, {"RequestKeyBytes", &l.RequestKeyBytes, 0},
+	} {
+		if *f.field > KeyBytesMax {
+			return fmt.Errorf("%s is %d; it cannot be more than %d, the most that a key of the store holds", f.name, *f.field, KeyBytesMax)
 		}
 	}
 	if r := l.WithDefaults(); r.DerivedIDBytes < r.IDBytes {

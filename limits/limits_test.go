@@ -23,7 +23,7 @@ func TestDefaultsFillEveryFieldThatIsZero(t *testing.T) {
 	}
 }
 
-// An id that a caller may give must also be one under which the instance is reached.
+// An id that a caller may give must also be one under which the instance is reached, and a key of the store holds it.
 func TestADerivedIDMayBeAsLongAsAnID(t *testing.T) {
 	for _, c := range []struct {
 		given   Limits
@@ -33,6 +33,11 @@ func TestADerivedIDMayBeAsLongAsAnID(t *testing.T) {
 		{Limits{}, 1024, ""}, {Limits{IDBytes: 1023}, 1024, ""}, {Limits{IDBytes: 1024}, 1024, ""}, {Limits{IDBytes: 1025}, 1025, ""},
 		{Limits{IDBytes: 64, DerivedIDBytes: 64}, 64, ""}, {Limits{IDBytes: 64, DerivedIDBytes: 65}, 65, ""},
 		{Limits{IDBytes: 64, DerivedIDBytes: 63}, 63, "DerivedIDBytes is 63; it cannot be less than IDBytes, which is 64"},
+		{Limits{IDBytes: KeyBytesMax - 1}, KeyBytesMax - 1, ""}, {Limits{IDBytes: KeyBytesMax}, KeyBytesMax, ""},
+		{Limits{IDBytes: KeyBytesMax + 1}, KeyBytesMax + 1, "IDBytes is 65536; it cannot be more than 65535"},
+		{Limits{DerivedIDBytes: KeyBytesMax + 1}, KeyBytesMax + 1, "DerivedIDBytes is 65536; it cannot be more than 65535"},
+		{Limits{RequestKeyBytes: KeyBytesMax + 1}, 1024, "RequestKeyBytes is 65536; it cannot be more than 65535"},
+		{Limits{RequestKeyBytes: KeyBytesMax}, 1024, ""},
 		{Limits{DerivedIDBytes: 255}, 255, "DerivedIDBytes is 255; it cannot be less than IDBytes, which is 256"},
 	} {
 		if got := c.given.WithDefaults().DerivedIDBytes; got != c.derived {

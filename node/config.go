@@ -48,7 +48,8 @@ type Config struct {
 	Limits limits.Limits
 
 	// Build names the code that this process runs. An instance that is held, because this code does not fit its history or
-	// misuses its context, is tried again when a node with another Build opens the store. Empty: a hash of the executable.
+	// misuses its context, is tried again when a node with another Build opens the store. 256 bytes at most. Empty: a hash of
+	// the executable.
 	Build string
 	// FailOnNondeterminism: an instance whose code does not fit its history fails for good. Without it the instance is
 	// held: see "When code and history differ" in the guide. turnstone.FailOnNondeterminism is the same for one registry.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/client"
+	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/node"
 )
 
@@ -80,6 +81,7 @@ func TestF38_a_node_runs_with_every_option_at_its_smallest_and_largest(t *testin
 		for i := range fields.NumField() {
 			fields.Field(i).SetInt(math.MaxInt)
 		}
+		c.Limits.IDBytes, c.Limits.DerivedIDBytes, c.Limits.RequestKeyBytes = limits.KeyBytesMax, limits.KeyBytesMax, limits.KeyBytesMax
 	}
 	for name, set := range map[string]func(*node.Config){"smallest": smallest, "largest": largest} {
 		t.Run(name, func(t *testing.T) {

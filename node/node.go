@@ -16,6 +16,7 @@ import (
 	"github.com/turnstone-dev/turnstone/internal/ids"
 	"github.com/turnstone-dev/turnstone/internal/localport"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
+	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/persistence/pebble"
 )
@@ -120,7 +121,7 @@ func (n *Node) engineConfig() actors.Config {
 // Runtime is a set of handlers with slots of its own. A node has one from its Config; more may be attached, with
 // different handlers. An instance stays with its runtime while it is in memory.
 type Runtime struct {
-	// ID is unique among the runtimes of the node.
+	// ID is unique among the runtimes of the node; 256 bytes at most.
 	ID string
 	// Registry is what it runs. Its handlers log to the node's Config.Logger unless it has a logger of its own.
 	Registry *turnstone.Registry
@@ -135,6 +136,9 @@ type Runtime struct {
 // turnstone.ErrInvalidInput if the runtime has no ID, an ID that is attached already, no Registry, one with another codec
 // than the node's (see Config.Codec), or Engines without [EngineVersion]. It wraps turnstone.ErrStopped if the node no longer serves.
 func (n *Node) Attach(r Runtime) (detach func(), err error) {
+	if len(r.ID) > runtimeIDBytesMax {
+		return nil, invalid("Runtime.ID: %w", limits.CheckID("runtime ID", r.ID, runtimeIDBytesMax, ""))
+	}
 	if r.Registry == nil {
 		return nil, invalid("runtime %q has no Registry", r.ID)
 	}

@@ -9,7 +9,9 @@ import (
 )
 
 const (
-	nodeIDBytesMax = 256
+	nodeIDBytesMax    = 256
+	runtimeIDBytesMax = 256
+	buildBytesMax     = 256
 	// codecNameBytesMax is the length of the longest name of a codec.
 	codecNameBytesMax = 256
 	durationMin       = time.Millisecond
@@ -38,6 +40,11 @@ func (c Config) Validate() error {
 	if c.NodeID != "" {
 		if err := limits.CheckID("node id", c.NodeID, nodeIDBytesMax, ""); err != nil {
 			return invalid("Config.NodeID: %w", err)
+		}
+	}
+	if c.Build != "" {
+		if err := limits.CheckID("build", c.Build, buildBytesMax, ""); err != nil {
+			return invalid("Config.Build: %w", err)
 		}
 	}
 	if err := limits.CheckID("codec name", c.codec().Name(), codecNameBytesMax, ""); err != nil {

@@ -263,9 +263,12 @@ func (m *Machine) checkPending(co *coroutine) {
 	if !m.fresh || max(m.pending-m.pendingGo, m.pendingGo, len(m.queue)-m.head) <= m.cfg.Limits.Pending {
 		return
 	}
+	text := "the instance has more than %d operations pending: wait for some before asking for more, or raise Config.Limits.Pending"
+	if m.pendingGo > m.cfg.Limits.Pending {
+		text = "the instance has more than %d coroutines: wait for some before starting more, or raise Config.Limits.Pending"
+	}
 	m.takeBack()
-	m.failLimit(failure.Limit(fmt.Sprintf("the instance has more than %d operations pending:"+
-		" wait for some before asking for more, or raise Config.Limits.Pending", m.cfg.Limits.Pending)))
+	m.failLimit(failure.Limit(fmt.Sprintf(text, m.cfg.Limits.Pending)))
 	co.exit()
 }
 

@@ -132,7 +132,7 @@ func TestPending(t *testing.T) {
 				for {
 					fn(c)
 				}
-			})), "application", "pending")
+			})), "application", "Config.Limits.Pending")
 		})
 	}
 	t.Run("what history has is not checked", func(t *testing.T) {

@@ -26,7 +26,7 @@ func documents(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	texts := map[string]string{}
-	for _, path := range append(paths, "../../README.md", "../../docs/guide.md", "../../docs/concepts.md") {
+	for _, path := range append(paths, "../../README.md", "../../docs/guide.md", "../../docs/limits.md", "../../docs/concepts.md") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

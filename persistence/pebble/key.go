@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -73,7 +74,7 @@ func appendU64(k []byte, v uint64) []byte { return binary.BigEndian.AppendUint64
 func appendTime(k []byte, ms int64) []byte { return appendU64(k, uint64(ms)^1<<63) }
 
 func appendString(k []byte, s string) []byte {
-	if len(s) > 0xffff {
+	if len(s) > limits.KeyBytesMax {
 		// Ids and request keys are bounded far below; a longer one is a programming error of the proposer.
 		panic(fmt.Sprintf("a string of %d bytes cannot be part of a key", len(s)))
 	}

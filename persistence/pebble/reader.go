@@ -7,6 +7,7 @@ import (
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
+	"github.com/turnstone-dev/turnstone/limits"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -72,8 +73,11 @@ var errMissing = errors.New("it is missing")
 // Partition implements persistence.Reader.
 func (r *reader) Partition() (persistence.PartitionState, error) { return r.state.PartitionState, nil }
 
-// Resolve implements persistence.Reader.
+// Resolve implements persistence.Reader. An id that no key holds is that of no instance: a client may ask for any text.
 func (r *reader) Resolve(id string) (iid persistence.Incarnation, ok bool, err error) {
+	if len(id) > limits.KeyBytesMax {
+		return 0, false, nil
+	}
 	ok, err = r.get(appendName(r.key[:0], r.p, id), func(b []byte) (err error) { iid, err = decodeIID(b); return err })
 	return iid, ok, err
 }

@@ -197,6 +197,28 @@ func TestLimitsOfMessagesAndTurns(t *testing.T) {
 			t.Errorf("failure %v", f)
 		}
 	})
+	// What clients have sent meanwhile is more than a turn may have: several turns take it, and the instance lives.
+	scenario(t, "messages of more than a turn", func(w *world) {
+		w.cfg.Limits.TurnBytes, w.reopened = 50_000, true
+		o := num(func(ctx octx, n int) error {
+			for range n {
+				if data, err := ctx.WaitEvent("e").Await(); err != nil || len(data) != 10_000 {
+					return fmt.Errorf("%d bytes: %w", len(data), err)
+				}
+			}
+			return nil
+		})
+		w.open()
+		begin(w, o, "i", 20)
+		for range 20 {
+			if err := w.c.Raise(w.ctx, "i", "e", fill(10_000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.crash()
+		w.open(o)
+		completes(w, "i", "ok")
+	})
 	scenario(t, "inbox", func(w *world) {
 		w.cfg.Limits.Inbox, w.cfg.TurnSlots = 10, -1
 		w.open(waiting)

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/internal/query"
@@ -73,9 +75,17 @@ func (q *Query) Execute() {
 	q.Answer = arrival.QueryReply{Output: a.Output, Failure: a.Failure}
 	if a.Refusal != nil {
 		q.Drops, q.Answer.Err = a.Refusal.Drops(), a.Refusal
-	} else if err := limits.Check("query answer bytes", len(a.Output), h.Config.Limits.PayloadBytes, "PayloadBytes"); err != nil {
+	} else if err := checkAnswer(&a, h.Config.Limits.PayloadBytes); err != nil {
 		q.Answer = arrival.QueryReply{Err: err}
 	}
+}
+
+// checkAnswer refuses what a handler returned if it is larger than a payload may be.
+func checkAnswer(a *replay.Answer, most int) error {
+	if a.Failure != nil {
+		return limits.Check("query failure bytes", proto.Size(a.Failure), most, "PayloadBytes")
+	}
+	return limits.Check("query answer bytes", len(a.Output), most, "PayloadBytes")
 }
 
 // Begun implements consumer.Turn, and so do the methods below.
