@@ -2,6 +2,8 @@ package replay_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,5 +95,54 @@ func TestAStopOfTheHost(t *testing.T) {
 		if d.Outcome != replay.Failed || failure.Display(d.Failure) != failure.Display(stop) {
 			t.Fatalf("it ends with %v", d.Failure)
 		}
+	}
+}
+
+// TestF43_undo_steps_find_what_came_in_the_turn_that_ended_the_code: code that returns gives up what it left open at once. Code
+// that panics does so at the end of the turn, so an answer in the same turn still comes, and one in a later turn does not. The
+// answer of an abandoned child always comes. The execution ends alike.
+func TestF43_undo_steps_find_what_came_in_the_turn_that_ended_the_code(t *testing.T) {
+	for _, c := range []struct {
+		policy        turnpb.ChildPolicy
+		panics, batch bool
+		want          string
+	}{
+		{policyCancel, false, true, "canceled: " + replay.ReasonDropped}, {policyCancel, false, false, "canceled: " + replay.ReasonDropped},
+		{policyCancel, true, true, "answer"}, {policyCancel, true, false, "canceled: " + replay.ReasonDropped},
+		{policyAbandon, false, true, "answer"}, {policyAbandon, false, false, "answer"},
+		{policyAbandon, true, true, "answer"}, {policyAbandon, true, false, "answer"},
+	} {
+		t.Run(fmt.Sprint(c.policy, " panics ", c.panics, " batch ", c.batch), func(t *testing.T) {
+			saw := ""
+			j := travel(t, config(func(rc *replay.Context, _ []byte) ([]byte, error) {
+				left := policyChild(rc, "C", c.policy)
+				rc.Compensate(func(*replay.Context) error {
+					out, err := text(left)
+					if saw = out; err != nil {
+						saw = err.Error()
+					}
+					return nil
+				})
+				_, err := text(activity(rc, "A", ""))
+				if c.panics {
+					panic("declined")
+				}
+				return nil, err
+			}))
+			j.turn(msgStart())
+			failed := msgAF(4, activityFailed("declined"))
+			var d replay.Decision
+			if c.batch {
+				d = j.turn(failed, msgSC(2, "answer"))
+			} else if d = j.turn(failed); c.policy == policyAbandon {
+				d = j.turn(msgSC(2, "answer")) // the step waits for it
+			}
+			if saw != c.want {
+				t.Errorf("the step saw %q, want %q", saw, c.want)
+			}
+			if d.Outcome != replay.Failed || !strings.HasSuffix(failure.Display(d.Failure), "declined") {
+				t.Errorf("it ends with %v", d.Failure)
+			}
+		})
 	}
 }

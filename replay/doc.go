@@ -74,6 +74,10 @@
 // for when it ended is recorded before that event. A limit is not checked on replay, so the event of an end or of a step that
 // a limit caused says where the code was stopped (CodeStop): the variables that steps see must be as they were.
 //
+// The events of messages are at the front of a turn, so steps begin when all messages of the turn that ends the code have been
+// applied. Of what code left open that panicked, was cancelled or stopped, an answer behind the end reaches the steps if it is
+// in that turn and not if it comes later. How the execution ends does not depend on it, and replay sees the same turn.
+//
 // Start reading at [Machine.Advance] (machine.go), then apply.go (an event meets code), bind.go (an action meets its
 // event), settle.go (a turn ends), coroutine.go and unwind.go (who runs, and how it stops), compose.go (waiting for
 // several things, cancelling), patch.go and sideeffect.go (what is decided once), cleanup.go and codestop.go (undo steps), inputs.go (what may differ).

@@ -206,7 +206,7 @@ func (w *world) verifyHistories() {
 			}
 			cfg := replay.Config{
 				Instance: d.ID, Execution: n, Name: started.GetName(), Version: started.GetVersion(), Func: fn, KV: kv,
-				RejectOrphans: !w.cfg.FailOnNondeterminism,
+				RejectOrphans: !w.cfg.FailOnNondeterminism, Limits: replay.Limits{StatusBytes: w.cfg.Limits.StatusBytes},
 			}
 			if err := replay.Verify(cfg, turns); err != nil {
 				w.t.Errorf("the oracle: %v", err)

@@ -80,7 +80,8 @@ func New(host *turn.Shared, id string) Machine { return Machine{host: host, id: 
 // what the dispatcher has told, so that no wake-up is lost, and reads the rest anew.
 func (in *Machine) Successor() Machine {
 	next := Machine{
-		host: in.host, id: in.id, tell: in.tell, hint: in.hint, acknowledged: in.acknowledged, tryAgain: in.tryAgain, newestAttach: in.newestAttach,
+		host: in.host, id: in.id, tell: in.tell, hint: in.hint, acknowledged: in.acknowledged, newestAttach: in.newestAttach,
+		tryAgain: in.tryAgain || in.holds(),
 	}
 	for _, key := range in.view.Due {
 		next.view.TimerDue(key)
@@ -92,6 +93,16 @@ func (in *Machine) Successor() Machine {
 	}
 	next.reasons.add()
 	return next
+}
+
+// holds reports whether a hold is planned or proposed. Its answer tells whether a runtime has attached since its reason was
+// found, and only this machine can compare that.
+func (in *Machine) holds() bool {
+	plan := in.abandon
+	if m, is := in.awaiting.(*abandonMsg); is {
+		plan = m.plan
+	}
+	return plan != nil && plan.reason != ""
 }
 
 // Coroutines returns the replay machines that this machine has. It leaves out those of running and asking, the turn and
