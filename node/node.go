@@ -136,12 +136,15 @@ type Runtime struct {
 // than the node's (see Config.Codec), or Engines without [EngineVersion]. It wraps turnstone.ErrStopped if the node no longer serves.
 func (n *Node) Attach(r Runtime) (detach func(), err error) {
 	if r.Registry == nil {
-		return nil, invalid("runtime %q has no Registry", r.ID)
+		return nil, invalid("runtime %q has no Runtime.Registry", r.ID)
+	}
+	if r.ID == "" {
+		return nil, invalid("Runtime.ID is empty; name the runtime")
 	}
 	if err := n.cfg.validateCodec(r.ID, r.Registry); err != nil {
 		return nil, err
 	}
-	replayed, err := enginesOf(fmt.Sprintf("Engines of runtime %q", r.ID), r.Engines)
+	replayed, err := enginesOf(fmt.Sprintf("Runtime.Engines of runtime %q", r.ID), r.Engines)
 	if err != nil {
 		return nil, err
 	}
