@@ -112,7 +112,7 @@ func (a *Activity[I, O]) runner(env *environment) activityRunner {
 		}
 		out, err := a.run(beating(ctx, info, heart, env), in)
 		if err != nil {
-			return nil, sent(env.codec, err)
+			return nil, sentByActivity(env.codec, err)
 		}
 		data, err := EncodeValue(env.codec, out)
 		if err != nil {

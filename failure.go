@@ -195,6 +195,21 @@ func sentByCode(codec Codec, err error) error {
 	return out
 }
 
+// sentByActivity is sent for what an activity's code returned. A value over its limit, such as the details of a heartbeat, is
+// over it at the next attempt, unless an [Error] says otherwise.
+func sentByActivity(codec Codec, err error) error {
+	out := sent(codec, err)
+	var own *Error
+	var over *LimitError
+	if !errors.As(err, &own) && errors.As(err, &over) {
+		out.app.ErrorKind, out.app.NonRetryable = kindLimit, true
+	}
+	return out
+}
+
+// kindLimit is the kind of the error of a value that is over its limit.
+const kindLimit = "Limit"
+
 // kindCodec is the kind of the error of a value that cannot be encoded or decoded.
 const kindCodec = "Codec"
 

@@ -14,7 +14,8 @@ import (
 // with its failure. The next run or attempt reads them with [LastHeartbeat]. nil has no details, and nothing is recorded for it.
 //
 // The error is why the activity must stop, if its context has ended: return it. Details that cannot be encoded are an
-// [ErrInvalidInput], and those over Limits.HeartbeatBytes a [LimitError].
+// [ErrInvalidInput], and those over Limits.HeartbeatBytes a [LimitError]. An activity that returns one of these fails with the
+// kind "Codec" or "Limit", and no policy retries it.
 func (c ActivityContext) Heartbeat(details any) error {
 	if c.heart == nil { // of a unit test
 		if c.Err() != nil {
@@ -24,7 +25,8 @@ func (c ActivityContext) Heartbeat(details any) error {
 	}
 	data, err := c.encodeDetails(details)
 	if err != nil {
-		return fmt.Errorf("%w: the details of a heartbeat of activity %s cannot be encoded: %w", ErrInvalidInput, c.info.Name, err)
+		final := &Error{Kind: kindCodec, Message: err.Error(), NonRetryable: true}
+		return fmt.Errorf("%w: the details of a heartbeat of activity %s cannot be encoded: %w", ErrInvalidInput, c.info.Name, final)
 	}
 	return overLimit(c.heart.Beat(data))
 }

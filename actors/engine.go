@@ -240,7 +240,7 @@ func (e *Engine) proposeAs(p persistence.Partition, epoch uint64, c persistence.
 // stop. An id that is attached already is refused.
 func (e *Engine) Attach(c consumer.Consumer) (detach func(), err error) {
 	if c.ID == "" || c.Handlers == nil {
-		return nil, errors.New("attach: a consumer needs an ID and Handlers")
+		return nil, errors.New("attach: a runtime needs an ID and handlers")
 	}
 	e.mu.Lock()
 	if e.draining.Load() {
@@ -249,7 +249,7 @@ func (e *Engine) Attach(c consumer.Consumer) (detach func(), err error) {
 	}
 	if _, taken := e.mu.consumers[c.ID]; taken {
 		e.mu.Unlock()
-		return nil, fmt.Errorf("attach %q: a consumer with this ID is attached; detach it first or choose another", c.ID)
+		return nil, fmt.Errorf("attach %q: a runtime with this ID is attached; detach it first or choose another", c.ID)
 	}
 	attached := consumer.Attach(c, e.turnConfig())
 	e.mu.consumers[c.ID] = attached

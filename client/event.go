@@ -40,9 +40,31 @@ type Event struct {
 	Due     time.Time
 	Failure *turnstone.Failure
 	Reason  string
+	// Queue says that what is sent is a message of a queue, and no event.
+	Queue bool
+	// Outcome is how a send or a wait for another instance ended.
+	Outcome Outcome
 }
 
-// EventKind says what an event records. A kind without a constant here is of a feature that has no API yet.
+// Outcome says how a send, or a wait for the end of another instance, ended.
+type Outcome string
+
+// The outcomes.
+const (
+	// OutcomeDelivered: what was sent is in the receiver's inbox.
+	OutcomeDelivered Outcome = "Delivered"
+	// OutcomeEnded: the receiver has ended.
+	OutcomeEnded Outcome = "Ended"
+	// OutcomeBusy: the receiver's inbox was full.
+	OutcomeBusy Outcome = "Busy"
+	// OutcomeNotFound: there is no such instance, or it was deleted.
+	OutcomeNotFound Outcome = "NotFound"
+	// OutcomeCompleted and OutcomeFailed: the other instance has ended so.
+	OutcomeCompleted Outcome = "Completed"
+	OutcomeFailed    Outcome = "Failed"
+)
+
+// EventKind says what an event records. Each kind that this version records has a constant.
 type EventKind string
 
 // The kinds of events.
@@ -97,6 +119,15 @@ const (
 
 	// EventDetachedStarted starts an instance with no tie to this one: Name, Instance, Data is the input.
 	EventDetachedStarted EventKind = "OrchestrationChained"
+
+	// EventSendScheduled sends an event or a message to another instance: Instance, Name, Data, and Queue.
+	EventSendScheduled EventKind = "SendScheduled"
+	// EventSendEnded answers with Outcome: Delivered, Ended, Busy or NotFound.
+	EventSendEnded EventKind = "SendEnded"
+	// EventAwaitScheduled waits for the end of another instance: Instance.
+	EventAwaitScheduled EventKind = "AwaitScheduled"
+	// EventAwaitEnded answers with Outcome: Completed, and Data is the output; Failed, and Failure; or NotFound.
+	EventAwaitEnded EventKind = "AwaitEnded"
 
 	// EventPatchMarked says that the code took the new way of a patch: Name is its id.
 	EventPatchMarked EventKind = "PatchMarked"
@@ -200,12 +231,12 @@ func (e *Event) fillOthers(recorded *turnpb.Event, codec turnstone.Codec) {
 	case *turnpb.Event_CompensationFailed:
 		e.Failure, e.Source = author.Failure(k.CompensationFailed.GetFailure(), codec), k.CompensationFailed.GetPushed()
 	default:
-		e.fillState(recorded)
+		e.fillState(recorded, codec)
 	}
 }
 
 // fillState takes what is about queues and about what the instance shows to others.
-func (e *Event) fillState(recorded *turnpb.Event) {
+func (e *Event) fillState(recorded *turnpb.Event, codec turnstone.Codec) {
 	switch k := recorded.GetKind().(type) {
 	case *turnpb.Event_QueueSubscribed:
 		e.Name = k.QueueSubscribed.GetName()
@@ -221,5 +252,34 @@ func (e *Event) fillState(recorded *turnpb.Event) {
 		e.Name, e.Data = k.KeyValueSet.GetKey(), k.KeyValueSet.GetValue()
 	case *turnpb.Event_KeyValueCleared:
 		e.Name = k.KeyValueCleared.GetKey()
+	default:
+		e.fillSends(recorded, codec)
 	}
+}
+
+// fillSends takes what is about sends to other instances, and waits for their end.
+func (e *Event) fillSends(recorded *turnpb.Event, codec turnstone.Codec) {
+	switch k := recorded.GetKind().(type) {
+	case *turnpb.Event_SendScheduled:
+		s := k.SendScheduled
+		e.Instance, e.Name, e.Data, e.Queue = s.GetInstance(), s.GetName(), s.GetData(), s.GetKind() == turnpb.ArrivalKind_ARRIVAL_KIND_QUEUE
+	case *turnpb.Event_SendEnded:
+		e.Outcome = sendOutcomes[k.SendEnded.GetOutcome()]
+	case *turnpb.Event_AwaitScheduled:
+		e.Instance = k.AwaitScheduled.GetInstance()
+	case *turnpb.Event_AwaitEnded:
+		switch end := k.AwaitEnded.GetEnd().(type) {
+		case *turnpb.AwaitEnded_Completed:
+			e.Outcome, e.Data = OutcomeCompleted, end.Completed.GetOutput()
+		case *turnpb.AwaitEnded_Failed:
+			e.Outcome, e.Failure = OutcomeFailed, author.Failure(end.Failed.GetFailure(), codec)
+		default:
+			e.Outcome = OutcomeNotFound
+		}
+	}
+}
+
+var sendOutcomes = map[turnpb.SendOutcome]Outcome{
+	turnpb.SendOutcome_SEND_OUTCOME_DELIVERED: OutcomeDelivered, turnpb.SendOutcome_SEND_OUTCOME_NOT_FOUND: OutcomeNotFound,
+	turnpb.SendOutcome_SEND_OUTCOME_ENDED: OutcomeEnded, turnpb.SendOutcome_SEND_OUTCOME_BUSY: OutcomeBusy,
 }

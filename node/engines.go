@@ -47,10 +47,13 @@ func (e engines) String() string {
 	return strings.Join(texts, ", ")
 }
 
-// enginesOf reads ranges; without any they end at this engine.
+// enginesOf reads ranges; nil ends at this engine.
 func enginesOf(field string, ranges []EngineRange) (engines, error) {
-	if len(ranges) == 0 {
+	switch {
+	case ranges == nil:
 		ranges = []EngineRange{{To: EngineVersion}}
+	case len(ranges) == 0:
+		return nil, invalid("%s is empty, but not nil: it has no version; name a range, or leave it nil for the default", field)
 	}
 	var all engines
 	for _, r := range ranges {
@@ -64,6 +67,9 @@ func enginesOf(field string, ranges []EngineRange) (engines, error) {
 				return nil, invalid("%s has the range %s: %w", field, r, &turnstone.VersionError{Text: text})
 			}
 			bounds[i] = number
+		}
+		if from, to := bounds[0], bounds[1]; from != nil && to != nil && from.GreaterThan(to) {
+			return nil, invalid("%s has the range %s, and its From is above its To", field, r)
 		}
 		all = append(all, engineRange{r, bounds[0], bounds[1]})
 	}

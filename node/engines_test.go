@@ -38,6 +38,8 @@ func TestEngineRanges(t *testing.T) {
 	}{
 		{[]EngineRange{{From: "2.0.0"}}, "Config.Engines is 2.0.0 and later, and leaves out this engine's own version " + EngineVersion},
 		{[]EngineRange{{From: "one"}}, `the version "one" is not a semantic version`},
+		{[]EngineRange{{To: EngineVersion}, {From: "2.0.0", To: "1.9.9"}}, "Config.Engines has the range 2.0.0 to 1.9.9, and its From is above its To"},
+		{[]EngineRange{}, "Config.Engines is empty, but not nil"},
 		{[]EngineRange{{}, {To: "1.0"}}, `the range 0.0.0 to 1.0: `},
 	} {
 		err := Config{Dir: "d", Engines: c.ranges}.Validate()

@@ -140,12 +140,15 @@ func (n *Node) Attach(r Runtime) (detach func(), err error) {
 		return nil, invalid("Runtime.ID: %w", limits.CheckID("runtime ID", r.ID, runtimeIDBytesMax, ""))
 	}
 	if r.Registry == nil {
-		return nil, invalid("runtime %q has no Registry", r.ID)
+		return nil, invalid("runtime %q has no Runtime.Registry", r.ID)
+	}
+	if r.ID == "" {
+		return nil, invalid("Runtime.ID is empty; name the runtime")
 	}
 	if err := n.cfg.validateCodec(r.ID, r.Registry); err != nil {
 		return nil, err
 	}
-	replayed, err := enginesOf(fmt.Sprintf("Engines of runtime %q", r.ID), r.Engines)
+	replayed, err := enginesOf(fmt.Sprintf("Runtime.Engines of runtime %q", r.ID), r.Engines)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func (s *serving) backOff(now int64, a dispatch.Action) {
 	w := a.Work
 	s.p.counts.unregisteredActivities.Add(1)
 	if s.host.Unknown.IsNew(now, "activity "+w.Name, s.host.Config.BackoffMax.Milliseconds()) {
-		s.host.Config.Logger.Warn("no attached consumer has this activity; it is tried again later", logkey.Activity, w.Name,
+		s.host.Config.Logger.Warn("no attached runtime has this activity; it is tried again later", logkey.Activity, w.Name,
 			logkey.Instance, w.ID, logkey.Attempts, w.Attempts+1, logkey.Backoff, float64(a.DelayMs)/1000)
 	}
 	s.abandonWork(&persistence.AbandonWork{Key: w.Key, Attempts: w.Attempts, DelayMs: a.DelayMs, Counts: true}, 0)

@@ -122,7 +122,7 @@ func (s *serving) attach(c *consumer.Attached) {
 	}
 	n, ok := s.d.AttachActivities(s.now(), c.Handles)
 	if !ok {
-		s.host.Config.Logger.Error("too many consumers of activities are attached; this one gets none", logkey.Partition, s.p.id,
+		s.host.Config.Logger.Error("too many runtimes with ActivitySlots are attached; this one gets no activities", logkey.Partition, s.p.id,
 			logkey.Worker, c.ID, logkey.MaxWorkers, dispatch.ConsumersMax)
 		return
 	}

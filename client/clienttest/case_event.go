@@ -3,9 +3,11 @@ package clienttest
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/turnstone-dev/turnstone/client"
@@ -47,6 +49,11 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		&turnpb.Event{Kind: &turnpb.Event_KeyValueSet{KeyValueSet: &turnpb.KeyValueSet{Key: "K", Value: []byte("v")}}},
 		&turnpb.Event{Kind: &turnpb.Event_KeyValueCleared{KeyValueCleared: &turnpb.KeyValueCleared{Key: "K"}}},
 		&turnpb.Event{Kind: &turnpb.Event_KeyValuesCleared{KeyValuesCleared: &turnpb.KeyValuesCleared{}}},
+		&turnpb.Event{Kind: &turnpb.Event_SendScheduled{SendScheduled: &turnpb.SendScheduled{
+			Instance: "r", Kind: turnpb.ArrivalKind_ARRIVAL_KIND_EVENT, Name: "E", Data: []byte("data")}}},
+		&turnpb.Event{Kind: &turnpb.Event_SendScheduled{SendScheduled: &turnpb.SendScheduled{
+			Instance: "r", Kind: turnpb.ArrivalKind_ARRIVAL_KIND_QUEUE, Name: "Q", Data: []byte("data")}}},
+		&turnpb.Event{Kind: &turnpb.Event_AwaitScheduled{AwaitScheduled: &turnpb.AwaitScheduled{Instance: "r"}}},
 	)
 	w.turn("i", persistence.OutcomeFailed,
 		&turnpb.Event{Source: 2, Kind: &turnpb.Event_ActivityCompleted{ActivityCompleted: &turnpb.ActivityCompleted{Result: []byte("out")}}},
@@ -58,6 +65,11 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		&turnpb.Event{Source: 5, Kind: &turnpb.Event_SubOrchestrationCompleted{SubOrchestrationCompleted: &turnpb.SubOrchestrationCompleted{Result: []byte("out")}}},
 		&turnpb.Event{Source: 5, Kind: &turnpb.Event_SubOrchestrationFailed{SubOrchestrationFailed: &turnpb.SubOrchestrationFailed{Failure: no}}},
 		&turnpb.Event{Source: 5, Kind: &turnpb.Event_SubOrchestrationCancelRequested{SubOrchestrationCancelRequested: &turnpb.SubOrchestrationCancelRequested{Reason: "why"}}},
+		sendEnded(22, turnpb.SendOutcome_SEND_OUTCOME_DELIVERED), sendEnded(22, turnpb.SendOutcome_SEND_OUTCOME_NOT_FOUND),
+		sendEnded(22, turnpb.SendOutcome_SEND_OUTCOME_ENDED), sendEnded(23, turnpb.SendOutcome_SEND_OUTCOME_BUSY),
+		awaitEnded(24, &turnpb.AwaitEnded{End: &turnpb.AwaitEnded_Completed{Completed: &turnpb.OrchestrationCompleted{Output: []byte("out")}}}),
+		awaitEnded(24, &turnpb.AwaitEnded{End: &turnpb.AwaitEnded_Failed{Failed: &turnpb.OrchestrationFailed{Failure: no}}}),
+		awaitEnded(24, &turnpb.AwaitEnded{}),
 		&turnpb.Event{Kind: &turnpb.Event_CancelRequested{CancelRequested: &turnpb.OrchestrationCancelRequested{Reason: "why"}}},
 		&turnpb.Event{Kind: &turnpb.Event_Completed{Completed: &turnpb.OrchestrationCompleted{Output: []byte("out")}}},
 		&turnpb.Event{Kind: &turnpb.Event_ContinuedAsNew{ContinuedAsNew: &turnpb.OrchestrationContinuedAsNew{Input: []byte("in"), Version: "2.0.0"}}},
@@ -85,6 +97,9 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		{Kind: client.EventKVSet, Name: "K", Data: []byte("v")},
 		{Kind: client.EventKVCleared, Name: "K"},
 		{Kind: client.EventKVAllCleared},
+		{Kind: client.EventSendScheduled, Instance: "r", Name: "E", Data: []byte("data")},
+		{Kind: client.EventSendScheduled, Instance: "r", Name: "Q", Data: []byte("data"), Queue: true},
+		{Kind: client.EventAwaitScheduled, Instance: "r"},
 	}, {
 		{Kind: client.EventActivityCompleted, Source: 2, Data: []byte("out")},
 		{Kind: client.EventActivityFailed, Source: 2},
@@ -95,6 +110,13 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 		{Kind: client.EventChildCompleted, Source: 5, Data: []byte("out")},
 		{Kind: client.EventChildFailed, Source: 5},
 		{Kind: client.EventChildCancelRequested, Source: 5, Reason: "why"},
+		{Kind: client.EventSendEnded, Source: 22, Outcome: client.OutcomeDelivered},
+		{Kind: client.EventSendEnded, Source: 22, Outcome: client.OutcomeNotFound},
+		{Kind: client.EventSendEnded, Source: 22, Outcome: client.OutcomeEnded},
+		{Kind: client.EventSendEnded, Source: 23, Outcome: client.OutcomeBusy},
+		{Kind: client.EventAwaitEnded, Source: 24, Outcome: client.OutcomeCompleted, Data: []byte("out")},
+		{Kind: client.EventAwaitEnded, Source: 24, Outcome: client.OutcomeFailed},
+		{Kind: client.EventAwaitEnded, Source: 24, Outcome: client.OutcomeNotFound},
 		{Kind: client.EventCancelRequested, Reason: "why"},
 		{Kind: client.EventCompleted, Data: []byte("out")},
 		{Kind: client.EventContinuedAsNew, Data: []byte("in"), Version: "2.0.0"},
@@ -120,7 +142,8 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 			if !reflect.DeepEqual(got, expected) {
 				t.Errorf("event %d is %+v, want %+v", id, got, expected)
 			}
-			fails := bytes.HasSuffix([]byte(got.Kind), []byte("Failed")) || got.Kind == client.EventCompensationStarted
+			fails := bytes.HasSuffix([]byte(got.Kind), []byte("Failed")) || got.Kind == client.EventCompensationStarted ||
+				got.Outcome == client.OutcomeFailed
 			if fails != (failed != nil) || fails && failed.Error() != "no" {
 				t.Errorf("the failure of event %d, %s, is %v", id, got.Kind, failed)
 			}
@@ -128,8 +151,7 @@ func (s suite) A_history_shows_what_was_recorded(t *testing.T) {
 	}
 }
 
-// The_kind_of_an_event_is_named_as_its_format_does looks at every kind that the format has. Some of them the engine does not
-// know.
+// The_kind_of_an_event_is_named_as_its_format_does looks at every kind that the format has.
 func (s suite) The_kind_of_an_event_is_named_as_its_format_does(t *testing.T) {
 	w := s.world(t, 1, localport.Options{})
 	w.start("i")
@@ -148,8 +170,85 @@ func (s suite) The_kind_of_an_event_is_named_as_its_format_does(t *testing.T) {
 		t.Fatalf("%+v, %v", turns, err)
 	}
 	for i, e := range turns[0].Events {
-		if string(e.Kind) != string(names[i]) && e.Kind != client.EventUnknown {
+		if string(e.Kind) != string(names[i]) {
 			t.Errorf("a %s is shown as %s", names[i], e.Kind)
 		}
+	}
+}
+
+func sendEnded(source uint64, o turnpb.SendOutcome) *turnpb.Event {
+	return &turnpb.Event{Source: source, Kind: &turnpb.Event_SendEnded{SendEnded: &turnpb.SendEnded{Outcome: o}}}
+}
+
+func awaitEnded(source uint64, end *turnpb.AwaitEnded) *turnpb.Event {
+	return &turnpb.Event{Source: source, Kind: &turnpb.Event_AwaitEnded{AwaitEnded: end}}
+}
+
+// notShown are the recorded fields that a client does not show.
+var notShown = []protoreflect.FullName{
+	"OrchestrationStarted.carried", "OrchestrationStarted.initial_custom_status", "OrchestrationStarted.headers",
+	"OrchestrationStarted.attributes", "OrchestrationStarted.cleanup", "OrchestrationStarted.execution_timeout_ms",
+	"OrchestrationStarted.base", "ActivityScheduled.session", "ActivityScheduled.tag", "ActivityScheduled.attempt",
+	"ActivityScheduled.first_event", "ActivityScheduled.timeouts", "ActivityScheduled.last_heartbeat", "ActivityScheduled.headers",
+	"ActivityFailed.timeout", "ActivityFailed.last_heartbeat", "ExternalSubscribed.mode", "SubOrchestrationScheduled.policy",
+	"SubOrchestrationScheduled.own_id", "KeyValueSet.last_updated_at_ms", "PatchMarked.deprecated", "CompensationStarted.cause",
+	"CompensationStarted.stop", "CompensationFailed.stop",
+}
+
+// A_recorded_field_is_shown sets each field of each kind by itself. A field that is recorded is shown, or it is one of
+// notShown.
+func (s suite) A_recorded_field_is_shown(t *testing.T) {
+	w := s.world(t, 1, localport.Options{})
+	w.start("i")
+	var events []*turnpb.Event
+	var names []protoreflect.FullName
+	kinds := (&turnpb.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("kind").Fields()
+	for i := range kinds.Len() {
+		fields := kinds.Get(i).Message().Fields()
+		empty := &turnpb.Event{}
+		empty.ProtoReflect().Set(kinds.Get(i), empty.ProtoReflect().NewField(kinds.Get(i)))
+		for j := range fields.Len() {
+			e := proto.Clone(empty).(*turnpb.Event)
+			setSome(e.ProtoReflect().Mutable(kinds.Get(i)).Message(), fields.Get(j))
+			name := kinds.Get(i).Message().Name() + "." + fields.Get(j).Name()
+			events, names = append(events, empty, e), append(names, protoreflect.FullName(name))
+		}
+	}
+	w.turn("i", persistence.OutcomeRunning, events...)
+	turns, err := w.c.History(t.Context(), "i", 0)
+	if err != nil || len(turns) != 1 || len(turns[0].Events) != len(events) {
+		t.Fatalf("%+v, %v", turns, err)
+	}
+	for i, name := range names {
+		empty, set := turns[0].Events[2*i], turns[0].Events[2*i+1]
+		empty.ID, set.ID = 0, 0
+		if shown := !reflect.DeepEqual(empty, set); shown == slices.Contains(notShown, name) {
+			t.Errorf("the field %s is shown: %t; a client's Event shows it, or notShown has it", name, shown)
+		}
+	}
+}
+
+// setSome gives a field a value that is not its zero value.
+func setSome(m protoreflect.Message, f protoreflect.FieldDescriptor) {
+	switch {
+	case f.IsList():
+		m.Mutable(f).List().AppendMutable()
+	case f.Message() != nil:
+		inner := m.Mutable(f).Message()
+		for i := range inner.Descriptor().Fields().Len() {
+			if of := inner.Descriptor().Fields().Get(i); of.Kind() == protoreflect.StringKind {
+				inner.Set(of, protoreflect.ValueOfString("text"))
+			}
+		}
+		if failed, ok := inner.Interface().(*turnpb.Failure); ok {
+			proto.Merge(failed, failure.Application(turnpb.ApplicationKind_APPLICATION_KIND_ACTIVITY_FAILED, "no"))
+		}
+	default:
+		m.Set(f, map[protoreflect.Kind]protoreflect.Value{
+			protoreflect.StringKind: protoreflect.ValueOfString("text"), protoreflect.BytesKind: protoreflect.ValueOfBytes([]byte("data")),
+			protoreflect.BoolKind: protoreflect.ValueOfBool(true), protoreflect.EnumKind: protoreflect.ValueOfEnum(2),
+			protoreflect.Int64Kind: protoreflect.ValueOfInt64(7), protoreflect.Uint64Kind: protoreflect.ValueOfUint64(7),
+			protoreflect.Uint32Kind: protoreflect.ValueOfUint32(7),
+		}[f.Kind()])
 	}
 }

@@ -253,8 +253,8 @@ func (s suite) F31_describe_says_in_words_what_an_instance_waits_for(t *testing.
 	w.turn("ended", persistence.OutcomeCompleted, started(), completed("1"))
 	for id, want := range map[string]string{
 		"pending": "its first turn has not run yet",
-		"event":   "waits for an event, or its turn runs now",
-		"work":    "waits for 2 activities, 1 timer, 1 child; perhaps for events; 1 message in its inbox",
+		"event":   "waits for an event, a message, the end of another instance or the answer to a send; or its turn runs now",
+		"work":    "waits for 2 activities, 1 timer, 1 child; perhaps for events, messages or other instances; 1 message in its inbox",
 		"backoff": "1 attempt ended without an answer; its next one is not before 2023-",
 		"missing": "orchestration Mistyped 1.2.0 is not registered: attach a runtime that has it, or cancel or terminate the instance; when " +
 			"something waits for it, it is tried as often as the node's MaxAttempts allows, and then it fails for good as poison",

@@ -111,7 +111,7 @@ func whyHeld(h *api.Held, leased bool) string {
 		instant(h.SinceMs), h.Reason, h.Build, counted(h.Attempts, "time", ""), again)
 }
 
-// waits counts open operations. The number of open waits for events is not stored.
+// waits counts open operations. The numbers of open waits for events, messages and other instances are not stored.
 func waits(d *api.Description) string {
 	var open []string
 	for _, c := range []struct {
@@ -124,9 +124,9 @@ func waits(d *api.Description) string {
 			open = append(open, counted(c.n, c.what, ""))
 		}
 	}
-	text := "waits for an event, or its turn runs now"
+	text := "waits for an event, a message, the end of another instance or the answer to a send; or its turn runs now"
 	if len(open) > 0 {
-		text = "waits for " + strings.Join(open, ", ") + "; perhaps for events"
+		text = "waits for " + strings.Join(open, ", ") + "; perhaps for events, messages or other instances"
 	}
 	if d.Inbox > 0 {
 		text += "; " + counted(d.Inbox, "message", " in its inbox")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -323,6 +324,33 @@ func TestHeartbeats(t *testing.T) {
 		// Two turns, the lease and one heartbeat; on a slow machine another heartbeat.
 		if n := w.node.Metrics().Commands - before; n < 4 || n > 5 {
 			t.Errorf("%d commands", n)
+		}
+	})
+	resident(t, "details that are refused are not tried again", func(w *world) {
+		var runs atomic.Int32
+		a := turnstone.NewActivity("A", func(ctx actx, s string) (string, error) {
+			runs.Add(1)
+			if s == "large" {
+				return "", fmt.Errorf("beat: %w", ctx.Heartbeat(strings.Repeat("x", 9)))
+			}
+			return "", ctx.Heartbeat(make(chan int))
+		})
+		o := text("O", func(ctx octx, in string) (string, error) {
+			_, err := a.Call(ctx, in, turnstone.WithRetry(turnstone.NewRetryPolicy(3).WithBackoff(turnstone.NoBackoff())))
+			var own *turnstone.Error
+			if !errors.As(err, &own) || !own.NonRetryable {
+				return "", err
+			}
+			return own.Kind + ": " + own.Message, nil
+		})
+		w.cfg.Limits.HeartbeatBytes = 10
+		w.open(a, o)
+		begin(w, o, "large", "large")
+		completes(w, "large", "Limit: beat: limit exceeded: heartbeat bytes is 11, the limit is 10; make it smaller, or raise Config.Limits.HeartbeatBytes")
+		begin(w, o, "chan", "chan")
+		completes(w, "chan", "Codec: invalid input: the details of a heartbeat of activity A cannot be encoded: the type chan int cannot make the round trip through JSON: it is a chan, which JSON does not have")
+		if n := runs.Load(); n != 2 {
+			t.Errorf("%d runs", n)
 		}
 	})
 	resident(t, "a limit and a stop are told", func(w *world) {
