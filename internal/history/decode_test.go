@@ -32,6 +32,9 @@ func encodedList(tb testing.TB, events ...*turnpb.Event) []byte {
 // sameAsReflection checks that what is decoded without reflection is what the library decodes. It reports whether it was.
 func sameAsReflection(tb testing.TB, list []byte) bool {
 	got, ok := new(decoder).common(list)
+	if n, _, common := allCommon(list); common != ok || n != len(got) && ok {
+		tb.Fatalf("%x is common: %t, with %d events; it was decoded: %t, with %d events", list, common, n, ok, len(got))
+	}
 	if !ok {
 		return false
 	}
@@ -100,6 +103,9 @@ func encodedHeader(tb testing.TB, h *turnpb.SegmentHeader) []byte {
 // sameHeaderAsReflection is sameAsReflection for a header.
 func sameHeaderAsReflection(tb testing.TB, b []byte) bool {
 	got := new(decoder).header(b)
+	if fits := shapeHeader.fits(b); fits != (got != nil) {
+		tb.Fatalf("%x fits: %t; it was decoded: %t", b, fits, got != nil)
+	}
 	if got == nil {
 		return false
 	}

@@ -1,10 +1,16 @@
 package history
 
+import (
+	"unicode/utf8"
+
+	"github.com/turnstone-dev/turnstone/internal/invariants"
+)
+
 // room makes values of a type a few at a time: a history has thousands of each, and one allocation for each is most of what
 // it costs to decode it. What is made together is kept together, until none of it is used any more.
 type room[T any] struct {
 	left []T
-	size int // of the last allocation
+	all  []T // of the last allocation
 }
 
 // roomMax bounds what one allocation makes.
@@ -13,12 +19,21 @@ const roomMax = 64
 // take makes n values in a row. The first allocation is as large as what is asked for, so a short history has no waste.
 func (r *room[T]) take(n int) []T {
 	if n > len(r.left) {
-		r.size = max(n, min(2*r.size, roomMax))
-		r.left = make([]T, r.size)
+		r.all = make([]T, max(n, min(2*len(r.all), roomMax)))
+		r.left = r.all
 	}
 	values := r.left[:n:n]
 	r.left = r.left[n:]
 	return values
+}
+
+// again takes the values of the last allocation back: they must not be used any more. They keep what they have until they are
+// taken again.
+func (r *room[T]) again() {
+	if invariants.Enabled {
+		clear(r.all) // what is still used shows it
+	}
+	r.left = r.all
 }
 
 // one makes one value.
@@ -26,9 +41,10 @@ func (r *room[T]) one() *T { return &r.take(1)[0] }
 
 // text makes strings and byte strings of their own of what is decoded.
 type text struct {
-	left  []byte
-	size  int               // of the last allocation
-	names map[string]string // of short strings, which are often the same
+	shared bool // byte strings are what is decoded, which stays
+	left   []byte
+	size   int               // of the last allocation
+	names  map[string]string // of short strings, which are often the same
 }
 
 const (
@@ -46,6 +62,8 @@ func (t *text) bytes(b []byte) []byte {
 	switch {
 	case n == 0:
 		return nil
+	case t.shared:
+		return b[:n:n]
 	case n >= textOwn:
 		return append([]byte(nil), b...)
 	case n > len(t.left):
@@ -58,10 +76,13 @@ func (t *text) bytes(b []byte) []byte {
 	return value
 }
 
-// name copies a string. It does not copy one that it remembers.
-func (t *text) name(b []byte) string {
+// name copies a string. It does not copy one that it remembers. false: it is not UTF-8.
+func (t *text) name(b []byte) (string, bool) {
 	if known, ok := t.names[string(b)]; ok {
-		return known
+		return known, true
+	}
+	if !utf8.Valid(b) {
+		return "", false
 	}
 	s := string(b)
 	if len(s) <= nameMax && len(t.names) < namesMax {
@@ -70,5 +91,5 @@ func (t *text) name(b []byte) string {
 		}
 		t.names[s] = s
 	}
-	return s
+	return s, true
 }
