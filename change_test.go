@@ -85,7 +85,7 @@ func TestSideEffectValues(t *testing.T) {
 		_, fn, _ := registries.Orchestration(r, "O", "")
 		m := replay.New(replay.Config{Instance: "i", Execution: 1, Name: "O", Version: "1.0.0", Func: fn})
 		defer m.Close()
-		m.Load([]replay.Segment{{Header: &turnpb.SegmentHeader{Turn: 1, Converted: 1}, Events: []*turnpb.Event{
+		m.Load(replay.Segments{{Header: &turnpb.SegmentHeader{Turn: 1, Converted: 1}, Events: []*turnpb.Event{
 			{Id: 1, Kind: &turnpb.Event_Started{Started: &turnpb.OrchestrationStarted{Name: "O", Version: "1.0.0", Input: []byte("{}")}}},
 			{Id: 2, Kind: &turnpb.Event_SideEffectRecorded{SideEffectRecorded: &turnpb.SideEffectRecorded{Value: []byte(`"one"`)}}},
 		}}})

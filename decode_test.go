@@ -25,7 +25,7 @@ func (l *lives) turn(h turnstone.Handler, messages ...*turnpb.Message) replay.De
 	cfg := replay.Config{Instance: "i", Execution: 1, Name: "O", Version: "1.0.0", Func: fn}
 	m := replay.New(cfg)
 	defer m.Close()
-	m.Load(l.segments)
+	m.Load(replay.Segments(l.segments))
 	in := replay.Input{TimeMs: int64(len(l.segments) + 1), Messages: messages}
 	d := m.Advance(in)
 	if d.Divergence == nil && d.Spoiled == nil && len(d.Events) > 0 {

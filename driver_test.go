@@ -150,7 +150,7 @@ func (e *execution) turn() replay.Decision {
 	if e.d.cold && len(e.segments) > 0 {
 		e.machine.Close()
 		e.machine = replay.New(e.cfg)
-		e.machine.Load(e.segments)
+		e.machine.Load(replay.Segments(e.segments))
 	}
 	e.d.nowMs++
 	entropy := [16]byte{byte(len(e.segments)), 7, 9}

@@ -210,7 +210,7 @@ func TestConflict(t *testing.T) {
 // rivalCommit commits another turn just before one, as a second activation of the instance would.
 func (w *world) rivalCommit(p persistence.Partition, proposal persistence.Proposal, c *persistence.CommitTurn) {
 	m := replay.New(replay.Config{Instance: c.ID, Execution: c.Execution, Name: "collect", Version: "1.0.0", Func: collect})
-	m.Load(w.history(c.ID, c.Execution))
+	m.Load(replay.Segments(w.history(c.ID, c.Execution)))
 	decision := m.Advance(replay.Input{TimeMs: proposal.TimeMs, Messages: []*turnpb.Message{{
 		Kind: &turnpb.Message_EventRaised{EventRaised: &turnpb.EventRaised{Name: "go", Data: []byte("rival")}}}}})
 	m.Close()

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/actors/instance/arrival"
 	"github.com/turnstone-dev/turnstone/actors/instance/view"
@@ -456,8 +458,15 @@ func (w *world) read(id string, f func(r persistence.Reader, iid persistence.Inc
 func (w *world) history(id string, execution uint64) (segments []replay.Segment) {
 	w.t.Helper()
 	w.read(id, func(r persistence.Reader, iid persistence.Incarnation) (err error) {
-		var unreadable, damage error
-		segments, unreadable, damage = view.ReadSegments(r, iid, execution, &persistence.HistoryCheck{})
+		stored, unreadable, damage := view.ReadHistory(r, iid, execution, &persistence.HistoryCheck{})
+		for n := range stored.Turns() {
+			t := stored.Turn(n)
+			turn := replay.Segment{Header: proto.CloneOf(t.Header)}
+			for _, e := range t.Events {
+				turn.Events = append(turn.Events, proto.CloneOf(e))
+			}
+			segments = append(segments, turn)
+		}
 		return errors.Join(unreadable, damage)
 	})
 	return segments

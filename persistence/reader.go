@@ -10,7 +10,7 @@ type Reader interface {
 	Head(iid Incarnation) (head Head, ok bool, err error)
 	Start(iid Incarnation, execution uint64) (start PendingStart, ok bool, err error)
 	// Parts calls yield with the stored parts of an execution in order, from the part that starts at or after
-	// fromEvent, until it returns false.
+	// fromEvent, until it returns false. The bytes of a part are valid until yield returns.
 	Parts(iid Incarnation, execution, fromEvent uint64, yield func(StoredPart) bool) error
 	// Inbox returns items of an instance with seq > after, in order: up to max of them, and no more once their messages
 	// have maxBytes together (0: no bound); at least one if there is any.

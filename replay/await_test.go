@@ -152,7 +152,7 @@ func TestAwaitsAreMatched(t *testing.T) {
 			old.turn(msgStart())
 			m := replay.New(config(func(c *replay.Context, _ []byte) ([]byte, error) { return nil, awaited(change.ask(c)) }))
 			defer m.Close()
-			m.Load(old.history)
+			m.Load(replay.Segments(old.history))
 			wantNondeterminism(t, m.Advance(replay.Input{Messages: []*turnpb.Message{msgAwaited(2, endedWith(""))}}), change.says)
 		})
 	}

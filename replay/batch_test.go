@@ -44,7 +44,7 @@ func TestF43_messages_in_one_batch_or_in_several_do_the_same(t *testing.T) {
 			in := replay.Input{TimeMs: 1_000 * int64(turn), Messages: messages}
 			m := replay.New(cfg)
 			defer m.Close()
-			m.Load(history)
+			m.Load(replay.Segments(history))
 			d := m.Advance(in)
 			one := ended(m, d)
 			several := oneByOne(cfg, history, in)
@@ -74,7 +74,7 @@ func oneByOne(cfg replay.Config, history []replay.Segment, in replay.Input) stri
 	for i := range history {
 		loaded[i] = copyOf(history[i])
 	}
-	m.Load(loaded)
+	m.Load(replay.Segments(loaded))
 	var d replay.Decision
 	for _, msg := range in.Messages {
 		d = m.Advance(replay.Input{TimeMs: in.TimeMs, Messages: []*turnpb.Message{msg}})

@@ -70,7 +70,7 @@ func BenchmarkReplaySteps(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m := replay.New(cfg)
-		m.Load(history)
+		m.Load(replay.Segments(history))
 		if d := m.Advance(last); d.Outcome != replay.Completed {
 			b.Fatal("not completed")
 		}

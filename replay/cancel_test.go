@@ -18,7 +18,7 @@ func cancelled(t *testing.T, history []*turnpb.Event, messages ...*turnpb.Messag
 	m := replay.New(cfg)
 	t.Cleanup(m.Close)
 	if len(history) > 0 {
-		m.Load(flat(history...))
+		m.Load(replay.Segments(flat(history...)))
 	}
 	d := m.Cancel(input(messages...))
 	if !m.Ended() {

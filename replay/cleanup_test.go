@@ -147,7 +147,7 @@ func TestUndoStepsAreForgotten(t *testing.T) {
 		j := begun(t, config(saga(nil)))
 		m := replay.New(config(nil))
 		defer m.Close()
-		m.Load(j.history)
+		m.Load(replay.Segments(j.history))
 		d := m.End(input(), failure.Terminated("now"), turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE)
 		wantFailed(t, d, "application", "now")
 		wantKinds(t, d, "ACancel(6)")
@@ -157,7 +157,7 @@ func TestUndoStepsAreForgotten(t *testing.T) {
 		j.turn(msgCancel("enough"))
 		m := replay.New(config(nil))
 		defer m.Close()
-		m.Load(j.history)
+		m.Load(replay.Segments(j.history))
 		d := m.End(input(), failure.Terminated("now"), turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE)
 		wantFailed(t, d, "application", "now")
 		wantKinds(t, d, "ACancel(11)")
@@ -167,7 +167,7 @@ func TestUndoStepsAreForgotten(t *testing.T) {
 		j := begun(t, config(saga(nil)))
 		m := replay.New(config(unpatched(1)))
 		defer m.Close()
-		m.Load(j.history)
+		m.Load(replay.Segments(j.history))
 		wantNondeterminism(t, m.Advance(input()), "CompensationPushed")
 	})
 }
@@ -221,7 +221,7 @@ func TestCleanupOfTheRegistration(t *testing.T) {
 		for _, s := range j.history {
 			loaded = append(loaded, copyOf(s))
 		}
-		j.m.Load(loaded)
+		j.m.Load(replay.Segments(loaded))
 		j.turn(msgCancel("enough"))
 		j.turn(msgAC(11, ""))
 		wantCancelled(t, j.turn(msgAC(13, "")), "enough")
@@ -230,7 +230,7 @@ func TestCleanupOfTheRegistration(t *testing.T) {
 		j := begun(t, config(tidy(time.Second)))
 		m := replay.New(config(saga(nil)))
 		defer m.Close()
-		m.Load(j.history)
+		m.Load(replay.Segments(j.history))
 		wantNondeterminism(t, m.Advance(input(msgCancel("enough"))), "WithCleanup")
 	})
 }

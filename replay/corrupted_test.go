@@ -127,7 +127,7 @@ func TestEdgeCases(t *testing.T) {
 	t.Run("RE_089 a turn has made progress once it has taken a completion", func(t *testing.T) {
 		m := replay.New(config(greet))
 		defer m.Close()
-		m.Load(flat(evS(1), evAS(2, "Greet", "Alice")))
+		m.Load(replay.Segments(flat(evS(1), evAS(2, "Greet", "Alice"))))
 		if m.Advance(input()).Progress {
 			t.Error("progress without a message")
 		}

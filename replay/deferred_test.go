@@ -122,7 +122,7 @@ func TestF05_what_cannot_be_held_is_deferred(t *testing.T) {
 		cfg.Limits.Carried = 1
 		m := replay.New(cfg)
 		defer m.Close()
-		m.Load(flat(evS(1), evXS(2, "E")))
+		m.Load(replay.Segments(flat(evS(1), evXS(2, "E"))))
 		d = m.End(input(msgXE("E", "1"), msgXE("E", "2")), failure.Infrastructure("op", "text", false), turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON)
 		wantKinds(t, d, "XE XCancel(2)")
 		wantLeft(t, d, []int{1})
@@ -192,7 +192,7 @@ func TestF05_a_wait_that_opens_asks_for_what_was_left(t *testing.T) {
 		}))
 		defer m.Close()
 		qs := &event{Id: 2, Kind: &turnpb.Event_QueueSubscribed{QueueSubscribed: &turnpb.QueueSubscribed{Name: "q"}}}
-		m.Load(flat(evS(1), qs, evAS(3, "A", ""), evAC(4, 3, "r")))
+		m.Load(replay.Segments(flat(evS(1), qs, evAS(3, "A", ""), evAC(4, 3, "r"))))
 		d := m.Advance(replay.Input{TimeMs: 2_000, Behind: true})
 		wantLeft(t, d, nil, queueName("q"))
 		if len(d.Events) > 0 || !replaying {

@@ -36,27 +36,24 @@ func (f *Future) at() string {
 }
 
 // recordedSite finds where the code that wrote an event asked for it.
-func (m *Machine) recordedSite(event uint64) string {
-	var hash uint32
-	found := false
-	for _, s := range m.loaded {
-		for _, c := range s.Header.GetCallSites() {
-			if c.GetEvent() == event {
-				hash, found = c.GetHash(), true
-				if c.GetText() != "" {
-					return c.GetText()
-				}
-			}
-		}
-	}
-	if !found {
+func (m *Machine) recordedSite(event uint64) (text string) {
+	if m.loaded == nil {
 		return ""
 	}
-	for _, s := range m.loaded {
-		for _, c := range s.Header.GetCallSites() {
-			if c.GetHash() == hash && c.GetText() != "" {
-				return c.GetText()
-			}
+	var hash uint32
+	found := false
+	for c := range m.loaded.Sites {
+		if c.GetEvent() == event {
+			text, hash, found = c.GetText(), c.GetHash(), true
+			break
+		}
+	}
+	if !found || text != "" {
+		return text
+	}
+	for c := range m.loaded.Sites {
+		if c.GetHash() == hash && c.GetText() != "" {
+			return c.GetText()
 		}
 	}
 	return ""

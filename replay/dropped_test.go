@@ -343,7 +343,7 @@ func TestEngineObject(t *testing.T) {
 	t.Run("RE_165 a new machine has its history, no new events and no progress", func(t *testing.T) {
 		m := replay.New(config(greet))
 		defer m.Close()
-		m.Load(flat(evS(1), evAS(2, "Greet", "Alice")))
+		m.Load(replay.Segments(flat(evS(1), evAS(2, "Greet", "Alice"))))
 		if m.Started().GetName() != "Test" || m.NextEvent() != 3 || m.Replayed() != 0 || m.Ended() {
 			t.Errorf("loading ran something: next %d, replayed %d", m.NextEvent(), m.Replayed())
 		}
@@ -380,7 +380,7 @@ func TestEngineObject(t *testing.T) {
 		m := replay.New(config(two("A", "B")))
 		defer m.Close()
 		h := events(evS(1), evAS(2, "A", "in"))
-		m.Load(flat(h...))
+		m.Load(replay.Segments(flat(h...)))
 		d := m.Advance(input(msgAC(2, "r")))
 		h = append(h, d.Events[:1]...)
 		if len(h) != 3 || h[2].GetId() != 3 || h[2].GetSource() != 2 {
@@ -390,7 +390,7 @@ func TestEngineObject(t *testing.T) {
 	t.Run("RE_173 progress says whether a turn has new events, turn by turn", func(t *testing.T) {
 		m := replay.New(config(both))
 		defer m.Close()
-		m.Load(flat(evS(1), evAS(2, "A", ""), evAS(3, "B", "")))
+		m.Load(replay.Segments(flat(evS(1), evAS(2, "A", ""), evAS(3, "B", ""))))
 		for i, want := range []bool{false, true, false} {
 			in := input()
 			if want {

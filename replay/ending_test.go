@@ -46,7 +46,7 @@ func (s *story) advance(in replay.Input) replay.Decision {
 	for _, h := range s.history {
 		loaded = append(loaded, copyOf(h))
 	}
-	m.Load(loaded)
+	m.Load(replay.Segments(loaded))
 	if a, b := string(render(d)), string(render(m.Advance(in))); a != b {
 		s.t.Fatalf("turn %d: resident\n%s\nrebuilt\n%s", len(s.history)+1, a, b)
 	}
@@ -224,7 +224,7 @@ func TestEndWithoutCode(t *testing.T) {
 	t.Run("what is open is given up, messages are recorded, code does not run", func(t *testing.T) {
 		m := replay.New(cfg)
 		defer m.Close()
-		m.Load(flat(evS(1), evAS(2, "Other", ""), evTC(3), evXS(4, "E"), evSS(5, "C", "sub::5", "")))
+		m.Load(replay.Segments(flat(evS(1), evAS(2, "Other", ""), evTC(3), evXS(4, "E"), evSS(5, "C", "sub::5", ""))))
 		d := m.End(input(msgXE("F", "x")), why, poisoned)
 		wantFailed(t, d, "poison", "poison: orchestration inst exceeded 11 attempts (max 10)")
 		wantKinds(t, d, "XE ACancel(2) XCancel(4)")

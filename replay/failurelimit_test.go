@@ -101,7 +101,7 @@ func TestFailureBytesOfAnEndThatWaited(t *testing.T) {
 			wantRunning(t, turn(msgAC(activityID, "")))
 			again := replay.New(cfg)
 			defer again.Close()
-			again.Load(append([]replay.Segment{}, history...))
+			again.Load(replay.Segments(history))
 			replayed := again.Advance(input(msgSC(childID, "answer")))
 			resident := turn(msgSC(childID, "answer"))
 			wantLimit(t, resident, "application", "the limit is 1000 bytes")
@@ -132,7 +132,7 @@ func TestFailureBytesOfARecordedFailure(t *testing.T) {
 			}
 			again := replay.New(cfg)
 			defer again.Close()
-			again.Load(history)
+			again.Load(replay.Segments(history))
 			if late := again.Advance(input(msgXE("e", ""))); !again.Ended() || len(late.Events) != 0 || len(late.Rejected) != 1 {
 				t.Errorf("after the end: %+v", late)
 			}

@@ -73,7 +73,7 @@ func FuzzAdvance(f *testing.F) {
 		defer m.Close()
 		at := min(int(cut), len(list.Events))
 		header := &turnpb.SegmentHeader{TimeMs: 5, Converted: uint32(cut)}
-		m.Load([]replay.Segment{{Header: header, Events: list.Events[:at]}, {Events: list.Events[at:]}})
+		m.Load(replay.Segments{{Header: header, Events: list.Events[:at]}, {Events: list.Events[at:]}})
 		for range 2 {
 			d := m.Advance(input(messages...))
 			if d.Spoiled != nil {

@@ -223,7 +223,7 @@ func afterWith(t *testing.T, cfg replay.Config, events []*turnpb.Event, messages
 	t.Helper()
 	m := replay.New(cfg)
 	defer m.Close()
-	m.Load(flat(events...))
+	m.Load(replay.Segments(flat(events...)))
 	d := m.Advance(input(messages...))
 	if d.Spoiled != nil {
 		t.Fatalf("spoiled: %v", d.Spoiled)

@@ -12,23 +12,19 @@ import (
 // If the code diverges, the rest of the history is still applied, without code: what is open at the end must be
 // known.
 func (m *Machine) replay(more bool) {
-	loaded := m.loaded
-	left := 0
-	for _, s := range loaded {
-		left += len(s.Events)
-	}
+	left := m.outline.events
 	if left == 0 {
 		return
-	}
-	if first := firstEvent(loaded); first.GetStarted() == nil {
-		m.failTurn(failure.Nondeterminism("history", "corrupted history: the first event is "+KindName(first)+
-			", OrchestrationStarted must be first"))
 	}
 	ahead := 0
 	if more {
 		ahead = 1
 	}
-	for i, s := range loaded {
+	for i := range m.loaded.Turns() {
+		s := m.loaded.Turn(i)
+		if m.replayed == 0 {
+			m.beginsWith(s.Events)
+		}
 		m.loadHeader(s.Header)
 		m.undecoded = s.Header.GetUndecoded()
 		var entropy [16]byte
@@ -51,16 +47,16 @@ func (m *Machine) replay(more bool) {
 		}
 		m.endSegment()
 	}
-	m.loaded, m.effects, m.undecoded, m.stops = nil, nil, nil, nil
+	m.loaded, m.outline = nil, Outline{}
+	m.effects, m.undecoded, m.stops = nil, nil, nil
 }
 
-func firstEvent(history []Segment) *turnpb.Event {
-	for _, s := range history {
-		if len(s.Events) > 0 {
-			return s.Events[0]
-		}
+// beginsWith checks that the first event of a history, which may be among these, starts the execution.
+func (m *Machine) beginsWith(events []*turnpb.Event) {
+	if len(events) > 0 && events[0].GetStarted() == nil {
+		m.failTurn(failure.Nondeterminism("history", "corrupted history: the first event is "+KindName(events[0])+
+			", OrchestrationStarted must be first"))
 	}
-	return nil
 }
 
 // loadHeader takes over which call sites this execution has already spelled out.

@@ -14,7 +14,7 @@ func loaded(t *testing.T, events ...*turnpb.Event) *replay.Machine {
 	m := replay.New(config(identity))
 	t.Cleanup(m.Close)
 	if len(events) > 0 {
-		m.Load(flat(events...))
+		m.Load(replay.Segments(flat(events...)))
 	}
 	return m
 }
@@ -92,10 +92,10 @@ func TestWhatHistorySaysOfAnExecution(t *testing.T) {
 		}
 	})
 	t.Run("INT_035 a history is walked in whole", func(t *testing.T) {
-		m := loaded(t, evS(1))
+		m := loaded(t)
 		later := flat(evAS(2, "A", ""), evAC(3, 2, "a"))
 		later[0].Header.Turn, later[0].Header.Converted = 2, 0
-		m.Load(later)
+		m.Load(replay.Segments(append(flat(evS(1)), later...)))
 		m.Advance(input())
 		if m.Replayed() != 3 {
 			t.Errorf("%d events of 3 were replayed", m.Replayed())

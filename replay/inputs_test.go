@@ -14,7 +14,7 @@ import (
 func changedBy(fn replay.Func, hist []*event, messages ...*turnpb.Message) (replay.Decision, []replay.ChangedInput) {
 	m := replay.New(config(fn))
 	defer m.Close()
-	m.Load(flat(hist...))
+	m.Load(replay.Segments(flat(hist...)))
 	return m.Advance(input(messages...)), m.ChangedInputs()
 }
 
@@ -53,7 +53,7 @@ func TestChangedInputs(t *testing.T) {
 	t.Run("it is listed by the turn that replays, and not again", func(t *testing.T) {
 		m := replay.New(config(code))
 		defer m.Close()
-		m.Load(flat(hist[:5]...))
+		m.Load(replay.Segments(flat(hist[:5]...)))
 		m.Advance(input())
 		if all := m.ChangedInputs(); len(all) != 2 {
 			t.Errorf("the first turn lists %v", all)

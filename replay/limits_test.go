@@ -144,7 +144,7 @@ func TestPending(t *testing.T) {
 		cfg.Limits.Pending = 5
 		again := replay.New(cfg)
 		defer again.Close()
-		again.Load([]replay.Segment{d.Segment(1, in, "test")})
+		again.Load(replay.Segments{d.Segment(1, in, "test")})
 		wantRunning(t, again.Advance(input(msgAC(2, "r"))))
 	})
 }

@@ -38,7 +38,8 @@ type Machine struct {
 	queues   mailboxes
 	held     held
 	arrivals uint64 // counts arrivals, for their order across names
-	loaded   []Segment
+	loaded   History
+	outline  Outline // of loaded; without the events
 	replayed int
 
 	// What code has asked for and no event records yet: queue[head:].
@@ -141,40 +142,6 @@ func New(cfg Config) *Machine {
 	return m
 }
 
-// Load gives the machine the committed turns of its execution, oldest first, before the first Advance. It runs
-// nothing. The machine reads the events later and must be the only one to use them until the first Advance returns.
-func (m *Machine) Load(history []Segment) {
-	m.loaded = append(m.loaded, history...)
-	for _, s := range history {
-		for _, e := range s.Events {
-			if e.GetId() >= m.nextID {
-				m.nextID = e.GetId() + 1
-			}
-			m.foresee(e)
-		}
-	}
-}
-
-// foresee takes note of what must be known of a loaded history before its code runs.
-func (m *Machine) foresee(e *turnpb.Event) {
-	switch k := e.GetKind().(type) {
-	case *turnpb.Event_Completed, *turnpb.Event_Failed, *turnpb.Event_ContinuedAsNew:
-		m.terminal = true
-	case *turnpb.Event_Started:
-		if m.started == nil {
-			m.started = k.Started
-		}
-	case *turnpb.Event_PatchMarked:
-		m.setPatch(k.PatchMarked.GetId(), patchOn)
-	case *turnpb.Event_SideEffectRecorded:
-		m.effects = append(m.effects, k.SideEffectRecorded.GetValue())
-	case *turnpb.Event_CompensationStarted:
-		m.noteStop(k.CompensationStarted.GetStop(), k.CompensationStarted.GetFailure())
-	case *turnpb.Event_CompensationFailed:
-		m.noteStop(k.CompensationFailed.GetStop(), k.CompensationFailed.GetFailure())
-	}
-}
-
 // Advance takes one turn: it replays what was loaded, if this is the first, then consumes the messages, runs code
 // until it waits, and returns what must be committed before anything else happens. A machine whose decision was not
 // committed must be dropped.
@@ -206,7 +173,7 @@ func (m *Machine) turn(d *Decision, in Input, why *turnpb.Failure, origin turnpb
 	*d = Decision{Origin: origin}
 	m.d = d
 	if m.terminal {
-		m.loaded = nil
+		m.loaded, m.outline = nil, Outline{}
 		m.rejectAll(in.Messages)
 		m.d = nil
 		return

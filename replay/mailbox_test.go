@@ -232,7 +232,7 @@ func TestOutstanding(t *testing.T) {
 	open := func(fn replay.Func, h []*event, messages ...*turnpb.Message) replay.OpenCounts {
 		m := replay.New(config(fn))
 		defer m.Close()
-		m.Load(flat(h...))
+		m.Load(replay.Segments(flat(h...)))
 		m.Advance(input(messages...))
 		return m.Open()
 	}

@@ -116,7 +116,7 @@ func TestScheduleMismatch(t *testing.T) {
 		d := first.Advance(in)
 		m := replay.New(config(minute))
 		defer m.Close()
-		m.Load([]replay.Segment{d.Segment(1, in, "test")})
+		m.Load(replay.Segments{d.Segment(1, in, "test")})
 		wantNondeterminism(t, m.Advance(input()), "asked for at replay_test.activity (harness_test.go:", "minute (fresh_test.go:")
 	})
 }

@@ -56,7 +56,7 @@ func TestPatched(t *testing.T) {
 		hist := events(evS(1), evAS(2, "Old", ""))
 		m := replay.New(config(patched(3)))
 		defer m.Close()
-		m.Load(flat(hist...))
+		m.Load(replay.Segments(flat(hist...)))
 		wantKinds(t, m.Advance(input(msgAC(2, "1"))), "AC(2) AS")
 		wantCompleted(t, after(t, patched(2), append(hist, evAC(3, 2, "1"), evAS(4, "Old", "")), msgAC(4, "2")), "Old1Old2")
 		wantKinds(t, m.Advance(input(msgAC(4, "2"))), "AC(4) AS")
@@ -124,7 +124,7 @@ func TestDeprecatePatch(t *testing.T) {
 	t.Run("a rollback to code with both ways takes the new one", func(t *testing.T) {
 		back := replay.New(config(patched(1)))
 		defer back.Close()
-		back.Load([]replay.Segment{first})
+		back.Load(replay.Segments{first})
 		wantCompleted(t, back.Advance(input(msgAC(3, "!"))), "New!")
 	})
 	t.Run("a history of the stage before fits and gets no second marker", func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestVerifyOfAPatchedHistory(t *testing.T) {
 	take(before, &history, msgStart())
 	now := replay.New(config(patched(2)))
 	defer now.Close()
-	now.Load(history)
+	now.Load(replay.Segments(history))
 	take(now, &history, msgAC(2, "1"))
 	wantCompleted(t, take(now, &history, msgAC(4, "2")), "Old1Old2")
 	if err := replay.Verify(config(patched(2)), history); err != nil {

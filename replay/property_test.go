@@ -235,7 +235,7 @@ func TestChangedCodeIsNoticedOrFits(t *testing.T) {
 		}
 		changed := replay.New(config(program(genBlock(t, 2, "new"))))
 		defer changed.Close()
-		changed.Load(history)
+		changed.Load(replay.Segments(history))
 		d := changed.Advance(replay.Input{TimeMs: 9_000, Messages: messages})
 		if d.Spoiled != nil {
 			t.Fatal(d.Spoiled)
@@ -280,7 +280,7 @@ func sameAsRebuilt(t failing, cfg replay.Config, history []replay.Segment, in re
 	for _, s := range history {
 		loaded = append(loaded, copyOf(s))
 	}
-	m.Load(loaded)
+	m.Load(replay.Segments(loaded))
 	got := m.Advance(in)
 	if a, b := render(want), render(got); !bytes.Equal(a, b) {
 		t.Fatalf("turn %d: resident decided\n%s\nrebuilt decided\n%s", len(history)+1, a, b)

@@ -60,7 +60,7 @@ func replayedOf(t *testing.T, fn replay.Func, history []replay.Segment) *replay.
 	t.Helper()
 	m := replay.New(config(fn))
 	t.Cleanup(m.Close)
-	m.Load(history)
+	m.Load(replay.Segments(history))
 	m.Replay()
 	return m
 }

@@ -102,7 +102,7 @@ func TestSends(t *testing.T) {
 				old.turn(msgStart())
 				m := replay.New(config(func(c *replay.Context, _ []byte) ([]byte, error) { return nil, awaited(change.send(c)) }))
 				defer m.Close()
-				m.Load(old.history)
+				m.Load(replay.Segments(old.history))
 				d := m.Advance(replay.Input{Messages: []*turnpb.Message{msgSent(2, delivered)}})
 				if change.says != "" {
 					wantNondeterminism(t, d, change.says)

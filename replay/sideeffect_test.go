@@ -34,7 +34,7 @@ func TestSideEffect(t *testing.T) {
 		wantKinds(t, d, "S SE AS")
 		again := replay.New(config(two(&n)))
 		defer again.Close()
-		again.Load([]replay.Segment{d.Segment(1, in, "test")})
+		again.Load(replay.Segments{d.Segment(1, in, "test")})
 		wantKinds(t, again.Advance(input()), "")
 		if n != 1 {
 			t.Errorf("computed %d times", n)
@@ -70,7 +70,7 @@ func TestSideEffect(t *testing.T) {
 		}
 		evicted := replay.New(cfg)
 		defer evicted.Close()
-		evicted.Load(history[:2])
+		evicted.Load(replay.Segments(history[:2]))
 		n = 3 // the last turn runs again
 		wantCompleted(t, evicted.Advance(input(msgAC(3, "first"))), "v2secondv3 v1firstv4")
 		if err := replay.Verify(cfg, history); err != nil {
@@ -192,7 +192,7 @@ func TestToldBeforeAPanic(t *testing.T) {
 	for _, in := range []replay.Input{input(msgStart()), input(msgAC(3, "")), input(msgSC(2, ""))} {
 		var d replay.Decision
 		evicted := replay.New(config(code))
-		evicted.Load(history)
+		evicted.Load(replay.Segments(history))
 		d, e := m.Advance(in), evicted.Advance(in)
 		if kinds(d) != kinds(e) || d.Outcome != e.Outcome {
 			t.Errorf("resident %q with outcome %d, evicted %q with outcome %d", kinds(d), d.Outcome, kinds(e), e.Outcome)

@@ -50,6 +50,11 @@ const siteDepth = 12
 // that code and runtime.Callers. A coroutine that runs a function of the engine, such as the attempts of a retry policy,
 // has no frame of the author's: what it asks for was asked for where the coroutine was started.
 func callSite(co *coroutine, skip int) *site {
+	var made chain
+	returns(&made)
+	if s := made.known(); s != nil {
+		return s
+	}
 	var pcs [4]uintptr
 	first := siteNobody
 	if co.site != nil {
@@ -62,6 +67,7 @@ func callSite(co *coroutine, skip int) *site {
 		for _, pc := range pcs[:got] {
 			s := resolveSite(pc)
 			if !s.engine {
+				made.remember(s, pc)
 				return s
 			}
 			if first == siteNobody {

@@ -97,7 +97,7 @@ func TestVerify(t *testing.T) {
 		h := journeyHistory(t)[:2]
 		m := replay.New(config(greet))
 		defer m.Close()
-		m.Load(h)
+		m.Load(replay.Segments(h))
 		in := input()
 		d := m.End(in, failure.PoisonOrchestration("inst", 1, 11, 10, ""), turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON)
 		h = append(h, d.Segment(3, in, "test"))

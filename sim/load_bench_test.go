@@ -49,7 +49,7 @@ func BenchmarkLoadAndReplay(b *testing.B) {
 			b.Fatal(err)
 		}
 		m := machine()
-		m.Load(load.View.Segments)
+		m.Load(load.View.History)
 		if d := m.Advance(last); d.Outcome != replay.Completed || m.Replayed() != loadedEvents {
 			b.Fatalf("outcome %d after %d events", d.Outcome, m.Replayed())
 		}

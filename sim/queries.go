@@ -132,7 +132,7 @@ func (w *World) answerAfter(rec *record, e *execution, turns int, kv map[string]
 			Version: started[0].GetStarted().GetVersion(), Func: program.orchestration, Unwind: w.unwind, KV: kv,
 		})
 		defer m.Close()
-		m.Load(e.turns()[:turns])
+		m.Load(replay.Segments(e.turns()[:turns]))
 		m.Replay()
 		answer = m.Query(queryName, []byte(input)).Output
 	})

@@ -84,7 +84,7 @@ func (x *termination) waitForMemory(bytes int64) {
 func (x *termination) compute(v *view.View) {
 	t := &turn.Turn{
 		Host: &x.host.Shared, Head: turn.HeadOf(x.ID, &v.Head), Name: v.Head.Name, Version: v.Head.Version,
-		Fresh: true, Segments: v.Segments,
+		Fresh: true, History: v.History,
 		ForcedEnd: &turn.ForcedEnd{Why: failure.Terminated(x.Reason), Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE},
 	}
 	if v.Start != nil {

@@ -1,170 +1,291 @@
 package history
 
 import (
-	"bytes"
 	"unicode/utf8"
-
-	"google.golang.org/protobuf/encoding/protowire"
 
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// The numbers of the fields that are decoded here.
+// The tags of the fields that are decoded here.
 const (
-	fieldEvents = 1 // of an EventList
+	tagEvents = 1<<3 | isBytes // of an EventList
 
-	fieldID, fieldSource               = 1, 2 // of an Event
-	fieldActivityScheduled             = 20
-	fieldActivityCompleted             = 21
-	fieldTimerCreated, fieldTimerFired = 30, 31
-	fieldName, fieldInput              = 1, 2 // of an ActivityScheduled
-	fieldAttempt, fieldFirst           = 5, 6
-	fieldResult                        = 1 // of an ActivityCompleted
-	fieldFireAt                        = 1 // of a TimerCreated and a TimerFired
+	tagID, tagSource            = 1<<3 | isNumber, 2<<3 | isNumber // of an Event
+	tagActivityScheduled        = 20<<3 | isBytes
+	tagActivityCompleted        = 21<<3 | isBytes
+	tagTimerCreated             = 30<<3 | isBytes
+	tagTimerFired               = 31<<3 | isBytes
+	tagName, tagInput           = 1<<3 | isBytes, 2<<3 | isBytes // of an ActivityScheduled
+	tagAttempt, tagFirstAttempt = 5<<3 | isNumber, 6<<3 | isNumber
+	tagResult                   = 1<<3 | isBytes  // of an ActivityCompleted
+	tagFireAt                   = 1<<3 | isNumber // of a TimerCreated and a TimerFired
 )
 
-// decodeCommon decodes an EventList of events that long histories are made of, several times as fast as reflection does.
-// false: something else is in it, or it is damaged; then what it has decoded means nothing.
-func decodeCommon(list []byte) ([]*turnpb.Event, bool) {
+// scheduled, completed, created and fired are an event, its kind and its body in one piece.
+type (
+	scheduled struct {
+		e turnpb.Event
+		k turnpb.Event_ActivityScheduled
+		p turnpb.ActivityScheduled
+	}
+	completed struct {
+		e turnpb.Event
+		k turnpb.Event_ActivityCompleted
+		p turnpb.ActivityCompleted
+	}
+	created struct {
+		e turnpb.Event
+		k turnpb.Event_TimerCreated
+		p turnpb.TimerCreated
+	}
+	fired struct {
+		e turnpb.Event
+		k turnpb.Event_TimerFired
+		p turnpb.TimerFired
+	}
+)
+
+// decoder decodes what long histories are made of, several times as fast as reflection does, and allocates for many at once.
+// What it does not decode itself it leaves to reflection: then what it has decoded means nothing.
+type decoder struct {
+	text
+	lists     room[*turnpb.Event]
+	events    room[turnpb.Event]
+	scheduled room[scheduled]
+	completed room[completed]
+	created   room[created]
+	fired     room[fired]
+	headers   room[turnpb.SegmentHeader]
+	siteLists room[*turnpb.CallSite]
+	sites     room[turnpb.CallSite]
+}
+
+// again takes back all that was decoded: it must not be used any more. Its memory has old values, so whatever decodes a message
+// sets all fields that are decoded here.
+func (d *decoder) again() {
+	d.lists.again()
+	d.events.again()
+	d.scheduled.again()
+	d.completed.again()
+	d.created.again()
+	d.fired.again()
+	d.headers.again()
+	d.siteLists.again()
+	d.sites.again()
+}
+
+// common decodes an EventList of common events. false: something else is in it, or it is damaged.
+func (d *decoder) common(list []byte) ([]*turnpb.Event, bool) {
 	n := 0
-	for b := list; len(b) > 0; n++ {
-		num, typ, size := protowire.ConsumeTag(b)
-		if num != fieldEvents || typ != protowire.BytesType || size < 0 {
+	for r := (reader{message: list}); r.more(); n++ {
+		if !r.next() || r.tag != tagEvents {
 			return nil, false
 		}
-		skip := protowire.ConsumeFieldValue(num, typ, b[size:])
-		if skip < 0 {
-			return nil, false
-		}
-		b = b[size+skip:]
 	}
 	if n == 0 {
 		return nil, true
 	}
-	room, events := make([]turnpb.Event, n), make([]*turnpb.Event, n)
-	for i := range room {
-		_, _, size := protowire.ConsumeTag(list)
-		event, used := protowire.ConsumeBytes(list[size:])
-		list = list[size+used:]
-		if !decodeEvent(&room[i], event) {
+	events := d.lists.take(n)
+	r := reader{message: list}
+	for i := range events {
+		r.next()
+		if events[i] = d.event(r.bytes()); events[i] == nil {
 			return nil, false
 		}
-		events[i] = &room[i]
 	}
 	return events, true
 }
 
-// field is one field of a message: a number, or bytes.
-type field struct {
-	num    protowire.Number
-	bytes  []byte
-	number uint64
-	is     protowire.Type
-}
-
-// next takes a field off an encoded message. false: it is damaged, or has a type that is not decoded here.
-func next(b []byte) (f field, rest []byte, ok bool) {
-	num, typ, size := protowire.ConsumeTag(b)
-	if size < 0 {
-		return f, nil, false
-	}
-	f.num, f.is, b = num, typ, b[size:]
-	switch typ {
-	case protowire.VarintType:
-		f.number, size = protowire.ConsumeVarint(b)
-	case protowire.BytesType:
-		f.bytes, size = protowire.ConsumeBytes(b)
-	default:
-		return f, nil, false
-	}
-	if size < 0 {
-		return f, nil, false
-	}
-	return f, b[size:], true
-}
-
-func decodeEvent(e *turnpb.Event, b []byte) bool {
-	for len(b) > 0 {
-		f, rest, ok := next(b)
-		if !ok {
-			return false
+// event decodes an event; nil if it is not a common one, or is damaged.
+func (d *decoder) event(b []byte) *turnpb.Event {
+	var id, source uint64
+	var e *turnpb.Event
+	for r := (reader{message: b}); r.more(); {
+		if !r.next() {
+			return nil
 		}
-		b = rest
-		switch {
-		case f.num == fieldID && f.is == protowire.VarintType:
-			e.Id = f.number
-		case f.num == fieldSource && f.is == protowire.VarintType:
-			e.Source = f.number
-		case e.Kind != nil || f.is != protowire.BytesType || !decodeKind(e, f):
-			return false
+		switch r.tag {
+		case tagID:
+			id = r.number
+		case tagSource:
+			source = r.number
+		default:
+			if e != nil {
+				return nil
+			}
+			if e = d.kind(&r); e == nil {
+				return nil
+			}
 		}
 	}
-	return true
-}
-
-func decodeKind(e *turnpb.Event, f field) bool {
-	switch f.num {
-	case fieldActivityScheduled:
-		k := &turnpb.ActivityScheduled{}
-		e.Kind = &turnpb.Event_ActivityScheduled{ActivityScheduled: k}
-		return decodeScheduled(k, f.bytes)
-	case fieldActivityCompleted:
-		k := &turnpb.ActivityCompleted{}
-		e.Kind = &turnpb.Event_ActivityCompleted{ActivityCompleted: k}
-		return decodeOne(f.bytes, fieldResult, protowire.BytesType, func(f field) { k.Result = copied(f.bytes) })
-	case fieldTimerCreated:
-		k := &turnpb.TimerCreated{}
-		e.Kind = &turnpb.Event_TimerCreated{TimerCreated: k}
-		return decodeOne(f.bytes, fieldFireAt, protowire.VarintType, func(f field) { k.FireAtMs = int64(f.number) })
-	case fieldTimerFired:
-		k := &turnpb.TimerFired{}
-		e.Kind = &turnpb.Event_TimerFired{TimerFired: k}
-		return decodeOne(f.bytes, fieldFireAt, protowire.VarintType, func(f field) { k.FireAtMs = int64(f.number) })
-	default:
-		return false
+	if e == nil {
+		e = d.events.one()
 	}
+	e.Id, e.Source = id, source
+	return e
 }
 
-// decodeOne decodes a message that has one field.
-func decodeOne(b []byte, num protowire.Number, is protowire.Type, take func(field)) bool {
-	for len(b) > 0 {
-		f, rest, ok := next(b)
-		if !ok || f.num != num || f.is != is {
+// kind decodes the kind of an event and makes the event; nil if it is not a common one, or is damaged.
+func (d *decoder) kind(r *reader) *turnpb.Event {
+	switch r.tag {
+	case tagActivityScheduled:
+		m := d.scheduled.one()
+		if m.e.Kind == nil {
+			m.k.ActivityScheduled, m.e.Kind = &m.p, &m.k
+		}
+		if d.schedule(&m.p, r.bytes()) {
+			return &m.e
+		}
+	case tagActivityCompleted:
+		m := d.completed.one()
+		if m.e.Kind == nil {
+			m.k.ActivityCompleted, m.e.Kind = &m.p, &m.k
+		}
+		result, ok := only(tagResult, r.bytes())
+		if m.p.Result = d.bytes(result.bytes()); ok {
+			return &m.e
+		}
+	case tagTimerCreated:
+		m := d.created.one()
+		if m.e.Kind == nil {
+			m.k.TimerCreated, m.e.Kind = &m.p, &m.k
+		}
+		at, ok := only(tagFireAt, r.bytes())
+		if m.p.FireAtMs = int64(at.number); ok {
+			return &m.e
+		}
+	case tagTimerFired:
+		m := d.fired.one()
+		if m.e.Kind == nil {
+			m.k.TimerFired, m.e.Kind = &m.p, &m.k
+		}
+		at, ok := only(tagFireAt, r.bytes())
+		if m.p.FireAtMs = int64(at.number); ok {
+			return &m.e
+		}
+	}
+	return nil
+}
+
+// only reads a message that has one field, as often as it may be there: the last one counts. false: something else is in it.
+func only(tag uint64, b []byte) (r reader, ok bool) {
+	for r.message = b; r.more(); {
+		if !r.next() || r.tag != tag {
+			return r, false
+		}
+	}
+	return r, true
+}
+
+func (d *decoder) schedule(k *turnpb.ActivityScheduled, b []byte) bool {
+	var name string
+	var input []byte
+	k.Attempt, k.FirstEvent = 0, 0
+	ok := true
+	for r := (reader{message: b}); ok && r.more(); {
+		if !r.next() {
 			return false
 		}
-		take(f)
-		b = rest
-	}
-	return true
-}
-
-func decodeScheduled(k *turnpb.ActivityScheduled, b []byte) bool {
-	for len(b) > 0 {
-		f, rest, ok := next(b)
-		if !ok {
-			return false
-		}
-		b = rest
-		switch {
-		case f.num == fieldName && f.is == protowire.BytesType && utf8.Valid(f.bytes):
-			k.Name = string(f.bytes)
-		case f.num == fieldInput && f.is == protowire.BytesType:
-			k.Input = copied(f.bytes)
-		case f.num == fieldAttempt && f.is == protowire.VarintType:
-			k.Attempt = uint32(f.number)
-		case f.num == fieldFirst && f.is == protowire.VarintType:
-			k.FirstEvent = f.number
+		switch r.tag {
+		case tagName:
+			name, ok = d.name(r.bytes())
+		case tagInput:
+			input = d.bytes(r.bytes())
+		case tagAttempt:
+			k.Attempt = uint32(r.number)
+		case tagFirstAttempt:
+			k.FirstEvent = r.number
 		default:
 			return false
 		}
 	}
-	return true
+	k.Input = input
+	if k.Name != name { // a store of a pointer costs while the collector runs
+		k.Name = name
+	}
+	return ok
 }
 
-// copied is a value that does not keep the row that it was read from.
-func copied(b []byte) []byte {
-	if len(b) == 0 {
-		return []byte{}
+// The numbers of the fields of a SegmentHeader that are decoded here, and of a CallSite.
+const (
+	tagTurn, tagTime         = 1<<3 | isNumber, 2<<3 | isNumber
+	tagEntropy, tagEngine    = 3<<3 | isBytes, 4<<3 | isBytes
+	tagOrigin, tagConverted  = 5<<3 | isNumber, 6<<3 | isNumber
+	tagSites                 = 8<<3 | isBytes
+	tagSiteEvent, tagSiteSum = 1<<3 | isNumber, 2<<3 | isNumber
+	tagSiteText              = 3<<3 | isBytes
+)
+
+// header decodes the header of a turn as most turns have it; nil if something else is in it, or it is damaged.
+func (d *decoder) header(b []byte) *turnpb.SegmentHeader {
+	h := d.headers.one()
+	h.Turn, h.TimeMs, h.Origin, h.Converted = 0, 0, 0, 0
+	var entropy []byte
+	var engine string
+	sites, ok := 0, true
+	for r := (reader{message: b}); ok && r.more(); {
+		if !r.next() {
+			return nil
+		}
+		switch r.tag {
+		case tagTurn:
+			h.Turn = r.number
+		case tagTime:
+			h.TimeMs = int64(r.number)
+		case tagEntropy:
+			entropy = d.bytes(r.bytes())
+		case tagEngine:
+			engine, ok = d.name(r.bytes())
+		case tagOrigin:
+			h.Origin = turnpb.SegmentOrigin(r.number)
+		case tagConverted:
+			h.Converted = uint32(r.number)
+		case tagSites:
+			if sites == 0 {
+				h.CallSites = d.siteLists.take(1)[:0]
+			}
+			sites++
+			ok = d.callSite(h, r.bytes())
+		default:
+			return nil
+		}
 	}
-	return bytes.Clone(b)
+	if !ok {
+		return nil
+	}
+	h.Entropy = entropy
+	if h.EngineVersion != engine {
+		h.EngineVersion = engine
+	}
+	if sites == 0 {
+		h.CallSites = nil
+	}
+	return h
+}
+
+// callSite decodes a call site of a header. Most headers have one.
+func (d *decoder) callSite(h *turnpb.SegmentHeader, b []byte) bool {
+	c := d.sites.one()
+	c.Event, c.Hash = 0, 0
+	text := ""
+	for r := (reader{message: b}); r.more(); {
+		if !r.next() {
+			return false
+		}
+		switch {
+		case r.tag == tagSiteEvent:
+			c.Event = r.number
+		case r.tag == tagSiteSum:
+			c.Hash = uint32(r.number)
+		case r.tag == tagSiteText && utf8.Valid(r.bytes()):
+			text = string(r.bytes())
+		default:
+			return false
+		}
+	}
+	if c.Text != text {
+		c.Text = text
+	}
+	h.CallSites = append(h.CallSites, c)
+	return true
 }

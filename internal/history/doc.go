@@ -7,5 +7,5 @@
 //
 // Invariants: a part that cannot be decoded is an error, never a shorter history.
 //
-// Start reading at [Decoder].
+// Start reading at [Decoder], then [Stored].
 package history

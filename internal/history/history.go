@@ -12,6 +12,13 @@ import (
 
 // Header decodes the header of the turn that begins at an event.
 func Header(firstEvent uint64, header []byte) (*turnpb.SegmentHeader, error) {
+	return new(decoder).headerAt(firstEvent, header)
+}
+
+func (d *decoder) headerAt(firstEvent uint64, header []byte) (*turnpb.SegmentHeader, error) {
+	if h := d.header(header); h != nil {
+		return h, nil
+	}
 	h := &turnpb.SegmentHeader{}
 	if err := proto.Unmarshal(header, h); err != nil {
 		return nil, fmt.Errorf("the header at event %d: %w", firstEvent, err)
@@ -21,7 +28,11 @@ func Header(firstEvent uint64, header []byte) (*turnpb.SegmentHeader, error) {
 
 // Events decodes the events of a part: a turnpb.EventList.
 func Events(firstEvent uint64, events []byte) ([]*turnpb.Event, error) {
-	if common, ok := decodeCommon(events); ok {
+	return new(decoder).eventsAt(firstEvent, events)
+}
+
+func (d *decoder) eventsAt(firstEvent uint64, events []byte) ([]*turnpb.Event, error) {
+	if common, ok := d.common(events); ok {
 		return common, nil
 	}
 	var list turnpb.EventList
@@ -46,9 +57,11 @@ func Last(events []byte) (*turnpb.Event, error) {
 // ErrNoHeader is the error of a history whose first part has no header.
 var ErrNoHeader = errors.New("the history begins without a segment header")
 
-// Decoder makes turns of the parts of one execution, which it is given in their order. The zero value is ready.
+// Decoder makes turns of the parts of one execution, which it is given in their order. The zero value is ready. It keeps
+// nothing of the memory of a part.
 type Decoder struct {
-	turns []replay.Segment
+	turns  []replay.Segment
+	decode decoder
 }
 
 // Part takes the next part: one with a header begins a turn, one without continues it. After an error the decoder has what
@@ -57,7 +70,7 @@ func (d *Decoder) Part(firstEvent uint64, header, events []byte) error {
 	if len(header) == 0 && len(d.turns) == 0 {
 		return fmt.Errorf("%w, at event %d", ErrNoHeader, firstEvent)
 	}
-	list, err := Events(firstEvent, events)
+	list, err := d.decode.eventsAt(firstEvent, events)
 	if err != nil {
 		return err
 	}
@@ -66,7 +79,7 @@ func (d *Decoder) Part(firstEvent uint64, header, events []byte) error {
 		last.Events = append(last.Events, list...)
 		return nil
 	}
-	h, err := Header(firstEvent, header)
+	h, err := d.decode.headerAt(firstEvent, header)
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,13 @@ func TestWhatCannotBeDecoded(t *testing.T) {
 			}
 		}
 		err := d.Part(c.part.first, c.part.header, c.part.events)
+		var s history.Stored
+		if begun > 0 {
+			_ = s.Part(1, header, nil)
+		}
+		if serr := s.Part(c.part.first, c.part.header, c.part.events); serr == nil || err != nil && serr.Error() != err.Error() || s.Turns() != begun {
+			t.Errorf("%s: for a machine %v, with %d turns", name, serr, s.Turns())
+		}
 		if err == nil || !strings.Contains(err.Error(), c.says) || errors.Is(err, history.ErrNoHeader) != (name == "no header") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -121,7 +121,7 @@ var directions = map[string][]string{
 	".":                   {"proto", "replay", "internal/failure", "internal/logkey", "internal/seam", "internal/system", "limits"},
 
 	// One decoder of stored history, for all that read it.
-	"internal/history": {"proto", "replay"},
+	"internal/history": {"proto", "replay", "internal/invariants"},
 
 	// The main job's orchestrations and the words for a history: above the author's API, below the command.
 	"internal/catalogue": {".", "internal/failpoint", "internal/terminal"},

@@ -1,6 +1,7 @@
 package localport
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/internal/history"
 	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // The bounds of a page. A history page has at least one part, even if that is larger.
@@ -57,7 +59,7 @@ func (p *historyPage) read(r persistence.Reader) (page api.HistoryPage, err erro
 	if err != nil {
 		return page, err
 	}
-	check, bytes := persistence.ResumeHistory(p.from), 0
+	check, read := persistence.ResumeHistory(p.from), 0
 	var damage error
 	more := false
 	err = r.Parts(head.IID, p.execution, p.from.Events+1, func(stored persistence.StoredPart) bool {
@@ -65,15 +67,17 @@ func (p *historyPage) read(r persistence.Reader) (page api.HistoryPage, err erro
 			return true
 		}
 		size := len(stored.Header) + len(stored.Events)
-		if n := len(page.Parts); n == historyPageParts || n > 0 && bytes+size > historyPageBytes {
+		if n := len(page.Parts); n == historyPageParts || n > 0 && read+size > historyPageBytes {
 			more = true
 			return false
 		}
 		if damage = check.Part(&stored); damage != nil {
 			return false
 		}
-		bytes += size
-		page.Parts = append(page.Parts, api.HistoryPart{FirstEvent: stored.FirstEvent, Header: stored.Header, Events: stored.Events})
+		read += size
+		page.Parts = append(page.Parts, api.HistoryPart{
+			FirstEvent: stored.FirstEvent, Header: bytes.Clone(stored.Header), Events: bytes.Clone(stored.Events),
+		})
 		return true
 	})
 	if err = errors.Join(err, damage); err == nil && !more {
@@ -181,21 +185,21 @@ func executionOf(r persistence.Reader, head *persistence.Head, n uint64) (api.Ex
 	if n == head.Execution {
 		e.State = head.Status.String()
 	}
-	var first *persistence.StoredPart
+	var first *turnpb.SegmentHeader
+	var bad error
 	err := r.Parts(head.IID, n, 1, func(p persistence.StoredPart) bool {
-		first = &p
+		first, bad = history.Header(p.FirstEvent, p.Header)
 		return false
 	})
+	if err == nil && bad != nil {
+		err = fmt.Errorf("%w: execution %d: %w", persistence.ErrCorrupt, n, bad)
+	}
 	if err == nil && first == nil && n >= head.FirstExecution && n < head.Execution {
 		err = fmt.Errorf("execution %d: %w", n, errMissing)
 	}
 	if err != nil || first == nil {
 		return e, err
 	}
-	h, err := history.Header(first.FirstEvent, first.Header)
-	if err != nil {
-		return e, fmt.Errorf("%w: execution %d: %w", persistence.ErrCorrupt, n, err)
-	}
-	e.StartedMs = h.GetTimeMs()
+	e.StartedMs = first.GetTimeMs()
 	return e, nil
 }

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -90,7 +91,7 @@ func dumpRow(d *persistence.Dump, f family, k *keyReader, value []byte) (err err
 		d.Starts, err = appendRow(d.Starts)(decodeStart(k.iid(), k.u64(), value))
 	case famSegment:
 		iid := k.iid()
-		part, perr := decodePart(k.u64(), k.u64(), k.u64(), value)
+		part, perr := decodePart(k.u64(), k.u64(), k.u64(), bytes.Clone(value))
 		d.Parts, err = append(d.Parts, persistence.DumpPart{IID: iid, StoredPart: part}), perr
 	case famInbox:
 		iid := k.iid()

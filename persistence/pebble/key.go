@@ -185,11 +185,16 @@ type keyReader struct {
 // splitKey reads partition and family; the fields follow.
 func splitKey(k []byte) (persistence.Partition, family, *keyReader) {
 	r := &keyReader{rest: k}
+	p, f := r.table()
+	return p, f, r
+}
+
+func (r *keyReader) table() (persistence.Partition, family) {
 	b := r.take(3)
 	if b == nil {
-		return 0, 0, r
+		return 0, 0
 	}
-	return persistence.Partition(binary.BigEndian.Uint16(b)), family(b[2]), r
+	return persistence.Partition(binary.BigEndian.Uint16(b)), family(b[2])
 }
 
 func (r *keyReader) take(n int) []byte {

@@ -154,10 +154,13 @@ func (r *reader) Mark(from persistence.Partition) (uint64, error) {
 	return r.state.known(from).in, nil
 }
 
-// scan calls row with the rows under prefix from the first key at or after start, until it returns false.
+// scan calls row with the rows under prefix from the first key at or after start, until it returns false. Key and value are
+// valid until row returns.
 func (r *reader) scan(prefix, start []byte, row func(k *keyReader, value []byte) (more bool, err error)) error {
+	k := new(keyReader) // one for all rows
 	return r.scanRows(prefix, start, func(key, value []byte) (bool, error) {
-		_, _, k := splitKey(key)
+		*k = keyReader{rest: key}
+		k.table()
 		more, err := row(k, value)
 		if err == nil {
 			err = k.done()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/turnstone-dev/turnstone/internal/invariants"
 	"github.com/turnstone-dev/turnstone/persistence"
 )
 
@@ -14,6 +15,10 @@ func (r *reader) Parts(
 	prefix := appendExecution(nil, r.p, famSegment, iid, execution)
 	return r.scan(prefix, appendU64(slices.Clone(prefix), fromEvent), func(k *keyReader, value []byte) (bool, error) {
 		k.take(2 * 8)
+		if invariants.Enabled {
+			value = slices.Clone(value)
+			defer clear(value) // a reader that keeps a part sees it
+		}
 		part, err := decodePart(execution, k.u64(), k.u64(), value)
 		return err == nil && yield(part), err
 	})

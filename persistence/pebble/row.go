@@ -277,6 +277,7 @@ func encodePart(e *rowcode.Enc, p *persistence.StoredPart) {
 	e.B(p.Events)
 }
 
+// decodePart reads a part. Its header and its events are part of the row's memory.
 func decodePart(execution, first, turn uint64, row []byte) (persistence.StoredPart, error) {
 	d := rowcode.NewDec(row, partVersion)
 	p := persistence.StoredPart{Execution: execution, FirstEvent: first, Turn: turn}
@@ -285,7 +286,7 @@ func decodePart(execution, first, turn uint64, row []byte) (persistence.StoredPa
 	if d.Bool() {
 		d.Raw(p.Previous[:])
 	}
-	p.Header, p.Events = d.B(), d.B()
+	p.Header, p.Events = d.View(), d.View()
 	return p, d.Done()
 }
 

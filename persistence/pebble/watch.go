@@ -1,6 +1,10 @@
 package pebble
 
-import "github.com/turnstone-dev/turnstone/persistence"
+import (
+	"bytes"
+
+	"github.com/turnstone-dev/turnstone/persistence"
+)
 
 // receiveAwait applies a message about an instance that another one waits for.
 func (m *machine) receiveAwait(h *headRow, o *persistence.OutboxMessage) {
@@ -158,5 +162,5 @@ func (m *machine) lastEvents(h *headRow) []byte {
 	if err != nil {
 		m.t.corrupt(m.t.key, err)
 	}
-	return part.Events
+	return bytes.Clone(part.Events)
 }

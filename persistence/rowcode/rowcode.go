@@ -63,7 +63,13 @@ type Dec struct {
 // NewDec reads a row of one of the format versions from 1 to the newest that the caller knows.
 func NewDec(row []byte, newest byte) *Dec {
 	d := &Dec{rest: row}
-	switch {
+	d.begin(newest)
+	return d
+}
+
+// begin takes the version off the row. It is apart so that NewDec is compiled into its callers, whose Dec is on their stack.
+func (d *Dec) begin(newest byte) {
+	switch row := d.rest; {
 	case len(row) == 0:
 		d.fail("it is empty")
 	case row[0] == 0 || row[0] > newest:
@@ -71,7 +77,6 @@ func NewDec(row []byte, newest byte) *Dec {
 	default:
 		d.version, d.rest = row[0], row[1:]
 	}
-	return d
 }
 
 // Version is the row's format version: a field that came with a later one is not there.
@@ -127,6 +132,15 @@ func (d *Dec) B() []byte {
 		return nil
 	}
 	return append(make([]byte, 0, len(v)), v...)
+}
+
+// View reads a byte string that is part of the row's memory; nil if it is empty.
+func (d *Dec) View() []byte {
+	v := d.take(d.U())
+	if len(v) == 0 {
+		return nil
+	}
+	return v[:len(v):len(v)]
 }
 
 // Skip passes over a byte string and returns its length.

@@ -61,6 +61,11 @@ func TestFieldsComeBackInOrder(t *testing.T) {
 	if e[len(e)-8] == 77 {
 		t.Error("byte strings share the row's memory")
 	}
+	d = NewDec(Enc{3, 2, 8, 9, 0, 7}, 3)
+	shared, nothing := d.View(), d.View()
+	if string(shared) != "\x08\x09" || cap(shared) != 2 || nothing != nil || d.U() != 7 || d.Done() != nil {
+		t.Errorf("views %v %v, %v", shared, nothing, d.Done())
+	}
 }
 
 func TestMalformedRowsAreErrors(t *testing.T) {

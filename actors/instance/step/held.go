@@ -255,7 +255,7 @@ func (in *Machine) cancels() bool {
 		in.load()
 	case v.Partial:
 		in.askMemory()
-	case v.Head.Turn > 0 && v.Segments == nil:
+	case v.Head.Turn > 0 && v.History == nil:
 		in.leaving = false
 		in.reload()
 	case v.CleansUp():

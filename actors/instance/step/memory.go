@@ -60,7 +60,7 @@ func (in *Machine) uncharge() {
 
 // dropLoaded drops a history that was read for a turn that does not start now.
 func (in *Machine) dropLoaded() {
-	in.view.Segments, in.view.KV = nil, nil
+	in.view.History, in.view.KV = nil, nil
 	in.uncharge()
 }
 

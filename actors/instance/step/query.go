@@ -149,9 +149,9 @@ func (in *Machine) startQuery() {
 	}
 	q.Back.Query = q
 	if q.Fresh {
-		q.Segments, q.KV, q.Func = v.Segments, v.KV, in.fn
+		q.History, q.KV, q.Func = v.History, v.KV, in.fn
 	}
-	v.Segments, v.KV = nil, nil
+	v.History, v.KV = nil, nil
 	s.waiting[0] = nil
 	s.waiting = s.waiting[1:]
 	s.running, s.served = q, true

@@ -46,9 +46,9 @@ func (in *Machine) startTurn(d *turn.ForcedEnd) {
 	in.token, in.watched, in.suspect = "", false, false
 	t.Machine, t.Fresh = in.resident, in.resident == nil
 	if t.Fresh {
-		t.Segments, t.KV, t.Func = v.Segments, v.KV, in.fn
+		t.History, t.KV, t.Func = v.History, v.KV, in.fn
 	}
-	v.Segments, v.KV = nil, nil
+	v.History, v.KV = nil, nil
 	in.toEvict, in.tryAgain, in.ran = false, false, false
 	in.resident, in.turn = nil, t
 	if in.queries != nil {

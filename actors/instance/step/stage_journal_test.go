@@ -173,7 +173,7 @@ func (s *stage) turnElsewhere(l *line, ends bool) persistence.Command {
 	if err := m.Read(s.model, instanceID); err != nil {
 		l.fail("%v", err)
 	}
-	t := &turn.Turn{Host: s.host, Head: turn.HeadOf(instanceID, h), Name: h.Name, Version: h.Version, Fresh: true, Segments: m.View.Segments}
+	t := &turn.Turn{Host: s.host, Head: turn.HeadOf(instanceID, h), Name: h.Name, Version: h.Version, Fresh: true, History: m.View.History}
 	t.ForcedEnd = &turn.ForcedEnd{Why: failure.Terminated(l.text("reason", "")), Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_TERMINATE}
 	t.EndUnread(&m.View, "", s.clock.wallMs, [16]byte{})
 	c := t.Commit

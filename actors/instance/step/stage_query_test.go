@@ -38,7 +38,8 @@ func (s *stage) asked(l *line) string {
 // queryText says what a query runs on.
 func queryText(q *turn.Query) string {
 	text := "run query " + q.Arrival.Query.Name
-	if n := len(q.Segments); n > 0 {
+	if q.History != nil {
+		n := q.History.Turns()
 		text += fmt.Sprintf("; after a replay of %d turns", n)
 	}
 	return text

@@ -194,7 +194,8 @@ func runText(t *turn.Turn, number uint64) string {
 	if t.Input.Stop != nil {
 		text += ", where the code is stopped"
 	}
-	if n := len(t.Segments); n > 0 {
+	if t.History != nil {
+		n := t.History.Turns()
 		text += fmt.Sprintf("; after a replay of %d turns", n)
 	}
 	if t.Token != "" {

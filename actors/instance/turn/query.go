@@ -24,19 +24,19 @@ type Query struct {
 	Name     string
 	Version  string
 	Arrival  *arrival.Arrival // the instance's alone; the slot reads the request, which does not change
-	Fresh    bool             // Machine is new: it first replays Segments
+	Fresh    bool             // Machine is new: it first replays History
 
 	NotRun bool // no code ran
 	// Back brings the query back to its instance. It is a field so that a query is one allocation.
 	Back Asked
 
 	// The run.
-	Head     turnHead
-	Machine  *replay.Machine
-	Func     replay.Func
-	Segments []replay.Segment
-	KV       map[string]replay.KVEntry
-	Answer   arrival.QueryReply
+	Head    turnHead
+	Machine *replay.Machine
+	Func    replay.Func
+	History replay.History // nil: none
+	KV      map[string]replay.KVEntry
+	Answer  arrival.QueryReply
 	// Drops: Machine must not be used any more.
 	Drops bool
 
@@ -65,8 +65,10 @@ func (q *Query) Execute() {
 	h, request := q.Host, &q.Arrival.Query.QueryRequest
 	if q.Fresh {
 		q.Machine = h.newMachine(&q.Head, q.Consumer, replay.Config{Name: q.Name, Version: q.Version, Func: q.Func, KV: q.KV})
-		q.Machine.Load(q.Segments)
-		q.Segments, q.KV = nil, nil
+		if q.History != nil {
+			q.Machine.Load(q.History)
+		}
+		q.History, q.KV = nil, nil
 		q.Machine.Replay()
 		h.Counts.ReplayedEvents.Add(uint64(q.Machine.Replayed()))
 	}

@@ -42,7 +42,7 @@ type Turn struct {
 	Passes     bool               // the turn did not take all messages that were buffered when it began
 	// Refused: the journal has answered one of the arrivals in a way that the turn did not assume, so it must run again.
 	Refused bool
-	Fresh   bool // Machine is new: it first replays Segments
+	Fresh   bool // Machine is new: it first replays History
 
 	NotRun bool // no code ran
 
@@ -57,8 +57,8 @@ type Turn struct {
 	// The run.
 	Head      turnHead // the part of the instance's head that the turn started from
 	Machine   *replay.Machine
-	Func      replay.Func // the code that a new Machine runs
-	Segments  []replay.Segment
+	Func      replay.Func               // the code that a new Machine runs
+	History   replay.History            // nil: none
 	KV        map[string]replay.KVEntry // what a new Machine begins with
 	ForcedEnd *ForcedEnd
 	Input     replay.Input
@@ -202,8 +202,10 @@ func (t *Turn) Execute() {
 	t.Input.TimeMs, t.Input.Entropy = t.timeMs(clock.WallMs(h.Config.Clock)), h.Config.IDs.Entropy()
 	if t.Fresh {
 		t.Machine = h.newMachine(&t.Head, t.Consumer, replay.Config{Name: t.Name, Version: t.Version, Func: t.Func, KV: t.KV})
-		t.Machine.Load(t.Segments)
-		t.Segments, t.KV = nil, nil
+		if t.History != nil {
+			t.Machine.Load(t.History)
+		}
+		t.History, t.KV = nil, nil
 	}
 	replayed := t.Machine.Replayed()
 	t.Decision = newDecision()

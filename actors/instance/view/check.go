@@ -65,8 +65,11 @@ func (v *View) CancelAsked() *Item {
 
 // CleansUp reports whether the execution has undo steps: then a cancel, or an end for a limit, needs the handler's code.
 func (v *View) CleansUp() bool {
-	for i := range v.Segments {
-		for _, e := range v.Segments[i].Events {
+	if v.History == nil {
+		return false
+	}
+	for i := range v.History.Turns() {
+		for _, e := range v.History.Turn(i).Events {
 			if e.GetStarted().GetCleanup() || e.GetCompensationPushed() != nil {
 				return true
 			}

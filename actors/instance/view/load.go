@@ -101,7 +101,7 @@ func (m *Load) readView(r persistence.Reader, id string) error {
 	}
 	var check persistence.HistoryCheck
 	var unreadable error
-	v.Segments, unreadable, err = ReadSegments(r, iid, v.Head.Execution, &check)
+	v.History, unreadable, err = ReadHistory(r, iid, v.Head.Execution, &check)
 	v.Unreadable = errors.Join(v.Unreadable, unreadable)
 	if err == nil && v.Unreadable == nil {
 		err = check.End(&v.Head)
@@ -184,24 +184,24 @@ func childExists(item persistence.InboxItem) *turnpb.Message {
 	}
 }
 
-// ReadSegments reads a history. A part with a header begins a turn; a part without one continues it. unreadable says that a
+// ReadHistory reads a history. A part with a header begins a turn; a part without one continues it. unreadable says that a
 // part is there and cannot be read; damage says that a part is missing.
-func ReadSegments(
+func ReadHistory(
 	r persistence.Reader, iid persistence.Incarnation, execution uint64, check *persistence.HistoryCheck,
-) (segments []replay.Segment, unreadable, damage error) {
-	var decoder history.Decoder
+) (loaded replay.History, unreadable, damage error) {
+	stored := &history.Stored{}
 	var bad error
 	err := r.Parts(iid, execution, 1, func(p persistence.StoredPart) bool {
 		if damage = check.Part(&p); damage != nil {
 			return false
 		}
-		bad = decoder.Part(p.FirstEvent, p.Header, p.Events)
+		bad = stored.Part(p.FirstEvent, p.Header, p.Events)
 		return bad == nil
 	})
 	if err = errors.Join(err, bad); err != nil {
 		return nil, err, nil
 	}
-	return decoder.Turns(), nil, damage
+	return stored, nil, damage
 }
 
 // readStart reads the start of an execution without turns, and takes from the memory budget what the rest of the instance

@@ -38,8 +38,8 @@ type View struct {
 	Cancel *Item
 	// Children are the children that a failure without code must cancel. Only a load sets it.
 	Children []persistence.ChildItem
-	// Segments are the loaded history, until a replay machine takes them.
-	Segments []replay.Segment
+	// History is the loaded history, until a replay machine takes it.
+	History replay.History
 	// KV is what the execution began with of its key-value store, until a replay machine takes it.
 	KV map[string]replay.KVEntry
 	// Unreadable is why the history cannot be replayed.
@@ -48,7 +48,7 @@ type View struct {
 
 // Taken reports whether a replay machine has taken what was loaded: another one needs another load.
 func (v *View) Taken() bool {
-	return v.Head.Turn > 0 && v.Segments == nil || v.Head.KVBase > 0 && v.KV == nil
+	return v.Head.Turn > 0 && v.History == nil || v.Head.KVBase > 0 && v.KV == nil
 }
 
 // Begin takes what an execution begins with of the key-value store, from the machine of the one before.
@@ -121,7 +121,7 @@ func (v *View) Committed(c *persistence.CommitTurn, r persistence.Result) {
 			h.HistoryBytes += uint64(len(c.Segment.Header))
 		}
 	}
-	v.Start, v.StartsAtMs, v.Attempts, v.NotBeforeMs, v.Children, v.Segments, v.KV, v.Unreadable = nil, 0, 0, 0, nil, nil, nil, nil
+	v.Start, v.StartsAtMs, v.Attempts, v.NotBeforeMs, v.Children, v.History, v.KV, v.Unreadable = nil, 0, 0, 0, nil, nil, nil, nil
 	v.Held, v.Leased, v.OrphanLease, v.Cancel = persistence.Held{}, false, "", nil
 	if c.Status != nil {
 		h.StatusVersion++
