@@ -143,7 +143,7 @@ func TestBothCallSitesAreNamed(t *testing.T) {
 			d := first.Advance(in)
 			m := replay.New(config(minute))
 			defer m.Close()
-			m.Load([]replay.Segment{d.Segment(1, in, "test")})
+			m.Load(replay.Segments{d.Segment(1, in, "test")})
 			wantNondeterminism(t, m.Advance(input()), "history has "+name, "asked for at replay_test.TestBothCallSitesAreNamed.",
 				"(nondeterminism_test.go:", "minute (fresh_test.go:")
 		})
