@@ -208,7 +208,12 @@ func (d *Dispatcher) AttachTurns() {
 
 // TryHeld has all instances tried that are held now. Call it after the effects that came together with a consumer that runs
 // turns: they may be older than the consumer.
-func (d *Dispatcher) TryHeld() { d.ready.consumerAttached(d.heldBack.attached()) }
+func (d *Dispatcher) TryHeld() {
+	if plantedTryHeld {
+		return
+	}
+	d.ready.consumerAttached(d.heldBack.attached())
+}
 
 // DetachTurns: see AttachTurns.
 func (d *Dispatcher) DetachTurns() { d.turns-- }

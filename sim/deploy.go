@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/actors/instance"
+	"github.com/turnstone-dev/turnstone/actors/instance/step"
 	"github.com/turnstone-dev/turnstone/persistence"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -55,8 +56,13 @@ func (d *deployed) strike(ctx *replay.Context) {
 }
 
 // deploy draws the code of a runtime that is attached.
-func (w *World) deploy() misfit {
-	if !w.faults.deploys || w.healing || !w.lives.chance(3) {
+func (w *World) deploy(p *process) misfit {
+	switch {
+	case !w.faults.deploys, w.healing, p.mended:
+		return fits
+	case w.faults.stuck:
+		return diverges
+	case !w.lives.chance(3):
 		return fits
 	}
 	return pick(w.lives, diverges, diverges, misuses)
@@ -70,7 +76,7 @@ func (w *World) drawBuild(p *process) (build string, fail bool) {
 	case !w.faults.deploys || w.healing:
 		return "build-1", false
 	}
-	return pick(w.lives, "build-1", "build-2"), w.lives.chance(4)
+	return pick(w.lives, "build-1", "build-2"), w.lives.chance(4) && !w.faults.stuck
 }
 
 // misfits says that a process has code that does not fit.
@@ -82,9 +88,16 @@ func (p *process) misfits() bool {
 func (l *ledger) heldTurn(key instanceKey, c *persistence.AbandonTurn) {
 	reason := c.Reason
 	if rec := l.known[key]; rec != nil && reason != "" && !strings.Contains(reason, "registered") && !strings.Contains(reason, "no attached runtime") {
+		if rec.build != c.Build {
+			rec.build, rec.tries = c.Build, 0
+		}
 		rec.held = true
+		rec.tries++
 		if c.DelayMs == 0 {
 			l.world.reach("held until other code comes")
+			for _, p := range l.world.live {
+				p.comes()
+			}
 		}
 	}
 }
@@ -92,6 +105,9 @@ func (l *ledger) heldTurn(key instanceKey, c *persistence.AbandonTurn) {
 // leased notes a turn that has its lease. While an instance that is held is tried, other code may come.
 func (l *ledger) leased(key instanceKey) {
 	w := l.world
+	if rec := l.known[key]; rec != nil && rec.held && rec.tries == step.HeldTriesMax-1 && w.seed%4 < 2 {
+		w.mend()
+	}
 	if rec := l.known[key]; rec != nil && rec.held && w.faults.deploys && !w.healing && w.lives.chance(4) {
 		w.agenda.in(w.lives.duration(0, 2*w.config.slowestSync+2*time.Millisecond), 0, "other code", w.replace)
 	}
@@ -107,10 +123,56 @@ func (w *World) replace() {
 	p.goes(n, w.lives.duration(0, time.Millisecond))
 }
 
+// lastTry has code that fits come while a held instance is given back that no time is to have tried again.
+func (w *World) lastTry(c persistence.Command) {
+	abandon, ok := c.(*persistence.AbandonTurn)
+	switch p := w.newest(); {
+	case !ok || abandon.Reason == "" || abandon.DelayMs > 0:
+	case w.seed%4 < 2:
+		w.mend()
+	case w.faults.deploys && !w.healing && p != nil:
+		w.agenda.in(0, p.number, "code that fits", func() { p.mend(time.Second) })
+	}
+}
+
+// mend has the runtimes whose code does not fit make room for those whose code does, now or in a moment, and has no other
+// code come to this process.
+func (w *World) mend() {
+	if p := w.newest(); w.faults.deploys && !w.healing && p != nil && (w.faults.stuck || w.lives.chance(2)) {
+		w.agenda.in(w.lives.duration(0, 2*w.config.slowestSync+2*time.Millisecond), p.number, "code that fits", func() {
+			p.mend(w.lives.duration(0, time.Millisecond))
+		})
+	}
+}
+
+// mend takes away the runtimes whose code does not fit. Those whose code does come after a while, or with the next answer that
+// an instance is held without a time for another try, in the same moment.
+func (p *process) mend(back time.Duration) {
+	if p.mended || p.stopping || p.fails || !p.misfits() {
+		return
+	}
+	p.mended = true
+	p.world.reach("code that fits during the last try")
+	for n := range p.detach {
+		if p.detach[n] != nil && p.misfit[n] != fits {
+			p.goes(n, back)
+		}
+	}
+}
+
+// comes has the code that fits come now.
+func (p *process) comes() {
+	for n := range p.detach {
+		if p.mended && p.detach[n] == nil {
+			p.world.agenda.in(0, p.number, "attach", func() { p.attach(n) })
+		}
+	}
+}
+
 // ranOn notes the next turn of an instance.
 func (l *ledger) ranOn(rec *record) {
 	if rec.held {
-		rec.held = false
+		rec.held, rec.tries = false, 0
 		l.world.reach("held and released")
 	}
 }

@@ -28,7 +28,7 @@
 // [RunWays] runs programs whose end no order can change: straight, killed after each turn, with nothing left in memory
 // after a turn, and with completions in any order. They must do the same and end alike.
 //
-// Faults planted on purpose ([PlantedNames]) prove that these checks find something; seventeen of them lie inside other
+// Faults planted on purpose ([PlantedNames]) prove that these checks find something; nineteen of them lie inside other
 // packages and need a build with the tag planted.
 //
 // Reads of the journal take time, in two halves: until the store is asked, and until its answer comes. What happens in

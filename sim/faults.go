@@ -47,6 +47,7 @@ type faults struct {
 	repeats        bool // request keys are used again
 	contention     bool // the client starts what an orchestration starts at the same moment
 	deploys        bool // runtimes are attached whose code does not fit the histories, and an operator releases and terminates
+	stuck          bool // all code that comes does not fit, until a held instance is tried for the last time
 	lostTells      bool // what a dispatcher tells an instance is lost, now and then
 
 	failNextSync bool
@@ -82,6 +83,10 @@ func drawConfig(r *random) (config, faults) {
 	c.backoffBase, c.backoffMax = time.Second, 10*time.Second
 	if r.chance(3) { // a missing handler would use up its attempts before its runtime comes
 		c.backoffBase, c.backoffMax, c.maxAttempts, f.killers = 10*time.Millisecond, 200*time.Millisecond, 10_000, false
+	}
+	if f.stuck = r.chance(16); f.stuck {
+		f.deploys, f.killers, f.twins, f.takeovers = true, false, false, false
+		c.backoffBase, c.backoffMax, c.maxAttempts, c.residentBytes, c.memoryBytes = 10*time.Millisecond, 200*time.Millisecond, 10_000, -1, -1
 	}
 	// A flood needs messages that come faster than the 10 ms rule.
 	if c.flood = r.chance(12); c.flood {

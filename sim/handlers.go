@@ -103,7 +103,7 @@ func (w *World) activity(ctx context.Context, info consumer.ActivityInfo, heart 
 	if most := w.config.maxAttempts + 1; info.Delivery > most { // a grant that a crash took is counted by no row
 		w.fail("attempts", "activity %v was delivered %d times, the most is %d", key, info.Delivery, most)
 	}
-	if spec.Beats {
+	if spec.Beats && ctx.Err() == nil { // else it was given up before its code began, perhaps long ago
 		w.beat(key, heart, fmt.Sprint("run ", run))
 	}
 	switch {

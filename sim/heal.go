@@ -76,6 +76,11 @@ func (w *World) waiting() map[string]bool {
 		for key := range w.leftToDouble {
 			heldBack[key.iid] = heldBack[key.iid] || key.partition == d.Partition
 		}
+		for i := range d.Leases {
+			if l := &d.Leases[i]; w.waitsForCode(l) {
+				found[fmt.Sprintf("%s, held after %d tries without a time for the next one,", l.ID, l.Held.Tries)] = true
+			}
+		}
 		for _, s := range d.Starts {
 			if !heldBack[s.IID] && s.NotBeforeMs <= w.wallMs() { // a clock that was set back makes a start delay longer
 				found[fmt.Sprintf("the start of incarnation %d, execution %d", s.IID, s.Execution)] = true
@@ -92,6 +97,11 @@ func (w *World) waiting() map[string]bool {
 		}
 	}
 	return found
+}
+
+// waitsForCode reports whether an instance is held until other code comes. Code that blocks waits for an operator.
+func (w *World) waitsForCode(l *persistence.TurnLease) bool {
+	return l.Held.Reason != "" && l.Token == "" && l.NotBeforeMs == 0 && !strings.Contains(l.Held.Reason, "blocks")
 }
 
 // tend gives every instance what it may wait for, and ends the run when nothing is left.

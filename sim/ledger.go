@@ -47,6 +47,8 @@ type record struct {
 	execution, turn uint64
 	terminal        persistence.Status
 	held            bool // its last turn was given back because its code does not fit
+	build           string
+	tries           uint32 // of this build since then
 }
 
 func newLedger(w *World) *ledger {

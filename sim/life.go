@@ -34,6 +34,11 @@ func (g *settled) lives() *Program {
 // startTimes says when each instance was started: by the turn that did, or by the client.
 func (w *World) startTimes() map[string]int64 {
 	times := map[string]int64{}
+	note := func(id string, at int64) { // the first start counts
+		if was, known := times[id]; !known || at < was {
+			times[id] = at
+		}
+	}
 	for _, key := range w.disk.ledger.keys() {
 		rec := w.disk.ledger.known[key]
 		executions, err := rec.turns()
@@ -43,16 +48,14 @@ func (w *World) startTimes() map[string]int64 {
 		for i := range executions {
 			for _, t := range executions[i].turns() {
 				for _, event := range t.Events {
-					if id := starts(rec.id, event); id != "" {
-						times[id] = t.Header.GetTimeMs()
-					}
+					note(starts(rec.id, event), t.Header.GetTimeMs())
 				}
 			}
 		}
 	}
 	for _, s := range w.client.starts {
-		if at := s.askedAtMs; s.asked && (times[s.id] == 0 || at < times[s.id]) {
-			times[s.id] = at
+		if s.asked {
+			note(s.id, s.askedAtMs)
 		}
 	}
 	return times

@@ -22,6 +22,8 @@ func init() {
 	plantable["keep the values of a refused turn"] = func() *planted { return &planted{inside: pebble.PlantValues} }
 	plantable["lose a watcher"] = func() *planted { return &planted{inside: pebble.PlantWatchers} }
 	plantable["a query takes the id of an event"] = func() *planted { return &planted{inside: replay.PlantQuery} }
+	plantable["hold beside an attach"] = func() *planted { return &planted{inside: step.PlantAttach} }
+	plantable["hold in the step of an attach"] = func() *planted { return &planted{inside: dispatch.PlantTryHeld} }
 	plantable["drop the turn's position"] = func() *planted { return &planted{inside: pebble.PlantPosition} }
 	plantable["wait for what is over"] = func() *planted { return &planted{inside: actors.PlantOpen} }
 	plantable["evict what has news"] = func() *planted { return &planted{inside: step.PlantEviction} }

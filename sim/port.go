@@ -43,6 +43,7 @@ func (p *port) Propose(n persistence.Partition, proposal persistence.Proposal) {
 	if commit, ok := proposal.Command.(*persistence.CommitTurn); ok {
 		w.client.contend(commit.Sends)
 	}
+	w.lastTry(proposal.Command)
 	again := p.disk.duplicate(proposal.Command)
 	done, command := proposal.Done, proposal.Command
 	if w.faults.busy && !w.healing && w.lives.chance(p.disk.rejection(command)) {

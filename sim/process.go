@@ -28,6 +28,7 @@ type process struct {
 	build    string    // what it says that it is
 	fails    bool      // it fails what its code does not fit
 	misfit   [2]misfit // what is wrong with the code of the consumers
+	mended   bool      // no other code comes any more
 	doubled  bool      // was not alone on the journal at some time
 }
 
@@ -103,7 +104,7 @@ func (p *process) attach(n int) {
 	if p.dead || p.detach[n] != nil {
 		return
 	}
-	p.misfit[n] = w.deploy()
+	p.misfit[n] = w.deploy(p)
 	detach, err := p.engine.Attach(consumer.Consumer{
 		ID: fmt.Sprint("consumer-", n+1), Handlers: &deployed{w.handlers[n], p.misfit[n]}, TurnSlots: w.config.turnSlots,
 		ActivitySlots: w.config.activitySlots, EngineVersion: w.handlers[n].version,

@@ -50,7 +50,7 @@ var rare = []string{
 	"request repeated", "request key reused", "request repeated in flight", "start repeated", "start repeated in flight", "key of a start reused", "clock step of an hour back", "clock step of ten years", "full queue of the journal",
 	"deferred message", "re-told nudge", "lost nudge", "read error", "read failure",
 	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
-	"waited for memory", "new way of a patch", "old way of a patch in code that knows it", "held and released", "held until other code comes", "other code during a try", "held and terminated", "no consumer is left",
+	"waited for memory", "new way of a patch", "old way of a patch in code that knows it", "held and released", "held until other code comes", "other code during a try", "code that fits during the last try", "held and terminated", "no consumer is left",
 	"message of a queue carried on", "another attempt of a call",
 	"cleanup: error", "cleanup: panic", "cleanup: cancel", "cleanup: abort", "undo step", "undo step that failed", "undo step that had no time",
 	"await: completed", "await: failed", "await: no such instance", "await given up",
@@ -239,7 +239,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 // inside are the planted faults that lie inside other packages and need a build of their own.
 var inside = []string{
 	"a full page invents a row", "a query takes the id of an event", "compute a side effect again", "decide a patch anew", "drop the turn's position", "evict what has news", "forget what a held instance waits for",
-	"forget what is unserved", "give a message twice", "keep a contradicted belief", "keep the values of a refused turn",
+	"forget what is unserved", "give a message twice", "hold beside an attach", "hold in the step of an attach", "keep a contradicted belief", "keep the values of a refused turn",
 	"leave without counting", "lose a watcher", "run an undo step twice", "take messages in reverse", "wait for what is over", "wrong coroutine order",
 }
 

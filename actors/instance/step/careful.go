@@ -220,7 +220,7 @@ func (in *Machine) abandonDone(m *abandonMsg) {
 	}
 	switch err := m.result.Err; {
 	case err == nil && m.plan.reason != "":
-		in.tryAgain = in.tryAgain || m.plan.attaches != in.facts.Attaches()
+		in.tryAgain = in.tryAgain || m.plan.attaches != in.facts.Attaches() && !plantedAttach
 		in.leaving = false // a cancel that came meanwhile must take effect at once
 		in.reload()
 	case err == nil:

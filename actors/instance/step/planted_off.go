@@ -9,3 +9,6 @@ const plantedEviction = false
 
 // plantedBelief: an instance goes on believing what a refusal or its dispatcher contradicts.
 const plantedBelief = false
+
+// plantedAttach: an instance does not notice that a consumer was attached while it was given back.
+const plantedAttach = false

@@ -13,3 +13,9 @@ var plantedBelief bool
 
 // PlantBelief plants the fault, or takes it away. No engine may run meanwhile.
 func PlantBelief(on bool) { plantedBelief = on }
+
+// plantedAttach: an instance does not notice that a consumer was attached while it was given back.
+var plantedAttach bool
+
+// PlantAttach plants the fault, or takes it away. No engine may run meanwhile.
+func PlantAttach(on bool) { plantedAttach = on }
