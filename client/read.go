@@ -90,7 +90,8 @@ type Description struct {
 	// it shows none.
 	Cleanup *Cleanup
 	// Why says in words what the instance waits for: why it is held and what to do, that its undo steps run, which handler is missing, until when
-	// it backs off or its start is delayed, or how much is open. It is empty if the instance has ended. The text is for people and may change. It
+	// it backs off or its start is delayed, or how much is open. It is empty if the instance has ended,
+	// except where it was given up as poison because a handler was missing: then it names the handler. The text is for people and may change. It
 	// does not name the events for which the instance waits, and not whether open activities run, wait for a slot, or have no
 	// handler (the log has that). Without a node it cannot say which handlers are missing.
 	Why string

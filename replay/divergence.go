@@ -24,6 +24,10 @@ func (m *Machine) diverged(e *turnpb.Event, f *Future, why string) *turnpb.Failu
 	} else {
 		b.WriteString("; the code asked for " + describeAction(f) + f.at() + ": " + why)
 	}
+	if m.unmarked != "" {
+		id := brief(m.unmarked)
+		b.WriteString("; the code deprecates patch " + id + ", and the history has no marker of it: code with ctx.Patched(" + id + ") fits")
+	}
 	return failure.Nondeterminism(KindName(e), b.String())
 }
 

@@ -97,6 +97,7 @@ type Machine struct {
 	queries *queries // nil until the code has a handler
 
 	patches     map[string]patchState // what is decided, by id
+	unmarked    string                // a patch that code deprecates and history has no marker of; empty: none
 	steps       []undoStep            // what history or this turn has, the oldest first
 	registered  func(*Context, *turnpb.Failure) error
 	cleanupTime time.Duration

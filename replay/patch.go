@@ -38,6 +38,9 @@ func (c *Context) patch(id string, deprecated bool) bool {
 	m.checkName("patch id", id)
 	if !known && (!m.fresh || m.verifying) {
 		m.setPatch(id, patchOff)
+		if deprecated {
+			m.unmarked = id
+		}
 		return false
 	}
 	m.setPatch(id, patchOn)

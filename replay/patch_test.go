@@ -127,6 +127,11 @@ func TestDeprecatePatch(t *testing.T) {
 		back.Load(replay.Segments{first})
 		wantCompleted(t, back.Advance(input(msgAC(3, "!"))), "New!")
 	})
+	t.Run("a history of the old way does not fit, and the reason names the patch", func(t *testing.T) {
+		d := after(t, deprecated, events(evS(1), evAS(2, "Old", "")), msgAC(2, "done"))
+		wantNondeterminism(t, d, "schedule mismatch",
+			`the code deprecates patch "p", and the history has no marker of it: code with ctx.Patched("p") fits`)
+	})
 	t.Run("a history of the stage before fits and gets no second marker", func(t *testing.T) {
 		d := after(t, deprecated, events(evS(1), evPatch(2, "p"), evAS(3, "New", "")), msgAC(3, "done"))
 		wantCompleted(t, d, "done")

@@ -3,10 +3,13 @@ package partition
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
+	"github.com/turnstone-dev/turnstone/actors/consumer"
 	"github.com/turnstone-dev/turnstone/dispatch"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/logkey"
+	"github.com/turnstone-dev/turnstone/internal/system"
 	"github.com/turnstone-dev/turnstone/persistence"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
@@ -47,12 +50,16 @@ func (s *serving) abandonWork(c *persistence.AbandonWork, notBefore int64) {
 // poison records that an activity was attempted too often. Its code does not run.
 func (s *serving) poison(item persistence.WorkItem) {
 	s.p.counts.poisonedActivities.Add(1)
-	s.host.Config.Logger.Error("an activity was attempted too often and is recorded as poison", logkey.Instance, item.ID,
-		logkey.Activity, item.Name, logkey.ActivityID, item.Key.Event, logkey.Attempts, item.Attempts+1,
-		logkey.MaxAttempts, s.host.Config.MaxAttempts)
+	about := []any{logkey.Instance, item.ID, logkey.Activity, item.Name, logkey.ActivityID, item.Key.Event,
+		logkey.Attempts, item.Attempts + 1, logkey.MaxAttempts, s.host.Config.MaxAttempts}
+	missing := s.missing(item.Name)
+	if missing != "" {
+		about = append(about, logkey.Reason, missing)
+	}
+	s.host.Config.Logger.Error("an activity is given up and recorded as poison", about...)
 	a := &activity{s: s, item: item, attempts: item.Attempts}
 	s.activities[item.Key] = a
-	a.takeOutcome(encodeFailure(&item.Key, poisonFailure(&item, s.host.Config.MaxAttempts), &s.host.Config.Limits))
+	a.takeOutcome(encodeFailure(&item.Key, poisonFailure(&item, s.host.Config.MaxAttempts, missing), &s.host.Config.Limits))
 }
 
 // answered takes the instance's answer to a result.
@@ -83,14 +90,25 @@ func (a *activity) void() {
 	a.putBack(a.s.now() + refusedPauseMs)
 }
 
-// poisonFailure returns the failure of an activity that was attempted too often.
-func poisonFailure(item *persistence.WorkItem, attemptsMax uint32) *turnpb.Failure {
+// missing is why an activity cannot run that no attached runtime has; empty if one has it.
+func (s *serving) missing(name string) string {
+	has := func(c *consumer.Attached) bool { return c != s.builtin && c.ActivitySlots > 0 && c.Handles(name) }
+	if name == system.GetKV || slices.ContainsFunc(s.consumers, has) {
+		return ""
+	}
+	return failure.NotRegistered("activity " + name)
+}
+
+// poisonFailure returns the failure of an activity that was attempted too often. reason is why its code did not run at last,
+// if no runtime has it.
+func poisonFailure(item *persistence.WorkItem, attemptsMax uint32, reason string) *turnpb.Failure {
 	text, err := json.Marshal(struct {
 		Instance  string `json:"instance"`
 		Execution uint64 `json:"execution"`
 		Activity  string `json:"activity"`
 		Event     uint64 `json:"event"`
-	}{item.ID, item.Key.Execution, item.Name, item.Key.Event})
+		Reason    string `json:"reason,omitempty"`
+	}{item.ID, item.Key.Execution, item.Name, item.Key.Event, reason})
 	if err != nil {
 		text = []byte(item.Name) // texts and numbers always encode
 	}

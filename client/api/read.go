@@ -44,7 +44,7 @@ type Description struct {
 	Held *Held
 	// Cleanup says how far the undo steps are; nil if none run.
 	Cleanup *Cleanup
-	// Why says in words what the instance waits for. Empty if it has ended.
+	// Why says in words what the instance waits for. Empty if it has ended, except by poison for want of a handler.
 	Why string
 
 	// What is open, and what waits for the instance.

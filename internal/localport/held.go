@@ -5,9 +5,12 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/turnstone-dev/turnstone/client/api"
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/persistence"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
 // leaseOf reads the turn lease of an instance; the zero value if there is none.
@@ -72,6 +75,19 @@ func whyDelayed(d *api.Description, stored persistence.Reader, head *persistence
 		d.Why = "its first turn waits until " + instant(start.NotBeforeMs) + ", as its start says; it takes messages, and a cancel ends it"
 	}
 	return err
+}
+
+// whyGivenUp says why the code of what was given up as poison did not run; it is empty for every other end.
+func whyGivenUp(encoded []byte) string {
+	var f turnpb.Failure
+	if proto.Unmarshal(encoded, &f) != nil {
+		return "" // the client tells it when it decodes the failure
+	}
+	reason := failure.PoisonReason(&f)
+	if reason == "" {
+		return ""
+	}
+	return "it was given up as poison: at the last attempt its code did not run, because " + reason
 }
 
 // attempts says in words how often an instance whose handler is missing is tried.

@@ -99,7 +99,7 @@ func (r *Reader) Describe(q api.DescribeRequest, done func(api.Description, erro
 		if head.Status.Terminal() {
 			var end api.End
 			end, err = endOf(stored, head)
-			d.Output, d.Failure = end.Output, end.Failure
+			d.Output, d.Failure, d.Why = end.Output, end.Failure, whyGivenUp(end.Failure)
 		}
 		return d, err
 	}, done)

@@ -123,7 +123,7 @@ func (t *teller) sentence(e *turnpb.Event) string {
 	case *turnpb.Event_ActivityFailed:
 		return t.answered(e) + " failed: " + failure.Display(k.ActivityFailed.GetFailure())
 	case *turnpb.Event_ActivityCancelRequested:
-		return t.answered(e) + " is cancelled: " + k.ActivityCancelRequested.GetReason()
+		return t.answered(e) + " is cancelled: " + inWords(k.ActivityCancelRequested.GetReason())
 	case *turnpb.Event_TimerCreated:
 		at := time.UnixMilli(k.TimerCreated.GetFireAtMs())
 		return t.ask(e.GetId(), "the timer", fmt.Sprintf("sets a timer for %s (%s from now)",
@@ -133,13 +133,13 @@ func (t *teller) sentence(e *turnpb.Event) string {
 	case *turnpb.Event_SubOrchestrationScheduled:
 		s := k.SubOrchestrationScheduled
 		return t.ask(e.GetId(), "child "+s.GetName(),
-			fmt.Sprintf("starts child %s as %q with %s", s.GetName(), s.GetInstance(), Payload(s.GetInput())))
+			fmt.Sprintf("starts child %s as %q with %s%s", s.GetName(), s.GetInstance(), Payload(s.GetInput()), childPolicy(s.GetPolicy())))
 	case *turnpb.Event_SubOrchestrationCompleted:
 		return t.answered(e) + " gave " + Payload(k.SubOrchestrationCompleted.GetResult())
 	case *turnpb.Event_SubOrchestrationFailed:
 		return t.answered(e) + " failed: " + failure.Display(k.SubOrchestrationFailed.GetFailure())
 	case *turnpb.Event_SubOrchestrationCancelRequested:
-		return t.answered(e) + " is cancelled: " + k.SubOrchestrationCancelRequested.GetReason()
+		return t.answered(e) + " is cancelled: " + inWords(k.SubOrchestrationCancelRequested.GetReason())
 	case *turnpb.Event_OrchestrationChained:
 		c := k.OrchestrationChained
 		return fmt.Sprintf("starts %s as %q on its own with %s", c.GetName(), c.GetInstance(), Payload(c.GetInput()))
@@ -159,14 +159,14 @@ func (t *teller) waits(e *turnpb.Event) string {
 	case *turnpb.Event_ExternalEvent:
 		return fmt.Sprintf("event %q arrives with %s", k.ExternalEvent.GetName(), Payload(k.ExternalEvent.GetData()))
 	case *turnpb.Event_ExternalSubscribedCancelled:
-		return t.answered(e) + " is given up: " + k.ExternalSubscribedCancelled.GetReason()
+		return t.answered(e) + " is given up: " + inWords(k.ExternalSubscribedCancelled.GetReason())
 	case *turnpb.Event_QueueSubscribed:
 		return t.ask(e.GetId(), "the wait", fmt.Sprintf("waits for a message of queue %q", k.QueueSubscribed.GetName()))
 	case *turnpb.Event_QueueEventDelivered:
 		q := k.QueueEventDelivered
 		return fmt.Sprintf("a message of queue %q arrives with %s", q.GetName(), Payload(q.GetData()))
 	case *turnpb.Event_QueueSubscriptionCancelled:
-		return t.answered(e) + " is given up: " + k.QueueSubscriptionCancelled.GetReason()
+		return t.answered(e) + " is given up: " + inWords(k.QueueSubscriptionCancelled.GetReason())
 	case *turnpb.Event_CustomStatusUpdated:
 		if k.CustomStatusUpdated.Status == nil {
 			return "clears its status"
@@ -202,8 +202,12 @@ func (t *teller) steps(e *turnpb.Event) string {
 		return step + " failed: " + failure.Display(k.CompensationFailed.GetFailure())
 	case *turnpb.Event_SendScheduled:
 		s := k.SendScheduled
-		return t.ask(e.GetId(), fmt.Sprintf("%q for %q", s.GetName(), s.GetInstance()),
-			fmt.Sprintf("sends %q to %q with %s", s.GetName(), s.GetInstance(), Payload(s.GetData())))
+		what := fmt.Sprintf("event %q", s.GetName())
+		if s.GetKind() == turnpb.ArrivalKind_ARRIVAL_KIND_QUEUE {
+			what = fmt.Sprintf("a message of queue %q", s.GetName())
+		}
+		return t.ask(e.GetId(), fmt.Sprintf("%s for %q", what, s.GetInstance()),
+			fmt.Sprintf("sends %s to %q with %s", what, s.GetInstance(), Payload(s.GetData())))
 	case *turnpb.Event_SendEnded:
 		return t.answered(e) + " " + sendOutcome(k.SendEnded.GetOutcome())
 	case *turnpb.Event_AwaitScheduled:
@@ -219,6 +223,30 @@ func (t *teller) steps(e *turnpb.Event) string {
 		return t.answered(e) + " does not exist"
 	default:
 		return fmt.Sprintf("an event of a kind that this build does not know: %v", e)
+	}
+}
+
+// inWords says the reason of a breadcrumb; that of a caller stays as it is.
+func inWords(reason string) string {
+	switch reason {
+	case replay.ReasonDropped:
+		return "the code gave it up"
+	case replay.ReasonTerminal, replay.ReasonCompleted, replay.ReasonFailed, replay.ReasonContinued:
+		return "the execution ended"
+	default:
+		return reason
+	}
+}
+
+// childPolicy says what becomes of a child when its parent ends, if that is not the default.
+func childPolicy(p turnpb.ChildPolicy) string {
+	switch p {
+	case turnpb.ChildPolicy_CHILD_POLICY_ABANDON:
+		return ", which outlives this execution"
+	case turnpb.ChildPolicy_CHILD_POLICY_WAIT:
+		return ", which this execution waits for before it ends"
+	default:
+		return ""
 	}
 }
 

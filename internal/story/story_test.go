@@ -42,7 +42,13 @@ func TestStoryOfAnExecution(t *testing.T) {
 				{Id: 6, Source: 2, Kind: &turnpb.Event_ActivityFailed{ActivityFailed: &turnpb.ActivityFailed{Failure: app("no funds")}}},
 				{Id: 7, Kind: &turnpb.Event_ExternalEvent{ExternalEvent: &turnpb.ExternalEvent{Name: "approved", Data: []byte{0xff, 0xfe}}}},
 				{Id: 8, Source: 5, Kind: &turnpb.Event_SubOrchestrationCancelRequested{SubOrchestrationCancelRequested: &turnpb.SubOrchestrationCancelRequested{Reason: "dropped_future"}}},
-				{Id: 9, Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: app("no funds")}}},
+				{Id: 9, Kind: &turnpb.Event_SubOrchestrationScheduled{SubOrchestrationScheduled: &turnpb.SubOrchestrationScheduled{
+					Name: "Ship", Instance: "s", Policy: turnpb.ChildPolicy_CHILD_POLICY_ABANDON}}},
+				{Id: 10, Kind: &turnpb.Event_SendScheduled{SendScheduled: &turnpb.SendScheduled{
+					Instance: "r", Name: "E", Data: []byte("1"), Kind: turnpb.ArrivalKind_ARRIVAL_KIND_EVENT}}},
+				{Id: 11, Kind: &turnpb.Event_SendScheduled{SendScheduled: &turnpb.SendScheduled{
+					Instance: "r", Name: "Q", Data: []byte("1"), Kind: turnpb.ArrivalKind_ARRIVAL_KIND_QUEUE}}},
+				{Id: 12, Kind: &turnpb.Event_Failed{Failed: &turnpb.OrchestrationFailed{Failure: app("no funds")}}},
 			}},
 	}
 	var out strings.Builder
@@ -59,7 +65,9 @@ func TestStoryOfAnExecution(t *testing.T) {
 		`starts child Pack as "sub::5" with nothing`,
 		"activity Charge (asked for in 2, 250ms later) failed: no funds",
 		`event "approved" arrives with 2 bytes`,
-		"child Pack (asked for in 5, 250ms later) is cancelled: dropped_future",
+		"child Pack (asked for in 5, 250ms later) is cancelled: the code gave it up",
+		`starts child Ship as "s" with nothing, which outlives this execution`,
+		`sends event "E" to "r" with 1`, `sends a message of queue "Q" to "r" with 1`,
 		"failed: no funds",
 		"a message for 2 came too late or twice",
 	} {

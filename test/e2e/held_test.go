@@ -276,12 +276,35 @@ func TestF51_a_version_that_is_not_registered_is_named_and_is_poison_in_the_end(
 		w.raise("poison", "go", "y")
 		says(t, w.untilHeld("poison").Why, missing)
 		says(t, w.log.String(), missing)
-		if f := w.failure("poison"); !errors.Is(f, turnstone.ErrPoisoned) || f.AttemptsMax != 4 {
+		if f := w.failure("poison"); !errors.Is(f, turnstone.ErrPoisoned) || f.AttemptsMax != 4 ||
+			f.Error() != "poison: orchestration poison exceeded 5 attempts (max 4)" {
 			t.Errorf("failure %+v", f)
 		}
+		says(t, w.describe("poison").Why, "it was given up as poison: at the last attempt its code did not run, because "+missing)
+		w.until("the end is logged", func() bool { // after its commit
+			return strings.Contains(w.log.String(), "an instance has been ended without its code")
+		})
+		says(t, w.log.String(), ` reason="`+missing+`"`)
 		w.deploy("3", versions("1.0.0"), versions("1.1.0"))
 		w.raise("back", "go", "y")
 		completes(w, "back", "1.0.0:xy")
+	})
+}
+
+func TestF51_an_activity_that_is_given_up_without_a_handler_names_it(t *testing.T) {
+	resident(t, "the reason", func(w *world) {
+		absent := turnstone.ActivityRef[string, string]("Absent")
+		o := text("O", func(ctx octx, in string) (string, error) { return absent.Call(ctx, in) })
+		w.cfg.MaxAttempts, w.cfg.BackoffBase, w.cfg.BackoffMax = 2, 50*ms, 50*ms
+		w.open(o)
+		begin(w, o, "i", "x")
+		const missing = "activity Absent is not registered"
+		if f := w.failure("i"); f.Error() != "poison: activity Absent#2 exceeded 3 attempts (max 2)" || !strings.Contains(f.Message, missing) {
+			t.Errorf("failure %+v", f)
+		}
+		says(t, w.describe("i").Why, "because "+missing)
+		says(t, w.log.String(), "an activity is given up and recorded as poison")
+		says(t, w.log.String(), `reason="`+missing+`"`)
 	})
 }
 

@@ -19,7 +19,7 @@ func (in *Machine) poison(attempts uint32) *turn.ForcedEnd {
 	return &turn.ForcedEnd{
 		Origin: turnpb.SegmentOrigin_SEGMENT_ORIGIN_POISON,
 		Why: failure.PoisonOrchestration(in.id, v.Head.Execution, attempts, in.host.Config.MaxAttempts,
-			fmt.Sprintf("%d messages wait for turn %d", len(v.Inbox.Rows)+len(v.Due), v.Head.Turn+1)),
+			failure.WithoutHandler(fmt.Sprintf("%d messages wait for turn %d", len(v.Inbox.Rows)+len(v.Due), v.Head.Turn+1), v.Held.Reason)),
 	}
 }
 
@@ -38,8 +38,11 @@ func (in *Machine) countForcedEnd(d *turn.ForcedEnd) {
 	case turnpb.SegmentOrigin_SEGMENT_ORIGIN_UNREADABLE:
 		c.Unreadable.Add(1)
 	}
-	in.host.Config.Logger.Error("an instance has been ended without its code",
-		logkey.Instance, in.id, logkey.Error, failure.Display(d.Why))
+	about := []any{logkey.Instance, in.id, logkey.Error, failure.Display(d.Why)}
+	if reason := failure.PoisonReason(d.Why); reason != "" {
+		about = append(about, logkey.Reason, reason)
+	}
+	in.host.Config.Logger.Error("an instance has been ended without its code", about...)
 }
 
 // stepUnreadable gives back an instance whose history cannot be read, and counts the attempt. After the last attempt it ends
