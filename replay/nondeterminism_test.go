@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
-	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/internal/system"
+	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
 
