@@ -330,15 +330,15 @@ func (c *client) deliverTo(p *process, e *eventRecord) {
 // send brings an event to a process; nil is any.
 func (c *client) send(to *process, e *eventRecord, tries int) {
 	exists := c.world.durable(e.id)
-	retry := func() { c.deliver(e, tries+1) }
+	retry := func() {
+		if !e.uncertain || c.world.clockOffset-e.sentOffset < keyLife { // else the key may have been forgotten
+			c.deliver(e, tries+1)
+		}
+	}
 	uncertain := func() {
 		e.uncertain = true
 		if e.key != "" {
-			c.again(func() {
-				if c.world.clockOffset-e.sentOffset < keyLife { // else the key may have been forgotten
-					retry()
-				}
-			})
+			c.again(retry)
 		}
 	}
 	p := to

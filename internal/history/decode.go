@@ -188,7 +188,9 @@ func (d *decoder) schedule(k *turnpb.ActivityScheduled, b []byte) bool {
 		}
 		switch r.tag {
 		case tagName:
-			name, ok = d.name(r.bytes())
+			if name = k.Name; string(r.bytes()) != name {
+				name, ok = d.name(r.bytes())
+			}
 		case tagInput:
 			input = d.bytes(r.bytes())
 		case tagAttempt:
@@ -235,7 +237,9 @@ func (d *decoder) header(b []byte) *turnpb.SegmentHeader {
 		case tagEntropy:
 			entropy = d.bytes(r.bytes())
 		case tagEngine:
-			engine, ok = d.name(r.bytes())
+			if engine = h.EngineVersion; string(r.bytes()) != engine { // that of the turn before, mostly
+				engine, ok = d.name(r.bytes())
+			}
 		case tagOrigin:
 			h.Origin = turnpb.SegmentOrigin(r.number)
 		case tagConverted:

@@ -31,43 +31,46 @@ func (r *reader) bytes() []byte {
 
 // next reads a field. false: it is damaged, or its value is neither a number nor bytes.
 func (r *reader) next() bool {
-	if !r.varint() {
+	b, at := r.message, r.at
+	tag, number := uint64(0), uint64(0)
+	if at+1 < len(b) && b[at] < 0x80 { // a call would cost as much as the rest
+		tag, at = uint64(b[at]), at+1
+	} else if tag, at = varint(b, at); at < 0 {
 		return false
 	}
-	r.tag = r.number
-	if !r.varint() {
+	if at < len(b) && b[at] < 0x80 {
+		number, at = uint64(b[at]), at+1
+	} else if number, at = varint(b, at); at < 0 {
 		return false
 	}
-	switch r.tag & isWhat {
+	switch tag & isWhat {
 	case isNumber:
-		return true
 	case isBytes:
-		if r.number > uint64(len(r.message)-r.at) {
+		if number > uint64(len(b)-at) {
 			return false
 		}
-		r.at += int(r.number)
-		return true
+		at += int(number)
 	default:
 		return false
 	}
+	r.at, r.tag, r.number = at, tag, number
+	return true
 }
 
-// varint reads a number. Most have one byte or two.
-func (r *reader) varint() bool {
-	if b := r.message[r.at:]; len(b) > 1 && b[0] >= 0x80 && b[1] < 0x80 {
-		r.number = uint64(b[0]&0x7f) | uint64(b[1])<<7
-		r.at += 2
-		return true
-	} else if len(b) > 0 && b[0] < 0x80 {
-		r.number = uint64(b[0])
-		r.at++
-		return true
+// varint reads a number, and says where the next one begins; below 0 if it is damaged.
+func varint(b []byte, at int) (v uint64, next int) {
+	next = at
+	for shift := 0; next < len(b) && shift < 56; shift += 7 {
+		c := b[next]
+		next++
+		v |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return v, next
+		}
 	}
-	v, n := protowire.ConsumeVarint(r.message[r.at:])
+	v, n := protowire.ConsumeVarint(b[min(at, len(b)):])
 	if n < 0 {
-		return false
+		return 0, -1
 	}
-	r.number = v
-	r.at += n
-	return true
+	return v, at + n
 }

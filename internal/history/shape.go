@@ -25,20 +25,32 @@ var (
 
 // fits reports whether a message has the shape: decoder decodes it.
 func (s shape) fits(b []byte) bool {
+	at := 0
 	for r := (reader{message: b}); r.more(); {
 		if !r.next() {
 			return false
 		}
-		at := 0
-		for at < len(s) && s[at].tag != r.tag {
-			at++
+		if at = s.find(r.tag, at); at < 0 {
+			return false
 		}
-		switch {
-		case at == len(s), s[at].text && !utf8.Valid(r.bytes()), s[at].of != nil && !s[at].of.fits(r.bytes()):
+		if f := &s[at]; f.text && !utf8.Valid(r.bytes()) || f.of != nil && !f.of.fits(r.bytes()) {
 			return false
 		}
 	}
 	return true
+}
+
+// find is the index of a field; below 0 if the shape has none such. The search begins at from: fields are mostly in order.
+func (s shape) find(tag uint64, from int) int {
+	for range s {
+		if s[from].tag == tag {
+			return from
+		}
+		if from++; from == len(s) {
+			from = 0
+		}
+	}
+	return -1
 }
 
 // allCommon reports whether decoder decodes an EventList, how many events it has, and the highest id.
