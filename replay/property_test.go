@@ -11,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
-	"github.com/turnstone-dev/turnstone/internal/history"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 	"github.com/turnstone-dev/turnstone/replay"
 )
@@ -329,30 +328,32 @@ func undoes(history []replay.Segment) bool {
 	return false
 }
 
-// stored is a history in its stored form; each turn is in parts of three events.
-func stored(t failing, segments []replay.Segment) *history.Stored {
-	t.Helper()
-	var s history.Stored
-	encode := func(m proto.Message) []byte {
-		b, err := proto.Marshal(m)
-		if err != nil {
-			t.Fatalf("encode: %v", err)
-		}
-		return b
+// reused is a history that gives each turn in the memory of the turn before.
+type reused struct {
+	replay.Segments
+	last replay.Segment
+}
+
+// Turn implements replay.History.
+func (r *reused) Turn(n int) replay.Segment {
+	if r.last.Header != nil {
+		proto.Reset(r.last.Header)
 	}
-	for _, segment := range segments {
-		header := encode(segment.Header)
-		for at := 0; at == 0 || at < len(segment.Events); at += 3 {
-			list := encode(&turnpb.EventList{Events: segment.Events[at:min(at+3, len(segment.Events))]})
-			if err := s.Part(1, header, list); err != nil {
-				t.Fatalf("a part: %v", err)
-			}
-			clear(header)
-			clear(list)
-			header = nil
+	for _, e := range r.last.Events {
+		switch k := e.GetKind().(type) {
+		case *turnpb.Event_ActivityScheduled:
+			proto.Reset(k.ActivityScheduled)
+		case *turnpb.Event_ActivityCompleted:
+			proto.Reset(k.ActivityCompleted)
+		case *turnpb.Event_TimerCreated:
+			proto.Reset(k.TimerCreated)
+		case *turnpb.Event_TimerFired:
+			proto.Reset(k.TimerFired)
 		}
+		proto.Reset(e)
 	}
-	return &s
+	r.last = copyOf(r.Segments[n])
+	return r.last
 }
 
 func sameAsRebuilt(t failing, cfg replay.Config, history []replay.Segment, in replay.Input, want replay.Decision, open replay.OpenCounts) {
@@ -363,9 +364,9 @@ func sameAsRebuilt(t failing, cfg replay.Config, history []replay.Segment, in re
 	}
 	for way, load := range map[string]func(*replay.Machine){
 		"from decoded turns": func(m *replay.Machine) { m.Load(replay.Segments(loaded)) },
-		"from stored turns":  func(m *replay.Machine) { m.Load(stored(t, history)) },
+		"from reused memory": func(m *replay.Machine) { m.Load(&reused{Segments: loaded}) },
 		"after a query": func(m *replay.Machine) {
-			m.Load(stored(t, history))
+			m.Load(&reused{Segments: loaded})
 			m.Replay()
 			m.Query("nothing", nil)
 		},
