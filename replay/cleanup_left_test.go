@@ -146,3 +146,13 @@ func TestF43_undo_steps_find_what_came_in_the_turn_that_ended_the_code(t *testin
 		})
 	}
 }
+
+// TestAStopAfterATurnWithoutEvents: the turn before the stop has only a message that was rejected, and so is before the same event.
+func TestAStopAfterATurnWithoutEvents(t *testing.T) {
+	j := travel(t, config(saga(func(c *replay.Context) error { return awaited(activity(c, "C", "")) })))
+	j.turn(msgStart())
+	j.turn(msgAC(3, "a"))
+	j.turn(msgAC(6, "b"))
+	wantRejected(t, j.turn(msgAC(6, "again")), 1)
+	wantKinds(t, j.stop(failure.Limit("the turn is too large"), msgXE("left", "")), "XE Started ACancel(8) TC AS")
+}

@@ -27,7 +27,7 @@ type stmt struct {
 var leafOps = []string{
 	"start-activity", "start-activity", "start-activity", "start-activity", "start-timer", "start-timer", "start-child", "start-wait", "start-positional", "start-dequeue", "start-child",
 	"await", "await", "await", "select", "race", "all", "cancel", "activity", "activity", "guid", "now", "random", "utc",
-	"patched", "deprecate", "effect", "effect",
+	"patched", "deprecate", "effect", "effect", "raise", "enqueue", "start-await", "start-await",
 	"status", "kvset", "kvget", "kvclear", "kvprune", "detached", "ready", "dequeue",
 }
 
@@ -229,6 +229,12 @@ func (f frame) leaf(s stmt) {
 		f.show(c.Dequeue("queue-" + s.name))
 	case "start-child":
 		f.keep(c.Child("child-"+s.name, []byte(fmt.Sprint(s.n)), replay.ChildOptions{Policy: turnpb.ChildPolicy(s.n % 4), ID: map[int]string{5: "sub::given"}[s.n]}))
+	case "raise":
+		f.keep(c.Raise("other-"+s.name, "event-"+s.name, []byte(fmt.Sprint(s.n))))
+	case "enqueue":
+		f.keep(c.Enqueue("other-"+s.name, "queue-"+s.name, []byte(fmt.Sprint(s.n))))
+	case "start-await":
+		f.keep(c.AwaitInstance("other-" + s.name))
 	case "guid":
 		f.note("%s", c.NewGUID())
 	case "utc":

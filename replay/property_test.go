@@ -17,7 +17,7 @@ import (
 
 // world is what surrounds an instance in the property test: what it has scheduled and has no answer yet.
 type world struct {
-	activities, timers, children []uint64
+	activities, timers, children, sends, awaits []uint64
 }
 
 func (w *world) apply(d replay.Decision) {
@@ -29,6 +29,12 @@ func (w *world) apply(d replay.Decision) {
 	}
 	for _, c := range d.Children {
 		w.children = append(w.children, c.Event)
+	}
+	for _, x := range d.Sends {
+		w.sends = append(w.sends, x.Event)
+	}
+	for _, x := range d.Awaits {
+		w.awaits = append(w.awaits, x.Event)
 	}
 	for _, x := range d.CancelledTimers {
 		w.timers = without(w.timers, x.Event)
@@ -77,6 +83,12 @@ func (w *world) message(t *rapid.T, execution uint64) *turnpb.Message {
 		} else {
 			return inExecution(msgAF(id, failure.Infrastructure("op", data, false)), execution)
 		}
+	case kind < 46 && len(w.sends) > 0:
+		m := msgSent(take(&w.sends), turnpb.SendOutcome(rapid.IntRange(0, 3).Draw(t, "sent")))
+		return inExecution(m, execution)
+	case kind < 52 && len(w.awaits) > 0:
+		m := &turnpb.Message{Event: take(&w.awaits), Kind: &turnpb.Message_AwaitEnded{AwaitEnded: awaitedEnd(kind, data)}}
+		return inExecution(m, execution)
 	case kind < 60 && len(w.timers) > 0:
 		return inExecution(msgTF(take(&w.timers)), execution)
 	case kind < 75 && len(w.children) > 0:
@@ -108,6 +120,19 @@ func (w *world) message(t *rapid.T, execution uint64) *turnpb.Message {
 	}
 }
 
+// awaitedEnd is how an instance ended that another one waits for.
+func awaitedEnd(kind int, data string) *turnpb.AwaitEnded {
+	switch kind % 3 {
+	case 0:
+		return &turnpb.AwaitEnded{}
+	case 1:
+		return &turnpb.AwaitEnded{End: &turnpb.AwaitEnded_Completed{Completed: &turnpb.OrchestrationCompleted{Output: []byte(data)}}}
+	default:
+		return &turnpb.AwaitEnded{End: &turnpb.AwaitEnded_Failed{Failed: &turnpb.OrchestrationFailed{
+			Failure: failure.Infrastructure("op", data, false)}}}
+	}
+}
+
 // TestResidentAndRebuiltDecideAlike is the heart of the package's promise: a random program is run by a machine that
 // stays, and again, at every turn, by one that was rebuilt from the segments. Both must decide the same, byte for
 // byte; and the oracle must accept the history that is left.
@@ -115,11 +140,18 @@ func TestResidentAndRebuiltDecideAlike(t *testing.T) {
 	outcomes := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		block := genBlock(t, 3, "p")
+		if rapid.Bool().Draw(t, "long") {
+			block = withWaits(block)
+		}
 		cfg := config(program(block))
 		if rapid.IntRange(0, 9).Draw(t, "limited") == 0 {
-			cfg.Limits = replay.Limits{Resumptions: 2, Pending: 6, Calls: 60, Carried: 3}
+			cfg.Limits = replay.Limits{Resumptions: 2, Pending: 6, Calls: 60, Carried: 3, PayloadBytes: rapid.SampledFrom([]int{0, 200, 400}).Draw(t, "payload")}
 		}
+		cfg.RejectOrphans = rapid.Bool().Draw(t, "reject orphans") // as hosts do that stop code
 		start := msgStart()
+		if rapid.IntRange(0, 3).Draw(t, "bounded") == 0 {
+			start.GetStart().ExecutionTimeoutMs = 5_000
+		}
 		for execution := uint64(1); execution <= 3; execution++ {
 			cfg.Execution = execution
 			start, cfg.KV = execute(t, cfg, start, outcomes)
@@ -129,6 +161,14 @@ func TestResidentAndRebuiltDecideAlike(t *testing.T) {
 		}
 	})
 	t.Logf("outcomes: %v", outcomes)
+}
+
+// withWaits has a program wait between its statements, so that it lives for more turns.
+func withWaits(block []stmt) (long []stmt) {
+	for _, s := range block {
+		long = append(long, s, stmt{op: "activity", name: s.name, n: s.n})
+	}
+	return long
 }
 
 // execute runs one execution and gives the start of the next one, if it continued as new, and the keys it left.
@@ -150,6 +190,10 @@ func execute(t *rapid.T, cfg replay.Config, start *turnpb.Message, outcomes map[
 		in := replay.Input{TimeMs: int64(rapid.IntRange(1_000, 100_000).Draw(t, "time")), Messages: messages}
 		copy(in.Entropy[:], fmt.Sprint("entropy-", turn, "-", in.TimeMs))
 		turnNow = turn
+		if cfg.RejectOrphans && undoes(history) && rapid.IntRange(0, 9).Draw(t, "stop") == 0 {
+			in.Stop = failure.Limit("the turn is too large")
+			outcomes["stopped by the host"]++
+		}
 		d := resident.Advance(in)
 		sameAsRebuilt(t, cfg, history, in, d, resident.Open())
 		if len(d.Events)+len(d.Rejected) > 0 { // else the turn has deferred everything
@@ -272,21 +316,71 @@ func copyOf(s replay.Segment) replay.Segment {
 	return out
 }
 
+// undoes reports whether a history has undo steps.
+func undoes(history []replay.Segment) bool {
+	for _, s := range history {
+		for _, e := range s.Events {
+			if e.GetStarted().GetCleanup() || e.GetCompensationPushed() != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reused is a history that gives each turn in the memory of the turn before.
+type reused struct {
+	replay.Segments
+	last replay.Segment
+}
+
+// Turn implements replay.History.
+func (r *reused) Turn(n int) replay.Segment {
+	if r.last.Header != nil {
+		proto.Reset(r.last.Header)
+	}
+	for _, e := range r.last.Events {
+		switch k := e.GetKind().(type) {
+		case *turnpb.Event_ActivityScheduled:
+			proto.Reset(k.ActivityScheduled)
+		case *turnpb.Event_ActivityCompleted:
+			proto.Reset(k.ActivityCompleted)
+		case *turnpb.Event_TimerCreated:
+			proto.Reset(k.TimerCreated)
+		case *turnpb.Event_TimerFired:
+			proto.Reset(k.TimerFired)
+		}
+		proto.Reset(e)
+	}
+	r.last = copyOf(r.Segments[n])
+	return r.last
+}
+
 func sameAsRebuilt(t failing, cfg replay.Config, history []replay.Segment, in replay.Input, want replay.Decision, open replay.OpenCounts) {
 	t.Helper()
-	m := replay.New(cfg)
-	defer m.Close()
 	loaded := make([]replay.Segment, 0, len(history))
 	for _, s := range history {
 		loaded = append(loaded, copyOf(s))
 	}
-	m.Load(replay.Segments(loaded))
-	got := m.Advance(in)
-	if a, b := render(want), render(got); !bytes.Equal(a, b) {
-		t.Fatalf("turn %d: resident decided\n%s\nrebuilt decided\n%s", len(history)+1, a, b)
-	}
-	if m.Open() != open && want.Outcome == replay.Running {
-		t.Fatalf("turn %d: resident has open %+v, rebuilt %+v", len(history)+1, open, m.Open())
+	for way, load := range map[string]func(*replay.Machine){
+		"from decoded turns": func(m *replay.Machine) { m.Load(replay.Segments(loaded)) },
+		"from reused memory": func(m *replay.Machine) { m.Load(&reused{Segments: loaded}) },
+		"after a query": func(m *replay.Machine) {
+			m.Load(&reused{Segments: loaded})
+			m.Replay()
+			m.Query("nothing", nil)
+		},
+	} {
+		m := replay.New(cfg)
+		defer m.Close()
+		load(m)
+		got := m.Advance(in)
+		if a, b := render(want), render(got); !bytes.Equal(a, b) {
+			t.Fatalf("turn %d: resident decided\n%s\nrebuilt %s decided\n%s", len(history)+1, a, way, b)
+		}
+		if m.Open() != open && want.Outcome == replay.Running {
+			t.Fatalf("turn %d: resident has open %+v, rebuilt %s %+v", len(history)+1, open, way, m.Open())
+		}
 	}
 }
 

@@ -167,11 +167,12 @@ func (d *decoder) kind(r *reader) *turnpb.Event {
 	return nil
 }
 
-// only reads a message that has one field, as often as it may be there: the last one counts. false: something else is in it.
+// only reads a message that has one field, as often as it may be there: the last one counts. false: something else is in it, or
+// it is damaged, and there is no value.
 func only(tag uint64, b []byte) (r reader, ok bool) {
 	for r.message = b; r.more(); {
 		if !r.next() || r.tag != tag {
-			return r, false
+			return reader{}, false
 		}
 	}
 	return r, true
