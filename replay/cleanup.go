@@ -42,7 +42,7 @@ func (c *Context) Compensate(run func(*Context) error) {
 	if m.cleanup != nil {
 		panic("an undo step added an undo step")
 	}
-	m.emit(c.co, &Future{kind: opPush, result: run})
+	m.emit(c.co, &Future{kind: opPush, more: &details{result: run}})
 }
 
 // Cleanup adds the undo step of the registration, which runs last of all, and says how long all steps may take together: 0
@@ -357,8 +357,8 @@ func (m *Machine) recordFailed(why *turnpb.Failure, stop *turnpb.CodeStop) {
 	if m.d != nil && m.fresh {
 		m.d.FailedSteps = append(m.d.FailedSteps, why)
 	}
-	m.ask(&Future{kind: opUndone, result: &turnpb.CompensationFailed{
-		Pushed: m.cleanup.at.event, Failure: m.smaller(why), Stop: stop}})
+	m.ask(&Future{kind: opUndone, more: &details{result: &turnpb.CompensationFailed{
+		Pushed: m.cleanup.at.event, Failure: m.smaller(why), Stop: stop}}})
 }
 
 // ask queues what the engine itself asks for.

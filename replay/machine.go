@@ -320,7 +320,7 @@ func (m *Machine) finish(co *coroutine) {
 		parent.adopt(co)
 	}
 	f.state = resolved
-	f.result, f.err = co.value, co.err
+	f.err = co.err
 	f.unlink()
 	f.wake()
 }
