@@ -70,8 +70,9 @@ func (m *Machine) settle() {
 	m.checkState()
 	m.compensate()
 	m.settleCleanup()
-	m.d.PanicStack, m.d.Panic = m.panicStack, m.panicWhy
-	m.panicStack, m.panicWhy = "", nil
+	if p := m.lastPanic; p != nil {
+		m.d.PanicStack, m.d.Panic, m.lastPanic = p.stack, p.why, nil
+	}
 	end := m.ending()
 	held := end != endNot && end != endFatal && !m.codeless && m.waiting()
 	if end != endNot {

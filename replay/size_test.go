@@ -8,7 +8,8 @@ import (
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
-// TestStructSizes holds the size class of what a long history has many of.
+// TestStructSizes holds the size class of what a long history has many of, and of what each instance has. The runtime
+// needs 8 bytes of its own for what is larger than 512 bytes.
 func TestStructSizes(t *testing.T) {
 	for _, c := range []struct {
 		what      string
@@ -16,6 +17,7 @@ func TestStructSizes(t *testing.T) {
 	}{
 		{"Future", unsafe.Sizeof(Future{}), 192},
 		{"details", unsafe.Sizeof(details{}), 128},
+		{"Machine", unsafe.Sizeof(Machine{}), 1024 - 8},
 	} {
 		if c.got > c.most {
 			t.Errorf("%s takes %d bytes, more than %d", c.what, c.got, c.most)
