@@ -270,12 +270,13 @@ func (m *Machine) bindOrphan(e *turnpb.Event) {
 		f.kind, f.name = opQueue, k.QueueSubscribed.GetName()
 	case *turnpb.Event_SubOrchestrationScheduled:
 		f.kind, f.name = opChild, k.SubOrchestrationScheduled.GetName()
-		f.instance, f.own = k.SubOrchestrationScheduled.GetInstance(), k.SubOrchestrationScheduled.GetOwnId()
-		f.policy = k.SubOrchestrationScheduled.GetPolicy()
+		f.more = &details{instance: k.SubOrchestrationScheduled.GetInstance(), own: k.SubOrchestrationScheduled.GetOwnId(),
+			policy: k.SubOrchestrationScheduled.GetPolicy()}
 	case *turnpb.Event_SendScheduled:
-		f.kind, f.name, f.instance = opSend, k.SendScheduled.GetName(), k.SendScheduled.GetInstance()
+		f.kind, f.name = opSend, k.SendScheduled.GetName()
+		f.more = &details{instance: k.SendScheduled.GetInstance()}
 	case *turnpb.Event_AwaitScheduled:
-		f.kind, f.instance = opAwait, k.AwaitScheduled.GetInstance()
+		f.kind, f.more = opAwait, &details{instance: k.AwaitScheduled.GetInstance()}
 	default:
 		return
 	}

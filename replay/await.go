@@ -16,7 +16,7 @@ func (c *Context) AwaitInstance(instance string) *Future {
 	if instance == m.cfg.Instance {
 		panic(fmt.Sprintf("instance %s waits for its own end, which would never come: wait for another instance", brief(instance)))
 	}
-	return m.emit(c.co, &Future{kind: opAwait, instance: instance})
+	return m.emit(c.co, &Future{kind: opAwait, more: &details{instance: instance}})
 }
 
 // awaitEnded gives the code what an instance ended with. Whatever the failure is, it is that of the other one: it never ends
@@ -31,7 +31,7 @@ func (m *Machine) awaitEnded(e *turnpb.Event, ended *turnpb.AwaitEnded) *turnpb.
 	case *turnpb.AwaitEnded_Failed:
 		f.err = failure.New(k.Failed.GetFailure())
 	default:
-		f.err = &SendError{Instance: f.instance, Outcome: turnpb.SendOutcome_SEND_OUTCOME_NOT_FOUND}
+		f.err = &SendError{Instance: f.details().instance, Outcome: turnpb.SendOutcome_SEND_OUTCOME_NOT_FOUND}
 	}
 	return nil
 }
@@ -39,6 +39,6 @@ func (m *Machine) awaitEnded(e *turnpb.Event, ended *turnpb.AwaitEnded) *turnpb.
 // stopAwait lists a wait that is given up. One of this turn was never sent, and one that is answered has ended.
 func (m *Machine) stopAwait(f *Future, k mark) {
 	if k&markClosed == 0 && !m.isNew(f) {
-		m.d.CancelledAwaits = append(m.d.CancelledAwaits, Await{Event: f.event, Instance: f.instance})
+		m.d.CancelledAwaits = append(m.d.CancelledAwaits, Await{Event: f.event, Instance: f.details().instance})
 	}
 }

@@ -39,13 +39,14 @@ func (m *Machine) record(f *Future) {
 	}
 	switch f.kind {
 	case opDetached:
+		more := f.details()
 		m.d.Detached = append(m.d.Detached, Detached{
-			Event: id, Instance: f.instance, Name: f.name, Version: f.version, Input: f.input, Life: f.life.of()})
+			Event: id, Instance: more.instance, Name: f.name, Version: more.version, Input: f.input, Life: more.life.of()})
 	case opSend:
 		m.d.Sends = append(m.d.Sends, Send{
-			Event: id, Instance: f.instance, Kind: f.arrival, Name: f.name, Data: f.input})
+			Event: id, Instance: f.details().instance, Kind: f.details().arrival, Name: f.name, Data: f.input})
 	case opStatus:
-		m.d.Status = &StatusChange{Value: f.status}
+		m.d.Status = &StatusChange{Value: f.details().status}
 	case opKVSet:
 		m.d.KV = append(m.d.KV, KVChange{Op: KVSet, Key: f.name, Value: f.input, UpdatedMs: f.fireAtMs})
 	case opKVClear:
@@ -80,7 +81,7 @@ func (m *Machine) bind(f *Future, e *turnpb.Event) {
 	case opDetached, opStatus, opKVClear, opKVClearAll, opPatch, opSideEffect, opUndone:
 		return
 	case opPush:
-		m.steps = append(m.steps, undoStep{event: f.event, run: f.result.(func(*Context) error)})
+		m.steps = append(m.steps, undoStep{event: f.event, run: f.details().result.(func(*Context) error)})
 		return
 	case opKVSet:
 		m.recordedTime(f, e.GetKeyValueSet())
@@ -89,9 +90,10 @@ func (m *Machine) bind(f *Future, e *turnpb.Event) {
 		f.fireAtMs = e.GetTimerCreated().GetFireAtMs()
 	case opChild:
 		k := e.GetSubOrchestrationScheduled()
-		f.instance, f.own = k.GetInstance(), k.GetOwnId()
+		more := f.withDetails()
+		more.instance, more.own = k.GetInstance(), k.GetOwnId()
 		if k.GetPolicy() != turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
-			f.policy = k.GetPolicy()
+			more.policy = k.GetPolicy()
 		}
 	}
 	m.ledger.set(f.event, f.mark())
@@ -138,12 +140,12 @@ func (m *Machine) recordedTime(f *Future, k *turnpb.KeyValueSet) {
 // nameChild gives a sub-orchestration that has no id of its own one that is made from its event. It fails the turn if the
 // id is longer than allowed.
 func (m *Machine) nameChild(f *Future) bool {
-	if !f.own {
-		f.instance = autoPrefix
+	if more := f.withDetails(); !more.own {
+		more.instance = autoPrefix
 		if m.cfg.Execution > 1 {
-			f.instance += strconv.FormatUint(m.cfg.Execution, 10) + "."
+			more.instance += strconv.FormatUint(m.cfg.Execution, 10) + "."
 		}
-		f.instance += strconv.FormatUint(m.nextID, 10)
+		more.instance += strconv.FormatUint(m.nextID, 10)
 	}
 	if n := len(m.childID(f)); n > m.cfg.Limits.ChildIDBytes {
 		m.failLimit(failureLimit("the id of sub-orchestration "+brief(f.name), n, m.cfg.Limits.ChildIDBytes, "DerivedIDBytes"))
@@ -164,7 +166,10 @@ func ChildID(parent, instance string, own bool) string {
 	return instance
 }
 
-func (m *Machine) childID(f *Future) string { return ChildID(m.cfg.Instance, f.instance, f.own) }
+func (m *Machine) childID(f *Future) string {
+	more := f.details()
+	return ChildID(m.cfg.Instance, more.instance, more.own)
+}
 
 // mismatch says in which way an event of history is not what an action asks for; empty if it is.
 func mismatch(e *turnpb.Event, f *Future) string {
@@ -177,9 +182,9 @@ func mismatch(e *turnpb.Event, f *Future) string {
 		switch {
 		case a.GetName() != f.name:
 			return diffName
-		case !sameText(a.Session, f.session):
+		case !sameText(a.Session, f.details().session):
 			return "the sessions differ"
-		case !sameText(a.Tag, f.tag):
+		case !sameText(a.Tag, f.details().tag):
 			return "the tags differ"
 		}
 		return f.matchInput(e, a.GetInput())
@@ -216,14 +221,14 @@ func mismatchRest(e *turnpb.Event, f *Future) string {
 		switch {
 		case k.OrchestrationChained.GetName() != f.name:
 			return diffName
-		case k.OrchestrationChained.GetInstance() != f.instance:
+		case k.OrchestrationChained.GetInstance() != f.details().instance:
 			return diffInstance
 		}
 		return f.matchInput(e, k.OrchestrationChained.GetInput())
 	case *turnpb.Event_SendScheduled:
 		return mismatchSend(e, k.SendScheduled, f)
 	case *turnpb.Event_AwaitScheduled:
-		if k.AwaitScheduled.GetInstance() != f.instance {
+		if k.AwaitScheduled.GetInstance() != f.details().instance {
 			return diffInstance
 		}
 	case *turnpb.Event_KeyValueSet:
@@ -238,7 +243,7 @@ func mismatchRest(e *turnpb.Event, f *Future) string {
 			return "the keys differ"
 		}
 	case *turnpb.Event_CompensationFailed:
-		if k.CompensationFailed.GetPushed() != f.result.(*turnpb.CompensationFailed).GetPushed() {
+		if k.CompensationFailed.GetPushed() != f.details().result.(*turnpb.CompensationFailed).GetPushed() {
 			return "the undo steps differ"
 		}
 	}

@@ -34,6 +34,12 @@ type cleanup struct {
 	over    bool
 }
 
+// registered is the undo step of the registration, and how long all steps may take together.
+type registered struct {
+	run     func(*Context, *turnpb.Failure) error
+	timeout time.Duration
+}
+
 // Compensate adds an undo step. If the execution does not end well, the steps run, the last one first; see the package's
 // documentation. A step may ask for what the code may ask for, but it adds no steps and does not continue as new.
 func (c *Context) Compensate(run func(*Context) error) {
@@ -42,7 +48,7 @@ func (c *Context) Compensate(run func(*Context) error) {
 	if m.cleanup != nil {
 		panic("an undo step added an undo step")
 	}
-	m.emit(c.co, &Future{kind: opPush, result: run})
+	m.emit(c.co, &Future{kind: opPush, more: &details{result: run}})
 }
 
 // Cleanup adds the undo step of the registration, which runs last of all, and says how long all steps may take together: 0
@@ -55,7 +61,7 @@ func (c *Context) Cleanup(run func(ctx *Context, why *turnpb.Failure) error, tim
 		m.started.Cleanup = !m.verifying || m.tidy
 	}
 	if m.started.GetCleanup() {
-		m.registered, m.cleanupTime = run, timeout
+		m.registered = &registered{run, timeout}
 	}
 }
 
@@ -232,8 +238,8 @@ func (m *Machine) beginCleanup(event uint64, outcome *turnpb.Failure) {
 	m.overLimit, m.overOutput, m.continuing, m.next, m.stopped = false, false, false, nil, nil
 	m.resumptions = 0
 	c := &cleanup{event: event, sinceMs: m.nowMs, outcome: outcome, left: m.steps, began: m.seq}
-	if run := m.registered; run != nil {
-		c.left = append([]undoStep{{run: func(ctx *Context) error { return run(ctx, outcome) }}}, m.steps...)
+	if last := m.registered; last != nil {
+		c.left = append([]undoStep{{run: func(ctx *Context) error { return last.run(ctx, outcome) }}}, m.steps...)
 	}
 	m.cleanup, m.steps = c, nil
 	m.startCleanupTimer()
@@ -242,7 +248,10 @@ func (m *Machine) beginCleanup(event uint64, outcome *turnpb.Failure) {
 
 // startCleanupTimer starts the timer that all steps run under.
 func (m *Machine) startCleanupTimer() {
-	d := m.cleanupTime
+	var d time.Duration
+	if m.registered != nil {
+		d = m.registered.timeout
+	}
 	if d == 0 {
 		d = CleanupTime
 	}
@@ -357,8 +366,8 @@ func (m *Machine) recordFailed(why *turnpb.Failure, stop *turnpb.CodeStop) {
 	if m.d != nil && m.fresh {
 		m.d.FailedSteps = append(m.d.FailedSteps, why)
 	}
-	m.ask(&Future{kind: opUndone, result: &turnpb.CompensationFailed{
-		Pushed: m.cleanup.at.event, Failure: m.smaller(why), Stop: stop}})
+	m.ask(&Future{kind: opUndone, more: &details{result: &turnpb.CompensationFailed{
+		Pushed: m.cleanup.at.event, Failure: m.smaller(why), Stop: stop}}})
 }
 
 // ask queues what the engine itself asks for.

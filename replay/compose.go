@@ -125,7 +125,7 @@ func (m *Machine) cancel(f *Future, final bool) {
 		m.cancelCoroutine(f, final)
 		return
 	case opChild:
-		if final && f.policy != policyCancel {
+		if final && f.details().policy != policyCancel {
 			f.unlink()
 			return
 		}

@@ -106,8 +106,10 @@ func (c *Context) Activity(name string, input []byte, o ActivityOptions) *Future
 		m.checkLimit("tag", len(*o.Tag), m.cfg.Limits.TagBytes, "IDBytes")
 		m.checkShape("tag", *o.Tag)
 	}
-	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input), session: copied(o.Session), tag: copied(o.Tag)}
-	f.call = callOf(&o)
+	f := &Future{kind: opActivity, name: name, input: bytes.Clone(input)}
+	if call := callOf(&o); call != nil || o.Session != nil || o.Tag != nil {
+		f.more = &details{session: copied(o.Session), tag: copied(o.Tag), call: call}
+	}
 	f.inline = isInline(name)
 	return m.emit(c.co, f)
 }
@@ -173,16 +175,14 @@ func (c *Context) Child(name string, input []byte, o ChildOptions) *Future {
 		m.checkID("sub-orchestration id", o.ID)
 	}
 	checkText("version", o.Version)
-	f := &Future{kind: opChild, name: name, input: bytes.Clone(input), version: o.Version, policy: o.Policy}
-	if f.policy == turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
-		f.policy = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
+	more := &details{instance: o.ID, own: o.ID != "", version: o.Version, policy: o.Policy, life: given(o.Life)}
+	if more.policy == turnpb.ChildPolicy_CHILD_POLICY_UNSPECIFIED {
+		more.policy = turnpb.ChildPolicy_CHILD_POLICY_CANCEL
 	}
-	f.instance, f.own = o.ID, o.ID != ""
-	f.life = given(o.Life)
-	if f.own && o.Attempt > 1 {
-		f.instance += "::attempt::" + strconv.FormatUint(uint64(o.Attempt), 10)
+	if more.own && o.Attempt > 1 {
+		more.instance += "::attempt::" + strconv.FormatUint(uint64(o.Attempt), 10)
 	}
-	return m.emit(c.co, f)
+	return m.emit(c.co, &Future{kind: opChild, name: name, input: bytes.Clone(input), more: more})
 }
 
 // Detached starts an orchestration that this one does not wait for and that outlives it. instance is its id as it is.
@@ -193,8 +193,8 @@ func (c *Context) Detached(name, instance string, input []byte, o DetachedOption
 	m.checkID("instance id", instance)
 	m.checkPayload("orchestration input", input)
 	checkText("version", o.Version)
-	m.emit(c.co, &Future{kind: opDetached, name: name, instance: instance, input: bytes.Clone(input), version: o.Version,
-		life: given(o.Life)})
+	m.emit(c.co, &Future{kind: opDetached, name: name, input: bytes.Clone(input),
+		more: &details{instance: instance, version: o.Version, life: given(o.Life)}})
 }
 
 // ContinueAsNew ends this execution at the end of the turn and starts the next one with this input. Empty version: the
@@ -208,7 +208,11 @@ func (c *Context) ContinueAsNew(input []byte, version string) *Future {
 	m.checkPayload("orchestration input", input)
 	checkText("version", version)
 	m.continuing = true
-	return m.emit(c.co, &Future{kind: opContinue, input: bytes.Clone(input), version: version})
+	f := &Future{kind: opContinue, input: bytes.Clone(input)}
+	if version != "" {
+		f.more = &details{version: version}
+	}
+	return m.emit(c.co, f)
 }
 
 // NewGUID gives a UUIDv7 that is recorded: the same when the turn is replayed.

@@ -104,7 +104,7 @@ func describeAction(f *Future) string {
 	name := f.kind.String()
 	switch f.kind {
 	case opActivity:
-		return name + describeParts(f.name, f.input, f.session, f.tag)
+		return name + describeParts(f.name, f.input, f.details().session, f.details().tag)
 	case opWait:
 		return name + describeParts(f.name, nil, nil, nil) + describeMode(f.mode)
 	case opQueue, opKVClear:
@@ -112,13 +112,13 @@ func describeAction(f *Future) string {
 	case opChild, opKVSet:
 		return name + describeParts(f.name, f.input, nil, nil)
 	case opDetached:
-		return name + describeParts(f.name, f.input, nil, nil) + " as instance " + brief(f.instance)
+		return name + describeParts(f.name, f.input, nil, nil) + " as instance " + brief(f.details().instance)
 	case opSend:
-		return name + describeParts(f.name, f.input, nil, nil) + describeReceiver(f.arrival, f.instance)
+		return name + describeParts(f.name, f.input, nil, nil) + describeReceiver(f.details().arrival, f.details().instance)
 	case opAwait:
-		return name + " of instance " + brief(f.instance)
+		return name + " of instance " + brief(f.details().instance)
 	case opStatus:
-		return name + describeStatus(f.status)
+		return name + describeStatus(f.details().status)
 	default:
 		return name
 	}

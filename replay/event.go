@@ -142,8 +142,11 @@ func newActivityScheduled(id uint64, f *Future) *turnpb.Event {
 		k turnpb.Event_ActivityScheduled
 		p turnpb.ActivityScheduled
 	}{}
-	b.p.Name, b.p.Input, b.p.Session, b.p.Tag = f.name, f.input, f.session, f.tag
-	f.call.record(&b.p)
+	b.p.Name, b.p.Input = f.name, f.input
+	if more := f.more; more != nil {
+		b.p.Session, b.p.Tag = more.session, more.tag
+		more.call.record(&b.p)
+	}
 	b.k.ActivityScheduled = &b.p
 	b.e.Id, b.e.Kind = id, &b.k
 	return &b.e
@@ -209,17 +212,17 @@ func newScheduled(id uint64, f *Future) *turnpb.Event {
 		e.Kind = &turnpb.Event_QueueSubscribed{QueueSubscribed: &turnpb.QueueSubscribed{Name: f.name}}
 	case opChild:
 		e.Kind = &turnpb.Event_SubOrchestrationScheduled{SubOrchestrationScheduled: &turnpb.SubOrchestrationScheduled{
-			Name: f.name, Instance: f.instance, Input: f.input, Policy: f.policy, OwnId: f.own}}
+			Name: f.name, Instance: f.details().instance, Input: f.input, Policy: f.details().policy, OwnId: f.details().own}}
 	case opDetached:
 		e.Kind = &turnpb.Event_OrchestrationChained{OrchestrationChained: &turnpb.OrchestrationChained{
-			Name: f.name, Instance: f.instance, Input: f.input}}
+			Name: f.name, Instance: f.details().instance, Input: f.input}}
 	case opSend:
 		e.Kind = &turnpb.Event_SendScheduled{SendScheduled: &turnpb.SendScheduled{
-			Instance: f.instance, Kind: f.arrival, Name: f.name, Data: f.input}}
+			Instance: f.details().instance, Kind: f.details().arrival, Name: f.name, Data: f.input}}
 	case opAwait:
-		e.Kind = &turnpb.Event_AwaitScheduled{AwaitScheduled: &turnpb.AwaitScheduled{Instance: f.instance}}
+		e.Kind = &turnpb.Event_AwaitScheduled{AwaitScheduled: &turnpb.AwaitScheduled{Instance: f.details().instance}}
 	case opStatus:
-		e.Kind = &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{Status: f.status}}
+		e.Kind = &turnpb.Event_CustomStatusUpdated{CustomStatusUpdated: &turnpb.CustomStatusUpdated{Status: f.details().status}}
 	case opKVSet:
 		e.Kind = &turnpb.Event_KeyValueSet{KeyValueSet: &turnpb.KeyValueSet{
 			Key: f.name, Value: f.input, LastUpdatedAtMs: f.fireAtMs}}
@@ -234,7 +237,7 @@ func newScheduled(id uint64, f *Future) *turnpb.Event {
 	case opPush:
 		e.Kind = &turnpb.Event_CompensationPushed{CompensationPushed: &turnpb.CompensationPushed{}}
 	case opUndone:
-		e.Kind = &turnpb.Event_CompensationFailed{CompensationFailed: f.result.(*turnpb.CompensationFailed)}
+		e.Kind = &turnpb.Event_CompensationFailed{CompensationFailed: f.details().result.(*turnpb.CompensationFailed)}
 	default:
 		return nil
 	}

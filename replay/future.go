@@ -59,16 +59,11 @@ type Future struct {
 	m     *Machine
 	kind  opKind
 	state futureState
-	mode  turnpb.WaitMode
 	// inline: a system activity that the turn answers itself.
 	inline bool
-	policy turnpb.ChildPolicy
-	// own: a child was given its id.
-	own bool
-	// told: a child that is waited for has been sent the cancel of its parent.
-	told bool
 	// deprecated: a patch whose old way the code no longer has.
 	deprecated bool
+	mode       turnpb.WaitMode
 
 	event uint64 // 0 until bound
 	seq   uint64 // creation order in the execution
@@ -79,28 +74,19 @@ type Future struct {
 	owner      *coroutine // nil: not in a list
 	prev, next *Future    // the owner's unresolved futures, in creation order
 
-	waiter  *coroutine   // the first that waits for it; nil if none does
-	waiters []*coroutine // the others
+	waiter *coroutine // the first that waits for it; nil if none does
+	more   *details   // nil if it has none: see details and withDetails
 
 	// What was asked for. KV uses name for the key, input for the value and fireAtMs for the time of the change.
 	name     string
-	version  string
-	instance string
 	input    []byte
-	session  *string
-	tag      *string
-	status   *string
 	fireAtMs int64
 	site     *site
-	arrival  turnpb.ArrivalKind // of a send
-	call     *activityCall
-	life     *Life // of a child or a detached start; nil if neither bound is given
 
-	co *coroutine // opGo: the coroutine
+	co *coroutine // opGo: the coroutine, which has what it returned
 
-	value  []byte
-	result any // opGo: what it returned; opPush: the step; opUndone: the event
-	err    error
+	value []byte
+	err   error
 }
 
 // sited reports whether the history names the line of code that asked: for all that is matched with it.
@@ -143,16 +129,14 @@ func (f *Future) Await() (any, error) {
 }
 
 func (f *Future) outcome() (any, error) {
-	if f.err != nil {
-		if f.kind == opGo {
-			return f.result, f.err
-		}
+	switch {
+	case f.kind == opGo && f.state == resolved:
+		return f.co.value, f.err
+	case f.err != nil:
 		return nil, f.err
+	default:
+		return f.value, nil
 	}
-	if f.kind == opGo {
-		return f.result, nil
-	}
-	return f.value, nil
 }
 
 // Cancel gives up an unresolved future: its work is told to stop and its result will be ignored. A coroutine's own
@@ -170,24 +154,26 @@ func (f *Future) wait(co *coroutine) {
 		f.waiter = co
 		return
 	}
-	f.waiters = append(f.waiters, co)
+	more := f.withDetails()
+	more.waiters = append(more.waiters, co)
 }
 
 // unwait takes one registration of a coroutine back. Their order does not matter: the scheduler goes by number.
 func (f *Future) unwait(co *coroutine) {
-	n := len(f.waiters)
+	others := f.details().waiters
+	n := len(others)
 	if f.waiter == co {
 		f.waiter = nil
 		if n > 0 {
-			f.waiter = f.waiters[n-1]
-			f.waiters = f.waiters[:n-1]
+			f.waiter = others[n-1]
+			f.more.waiters = others[:n-1]
 		}
 		return
 	}
 	for i := n - 1; i >= 0; i-- {
-		if f.waiters[i] == co {
-			f.waiters[i] = f.waiters[n-1]
-			f.waiters = f.waiters[:n-1]
+		if others[i] == co {
+			others[i] = others[n-1]
+			f.more.waiters = others[:n-1]
 			return
 		}
 	}
@@ -200,10 +186,13 @@ func (f *Future) wake() {
 	}
 	f.m.ready(f.waiter)
 	f.waiter = nil
-	for _, co := range f.waiters {
+	if f.more == nil {
+		return
+	}
+	for _, co := range f.more.waiters {
 		f.m.ready(co)
 	}
-	f.waiters = nil
+	f.more.waiters = nil
 }
 
 // link appends an unresolved future to its owner's list.

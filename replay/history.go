@@ -26,7 +26,7 @@ func (m *Machine) replay(more bool) {
 			m.beginsWith(s.Events)
 		}
 		m.loadHeader(s.Header)
-		m.undecoded = s.Header.GetUndecoded()
+		m.header = s.Header
 		var entropy [16]byte
 		copy(entropy[:], s.Header.GetEntropy())
 		m.startTurn(s.Header.GetTimeMs(), entropy)
@@ -48,7 +48,7 @@ func (m *Machine) replay(more bool) {
 		m.endSegment()
 	}
 	m.loaded, m.outline = nil, Outline{}
-	m.effects, m.undecoded, m.stops = nil, nil, nil
+	m.effects, m.header, m.stops = nil, nil, nil
 }
 
 // beginsWith checks that the first event of a history, which may be among these, starts the execution.
@@ -83,7 +83,7 @@ func (m *Machine) endSegment() {
 	for _, f := range m.bound {
 		f.input = nil // it is in the event; the future may live long
 	}
-	m.panicStack, m.panicWhy = "", nil
+	m.lastPanic = nil
 	if m.ending() == endNot {
 		return
 	}

@@ -33,8 +33,11 @@ func (c *Context) StrictInputs() {
 // ChangedInputs lists the inputs that the code gave otherwise than the replayed history has them, the first of each
 // operation, and forgets them. It may be called after Close.
 func (m *Machine) ChangedInputs() []ChangedInput {
-	all := m.changedInputs
-	m.changedInputs = nil
+	if m.changed == nil {
+		return nil
+	}
+	all := *m.changed
+	m.changed = nil
 	return all
 }
 
@@ -53,9 +56,13 @@ func (f *Future) matchInput(e *turnpb.Event, recorded []byte) string {
 // noteChanged lists a changed input, the first of each operation.
 func (m *Machine) noteChanged(e *turnpb.Event, f *Future) {
 	what := f.kind.String() + " " + brief(f.name)
-	if len(m.changedInputs) == changedInputsMax || slices.ContainsFunc(m.changedInputs, func(c ChangedInput) bool { return c.What == what }) {
+	if m.changed == nil {
+		m.changed = new([]ChangedInput)
+	}
+	all := m.changed
+	if len(*all) == changedInputsMax || slices.ContainsFunc(*all, func(c ChangedInput) bool { return c.What == what }) {
 		return
 	}
-	m.changedInputs = append(m.changedInputs, ChangedInput{Event: e.GetId(), What: what,
+	*all = append(*all, ChangedInput{Event: e.GetId(), What: what,
 		Text: fmt.Sprintf("at event %d history has ", e.GetId()) + describeEvent(e) + "; the code asked for " + describeAction(f) + f.at()})
 }

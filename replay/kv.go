@@ -218,9 +218,9 @@ func (c *Context) SetStatus(status *string) {
 			m.checkLimit("custom status", len(*status), m.cfg.Limits.StatusBytes, "StatusBytes")
 		}
 		text := *status
-		f.status = &text
+		f.more = &details{status: &text}
 	}
-	m.status = f.status
+	m.status = f.details().status
 	m.emit(c.co, f)
 }
 

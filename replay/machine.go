@@ -2,7 +2,6 @@ package replay
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/turnstone-dev/turnstone/internal/failure"
 	"github.com/turnstone-dev/turnstone/internal/invariants"
@@ -58,12 +57,6 @@ type Machine struct {
 	current    *coroutine
 	coroutines uint64 // numbers given
 	live       int
-	closed     atomic.Bool
-	code       codeState
-	resumed    bool // code was resumed since this was last cleared
-	terminal   bool // a terminal event is in history, or was decided
-	fresh      bool // history has been replayed: what happens now is new
-	replaying  bool
 	seq        uint64         // futures created
 	pending    int            // futures unresolved
 	pendingGo  int            // those of them that are coroutines
@@ -74,18 +67,11 @@ type Machine struct {
 	fatal      *turnpb.Failure
 	divergence *turnpb.Failure // the code, or what came for it, does not fit the history
 	inherited  *turnpb.Failure // the last failure of a child or an activity that ends the execution
-	codeless   bool            // the execution is cancelled without its code
-	overLimit  bool            // fatal is a limit of the configuration
-	forced     bool            // fatal was given to End: nothing overrides it
 	deadline   *Future         // the open timer that bounds the execution; nil if nothing does
-	expired    bool            // it has fired
-	// continuing: code has asked for one; it is next when its turn among the actions comes.
-	continuing bool
 	cancelled  *string
 	panicked   *turnpb.Failure
-	panicStack string // where, until a segment has it
-	panicWhy   *turnpb.Failure
-	next       *Future // the first continue-as-new
+	lastPanic  *codePanic // until a segment has it
+	next       *Future    // the first continue-as-new
 	output     []byte
 	failed     *turnpb.Failure // the handler returned an error
 
@@ -96,28 +82,22 @@ type Machine struct {
 
 	queries *queries // nil until the code has a handler
 
-	patches     map[string]patchState // what is decided, by id
-	unmarked    string                // a patch that code deprecates and history has no marker of; empty: none
-	steps       []undoStep            // what history or this turn has, the oldest first
-	registered  func(*Context, *turnpb.Failure) error
-	cleanupTime time.Duration
-	tidy        bool // history is verified, and began with a cleanup step
-	cleanup     *cleanup
-	lost        []*Future        // of coroutines that did not return
-	stopped     *turnpb.CodeStop // where a limit stopped the code
-	stops       []codeStop       // in history, that code has not come to yet
-	resumes     uint64           // how often code was resumed
-	asked       uint64           // operations and coroutines that it asked for
-	overOutput  bool             // failed is a limit of the output
+	patches    map[string]patchState // what is decided, by id
+	unmarked   string                // a patch that code deprecates and history has no marker of; empty: none
+	steps      []undoStep            // what history or this turn has, the oldest first
+	registered *registered           // the undo step of the registration; nil if the code has none
+	cleanup    *cleanup
+	lost       []*Future        // of coroutines that did not return
+	stopped    *turnpb.CodeStop // where a limit stopped the code
+	stops      []codeStop       // in history, that code has not come to yet
+	resumes    uint64           // how often code was resumed
+	asked      uint64           // operations and coroutines that it asked for
 
-	effects   [][]byte // values of side effects in history that code has not asked for yet
-	verifying bool     // patches and effects have what history has: see expect
+	effects [][]byte // values of side effects in history that code has not asked for yet
 
-	undecoded []*turnpb.UndecodedValue // of the segment that is replayed or verified: what its code was told
+	header *turnpb.SegmentHeader // of the segment that is replayed or verified: it has what its code was told of values that it could not decode
 
-	strictInputs  bool
-	mayEndEarly   bool
-	changedInputs []ChangedInput // until they are asked for
+	changed *[]ChangedInput // until they are asked for; nil if there are none
 
 	// The turn that is computed.
 	d           *Decision
@@ -125,6 +105,25 @@ type Machine struct {
 	resumptions int                      // of this turn, by what it did itself
 	deferred    map[ArrivalName]struct{} // names of which this turn has deferred a message
 	sitesUsed   []uint32
+
+	// What is true or false, together, so that it takes little room.
+	closed    atomic.Bool
+	code      codeState
+	resumed   bool // code was resumed since this was last cleared
+	terminal  bool // a terminal event is in history, or was decided
+	fresh     bool // history has been replayed: what happens now is new
+	replaying bool
+	codeless  bool // the execution is cancelled without its code
+	overLimit bool // fatal is a limit of the configuration
+	forced    bool // fatal was given to End: nothing overrides it
+	expired   bool // deadline has fired
+	// continuing: code has asked for a continue-as-new; it is next when its turn among the actions comes.
+	continuing   bool
+	tidy         bool // history is verified, and began with a cleanup step
+	overOutput   bool // failed is a limit of the output
+	verifying    bool // patches and effects have what history has: see expect
+	strictInputs bool
+	mayEndEarly  bool
 }
 
 // New makes a machine. Nothing runs before the first Advance.
@@ -320,7 +319,7 @@ func (m *Machine) finish(co *coroutine) {
 		parent.adopt(co)
 	}
 	f.state = resolved
-	f.result, f.err = co.value, co.err
+	f.err = co.err
 	f.unlink()
 	f.wake()
 }

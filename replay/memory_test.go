@@ -29,7 +29,7 @@ func TestMemoryEstimate(t *testing.T) {
 		fn   replay.Func
 		most uint64 // bytes an instance may take; 0: not bounded here
 	}{
-		{"one wait", 5_000, waits("E"), 7_400},
+		{"one wait", 5_000, waits("E"), 7_200},
 		{"100 activities", 500, func(c *replay.Context, _ []byte) ([]byte, error) {
 			fs := make([]*replay.Future, 100)
 			for i := range fs {

@@ -35,7 +35,8 @@ func (c *Context) send(instance string, kind turnpb.ArrivalKind, what, name stri
 	m.checkReceiver(instance)
 	m.checkID(what+" name", name)
 	m.checkPayload(what+" data", data)
-	return m.emit(c.co, &Future{kind: opSend, arrival: kind, instance: instance, name: name, input: bytes.Clone(data)})
+	return m.emit(c.co, &Future{kind: opSend, name: name, input: bytes.Clone(data),
+		more: &details{arrival: kind, instance: instance}})
 }
 
 // checkReceiver ends the turn if code names an instance that there cannot be. It may be a child with a derived id.
@@ -49,9 +50,9 @@ func mismatchSend(e *turnpb.Event, s *turnpb.SendScheduled, f *Future) string {
 	switch {
 	case s.GetName() != f.name:
 		return diffName
-	case s.GetInstance() != f.instance:
+	case s.GetInstance() != f.details().instance:
 		return diffInstance
-	case s.GetKind() != f.arrival:
+	case s.GetKind() != f.details().arrival:
 		return "one is an event, one a queue message"
 	}
 	return f.matchInput(e, s.GetData())
@@ -64,7 +65,7 @@ func (m *Machine) sendEnded(e *turnpb.Event, ended *turnpb.SendEnded) *turnpb.Fa
 	if bad := m.complete(e, opSend, nil, nil); bad != nil || f == nil || ended.GetOutcome() == turnpb.SendOutcome_SEND_OUTCOME_DELIVERED {
 		return bad
 	}
-	f.err = &SendError{Instance: f.instance, Outcome: ended.GetOutcome()}
+	f.err = &SendError{Instance: f.details().instance, Outcome: ended.GetOutcome()}
 	return nil
 }
 

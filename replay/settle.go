@@ -70,8 +70,9 @@ func (m *Machine) settle() {
 	m.checkState()
 	m.compensate()
 	m.settleCleanup()
-	m.d.PanicStack, m.d.Panic = m.panicStack, m.panicWhy
-	m.panicStack, m.panicWhy = "", nil
+	if p := m.lastPanic; p != nil {
+		m.d.PanicStack, m.d.Panic, m.lastPanic = p.stack, p.why, nil
+	}
 	end := m.ending()
 	held := end != endNot && end != endFatal && !m.codeless && m.waiting()
 	if end != endNot {
@@ -108,7 +109,7 @@ func (m *Machine) waiting() bool {
 	}
 	end := m.ending()
 	for _, e := range m.open.all {
-		if e.f == nil || e.f.kind != opChild || e.f.policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT {
+		if e.f == nil || e.f.kind != opChild || e.f.details().policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT {
 			continue
 		}
 		if !m.unsent(e.f, end) {
@@ -127,7 +128,7 @@ func (m *Machine) unsent(f *Future, end ending) bool {
 	case endNot:
 		return f.state == cancelled
 	case endReturned, endContinued, endCleaned:
-		return f.state == cancelled || f.policy == policyCancel
+		return f.state == cancelled || f.details().policy == policyCancel
 	default:
 		return true
 	}
@@ -236,7 +237,7 @@ func (m *Machine) mustClose(f *Future, end ending) bool {
 	if f.kind != opChild {
 		return true
 	}
-	switch f.policy {
+	switch f.details().policy {
 	case turnpb.ChildPolicy_CHILD_POLICY_ABANDON:
 		return false
 	case turnpb.ChildPolicy_CHILD_POLICY_WAIT:
@@ -248,10 +249,10 @@ func (m *Machine) mustClose(f *Future, end ending) bool {
 
 // tell cancels a child that is waited for when its parent is cancelled. It stays open: the parent ends when it has ended.
 func (m *Machine) tell(f *Future, end ending) {
-	if end != endCancelled || f.policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT || f.told {
+	if end != endCancelled || f.details().policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT || f.details().told {
 		return
 	}
-	f.told = true
+	f.withDetails().told = true
 	if m.d != nil && m.fresh {
 		m.giveUp(f, 0, "", childCancelled, end)
 	}
@@ -278,9 +279,10 @@ func (m *Machine) dispatch(end ending) {
 			switch f.kind {
 			case opActivity:
 				if end == endNot {
+					more := f.details()
 					m.d.Activities = append(m.d.Activities, Activity{
-						Event: f.event, Name: f.name, Input: f.input, Session: f.session, Tag: f.tag})
-					f.call.hand(&m.d.Activities[len(m.d.Activities)-1])
+						Event: f.event, Name: f.name, Input: f.input, Session: more.session, Tag: more.tag})
+					more.call.hand(&m.d.Activities[len(m.d.Activities)-1])
 				}
 			case opTimer:
 				if end == endNot || f == m.deadline { // which bounds how long an end waits for children, too
@@ -288,12 +290,13 @@ func (m *Machine) dispatch(end ending) {
 				}
 			case opAwait:
 				if end == endNot {
-					m.d.Awaits = append(m.d.Awaits, Await{Event: f.event, Instance: f.instance})
+					m.d.Awaits = append(m.d.Awaits, Await{Event: f.event, Instance: f.details().instance})
 				}
 			case opChild:
 				if !m.unsent(f, end) {
+					more := f.details()
 					m.d.Children = append(m.d.Children, Child{Event: f.event, Instance: m.childID(f),
-						Name: f.name, Version: f.version, Input: f.input, Policy: f.policy, Life: f.life.of()})
+						Name: f.name, Version: more.version, Input: f.input, Policy: more.policy, Life: more.life.of()})
 				}
 			}
 		}
@@ -309,12 +312,12 @@ func (m *Machine) conclude(end ending) {
 	case endContinued:
 		d.Outcome = ContinuedAsNew
 		d.Next = &turnpb.StartOrchestration{
-			Name: m.started.GetName(), Version: m.next.version, Input: m.next.input, Parent: m.started.GetParent(),
+			Name: m.started.GetName(), Version: m.next.details().version, Input: m.next.input, Parent: m.started.GetParent(),
 			Carried: carried(m.events, m.queues), InitialCustomStatus: m.status,
 			ExecutionTimeoutMs: m.started.GetExecutionTimeoutMs(),
 		}
 		d.Events = append(d.Events, &turnpb.Event{Id: id, Kind: &turnpb.Event_ContinuedAsNew{
-			ContinuedAsNew: &turnpb.OrchestrationContinuedAsNew{Input: m.next.input, Version: m.next.version}}})
+			ContinuedAsNew: &turnpb.OrchestrationContinuedAsNew{Input: m.next.input, Version: m.next.details().version}}})
 		return
 	case endReturned:
 		if m.failed == nil {

@@ -21,13 +21,13 @@ type Config struct {
 	// RejectOrphans: a completion that answers what history never asked for, or asked for as another kind, is rejected and
 	// listed in Decision.Orphans. Otherwise it fails the turn.
 	RejectOrphans bool
+	// Unlocked says that no goroutine which uses the machine is locked to its thread. A lock that code takes with
+	// runtime.LockOSThread then ends where the code waits or returns; otherwise it ends the process there.
+	Unlocked bool
 	// Unwind runs the function it is given on a goroutine that is not the caller's and waits for it to return or to
 	// exit. The machine uses it to end a parked coroutine. Nil: a goroutine started and awaited by the machine's
 	// default, for tests.
 	Unwind func(func())
-	// Unlocked says that no goroutine which uses the machine is locked to its thread. A lock that code takes with
-	// runtime.LockOSThread then ends where the code waits or returns; otherwise it ends the process there.
-	Unlocked bool
 	// Limits bound what a turn may do. The zero value has the documented defaults.
 	Limits Limits
 	// KV is the key-value store as the previous execution left it. The machine does not change the map.

@@ -56,10 +56,10 @@ func (f *Future) Decoded(v Value, err error) error {
 }
 
 // Recalls reports whether Decoded may give an error for a value that was decoded.
-func (c *Context) Recalls() bool { c.m.look(c.co); return len(c.m.undecoded) > 0 }
+func (c *Context) Recalls() bool { c.m.look(c.co); return len(c.m.header.GetUndecoded()) > 0 }
 
 // Recalls is the same for futures.
-func (f *Future) Recalls() bool { f.look(); return len(f.m.undecoded) > 0 }
+func (f *Future) Recalls() bool { f.look(); return len(f.m.header.GetUndecoded()) > 0 }
 
 func (m *Machine) decoded(co *coroutine, event uint64, v *Value, err error) error {
 	if m.fresh && !m.verifying {
@@ -68,7 +68,7 @@ func (m *Machine) decoded(co *coroutine, event uint64, v *Value, err error) erro
 		}
 		return err
 	}
-	recorded := findUndecoded(m.undecoded, newUndecoded(event, v))
+	recorded := findUndecoded(m.header.GetUndecoded(), newUndecoded(event, v))
 	switch {
 	case recorded == nil && err != nil:
 		m.undecodable(co, event, v, err)

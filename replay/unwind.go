@@ -29,9 +29,15 @@ func (m *Machine) unwind(co *coroutine) {
 	}
 }
 
+// codePanic is how and where code panicked last.
+type codePanic struct {
+	stack string
+	why   *turnpb.Failure
+}
+
 // panic notes that a coroutine panicked: that is how the execution ends, or the undo step that runs.
 func (m *Machine) panic(why *turnpb.Failure, stack string) {
-	m.panicStack, m.panicWhy = stack, why
+	m.lastPanic = &codePanic{stack, why}
 	if m.cleanup != nil {
 		m.stopStep(why, nil)
 		return

@@ -54,7 +54,7 @@ func Verify(cfg Config, history []Segment) error {
 		if recordedFailure(s) > m.cfg.Limits.PayloadBytes {
 			m.cfg.Limits.PayloadBytes = noLimit // it was recorded before failures were held to the limit, and stays as it is
 		}
-		m.undecoded = s.Header.GetUndecoded()
+		m.header = s.Header
 		in := rebuildInput(cfg, s)
 		d := m.advanceVerified(in, len(s.Events) == 0)
 		if d.Spoiled != nil {
