@@ -7,9 +7,9 @@ package turnstone
 //	region, err := turnstone.SideEffect(ctx, func() string { return os.Getenv("REGION") })
 //
 // compute may run more than once: a turn that is not committed runs again. So it must not touch the world, and it must not
-// fail; what may do either is an activity. It must return at once, and must not use ctx: that is reported like any misuse
+// fail; what may do either is an activity. A panic of it holds the instance: the turn is not recorded, and is tried again later. It must return at once, and must not use ctx: that is reported like any misuse
 // of the context. The value goes through the registry's [Codec]. A value that it refuses is a programmer's error, which
-// panics; the error is a [*DecodeError] if it gives bytes that it cannot read as a T. Code whose T was changed so that the
+// is a panic, too; the error is a [*DecodeError] if it gives bytes that it cannot read as a T. Code whose T was changed so that the
 // recorded value is none is held.
 func SideEffect[T any](ctx *Context, compute func() T) (T, error) {
 	codec := ctx.env.codec

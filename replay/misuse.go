@@ -109,7 +109,7 @@ func (m *Machine) Spoiled() error {
 }
 
 // MisuseError says that a context or a future was used by a goroutine that is not the coroutine which has control: a
-// goroutine that the author started, or a coroutine that used another one's context; or by the function of a side effect.
+// goroutine that the author started, or a coroutine that used another one's context; or by the function of a side effect, which may not panic either.
 // It unwraps to ErrMisuse.
 type MisuseError struct {
 	Instance  string
@@ -122,10 +122,16 @@ type MisuseError struct {
 	Stack string
 	// SideEffect: the function of a side effect did it, on the coroutine that has control.
 	SideEffect bool
+	// Panic: the function of a side effect panicked with this text, so there is no value that a replay could give.
+	Panic string
 }
 
 // Error names the instance, the place in the code, and what to do.
 func (e *MisuseError) Error() string {
+	if e.Panic != "" {
+		return "instance " + e.Instance + ": the function of a side effect panicked, at " + e.Site + ": " + e.Panic +
+			": let it only read and return; what may fail is an activity"
+	}
 	if e.SideEffect {
 		return "instance " + e.Instance + ": the function of a side effect used the orchestration's context, at " + e.Site +
 			": it does not run on replay, so let it compute a value and ask for nothing"

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/turnstone-dev/turnstone/internal/failure"
 	turnpb "github.com/turnstone-dev/turnstone/proto"
 )
 
@@ -247,9 +248,11 @@ func (m *Machine) mustClose(f *Future, end ending) bool {
 	}
 }
 
-// tell cancels a child that is waited for when its parent is cancelled. It stays open: the parent ends when it has ended.
+// tell cancels a child that is waited for when its parent is cancelled, also after undo steps. It stays open: the parent ends
+// when it has ended.
 func (m *Machine) tell(f *Future, end ending) {
-	if end != endCancelled || f.details().policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT || f.details().told {
+	cancelled := end == endCancelled || end == endCleaned && failure.IsCancelled(m.cleanup.outcome)
+	if !cancelled || f.details().policy != turnpb.ChildPolicy_CHILD_POLICY_WAIT || f.details().told {
 		return
 	}
 	f.withDetails().told = true

@@ -4,7 +4,8 @@ import "bytes"
 
 // SideEffect gives what compute returned when the code came here for the first time; nil if that was empty. The value is
 // recorded with the turn. On replay it is what history has, and compute does not run. compute must not use the context and
-// must return at once; a panic of it is a panic of the code, and records nothing.
+// must return at once. A panic of it spoils the turn, as a misuse does: a replay could not give what was computed, nor panic
+// again, so nothing of the turn may be recorded.
 //
 // It does not block, neither in a fresh turn nor on replay, so other coroutines run in the same order in both. The values
 // are taken in the order of the calls: that is the order of their events, since an event is matched with the oldest action.
@@ -35,6 +36,21 @@ func (m *Machine) recall() (value []byte, ok bool) {
 // compute runs a function of the author's that must not ask for anything: it does not run on replay.
 func (co *coroutine) compute(f func() []byte) []byte {
 	co.computing = true
-	defer func() { co.computing = false }()
-	return f()
+	returned := false
+	defer func() {
+		co.computing = false
+		if !returned {
+			co.m.noEffect(co, recover())
+		}
+	}()
+	value := f()
+	returned = true
+	return value
+}
+
+// noEffect spoils the turn if the function of a side effect panicked. It may also have been ended by a misuse.
+func (m *Machine) noEffect(co *coroutine, panicked any) {
+	if panicked != nil {
+		m.misusedBy(&MisuseError{SideEffect: true, Panic: panicText(panicked)}, co.site)
+	}
 }

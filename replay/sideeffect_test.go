@@ -110,23 +110,26 @@ func TestSideEffect(t *testing.T) {
 		wantCompleted(t, d, "v1")
 		wantKinds(t, d, "AC(2) SE")
 	})
-	t.Run("a panic of the function is a panic of the code, and records nothing", func(t *testing.T) {
-		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
-			return c.SideEffect(func() []byte { panic("no value") }), nil
-		}, nil, msgStart())
-		wantFailed(t, d, "application", "no value")
-		wantKinds(t, d, "S")
-	})
-	t.Run("after a panic that the code recovers from, the context is usable", func(t *testing.T) {
-		d := after(t, func(c *replay.Context, _ []byte) ([]byte, error) {
-			func() {
-				defer func() { _ = recover() }()
-				c.SideEffect(func() []byte { panic("no value") })
-			}()
-			return c.SideEffect(func() []byte { return []byte("a value") }), nil
-		}, nil, msgStart())
-		wantCompleted(t, d, "a value")
-	})
+	for name, recovers := range map[string]bool{"panics": false, "panics, and the code recovers": true} {
+		t.Run("a turn whose function "+name+" is not recorded", func(t *testing.T) {
+			m := replay.New(config(func(c *replay.Context, _ []byte) ([]byte, error) {
+				c.Compensate(func(*replay.Context) error { return nil })
+				if recovers {
+					defer func() { _ = recover() }()
+				}
+				return c.SideEffect(func() []byte { panic("no value") }), nil
+			}))
+			defer m.Close()
+			d := m.Advance(input(msgStart()))
+			var misuse *replay.MisuseError
+			if !errors.As(d.Spoiled, &misuse) || misuse.Panic != "no value" || !strings.Contains(misuse.Site, "(sideeffect_test.go:") {
+				t.Errorf("spoiled: %v", d.Spoiled)
+			}
+			if len(d.Events) > 0 {
+				t.Errorf("events %v", d.Events)
+			}
+		})
+	}
 	t.Run("a value over the limit ends the turn", func(t *testing.T) {
 		for size, want := range map[int]replay.Outcome{3: replay.Completed, 4: replay.Completed, 5: replay.Failed} {
 			cfg := config(func(c *replay.Context, _ []byte) ([]byte, error) {

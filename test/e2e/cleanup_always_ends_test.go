@@ -80,3 +80,24 @@ func TestAnInstanceAlwaysEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestACancelReachesWhatUndoStepsLeave: a child that is waited for is cancelled, too, so that its parent can end.
+func TestACancelReachesWhatUndoStepsLeave(t *testing.T) {
+	scenario(t, "an undo step of a cancelled instance leaves a child that is waited for", func(w *world) {
+		leaves := text("Leaves", func(ctx octx, _ string) (string, error) {
+			ctx.Compensate(func(ctx octx) error {
+				policyChild.Start(ctx, "", turnstone.WithChildID("left"), turnstone.WithChildPolicy(turnstone.WaitForChild))
+				ctx.Sleep(ms)
+				return nil
+			})
+			return turnstone.WaitEvent[string](ctx, "go").Await()
+		})
+		w.open(policyChild, leaves)
+		begin(w, leaves, "l", "")
+		w.untilHistory("l", 1, "ExternalSubscribed")
+		w.cancel("l", "enough")
+		w.restart()
+		w.cancelled("l", "enough")
+		w.cancelled("left", "parent canceled")
+	})
+}
