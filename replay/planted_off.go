@@ -19,5 +19,8 @@ const plantedMailbox = false
 // plantedUndo: an undo step stays when it has begun, once, so it runs twice.
 const plantedUndo = false
 
+// plantedInputs: StrictInputs does nothing.
+const plantedInputs = false
+
 // plantedQuery: a query takes the id of an event.
 const plantedQuery = false

@@ -32,6 +32,12 @@ var plantedUndo bool
 // PlantUndo plants the fault, or takes it away. No machine may run meanwhile.
 func PlantUndo(on bool) { plantedUndo = on }
 
+// plantedInputs: StrictInputs does nothing.
+var plantedInputs bool
+
+// PlantInputs plants the fault, or takes it away. No machine may run meanwhile.
+func PlantInputs(on bool) { plantedInputs = on }
+
 // plantedQuery: a query takes the id of an event.
 var plantedQuery bool
 

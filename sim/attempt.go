@@ -50,7 +50,7 @@ func (r *run) retry(ctx *replay.Context, p *Program) error {
 			r.note(fmt.Sprint("attempt given up ", n), nil, nil)
 			return nil
 		}
-		value, err := f.Await()
+		value, err := r.answer(ctx, f)
 		r.note(fmt.Sprint("attempt ", n), value, err)
 		if err == nil || failure.Aborts(failure.Of(err)) {
 			return nil
@@ -78,7 +78,13 @@ func (r *run) attempt(ctx *replay.Context, p *Program, o replay.ActivityOptions)
 		Fails: max(p.N-max(int(o.Attempt), 1)+1, 0), Kills: p.Flag, Hangs: p.Hangs, Ms: p.Ms, Beats: p.Beats, Label: label(p),
 		Attempt: o.Attempt, First: o.First,
 	}
-	return ctx.Activity(p.Name, spec.encode(), o)
+	if r.inputs == inputsSame || !ctx.Replaying() {
+		return ctx.Activity(p.Name, spec.encode(), o)
+	}
+	spec.Label += " of today"
+	f := ctx.Activity(p.Name, spec.encode(), o)
+	r.changed(f)
+	return f
 }
 
 // child begins a child; attempt 0 is the only one.

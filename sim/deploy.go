@@ -19,7 +19,24 @@ const (
 	fits     misfit = iota
 	diverges        // it does something first that the history does not have
 	misuses         // it uses its context on another goroutine
+	strict          // it gives activities other inputs, with StrictInputs
+	lenient         // it gives activities other inputs, and the recorded ones stand: it fits
 )
+
+// inputs is which inputs the code gives activities.
+func (m misfit) inputs() inputs {
+	switch m {
+	case strict:
+		return inputsStrict
+	case lenient:
+		return inputsOther
+	default:
+		return inputsSame
+	}
+}
+
+// harmless reports whether code goes on with what it finds.
+func (m misfit) harmless() bool { return m == fits || m == lenient }
 
 // deployed is a registry whose code may not fit.
 type deployed struct {
@@ -29,8 +46,8 @@ type deployed struct {
 
 // Orchestration implements consumer.Handlers.
 func (d *deployed) Orchestration(name, version string) (string, replay.Func, bool) {
-	resolved, fn, ok := d.handlers.Orchestration(name, version)
-	if !ok || d.misfit == fits {
+	resolved, fn, ok := d.handlers.code(name, version, d.misfit.inputs())
+	if !ok || d.misfit != diverges && d.misfit != misuses {
 		return resolved, fn, ok
 	}
 	return resolved, func(ctx *replay.Context, input []byte) ([]byte, error) {
@@ -63,9 +80,9 @@ func (w *World) deploy(p *process) misfit {
 	case w.faults.stuck:
 		return diverges
 	case !w.lives.chance(3):
-		return fits
+		return pick(w.lives, fits, lenient)
 	}
-	return pick(w.lives, diverges, diverges, misuses)
+	return pick(w.lives, diverges, diverges, misuses, strict)
 }
 
 // drawBuild draws what a process is built as, and whether it fails what does not fit.
@@ -81,7 +98,7 @@ func (w *World) drawBuild(p *process) (build string, fail bool) {
 
 // misfits says that a process has code that does not fit.
 func (p *process) misfits() bool {
-	return p.detach[0] != nil && p.misfit[0] != fits || p.detach[1] != nil && p.misfit[1] != fits || p.fails
+	return p.detach[0] != nil && !p.misfit[0].harmless() || p.detach[1] != nil && !p.misfit[1].harmless() || p.fails
 }
 
 // heldTurn notes a turn that was given back because its code does not fit.
@@ -154,7 +171,7 @@ func (p *process) mend(back time.Duration) {
 	p.mended = true
 	p.world.reach("code that fits during the last try")
 	for n := range p.detach {
-		if p.detach[n] != nil && p.misfit[n] != fits {
+		if p.detach[n] != nil && !p.misfit[n].harmless() {
 			p.goes(n, back)
 		}
 	}

@@ -22,7 +22,8 @@
 // with what the code knows after a turn that is durable; S9 an end is an
 // end; S10 an id has one incarnation; S11 events of one name, and messages of one queue, that one sender sends one
 // after the other keep their order; S12 the undo steps of an execution that does not end well run once each, the last one
-// first, and no others do; S13 a run of an activity is told of the newest heartbeat that can be known; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
+// first, and no others do; S13 a run of an activity is told of the newest heartbeat that can be known; S14
+// code whose inputs do not fit is given nothing; L1 everything comes to its end; L2 timers are neither early nor late; L3 queues
 // drain and instances leave; attempts: code that kills its process runs a bounded number of times.
 //
 // [RunWays] runs programs whose end no order can change: straight, killed after each turn, with nothing left in memory

@@ -32,7 +32,9 @@ func newHandlers(w *World) [2]*handlers {
 			at = *rec
 		}
 		w.die(fmt.Sprintf("turn of %s after %d/%d", instance, at.execution, at.turn))
-	}, reach: w.reach, compute: func() []byte {
+	}, reach: w.reach, unfit: func(instance string) {
+		w.fail("S14", "the code of %s, with StrictInputs, was given the result of an activity that history has with another input", instance)
+	}, compute: func() []byte {
 		w.computed++
 		return fmt.Appendf(nil, "computed-%d", w.computed)
 	}}
@@ -50,12 +52,17 @@ func newHandlers(w *World) [2]*handlers {
 
 // Orchestration implements consumer.Handlers.
 func (h *handlers) Orchestration(name, version string) (string, replay.Func, bool) {
+	return h.code(name, version, inputsSame)
+}
+
+// code is an orchestration's, which gives activities such inputs.
+func (h *handlers) code(name, version string, given inputs) (string, replay.Func, bool) {
 	if version != "" && version != "1.0.0" {
 		return "", nil, false
 	}
 	if name == orchestrationName || name == lateOrchestration && h.late[name] && h.world.lateRegistered {
 		program := *h.program
-		program.older, program.settled = !h.world.lateRegistered, h.world.way != nil
+		program.older, program.settled, program.inputs = !h.world.lateRegistered, h.world.way != nil, given
 		return "1.0.0", program.orchestration, true
 	}
 	return "", nil, false

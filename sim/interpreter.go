@@ -28,6 +28,9 @@ type interpreter struct {
 	older bool
 	// reach is told of what happened; nil when a history is only replayed.
 	reach func(what string)
+	// inputs is which inputs the code gives activities. unfit is told of an instance that goes on where it must not.
+	inputs inputs
+	unfit  func(instance string)
 }
 
 // orchestration is the handler.
@@ -38,6 +41,9 @@ func (i *interpreter) orchestration(ctx *replay.Context, input []byte) ([]byte, 
 	}
 	r := &run{interpreter: i, digest: &strings.Builder{}, taken: map[arrivalName][]string{}}
 	p = r.tidy(ctx, p)
+	if r.inputs == inputsStrict {
+		ctx.StrictInputs()
+	}
 	r.answerQueries(ctx)
 	if err := r.do(ctx, p); err != nil {
 		return nil, err
@@ -53,6 +59,7 @@ type run struct {
 	sent   int                      // letters
 	pushed int                      // undo steps
 	left   []byte                   // what had been seen when the first undo step ran
+	other  map[*replay.Future]bool  // with inputsStrict: those whose input is another than history has
 }
 
 var (
@@ -242,7 +249,7 @@ func (r *run) wait(ctx *replay.Context, p *Program) {
 
 // await waits for a node that has begun, and says what a wait was given. It is asked once for each node that begins.
 func (r *run) await(ctx *replay.Context, p *Program, f *replay.Future) (any, error) {
-	value, err := f.Await()
+	value, err := r.answer(ctx, f)
 	if data, ok := value.([]byte); ok && r.given != nil && err == nil && (p.Op == "wait" || p.Op == "dequeue") {
 		r.given(ctx.Instance(), string(data))
 	}

@@ -21,6 +21,7 @@ func init() {
 	plantable["give a message twice"] = func() *planted { return &planted{inside: replay.PlantMailbox} }
 	plantable["keep the values of a refused turn"] = func() *planted { return &planted{inside: pebble.PlantValues} }
 	plantable["lose a watcher"] = func() *planted { return &planted{inside: pebble.PlantWatchers} }
+	plantable["forget that inputs are strict"] = func() *planted { return &planted{inside: replay.PlantInputs} }
 	plantable["a query takes the id of an event"] = func() *planted { return &planted{inside: replay.PlantQuery} }
 	plantable["hold beside an attach"] = func() *planted { return &planted{inside: step.PlantAttach} }
 	plantable["hold in the step of an attach"] = func() *planted { return &planted{inside: dispatch.PlantTryHeld} }

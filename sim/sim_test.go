@@ -51,7 +51,7 @@ var rare = []string{
 	"deferred message", "re-told nudge", "lost nudge", "read error", "read failure",
 	"result after cancel", "duplicate delivery across partitions", "duplicate command", "wait without a read",
 	"waited for memory", "new way of a patch", "old way of a patch in code that knows it", "held and released", "held until other code comes", "other code during a try", "code that fits during the last try", "held and terminated", "no consumer is left",
-	"message of a queue carried on", "another attempt of a call",
+	"another input than history has", "another input than history has, with StrictInputs", "message of a queue carried on", "another attempt of a call",
 	"cleanup: error", "cleanup: panic", "cleanup: cancel", "cleanup: abort", "undo step", "undo step that failed", "undo step that had no time",
 	"await: completed", "await: failed", "await: no such instance", "await given up",
 	"query answered", "query refused: the code does not fit", "query refused: the instance is held", "query refused: the code may be a killer",
@@ -239,7 +239,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 // inside are the planted faults that lie inside other packages and need a build of their own.
 var inside = []string{
 	"a full page invents a row", "a query takes the id of an event", "compute a side effect again", "decide a patch anew", "drop the turn's position", "evict what has news", "forget what a held instance waits for",
-	"forget what is unserved", "give a message twice", "hold beside an attach", "hold in the step of an attach", "keep a contradicted belief", "keep the values of a refused turn",
+	"forget what is unserved", "forget that inputs are strict", "give a message twice", "hold beside an attach", "hold in the step of an attach", "keep a contradicted belief", "keep the values of a refused turn",
 	"leave without counting", "lose a watcher", "run an undo step twice", "take messages in reverse", "wait for what is over", "wrong coroutine order",
 }
 

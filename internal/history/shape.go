@@ -3,54 +3,64 @@ package history
 import "unicode/utf8"
 
 // shape is which fields an encoded message may have. It tells that a message can be decoded without decoding it.
-type shape []part
+type shape struct {
+	fields   uint32 // a bit each: see fieldBit
+	texts    uint32 // those of them that are UTF-8
+	messages uint32 // those that are messages of the shape of
+	of       *shape
+}
 
-// part is a field that a message of a shape may have.
-type part struct {
-	tag  uint64
-	text bool  // it is UTF-8
-	of   shape // of the message that it is; nil for other bytes
+// fieldBit is the bit of a field by its tag; 0 if its number is too high for a shape to have it.
+func fieldBit(tag uint64) uint32 {
+	if tag >= 16<<3 {
+		return 0
+	}
+	return 1 << (tag>>2&^1 | tag>>1&1) // two for each number: its value is a number, or bytes
+}
+
+func shapeOf(tags ...uint64) (s shape) {
+	for _, tag := range tags {
+		s.fields |= fieldBit(tag)
+	}
+	return s
+}
+
+// withText is the shape with one more field, which is UTF-8.
+func (s shape) withText(tag uint64) shape {
+	s.fields |= fieldBit(tag)
+	s.texts |= fieldBit(tag)
+	return s
+}
+
+// withMessage is the shape with one more field, which is a message. It may be used once.
+func (s shape) withMessage(tag uint64, of *shape) shape {
+	s.fields |= fieldBit(tag)
+	s.messages, s.of = fieldBit(tag), of
+	return s
 }
 
 var (
-	shapeScheduled = shape{{tag: tagName, text: true}, {tag: tagInput}, {tag: tagAttempt}, {tag: tagFirstAttempt}}
-	shapeCompleted = shape{{tag: tagResult}}
-	shapeTimer     = shape{{tag: tagFireAt}}
-	shapeSite      = shape{{tag: tagSiteEvent}, {tag: tagSiteSum}, {tag: tagSiteText, text: true}}
-	shapeHeader    = shape{
-		{tag: tagTurn}, {tag: tagTime}, {tag: tagEntropy}, {tag: tagEngine, text: true}, {tag: tagOrigin}, {tag: tagConverted},
-		{tag: tagSites, of: shapeSite},
-	}
+	shapeScheduled = shapeOf(tagInput, tagAttempt, tagFirstAttempt).withText(tagName)
+	shapeCompleted = shapeOf(tagResult)
+	shapeTimer     = shapeOf(tagFireAt)
+	shapeSite      = shapeOf(tagSiteEvent, tagSiteSum).withText(tagSiteText)
+	shapeHeader    = shapeOf(tagTurn, tagTime, tagEntropy, tagOrigin, tagConverted).withText(tagEngine).withMessage(tagSites, &shapeSite)
 )
 
 // fits reports whether a message has the shape: decoder decodes it.
-func (s shape) fits(b []byte) bool {
-	at := 0
+func (s *shape) fits(b []byte) bool {
 	for r := (reader{message: b}); r.more(); {
 		if !r.next() {
 			return false
 		}
-		if at = s.find(r.tag, at); at < 0 {
-			return false
-		}
-		if f := &s[at]; f.text && !utf8.Valid(r.bytes()) || f.of != nil && !f.of.fits(r.bytes()) {
+		switch field := fieldBit(r.tag); {
+		case s.fields&field == 0,
+			s.texts&field != 0 && !utf8.Valid(r.bytes()),
+			s.messages&field != 0 && !s.of.fits(r.bytes()):
 			return false
 		}
 	}
 	return true
-}
-
-// find is the index of a field; below 0 if the shape has none such. The search begins at from: fields are mostly in order.
-func (s shape) find(tag uint64, from int) int {
-	for range s {
-		if s[from].tag == tag {
-			return from
-		}
-		if from++; from == len(s) {
-			from = 0
-		}
-	}
-	return -1
 }
 
 // allCommon reports whether decoder decodes an EventList, how many events it has, and the highest id.
@@ -75,7 +85,7 @@ func isCommon(event []byte) (id uint64, ok bool) {
 		if !r.next() {
 			return 0, false
 		}
-		var kind shape
+		var kind *shape
 		switch r.tag {
 		case tagID:
 			id = r.number
@@ -83,11 +93,11 @@ func isCommon(event []byte) (id uint64, ok bool) {
 		case tagSource:
 			continue
 		case tagActivityScheduled:
-			kind = shapeScheduled
+			kind = &shapeScheduled
 		case tagActivityCompleted:
-			kind = shapeCompleted
+			kind = &shapeCompleted
 		case tagTimerCreated, tagTimerFired:
-			kind = shapeTimer
+			kind = &shapeTimer
 		}
 		if kind == nil || known || !kind.fits(r.bytes()) {
 			return 0, false
