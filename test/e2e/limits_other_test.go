@@ -44,10 +44,11 @@ func TestLimitsOfOtherThings(t *testing.T) {
 	for _, c := range otherLimits {
 		scenario(t, c.row, func(w *world) {
 			w.cfg.Limits = tight
-			if c.limit == 0 {
-				c.limit = of(tight, fieldOf(t, c.row))
+			limit := c.limit
+			if limit == 0 {
+				limit = of(tight, fieldOf(t, c.row))
 			}
-			c.try(w, c.limit)
+			c.try(w, limit)
 		})
 	}
 }
