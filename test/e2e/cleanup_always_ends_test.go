@@ -45,6 +45,9 @@ var undoings = map[string]func(ctx octx) error{
 func TestAnInstanceAlwaysEnds(t *testing.T) {
 	for first, one := range undoings {
 		for second, other := range undoings {
+			if testing.Short() && first != second {
+				continue
+			}
 			scenario(t, first+", then one "+second, func(w *world) {
 				w.cfg.Limits.HistoryEvents, w.cfg.Limits.HistoryBytes, w.cfg.Limits.TurnBytes = 40, 20_000, 4_000
 				w.reopened = true
