@@ -238,8 +238,8 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 
 // inside are the planted faults that lie inside other packages and need a build of their own.
 var inside = []string{
-	"a full page invents a row", "a query takes the id of an event", "compute a side effect again", "decide a patch anew", "drop the turn's position", "evict what has news", "forget what a held instance waits for",
-	"forget what is unserved", "forget that inputs are strict", "give a message twice", "hold beside an attach", "hold in the step of an attach", "keep a contradicted belief", "keep the values of a refused turn",
+	"a full page invents a row", "a query takes the id of an event", "compute a side effect again", "decide a patch anew", "drop the turn's position", "evict what has news", "forget that inputs are strict", "forget what a held instance waits for",
+	"forget what is unserved", "give a message twice", "hold beside an attach", "hold in the step of an attach", "keep a contradicted belief", "keep the values of a refused turn",
 	"leave without counting", "lose a watcher", "run an undo step twice", "take messages in reverse", "wait for what is over", "wrong coroutine order",
 }
 
