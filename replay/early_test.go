@@ -53,3 +53,19 @@ func TestCodeThatEndsInsideItsHistoryDoesNotFit(t *testing.T) {
 		})
 	}
 }
+
+// TestUndoStepsThatEndInsideTheirHistoryDoNotFit: history has an activity that the last of them no longer asks for.
+func TestUndoStepsThatEndInsideTheirHistoryDoNotFit(t *testing.T) {
+	fails := func(undo func(c *replay.Context) error) replay.Func {
+		return func(c *replay.Context, _ []byte) ([]byte, error) {
+			c.Compensate(undo)
+			return nil, errors.New("it fails")
+		}
+	}
+	j := travel(t, config(fails(func(c *replay.Context) error { return awaited(activity(c, "undo", "")) })))
+	wantKinds(t, j.turn(msgStart()), "S Push Started TC AS")
+	m := replay.New(config(fails(func(*replay.Context) error { return nil })))
+	defer m.Close()
+	m.Load(replay.Segments(j.history))
+	wantNondeterminism(t, m.Advance(input(msgAC(5, "undone"))), `event 5: history has ActivityScheduled "undo"`, "nothing more: its undo steps had ended")
+}

@@ -188,34 +188,37 @@ func changeWork(p *persistence.Proposal, change func(*persistence.NewWork)) {
 	p.Command = &copied
 }
 
-// forgetDelay starts at once what is to begin later.
-func forgetDelay(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+// changeSends changes what a turn sends.
+func changeSends(p *persistence.Proposal, change func(sends []persistence.Send) []persistence.Send) {
 	commit, ok := p.Command.(*persistence.CommitTurn)
 	if !ok {
 		return
 	}
 	copied := *commit
-	copied.Sends = slices.Clone(commit.Sends)
-	for i := range copied.Sends {
-		copied.Sends[i].DelayMs = 0
-	}
+	copied.Sends = change(slices.Clone(commit.Sends))
 	p.Command = &copied
+}
+
+// forgetDelay starts at once what is to begin later.
+func forgetDelay(_ *World, _ persistence.Partition, p *persistence.Proposal) {
+	changeSends(p, func(sends []persistence.Send) []persistence.Send {
+		for i := range sends {
+			sends[i].DelayMs = 0
+		}
+		return sends
+	})
 }
 
 // sendTwice sends to other instances twice.
 func sendTwice(_ *World, _ persistence.Partition, p *persistence.Proposal) {
-	commit, ok := p.Command.(*persistence.CommitTurn)
-	if !ok {
-		return
-	}
-	copied := *commit
-	copied.Sends = slices.Clone(commit.Sends)
-	for i := range commit.Sends {
-		if commit.Sends[i].Kind == persistence.SendMessage {
-			copied.Sends = append(copied.Sends, commit.Sends[i])
+	changeSends(p, func(sends []persistence.Send) []persistence.Send {
+		for _, s := range slices.Clone(sends) {
+			if s.Kind == persistence.SendMessage {
+				sends = append(sends, s)
+			}
 		}
-	}
-	p.Command = &copied
+		return sends
+	})
 }
 
 // loseStatus forgets to write a custom status.

@@ -12,9 +12,6 @@ type shape struct {
 
 // fieldBit is the bit of a field by its tag; 0 if its number is too high for a shape to have it.
 func fieldBit(tag uint64) uint32 {
-	if tag >= 16<<3 {
-		return 0
-	}
 	return 1 << (tag>>2&^1 | tag>>1&1) // two for each number: its value is a number, or bytes
 }
 
